@@ -1,0 +1,1 @@
+"""The conversation: intent, state, policy, reply, service, windows."""

@@ -1,0 +1,1 @@
+"""The example shop: a seeded generator and hand-written vocabularies."""

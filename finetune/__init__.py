@@ -1,0 +1,1 @@
+"""Better models: log readers, trainers, evaluation."""

@@ -1,0 +1,1 @@
+"""What the shop sells: catalog readers, encoders, vector and keyword stores, snapshots."""

@@ -1,0 +1,1 @@
+"""What to show now: understanding of conditions, search, behavior profile, ranking."""

@@ -1,0 +1,1 @@
+"""What is kept: database and migrations, identity, consent, redaction, publishing by rename, loading by hash."""

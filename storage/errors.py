@@ -1,0 +1,72 @@
+"""The errors that a person may see. Each says what is wrong and the way out."""
+
+from __future__ import annotations
+
+
+class AisleError(Exception):
+    """Something a person can mend.
+
+    `hint` names the way out; the command line prints both on one line and exits with `exit_code`, the API answers with
+    `status` and problem+json.
+    """
+
+    status = 500
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class InvalidInput(AisleError):
+    """What was given cannot be used as it is."""
+
+    status = 422
+    exit_code = 2
+
+
+class Unauthenticated(AisleError):
+    """No identity, or one that does not hold."""
+
+    status = 401
+
+
+class Forbidden(AisleError):
+    """The principal's role does not allow this at all."""
+
+    status = 403
+
+
+class NotFound(AisleError):
+    """It does not exist, or it is another's: both look the same from outside."""
+
+    status = 404
+
+
+class Conflict(AisleError):
+    """Somebody else changed or holds it: another `index` run, a stale cart version."""
+
+    status = 409
+
+
+class Damaged(AisleError):
+    """A file's content is not what its manifest promised."""
+
+    status = 503
+
+
+class Unavailable(AisleError):
+    """A part that is needed does not answer now."""
+
+    status = 503
+
+
+class TooManyRejected(AisleError):
+    """More rows were rejected than `--max-rejected` allows, so nothing was published."""
+
+    status = 422
+    exit_code = 3
