@@ -1,0 +1,319 @@
+"""Publishing by rename and loading by hash: complete folders, a manifest of sha256, and a pointer replaced atomically.
+
+On disk, with `<root>` for example `<shop>/index`:
+
+    <root>/CURRENT                 the name of the version that is served
+    <root>/20260102-030405-1a2b    one version: its files and manifest.json
+    <root>/.stage-…                being written; swept when no process holds it
+    <root>/.lock                   held while somebody publishes
+
+A process killed at any moment leaves either the old pointer or the new one, never half a version.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from storage.errors import AisleError, Conflict, Damaged, InvalidInput, NotFound, Unavailable
+
+logger = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+POINTER = "CURRENT"
+_STAGE = ".stage-"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a folder promises: its kind, its own facts, and the sha256 of each file by path relative to the folder."""
+
+    kind: str
+    meta: dict[str, Any]
+    files: dict[str, str]
+    created_at: str
+
+
+def sha256_file(path: Path) -> str:
+    """The file's sha256, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_manifest(folder: Path, kind: str, meta: dict[str, Any]) -> Manifest:
+    """Hashes and fsyncs every file in `folder`, then writes its manifest.
+
+    Raises:
+        InvalidInput: the folder holds a link, which could change after it was hashed.
+    """
+    files = {}
+    for path in _files_of(folder):
+        _sync(path)
+        files[path.relative_to(folder).as_posix()] = sha256_file(path)
+    created_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    manifest = Manifest(kind=kind, meta=meta, files=files, created_at=created_at)
+    body = {"format": _FORMAT, "kind": kind, "created_at": created_at, "meta": meta, "files": files}
+    _write_atomically(folder / MANIFEST, json.dumps(body, ensure_ascii=False, indent=1).encode())
+    for inner in [path for path in folder.rglob("*") if path.is_dir()]:
+        _sync(inner)
+    return manifest
+
+
+def read_manifest(folder: Path, kind: str) -> Manifest:
+    """Reads a folder's manifest and verifies the hash of every file that it names.
+
+    Raises:
+        NotFound: the folder or its manifest is missing.
+        Damaged: the manifest is unreadable or of another kind, or a file is missing or not what was published.
+    """
+    path = folder / MANIFEST
+    again = "Build or publish it again, or activate an older version."
+    if not path.is_file():
+        raise NotFound(f"{folder} holds no {kind}: {MANIFEST} is missing.", "Check the path, or build it first.")
+    try:
+        body = json.loads(path.read_bytes())
+        manifest = Manifest(body["kind"], dict(body["meta"]), dict(body["files"]), str(body["created_at"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"{path} is unreadable ({type(error).__name__}).", again) from None
+    if body.get("format") != _FORMAT:
+        raise Damaged(f"{path} has format {body.get('format')}, this Aisle reads {_FORMAT}.", again)
+    if manifest.kind != kind:
+        raise Damaged(f"{folder} holds a {manifest.kind}, not a {kind}.", "Give a folder of the right kind.")
+    for name, expected in manifest.files.items():
+        file = folder / name
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise Damaged(f"{path} names {name}, outside its folder.", again)
+        if not file.is_file():
+            raise Damaged(f"{file} is missing.", again)
+        if (found := sha256_file(file)) != expected:
+            raise Damaged(f"{file} has sha256 {found[:12]}…, its manifest says {expected[:12]}….", again)
+    return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The published versions of one thing (`kind`) under `root`."""
+
+    root: Path
+    kind: str
+
+    @contextmanager
+    def stage(self) -> Iterator[Path]:
+        """A fresh folder under `root` to write a version into; it is removed unless it was published.
+
+        Raises:
+            Unavailable: the disk is full or not writable; what was served stays.
+        """
+        with _disk_trouble(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            folder = self.root / f"{_STAGE}{os.getpid()}-{secrets.token_hex(4)}"
+            folder.mkdir()
+            # The flock on the folder dies with the process, so sweep() knows a live stage from a dead one.
+            held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield folder
+            finally:
+                os.close(held)
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, staged: Path, meta: dict[str, Any], version: str | None = None) -> Path:
+        """Makes a staged folder a version and the current one; returns where it stands now.
+
+        Order: hash and fsync the files, write the manifest, rename the folder, fsync `root`, replace the pointer.
+
+        Raises:
+            Conflict: a version of that name exists.
+            Unavailable: the disk is full; what was served stays.
+        """
+        name = version or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        target = self._folder(name)
+        if target.exists():
+            raise Conflict(f"The {self.kind} version {name} exists already.", "Choose another name.")
+        with _disk_trouble(self.root):
+            write_manifest(staged, self.kind, meta)
+            _sync(staged)
+            staged.rename(target)
+            _sync(self.root)
+            self._point_at(name)
+        return target
+
+    def current(self) -> Path | None:
+        """The folder to serve, every hash verified; None where nothing was published.
+
+        A damaged current version is logged and the newest older one that is whole is taken instead.
+
+        Raises:
+            Damaged: there are versions, but none is whole.
+        """
+        names = self.list()
+        pointed = self.pointer()
+        if pointed is None and not names:
+            return None
+        order = ([pointed] if pointed else []) + [name for name in reversed(names) if name != pointed]
+        trouble: AisleError | None = None
+        for name in order:
+            folder = self.root / name
+            try:
+                read_manifest(folder, self.kind)
+            except (Damaged, NotFound) as error:
+                logger.warning("The %s version %s cannot be served: %s", self.kind, name, error.message)
+                trouble = trouble or error
+                continue
+            if name != pointed:
+                logger.warning("Serving the %s version %s instead of %s.", self.kind, name, pointed)
+            return folder
+        message = trouble.message if trouble else ""
+        raise Damaged(f"No version of the {self.kind} under {self.root} is whole. {message}", "Build it again.")
+
+    def pointer(self) -> str | None:
+        """The name in the pointer file, or None where there is none that could be a version."""
+        try:
+            name = (self.root / POINTER).read_bytes().decode("ascii", errors="replace").strip()
+        except FileNotFoundError:
+            return None
+        return name if _NAME.fullmatch(name) else None
+
+    def list(self) -> list[str]:
+        """The names of all versions, oldest first."""
+        if not self.root.is_dir():
+            return []
+        found = [path for path in self.root.iterdir() if _NAME.fullmatch(path.name) and (path / MANIFEST).is_file()]
+        return [path.name for path in sorted(found, key=lambda path: ((path / MANIFEST).stat().st_mtime_ns, path.name))]
+
+    def activate(self, version: str) -> Path:
+        """Makes a published version the current one, after verifying it.
+
+        Raises:
+            NotFound: there is no such version.
+            Damaged: it is not whole.
+        """
+        folder = self._folder(version)
+        if not (folder / MANIFEST).is_file():
+            known = ", ".join(self.list()) or "none"
+            raise NotFound(f"There is no {self.kind} version {version}.", f"Published are: {known}.")
+        read_manifest(folder, self.kind)
+        with _disk_trouble(self.root):
+            self._point_at(version)
+        return folder
+
+    def sweep(self, keep: int = 2) -> None:
+        """Removes what killed processes left, and all versions but the `keep` newest and the current one."""
+        if not self.root.is_dir():
+            return
+        for path in self.root.iterdir():
+            if path.name.startswith(_STAGE) and path.is_dir() and not _held(path):
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name.startswith(".tmp-") and path.is_file():
+                path.unlink(missing_ok=True)
+        pointed = self.pointer()
+        for name in self.list()[: -keep or None]:
+            if name != pointed:
+                # Rename first: a kill in the middle must not leave half a folder under a version's name.
+                dying = self.root / f"{_STAGE}dead-{secrets.token_hex(4)}"
+                (self.root / name).rename(dying)
+                shutil.rmtree(dying, ignore_errors=True)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps other processes from publishing the same thing; released by the kernel even on SIGKILL.
+
+        Raises:
+            Conflict: another process (or another thread of this one) holds it.
+        """
+        with _disk_trouble(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            held = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Conflict(
+                    f"Another process is building the {self.kind} under {self.root}.", "Wait until it is done, then retry."
+                ) from None
+            yield
+        finally:
+            os.close(held)
+
+    def _folder(self, version: str) -> Path:
+        if not _NAME.fullmatch(version):
+            raise InvalidInput(f"{version[:100]!r} cannot name a version.", "Use letters, digits, '.', '_', '+', '-'.")
+        return self.root / version
+
+    def _point_at(self, name: str) -> None:
+        _write_atomically(self.root / POINTER, f"{name}\n".encode())
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """All files below `folder` but the manifest, in a stable order."""
+    paths = sorted(folder.rglob("*"))
+    for path in paths:
+        if path.is_symlink():
+            raise InvalidInput(f"{path} is a link.", "Copy the file itself into the folder.")
+    return [path for path in paths if path.is_file() and path != folder / MANIFEST]
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    """Writes beside, fsyncs, renames, fsyncs the folder."""
+    beside = path.with_name(f".tmp-{path.name}-{secrets.token_hex(4)}")
+    try:
+        with beside.open("wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _held(folder: Path) -> bool:
+    """Whether a living process is still writing into a staged folder."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _disk_trouble(root: Path) -> Iterator[None]:
+    """Turns a full or unwritable disk into an error that says so; other errors pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Unavailable(f"The disk that holds {root} is full.", "Free some space and run it again.") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+            raise Unavailable(f"{root} cannot be written: {error.strerror}.", "Give a folder that is writable.") from error
+        raise

@@ -1,0 +1,69 @@
+"""The base of every record that comes from outside, and the small types that many of them share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+MinorUnits = Annotated[int, Field(ge=0, le=2**62)]
+
+# Plain numbers below this are seconds, above it milliseconds: the one is 2286, the other April 1970.
+_SECONDS_UNTIL = 10_000_000_000
+_LAST_INSTANT = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last that datetime can hold
+
+
+class Record(BaseModel):
+    """Base of all records that come from outside: immutable, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def now_ms() -> int:
+    """This instant as all tables keep it: milliseconds since 1970, UTC."""
+    return int(datetime.now(UTC).timestamp() * 1000)
+
+
+def to_ms(value: object) -> int:
+    """An instant in milliseconds since 1970, UTC, from ISO 8601 text, a datetime, seconds or milliseconds.
+
+    Text without an offset is taken as UTC. `to_ms("2026-01-02T03:04:05Z") == to_ms(1767323045) == 1767323045000`.
+
+    Raises:
+        ValueError: it is none of these, or lies outside the years 1970 to 9999.
+    """
+    if isinstance(value, bool):
+        raise ValueError(f"{value!r} is not a time: give ISO 8601 text or milliseconds")
+    if isinstance(value, str):
+        text = value.strip()
+        try:
+            value = int(text) if text.isascii() and text.isdigit() else datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"{text[:60]!r} is not a time: give ISO 8601 text or milliseconds") from None
+    if isinstance(value, datetime):
+        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+        instant = round(moment.timestamp() * 1000)
+    elif isinstance(value, int | float) and abs(value) <= _LAST_INSTANT:  # also refuses nan and infinity
+        instant = int(value * 1000) if abs(value) < _SECONDS_UNTIL else int(value)
+    else:
+        raise ValueError(f"{str(value)[:60]!r} is not a time: give ISO 8601 text or milliseconds")
+    if not 0 <= instant <= _LAST_INSTANT:
+        raise ValueError(f"the time {instant} ms lies outside the years 1970 to 9999")
+    return instant
+
+
+def iso(instant: int) -> str:
+    """Milliseconds since 1970 as ISO 8601 text: `iso(1767323045000) == "2026-01-02T03:04:05.000Z"`."""
+    moment = datetime.fromtimestamp(instant // 1000, UTC).replace(microsecond=instant % 1000 * 1000)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def reasons_of(error: ValidationError) -> str:
+    """A validation error on one line: `"price.amount: Input should be greater than or equal to 0"`."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'row'}: {problem['msg']}" for problem in error.errors()
+    )

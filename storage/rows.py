@@ -1,0 +1,155 @@
+"""Reading rows from files that may be dirty: a bad row never stops a run and is never lost."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+from storage.errors import InvalidInput, TooManyRejected
+
+LONGEST_LINE = 16 * 2**20
+_FEW_ROWS = 10
+_KEPT_RAW = 2_000  # characters of an unreadable line that are kept for a person to look at
+
+
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """A row that cannot be used: its line (1 is the first), why, and what stood there."""
+
+    line: int
+    reason: str
+    raw: Any
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Opens a file for reading, unpacking gzip by its first bytes rather than by its name.
+
+    Raises:
+        InvalidInput: there is no such file, or it is a folder or not readable.
+    """
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError:
+        raise InvalidInput(f"There is no file {path}.", "Check the path.") from None
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", "Give a file that this user may read.") from None
+    packed = stream.read(2) == b"\x1f\x8b"
+    stream.seek(0)
+    return cast("BinaryIO", gzip.GzipFile(fileobj=stream, mode="rb")) if packed else stream
+
+
+def open_text(path: Path) -> IO[str]:
+    """Opens a UTF-8 text file, packed or not; a byte order mark is skipped and bad bytes become U+FFFD."""
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", errors="replace", newline="")
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
+    """Yields (line number, object) for each line that is not blank; a line that is not one is a `RowProblem`.
+
+    Bad UTF-8, bad JSON, NaN, a line that is no object and a packed file that breaks off are problems of their line,
+    never of the run.
+
+    Raises:
+        InvalidInput: the file cannot be opened.
+    """
+    with open_bytes(path) as stream:
+        number = 0
+        while True:
+            number += 1
+            try:
+                line = stream.readline(LONGEST_LINE + 1)
+            except (EOFError, OSError, zlib.error) as error:
+                yield number, RowProblem(number, f"the packed file is broken here: {error}", None)
+                return
+            if not line:
+                return
+            if len(line) > LONGEST_LINE:
+                yield number, RowProblem(number, f"the line is longer than {LONGEST_LINE} bytes", _shown(line))
+                while line and not line.endswith(b"\n"):
+                    line = stream.readline(LONGEST_LINE)
+                continue
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if line.strip():
+                yield number, _parse(number, line)
+
+
+def _parse(number: int, line: bytes) -> dict[str, Any] | RowProblem:
+    """One line as its object, or what is wrong with it."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return RowProblem(number, f"not UTF-8 at byte {error.start}", _shown(line))
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        return RowProblem(number, f"not JSON: {error}", text.strip()[:_KEPT_RAW])
+    if not isinstance(value, dict):
+        return RowProblem(number, f"not an object but {type(value).__name__}", value)
+    return value
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _shown(line: bytes) -> str:
+    return line[:_KEPT_RAW].decode("utf-8", errors="backslashreplace").strip()
+
+
+@dataclass(slots=True)
+class Rejects:
+    """The rows that a run could not use, with line number and reason."""
+
+    rows: list[RowProblem] = field(default_factory=list)
+
+    def add(self, line: int, reason: str, raw: Any) -> None:
+        """Keeps one rejected row."""
+        self.rows.append(RowProblem(line, reason, raw))
+
+    def add_problem(self, problem: RowProblem) -> None:
+        """Keeps a row that a reader already found unusable."""
+        self.rows.append(problem)
+
+    @property
+    def count(self) -> int:
+        """How many rows were rejected."""
+        return len(self.rows)
+
+    @property
+    def by_reason(self) -> dict[str, int]:
+        """Rows a reason, the commonest first."""
+        return dict(Counter(row.reason for row in self.rows).most_common())
+
+    def write(self, path: Path) -> None:
+        """Writes one JSON object a row: {"line": 3, "reason": "title: Field required", "row": …}."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8", errors="backslashreplace") as out:
+            for row in sorted(self.rows, key=lambda row: row.line):
+                record = {"line": row.line, "reason": row.reason, "row": row.raw}
+                out.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+
+    def check(self, total: int, max_rejected: float = 0.01) -> None:
+        """Stops a run that lost too much of its input.
+
+        Args:
+            total: rows read, good and bad.
+            max_rejected: the share of them, 0 to 1, that may be rejected; ten rows always may.
+
+        Raises:
+            TooManyRejected: more than ten rows and more than the share were rejected.
+        """
+        if self.count > _FEW_ROWS and self.count > max_rejected * total:
+            reason, commonest = next(iter(self.by_reason.items()))
+            raise TooManyRejected(
+                f"{self.count} of {total} rows were rejected, above the limit of {max_rejected:.2%}; "
+                f"{commonest} of them: {reason}.",
+                "Nothing was published. Mend the rows, or raise --max-rejected.",
+            )
