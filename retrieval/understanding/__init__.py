@@ -1,0 +1,9 @@
+"""What a customer's turn means for search: conditions, wishes, references and the words to search by. No model is needed."""
+
+from __future__ import annotations
+
+from retrieval.understanding.records import EVERYTHING, Language, Relative, Sort, Understanding
+from retrieval.understanding.understander import Understander, merge
+from retrieval.understanding.vocabulary import CatalogWords
+
+__all__ = ["EVERYTHING", "CatalogWords", "Language", "Relative", "Sort", "Understander", "Understanding", "merge"]

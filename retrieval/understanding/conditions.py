@@ -1,0 +1,278 @@
+"""Which of the catalog's words in a turn are conditions, which are wishes, and what must not be shown (rule 8 of the design).
+
+| word | merely named in a search | as the whole turn of a running topic | with condition words ("only", "must be", "in …", "只要") |
+| --- | --- | --- | --- |
+| brand | ranks, stays in the query | condition | condition ("by Acme", "from Acme" too) |
+| category | ranks, stays in the query | new search | condition ("in the shoes department") |
+| color, plain size (XL, "size 42", "42码") | condition where the catalog fills it | condition | condition |
+| material, "small", other attributes | ranks, stays in the query | condition | condition |
+
+"Fills" means: the attribute is known for at least `FILLED` of the products; below that the words rank. A size that is said as a
+size ("size 55") is a condition even if no product has it: then nothing matches, and that is the truth. Negations exclude
+whatever the words mean. Words that the catalog does not know are excluded as features ("without wheels").
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from types import ModuleType
+
+from retrieval.understanding import en, zh
+from retrieval.understanding.lexicon import SIZES
+from retrieval.understanding.text import CLAIMED, Draft, has_han
+from retrieval.understanding.vocabulary import Match, Meant, Vocabulary, key_of
+
+FILLED = 0.02
+LOOK_BACK = 60
+FEATURES = "features"
+
+_BARE_SIZE = re.compile(r"(?:x{1,4}|[2-6]x)[sl]|x-?large|extra large|x-?small|extra small|one size|均码|[大中小]码")
+_ALL_SIZE_WORDS = frozenset(key_of(word) for meaning in SIZES for word in meaning.words)
+_SHORT_HAN_AFTER = re.compile(r"\s*(?:的|色|质|制|款|系|$|[\x00\s,。?!;]|鞋|衣|裤|裙|衫|包|帽|袜|外套|t恤|手套|围巾|套|服|袋|杯|伞|表|带)")
+_SHORT_HAN_BEFORE = re.compile(r"(?:^|[\x00\s,。?!;的要买有和或]|不|非|是|一[件双条款个顶只])$")
+
+
+@dataclass(slots=True)
+class Found:
+    """Conditions of one turn while they are gathered: field or attribute name to values."""
+
+    brand: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
+    attributes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, meant: Meant) -> None:
+        """Add the values under their field, keeping the order and no value twice."""
+        target = {"brand": self.brand, "category": self.categories}.get(meant.kind)
+        target = self.attributes[meant.name] if target is None else target
+        target.extend(value for value in meant.values if value not in target)
+
+
+@dataclass(slots=True)
+class Conditions:
+    """What the words of the catalog in one turn amount to."""
+
+    required: Found = field(default_factory=Found)
+    wished: Found = field(default_factory=Found)
+    excluded: Found = field(default_factory=Found)
+    lifted: list[str] = field(default_factory=list)
+    referent: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def _language_at(draft: Draft, start: int, end: int) -> ModuleType:
+    return zh if has_han(draft.view[start:end]) or has_han(draft.view[max(0, start - 2) : start]) else en
+
+
+class ConditionReader:
+    """Turns catalog words and the words around them into conditions, wishes and exclusions."""
+
+    def __init__(self, vocabulary: Vocabulary, products: int) -> None:
+        self.vocabulary = vocabulary
+        least = FILLED * products
+        self.firm = {name for name in vocabulary.counts if vocabulary.counts[name] >= max(1.0, least)}
+        self.features = vocabulary.attribute_names.get(key_of(FEATURES), FEATURES)
+
+    def read(self, draft: Draft, in_topic: bool, only_filler: object) -> Conditions:
+        """Read every catalog word; spans that became conditions or exclusions are claimed, wishes stay in the text."""
+        found = Conditions()
+        self._read_sizes(draft, found)
+        matches = [match for match in self.vocabulary.find(draft.view) if self._plausible(draft, match)]
+        alone = in_topic and self._alone(draft, matches, only_filler)
+        self._read_referent(draft, matches, found, in_topic)
+        polarity: str | None = None
+        previous: Match | None = None
+        for match in matches:
+            if not draft.free(match.start, match.end):
+                polarity, previous = None, None
+                continue
+            joined = previous is not None and self._joined(draft, previous, match)
+            polarity = self._polarity(draft, match, polarity if joined else None, alone)
+            self._take(draft, match, polarity, found)
+            previous = match
+        self._read_unknown_exclusions(draft, found)
+        return found
+
+    def _plausible(self, draft: Draft, match: Match) -> bool:
+        """Single Chinese characters ("红", "棉") and bare size letters need a neighbour that shows they are meant so."""
+        word = draft.view[match.start : match.end]
+        if has_han(word) and len(word) == 1:
+            after = _SHORT_HAN_AFTER.match(draft.view, match.end)
+            before = _SHORT_HAN_BEFORE.search(draft.view[max(0, match.start - 2) : match.start])
+            return bool(after and (before or after[0].strip(" ") not in ("",)))
+        if key_of(word) in _ALL_SIZE_WORDS or (match.of("size") and len(match.meant) == 1 and word[0].isdigit()):
+            return self._size_said(draft, match) or (len(word) > 1 and not word[0].isdigit()) or self._sole(draft, match)
+        return True
+
+    def _sole(self, draft: Draft, match: Match) -> bool:
+        rest = f"{draft.view[: match.start]} {draft.view[match.end :]}".replace(CLAIMED, " ")
+        return not re.sub(r"[\s\W]|\b(?:size|in|please|a|an|the|码|号|的)\b|码|号|的", "", rest)
+
+    def _size_said(self, draft: Draft, match: Match) -> bool:
+        language = _language_at(draft, match.start, match.end)
+        left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
+        return bool(language.SIZE_BEFORE.search(left)) or bool(re.match(r"[\s-]*(?:size|sized|码|号)", draft.view[match.end :]))
+
+    def _alone(self, draft: Draft, matches: list[Match], only_filler: object) -> bool:
+        """True where the turn holds nothing but these values and filler, and no category that could open a topic."""
+        if any(match.of("category") and not match.of("brand", "color", "size", "material", "attribute") for match in matches):
+            return False
+        rest = list(draft.view)
+        for match in matches:
+            rest[match.start : match.end] = CLAIMED * (match.end - match.start)
+        assert callable(only_filler)
+        return bool(only_filler("".join(rest)))
+
+    def _joined(self, draft: Draft, previous: Match, match: Match) -> bool:
+        between = draft.low[previous.end : match.start]
+        return bool(en.JOIN.fullmatch(between) or zh.JOIN.fullmatch(between))
+
+    def _polarity(self, draft: Draft, match: Match, inherited: str | None, alone: bool) -> str:
+        """One of "exclude", "lift", "require", "wish", "name" ("name": the kind of word decides)."""
+        for language in (en, zh):
+            left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
+            if language.LIFT_VALUE_BEFORE.search(left):
+                return "lift"
+            if language.EXCLUDE_BEFORE.search(left) or language.EXCLUDE_AFTER.match(draft.view, match.end):
+                return "exclude"
+            if language.CONDITION_BEFORE.search(left) or language.CONDITION_AFTER.match(draft.view, match.end):
+                return "require"
+            if match.of("brand") and language.FROM_BEFORE.search(left):
+                return "require"
+            if match.of("material") and language.MADE_BEFORE.search(left):
+                return "require"
+            if match.of("color", "size") and (language.IN_BEFORE.search(left) or language.SIZE_BEFORE.search(left)):
+                return "require"
+            if match.of("category") and language.DEPARTMENT.match(draft.view, match.end):
+                return "require" if language is zh or en.DEPARTMENT_BEFORE.search(left) else "name"
+        if inherited in ("exclude", "require", "lift"):
+            return inherited
+        return "require" if alone else "name"
+
+    def _take(self, draft: Draft, match: Match, polarity: str, found: Conditions) -> None:
+        start, end = match.start, match.end
+        if polarity == "exclude":
+            meant = [each for each in match.meant if each.kind != "category"] or list(match.meant)
+            for each in meant:
+                found.excluded.add(each)
+        elif polarity == "lift":
+            meant_one = match.of("brand", "color", "size", "material", "attribute")
+            if meant_one is None:
+                return
+            found.lifted.append("brand" if meant_one.kind == "brand" else meant_one.name)
+        else:
+            chosen = self._chosen(draft, match, polarity)
+            if chosen is None:
+                for each in match.meant:
+                    found.wished.add(each)
+                return
+            found.required.add(chosen)
+        for language in (en, zh):
+            left = draft.view[max(0, start - LOOK_BACK) : start]
+            after = polarity == "exclude" and language.EXCLUDE_AFTER.match(draft.view, end)
+            after = after or language.CONDITION_AFTER.match(draft.view, end) or language.DEPARTMENT.match(draft.view, end)
+            before = self._cue(language, left)
+            if before:
+                start -= len(before)
+            if after and polarity != "name":
+                end = after.end()
+        tail = re.compile(r"\s*(?:色|色系|材质|材料|牌子|品牌|质|制|制作)?的?").match(draft.view, end)
+        end = tail.end() if tail and has_han(tail[0]) else end
+        draft.claim(start, end)
+
+    def _cue(self, language: ModuleType, left: str) -> str:
+        for pattern in (
+            language.LIFT_VALUE_BEFORE, language.EXCLUDE_BEFORE, language.CONDITION_BEFORE, language.FROM_BEFORE,
+            language.IN_BEFORE if language is en else language.FROM_BEFORE, language.MADE_BEFORE,
+            language.SIZE_BEFORE if language is en else language.FROM_BEFORE,
+        ):  # fmt: skip
+            cue = pattern.search(left)
+            if cue and cue[0].strip():
+                return str(cue[0])
+        return ""
+
+    def _chosen(self, draft: Draft, match: Match, polarity: str) -> Meant | None:
+        """The meaning that becomes a condition, or None where the words only rank."""
+        left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
+        if polarity == "require":
+            from_brand = en.FROM_BEFORE.search(left) or zh.FROM_BEFORE.search(left)
+            order = ("brand", "color", "size", "material", "attribute", "category") if from_brand else (
+                "color", "size", "material", "brand", "attribute", "category")  # fmt: skip
+            if (en.MADE_BEFORE.search(left) and not en.IN_BEFORE.search(left)) or zh.MADE_BEFORE.search(left):
+                order = ("material", *order)
+            return match.of(*order)
+        color = match.of("color")
+        if color is not None and color.name in self.firm:
+            return color
+        size = match.of("size")
+        if size is not None and size.name in self.firm:
+            word = draft.view[match.start : match.end]
+            if _BARE_SIZE.fullmatch(word) or self._size_said(draft, match):
+                return size
+        return None
+
+    def _read_sizes(self, draft: Draft, found: Conditions) -> None:
+        """"size 42", "42码", "尺码M": a condition also for a size that the catalog does not have."""
+        name = self.vocabulary.role_names.get("size")
+        if name is None or name not in self.firm:
+            return
+        for language in (en, zh):
+            while (match := language.SIZE_WORD.search(draft.view)) is not None:
+                said = next(value for value in match.groups() if value)
+                known = next((meant for meant in self.vocabulary.lookup(said) if meant.kind == "size"), None)
+                left = draft.view[max(0, match.start() - LOOK_BACK) : match.start()]
+                negated = en.EXCLUDE_BEFORE.search(left) or zh.EXCLUDE_BEFORE.search(left)
+                value = known or Meant("size", name, (said.upper(),))
+                (found.excluded if negated else found.required).add(value)
+                draft.claim(match.start() - (len(negated[0]) if negated else 0), match.end())
+
+    def _read_referent(self, draft: Draft, matches: list[Match], found: Conditions, in_topic: bool) -> None:
+        """"that blue one" points at something shown: its values narrow the reference and are no conditions."""
+        if not in_topic:
+            return
+        for match in matches:
+            meant = match.of("color", "size", "material", "brand", "attribute")
+            if meant is None or not draft.free(match.start, match.end):
+                continue
+            for language in (en, zh):
+                window = max(0, match.start - 24)
+                marked = (
+                    f"{draft.view[window : match.start]}{chr(1) * (match.end - match.start)}"
+                    f"{draft.view[match.end : match.end + 24]}"
+                )
+                pointed = language.REFERENT.search(marked)
+                if pointed is None or chr(1) not in pointed[0]:
+                    continue
+                if language is en and (pointed["thing"].endswith("s") or _stands_for_condition(pointed["gap"], marked, pointed)):
+                    continue
+                left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
+                if language.EXCLUDE_BEFORE.search(left.removesuffix(pointed["which"] or "")):
+                    continue
+                field_name = "brand" if meant.kind == "brand" else meant.name
+                found.referent[field_name] = meant.values
+                draft.claim(window + pointed.start(), window + pointed.end())
+                break
+
+    def _read_unknown_exclusions(self, draft: Draft, found: Conditions) -> None:
+        """"without wheels" where no product lists wheels as a value: excluded as a feature, to be matched in the text."""
+        for language in (en, zh):
+            for match in list(language.WITHOUT.finditer(draft.view)):
+                term = next((value for value in match.groups() if value), "")
+                words = term.split()
+                while words and words[-1] in language.WITHOUT_ENDS:
+                    words.pop()
+                if len(words) == 2 and not draft.view[match.end() :].strip(" ,.!?\x00") == "" and language is en:
+                    words = words[:1] if words[1] in language.WITHOUT_ENDS else words
+                if not words or words[0] in language.WITHOUT_STOPS or " ".join(words) in language.WITHOUT_STOPS:
+                    continue
+                term = " ".join(words)
+                found.excluded.add(Meant("attribute", self.features, (term,)))
+                inside = draft.view.find(term, match.start())
+                draft.claim(match.start(), max(inside + len(term), match.end() if language is zh else 0))
+
+
+def _stands_for_condition(gap: str, marked: str, pointed: re.Match[str]) -> bool:
+    """True for "do you have the blue one", "show me the red one": asks for results, does not point."""
+    return pointed["which"] == "the" and bool(
+        re.search(r"\b(?:have|show me|only|prefer|is there)\s*$", marked[: pointed.start()])
+    )

@@ -1,0 +1,311 @@
+"""Budgets: amounts of money in a turn and what the words around them make of them.
+
+An amount counts as money when a currency stands at it, or when a comparing word does and neither a unit ("under 2 kg",
+"三天内") nor a counted thing ("at least 4 ports", "kids under 12") says otherwise. Model names ("iPhone 15", "KX-TG1061M"),
+packs and sizes carry neither. What is decided here, once:
+
+* "around 100", "100左右" and a bare "$100 headphones" are a range of ±20 %: a condition, because a shown price far from a
+  named one reads as ignored.
+* "two hundred something" ("两百多", "200多块") is 200 up to just under 300.
+* "for $100", "my budget is 100", a turn that is only "$100": an upper limit.
+* Bounds are inclusive ("under 50" keeps 50.00), which is what shoppers expect of round numbers.
+* "块" and "bucks" are the shop's currency in everyday speech; "元", "人民币" and "¥" name CNY (or JPY where the shop sells in it).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from index.filters import PriceRange
+from index.product import Money
+from retrieval.understanding import en, numbers, zh
+from retrieval.understanding.text import CLAIMED, Draft
+
+_NO_MINOR_UNITS = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split())
+_THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
+_DOLLARS = frozenset("USD CAD AUD NZD SGD HKD TWD".split())
+AROUND = Decimal("0.2")
+
+SHOP = ""  # a word such as "bucks" or "块" that means whatever the shop sells in
+_CURRENCY_WORDS: dict[str, str] = {
+    "us$": "USD", "usd": "USD", "us dollar": "USD", "us dollars": "USD", "美元": "USD", "美金": "USD", "美刀": "USD",
+    "$": "dollar", "dollar": "dollar", "dollars": "dollar", "dollers": "dollar", "刀": "dollar",
+    "buck": SHOP, "bucks": SHOP, "块": SHOP, "块钱": SHOP, "蚊": SHOP,
+    "€": "EUR", "eur": "EUR", "euro": "EUR", "euros": "EUR", "欧元": "EUR", "欧": "EUR",
+    "£": "GBP", "gbp": "GBP", "quid": "GBP", "pounds sterling": "GBP", "英镑": "GBP", "镑": "GBP",
+    "¥": "yen or yuan", "元": "yuan", "圆": "yuan", "元钱": "yuan", "人民币": "CNY", "rmb": "CNY", "cny": "CNY", "yuan": "CNY",
+    "元人民币": "CNY", "块人民币": "CNY", "块美金": "USD", "块美元": "USD",
+    "yen": "JPY", "jpy": "JPY", "日元": "JPY", "日圆": "JPY", "港币": "HKD", "港元": "HKD", "hk$": "HKD", "hkd": "HKD",
+    "台币": "TWD", "新台币": "TWD", "twd": "TWD", "nt$": "TWD", "c$": "CAD", "ca$": "CAD", "cad": "CAD", "a$": "AUD",
+    "au$": "AUD", "aud": "AUD", "s$": "SGD", "sgd": "SGD", "krw": "KRW", "韩元": "KRW", "₩": "KRW", "₹": "INR", "inr": "INR",
+    "rupees": "INR", "chf": "CHF",
+}  # fmt: skip
+_BEFORE = "|".join(
+    re.escape(word)
+    for word in sorted(
+        "us$ usd $ € eur £ gbp ¥ rmb cny jpy hk$ hkd nt$ twd c$ ca$ cad a$ au$ aud s$ sgd ₩ ₹ inr chf 人民币 美金".split(),
+        key=len,
+        reverse=True,
+    )
+)
+_AFTER = "|".join(re.escape(word) for word in sorted(_CURRENCY_WORDS, key=len, reverse=True))
+_AFTER = rf"(?:{_AFTER})(?:(?<![a-z])|(?![a-z]))"
+_AMOUNT = re.compile(
+    rf"(?:(?<![a-z])(?P<before>{_BEFORE})\s?)?"
+    rf"(?:(?<![a-z0-9_.,/#+-])(?P<mixed>{numbers.CHINESE_MIXED})"
+    rf"|(?<![a-z0-9_.,/#+-])(?P<digits>{numbers.ENGLISH_DIGITS})(?:\s?(?P<k>k|grand)(?![a-z]))?"
+    rf"|(?<![a-z-])(?P<words>{numbers.ENGLISH_WORDS})"
+    rf"|(?P<pair>{numbers.CHINESE_PAIR})|(?P<chinese>{numbers.CHINESE}))"
+    rf"(?P<many>[多几来])?(?:\s?(?P<after>{_AFTER}))?(?P<many_after>多)?"
+)
+_CURRENCY_AT_DIGIT = re.compile(rf"(?<![a-z])(?:{_BEFORE})\s?(?=\d)")
+# Straight after the digits: "50mm", "10/100", "2-pack", "5-port", "15pro", "4.5.2"; "ish" and "+" are read as words around it.
+_GLUED = re.compile(r"(?!ish\b)[a-z_]|[/.,:x×](?=\d)|-(?=[a-z])|-(?=\d+[a-z])|'s?\b|\"|''|°|%")
+
+
+class _Amount(NamedTuple):
+    start: int
+    end: int
+    low: Decimal
+    high: Decimal
+    currency: str | None
+    spoken: bool  # a number word or numeral, too common in speech to stand without a currency or a strong cue
+
+    @property
+    def money(self) -> bool:
+        return self.currency is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the turn says about price: bounds in the shop's currency, or a limit in another currency to be asked about."""
+
+    price: PriceRange | None = None
+    foreign: Money | None = None
+
+
+def minor_units(amount: Decimal, currency: str) -> int:
+    """`minor_units(Decimal("49.99"), "USD")` is 4999; JPY counts whole units (ISO 4217)."""
+    exponent = 0 if currency in _NO_MINOR_UNITS else 3 if currency in _THREE_DECIMALS else 2
+    return int((amount * 10**exponent).to_integral_value())
+
+
+class PriceReader:
+    """Finds the budget in a turn and claims its words."""
+
+    def __init__(self, currency: str) -> None:
+        self.currency = currency
+
+    def read(self, draft: Draft, alone: Callable[[str], bool]) -> Budget:
+        """Read and claim every budget phrase; `alone` says of the rest of a turn that it holds no product words.
+
+        Of two statements about the same bound the later one wins; "over 50 but under 100" gives both.
+        """
+        low: Decimal | None = None
+        high: Decimal | None = None
+        foreign: Money | None = None
+        position = 0
+        while (amount := self._next(draft, position)) is not None:
+            position = amount.end
+            second = self._second(draft, amount)
+            said = self._range(draft, amount, second, alone) if second else None
+            if said is None:
+                said = self._single(draft, amount, alone)
+            if said is None:
+                continue
+            start, end, minimum, maximum, word = said
+            draft.claim(start, end)
+            position = max(end, amount.end)
+            currency = self._resolve(word)
+            if currency != self.currency:
+                limit = maximum if maximum is not None else minimum
+                foreign = Money(amount=minor_units(limit or Decimal(0), currency), currency=currency)
+                continue
+            if minimum is not None and maximum is not None:
+                low, high = minimum, maximum
+            elif maximum is not None:
+                high = maximum
+                low = None if low is not None and low > high else low
+            else:
+                low = minimum
+                high = None if high is not None and low is not None and high < low else high
+        if low is None and high is None:
+            return Budget(None, foreign)
+        bounds = [None if bound is None else minor_units(bound, self.currency) for bound in (low, high)]
+        return Budget(PriceRange(min=bounds[0], max=bounds[1], currency=self.currency), foreign)
+
+    def _resolve(self, word: str | None) -> str:
+        """ISO code of a currency word, with the shop's own reading of "$", "¥" and "元" first."""
+        code = SHOP if word is None else _CURRENCY_WORDS[word]
+        if code == SHOP:
+            return self.currency
+        if code == "dollar":
+            return self.currency if self.currency in _DOLLARS else "USD"
+        if code == "yuan":
+            return self.currency if self.currency in ("CNY", "TWD", "HKD", "SGD") else "CNY"
+        if code == "yen or yuan":
+            return self.currency if self.currency in ("CNY", "JPY") else "CNY"
+        return code
+
+    def _next(self, draft: Draft, position: int) -> _Amount | None:
+        for found in _AMOUNT.finditer(draft.view, position):
+            amount = self._value(draft, found)
+            if amount is not None:
+                return amount
+        return None
+
+    def _value(self, draft: Draft, found: re.Match[str]) -> _Amount | None:
+        currency = found["before"] or found["after"]
+        low: Decimal | None
+        high: Decimal | None = None
+        if found["digits"]:
+            low = numbers.digits(found["digits"])
+            if found["k"]:
+                low *= 1000
+        elif found["words"]:
+            low = numbers.english_words(found["words"])
+        elif found["mixed"]:
+            low = numbers.chinese_mixed(found["mixed"])
+        elif found["pair"]:
+            scale = numbers.chinese(f"一{found['pair_scale']}") or Decimal(1)
+            low = scale * (numbers.chinese(found["pair_low"]) or 0)
+            high = scale * (numbers.chinese(found["pair_high"]) or 0)
+            if low >= high:
+                return None
+        else:
+            low = numbers.chinese(found["chinese"])
+        if low is None or low > numbers.LARGEST or (low == 0 and not currency):
+            return None
+        if found["many"] == "几":
+            return None
+        if not currency and _GLUED.match(draft.view, found.end()):
+            return None
+        if high is None:
+            high = low
+            if found["many"] or found["many_after"]:
+                high = low + numbers.granularity(low) - Decimal("0.01")
+        return _Amount(found.start(), found.end(), low, high, currency, not (found["digits"] or found["mixed"]))
+
+    def _second(self, draft: Draft, first: _Amount) -> _Amount | None:
+        joint = _JOINT.match(draft.view, first.end)
+        if joint is None:
+            return None
+        found = _AMOUNT.match(draft.view, joint.end()) or _SECOND_DIGITS.match(draft.view, joint.end())
+        return self._value(draft, found) if found else None
+
+    def _range(
+        self, draft: Draft, first: _Amount, second: _Amount, alone: Callable[[str], bool]
+    ) -> tuple[int, int, Decimal | None, Decimal | None, str | None] | None:
+        start, end = first.start, second.end
+        left, right = draft.view[max(0, start - 40) : start], draft.view[end : end + 40]
+        currency = second.currency or first.currency
+        bare = currency is None
+        if bare and (_unit_follows(right) or _counted_before(left)):
+            return None
+        before = en.RANGE_BEFORE.search(left) or zh.RANGE_BEFORE.search(left)
+        after = zh.RANGE_AFTER.match(right)
+        low, high = first.low, second.high
+        if low > high and second.low < 10 <= first.low and first.spoken:
+            return None
+        if bare and not (before or after):
+            rest = f"{draft.view[:start]} {draft.view[end:]}".replace(CLAIMED, " ")
+            lonely = alone(rest)
+            trailing = not first.spoken and min(low, high) >= 10 and bool(en.AMOUNT_ENDS.match(right))
+            if not lonely and not (trailing and en.PLAIN_WORD_BEFORE.search(left) and high <= 20 * low):
+                return None
+        low, high = min(low, high), max(low, high)
+        return start - (len(before[0]) if before else 0), end + (len(after[0]) if after else 0), low, high, currency
+
+    def _single(
+        self, draft: Draft, amount: _Amount, alone: Callable[[str], bool]
+    ) -> tuple[int, int, Decimal | None, Decimal | None, str | None] | None:
+        left, right = draft.view[max(0, amount.start - 48) : amount.start], draft.view[amount.end : amount.end + 40]
+        if not amount.money and (_unit_follows(right) or _counted_before(left)):
+            return None
+        kind, before, after = _comparison(left, right)
+        start, end = amount.start - before, amount.end + after
+        if kind is None:
+            return self._uncompared(draft, amount, left, right, alone)
+        if not amount.money and not _may_be_bare(kind, amount, before, left, right[after:]):
+            return None
+        if kind == "around" or (kind == "budget" and amount.high > amount.low):
+            if amount.high > amount.low:
+                return start, end, amount.low, amount.high, amount.currency
+            return start, end, amount.low * (1 - AROUND), amount.low * (1 + AROUND), amount.currency
+        if kind == "lower":
+            return start, end, amount.low, None, amount.currency
+        return start, end, None, amount.high, amount.currency
+
+    def _uncompared(
+        self, draft: Draft, amount: _Amount, left: str, right: str, alone: Callable[[str], bool]
+    ) -> tuple[int, int, Decimal | None, Decimal | None, str | None] | None:
+        if not amount.money and amount.high == amount.low:
+            return None
+        if amount.high > amount.low and (amount.money or alone(draft.view[: amount.start])):
+            return amount.start, amount.end, amount.low, amount.high, amount.currency
+        if not amount.money:
+            return None
+        rest = f"{draft.view[: amount.start]} {draft.view[amount.end :]}".replace(CLAIMED, " ")
+        have = en.HAVE_BEFORE.search(left) or zh.HAVE_BEFORE.search(left)
+        after = zh.CAN_BUY_AFTER.match(right)
+        if have or after or alone(rest):
+            start = amount.start - (len(have[0]) if have else 0)
+            return start, amount.end + (len(after[0]) if after else 0), None, amount.high, amount.currency
+        spread = amount.low * AROUND
+        return amount.start, amount.end, amount.low - spread, amount.low + spread, amount.currency
+
+
+_JOINT = re.compile(r"\s*(?:-|~|\bto\b|\band\b|到|至|和|与|跟)\s*")
+_SECOND_DIGITS = re.compile(
+    rf"(?P<before>)(?P<mixed>)(?P<digits>{numbers.ENGLISH_DIGITS})(?:\s?(?P<k>k)(?![a-z]))?(?P<words>)(?P<pair>)(?P<chinese>)"
+    rf"(?P<many>[多来])?(?:\s?(?P<after>{_AFTER}))?(?P<many_after>多)?"
+)
+
+
+def _comparison(left: str, right: str) -> tuple[str | None, int, int]:
+    """Kind of comparison and how many characters of `left` and `right` its words take."""
+    for language in (en, zh):
+        after = language.PRICE_AFTER.match(right)
+        before = language.PRICE_BEFORE.search(left)
+        if not (after or before):
+            continue
+        kind_after = after.lastgroup if after else None
+        kind_before = before.lastgroup if before else None
+        # "预算500左右", "不超过200以内", "budget around 50", "budget 50 or less": the comparing word beats the word "budget".
+        if kind_before in (None, "budget"):
+            kind = kind_after or kind_before
+        elif kind_before == "around" and kind_after in ("upper", "lower"):
+            kind = kind_after
+        else:
+            kind = kind_before
+        return kind, len(before[0]) if before else 0, len(after[0]) if after else 0
+    return None, 0, 0
+
+
+def _unit_follows(right: str) -> bool:
+    return bool(en.UNIT_AFTER.match(right) or zh.UNIT_AFTER.match(right))
+
+
+def _counted_before(left: str) -> bool:
+    return bool(en.COUNTED_BEFORE.search(left) or zh.COUNTED_BEFORE.search(left))
+
+
+def _may_be_bare(kind: str, amount: _Amount, before: int, left: str, rest: str) -> bool:
+    """Whether a comparison without a currency is about money.
+
+    Budget words say so; Chinese comparisons do when no unit follows; English ones when the amount ends the phrase, and
+    "under 100 headphones" also when the number is too large for a count of things.
+    """
+    if kind == "budget":
+        return True
+    if en.BUDGET_WORD.search(left) or zh.BUDGET_WORD.search(left):
+        return True
+    if amount.low < 5 or (kind == "lower" and amount.low < 10):
+        return False
+    if en.AMOUNT_ENDS.match(rest) or zh.AMOUNT_ENDS.match(rest):
+        return not (amount.spoken and amount.low < 10)
+    return kind == "upper" and before > 0 and amount.low >= 20 and bool(en.STRONG_UPPER.search(left))

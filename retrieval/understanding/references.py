@@ -1,0 +1,95 @@
+"""What a turn points at: "the second one", "the first two", "it", "that blue one", and how many pieces."""
+
+from __future__ import annotations
+
+import re
+from types import ModuleType
+
+from retrieval.understanding import en, zh
+from retrieval.understanding.numbers import small_number
+from retrieval.understanding.text import Draft
+
+FURTHEST = 20
+
+
+def read_ordinals(draft: Draft, language: ModuleType) -> tuple[int, ...]:
+    """1-based positions among what was shown, negative from the end, in the order said; claims their words."""
+    found: list[int] = []
+    spans: list[tuple[int, list[int]]] = []
+    for pattern, reader in (
+        (language.FIRST_N, _first),
+        (language.LAST_N, _last),
+        (language.ORDINAL_LIST, _listed_en if language is en else _listed_zh),
+        (language.ORDINAL_ONE, _one_en if language is en else _one_zh),
+        (language.NUMBERED, _numbered),
+        (language.COMPARED, _numbered),
+        (language.BOTH, lambda match: [1, 2]),
+        (language.ALL_N, _first),
+    ):
+        while (match := pattern.search(draft.view)) is not None:
+            positions = reader(match)
+            draft.claim(match.start(), match.end())
+            spans.append((match.start(), positions))
+    for _, positions in sorted(spans, key=lambda span: span[0]):
+        found.extend(position for position in positions if 0 < abs(position) <= FURTHEST)
+    return tuple(dict.fromkeys(found))
+
+
+def _groups(match: re.Match[str], *names: str) -> str:
+    return next((value for name in names if name in match.re.groupindex and (value := match[name])), "")
+
+
+def _first(match: re.Match[str]) -> list[int]:
+    return list(range(1, (small_number(_groups(match, "count", "count2")) or 0) + 1))
+
+
+def _last(match: re.Match[str]) -> list[int]:
+    return list(range(-(small_number(match["count"]) or 0), 0))
+
+
+def _listed_en(match: re.Match[str]) -> list[int]:
+    return [en.ORDINALS[word] for word in en.ORDINAL_WORD.findall(match["list"])]
+
+
+def _listed_zh(match: re.Match[str]) -> list[int]:
+    return [small_number(found["nth"]) or 0 if found["nth"] else -1 for found in zh.ORDINAL_WORD.finditer(match["list"])]
+
+
+def _one_en(match: re.Match[str]) -> list[int]:
+    return [en.ORDINALS[_groups(match, "ordinal", "bare", "lone")]]
+
+
+def _one_zh(match: re.Match[str]) -> list[int]:
+    if match["last"]:
+        return [-1]
+    back = small_number(_groups(match, "back"))
+    return [-back] if back else [small_number(_groups(match, "ordinal")) or 0]
+
+
+def _numbered(match: re.Match[str]) -> list[int]:
+    numbers = re.findall(r"\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten", _groups(match, "numbers", "no"))
+    return [small_number(number) or 0 for number in numbers]
+
+
+def read_quantity(draft: Draft, language: ModuleType) -> int | None:
+    """A number of pieces: "two of those", "来三件"; claims its words."""
+    for pattern in language.QUANTITY:
+        match = pattern.search(draft.view)
+        if match is None:
+            continue
+        said = _groups(match, "count", "times")
+        count = language.COUNT_WORDS.get(said) or small_number(said)
+        if count is None:
+            continue
+        draft.claim(match.start(), match.end())
+        return int(count)
+    return None
+
+
+def read_deixis(draft: Draft, language: ModuleType) -> bool:
+    """True where "it", "this one", "这款" points at something shown; claims the words."""
+    pointed = False
+    while (match := language.DEIXIS.search(draft.view)) is not None and match.end() > match.start():
+        draft.claim(match.start(), match.end())
+        pointed = True
+    return pointed

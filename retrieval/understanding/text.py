@@ -1,0 +1,81 @@
+"""A customer's turn on the workbench: normalised once, then claimed span by span until only the product words are left."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_CHARACTERS = 2_000
+CLAIMED = "\x00"
+
+_DASHES = str.maketrans({dash: "-" for dash in "‐‑‒–—―−﹣"} | {"’": "'", "‘": "'", "“": '"', "”": '"', "〜": "~"})
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ufeff\ud800-\udfff]")
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+_LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
+
+
+def normalise(text: str) -> str:
+    """Full-width digits and signs become plain ones (NFKC), dashes and quotes one kind, control characters spaces.
+
+    Only the first `MAX_CHARACTERS` are read: a condition further down a pasted page is not a condition of the customer.
+    """
+    return _CONTROL.sub(" ", unicodedata.normalize("NFKC", text[:MAX_CHARACTERS])[:MAX_CHARACTERS].translate(_DASHES))
+
+
+def lower(text: str) -> str:
+    """Lower case of the same length, so that positions in it are positions in `text` ("İ" would grow by one)."""
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
+
+
+def has_han(text: str) -> bool:
+    """True where any Chinese character is in it."""
+    return _HAN.search(text) is not None
+
+
+def has_latin(text: str) -> bool:
+    """True where a Latin word of two letters or more is in it."""
+    return _LATIN_WORD.search(text) is not None
+
+
+def script_language(text: str) -> str:
+    """Say "zh", "en", or "" where there is nothing to tell by.
+
+    A Chinese character carries about as much as a Latin word, so the larger count wins and a tie is Chinese:
+    "iPhone 15 手机壳" is Chinese, "do you have 华为 phones" is English.
+    """
+    han = len(_HAN.findall(text))
+    latin = len(_LATIN_WORD.findall(text))
+    if not han and not latin:
+        return ""
+    return "zh" if han >= latin else "en"
+
+
+class Draft:
+    """The normalised turn and which of its characters are already understood."""
+
+    def __init__(self, text: str) -> None:
+        self.text = normalise(text)
+        self.low = lower(self.text)
+        self.view = self.low
+
+    def claim(self, start: int, end: int) -> None:
+        """Take `[start, end)` out of `view`; no pattern can match across it any more."""
+        if end > start:
+            self.view = f"{self.view[:start]}{CLAIMED * (end - start)}{self.view[end:]}"
+
+    def free(self, start: int, end: int) -> bool:
+        """True where nothing in `[start, end)` is claimed."""
+        return CLAIMED not in self.view[start:end]
+
+    def remainder(self) -> str:
+        """What is not claimed, in the customer's own case, claimed spans as single `CLAIMED` characters."""
+        parts: list[str] = []
+        for char, seen in zip(self.text, self.view, strict=True):
+            if seen != CLAIMED:
+                parts.append(char)
+            elif not parts or parts[-1] != CLAIMED:
+                parts.append(CLAIMED)
+        return "".join(parts)

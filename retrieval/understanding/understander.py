@@ -1,0 +1,321 @@
+"""Reads a customer's turn: conditions, wishes, references and the residual query, in English and Chinese, without a model."""
+
+from __future__ import annotations
+
+import re
+from types import ModuleType
+
+from index.filters import Exclusions, Filters, PriceRange
+from index.product import Availability
+from retrieval.understanding import en, zh
+from retrieval.understanding.conditions import ConditionReader, Conditions, Found
+from retrieval.understanding.lexicon import ASKED
+from retrieval.understanding.price import PriceReader
+from retrieval.understanding.records import EVERYTHING, Language, Relative, Sort, Understanding
+from retrieval.understanding.references import read_deixis, read_ordinals, read_quantity
+from retrieval.understanding.text import CLAIMED, Draft, has_han, has_latin, script_language
+from retrieval.understanding.vocabulary import CatalogWords, Vocabulary, key_of
+
+_SPACES = re.compile(r"\s+")
+_EDGES = re.compile(r"^[\s,.;:!?。、…~)\]}-]+|[\s,.;:!?。、…~(\[{-]+$")
+_WORD = re.compile(r"[a-z']+|[^\W_]")
+_ENGLISH_PATTERNS = tuple((name, names, re.compile(english), re.compile(chinese)) for name, names, english, chinese in ASKED)
+_FIND_LEAD = re.compile(r"\b(?:do you (?:have|sell|carry)|looking for|i need|i want|show me|find)\b|有没有|想买|想要|推荐|找")
+_EMOJI = re.compile(r"[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]")
+
+
+class Understander:
+    """Understands turns against one catalog. Built once for a snapshot; reading is free of state and safe in threads."""
+
+    def __init__(self, facets: CatalogWords, currency: str, products: int | None = None) -> None:
+        """`currency` is the shop's (ISO 4217); `products` is the catalog's size, by default estimated from the counts."""
+        self.vocabulary = Vocabulary(facets)
+        counted = [*facets.brands().values()], [*facets.categories().values()]
+        size = products if products is not None else max((sum(counts) for counts in counted[:1]), default=0)
+        self.conditions = ConditionReader(self.vocabulary, size)
+        self.prices = PriceReader(currency)
+
+    def read(self, text: str, current: Filters | None = None, language: Language = "en") -> Understanding:
+        """Read one turn.
+
+        `current` holds the conditions of the running topic, or None where there is none yet: a brand alone ("Acme?") opens
+        a search in the second case and is a condition in the first. `language` is taken where the turn shows none ("50-80").
+        """
+        draft = Draft(_EMOJI.sub(" ", text[:4_000]))
+        spoken = script_language(draft.text)
+        said: Language = language if not spoken else "zh" if spoken == "zh" else "en"
+        languages = _languages(draft, said)
+        dropped = [field for spoken_in in languages for field in self._lifted(draft, spoken_in)]
+        asked = self._asked(draft, languages)
+        ordinals = tuple(dict.fromkeys(each for spoken_in in languages for each in read_ordinals(draft, spoken_in)))
+        rating = next((value for spoken_in in languages if (value := _rating(draft, spoken_in)) is not None), None)
+        budget = self.prices.read(draft, _only_filler)
+        quantity = next((count for spoken_in in languages if (count := read_quantity(draft, spoken_in)) is not None), None)
+        in_stock = any([_in_stock(draft, spoken_in) for spoken_in in languages])
+        sort = next((found for spoken_in in languages if (found := _sort(draft, spoken_in))), None)
+        relative = next((found for spoken_in in languages if (found := _relative(draft, spoken_in))), None)
+        conditions = self.conditions.read(draft, current is not None, _only_filler)
+        deixis = any([read_deixis(draft, spoken_in) for spoken_in in languages])
+        adding = any(spoken_in.ADDING.search(draft.low) for spoken_in in languages)
+        query = _residual(draft, languages)
+        dropped.extend(conditions.lifted)
+        filters = _filters(conditions, budget.price, rating, in_stock)
+        return Understanding(
+            query=query,
+            filters=filters,
+            wishes=_wishes(conditions),
+            sort=sort,
+            language=said,
+            ordinals=ordinals,
+            deixis=deixis or bool(conditions.referent),
+            referent=conditions.referent,
+            quantity=quantity,
+            dropped=tuple(dict.fromkeys(dropped)),
+            relative=relative,
+            foreign_budget=budget.foreign,
+            attribute_asked=self._asked_about(asked, ordinals, deixis, draft, languages),
+            adding=adding,
+            refining=not query,
+        )
+
+    def names_for(self, asked: str) -> tuple[str, ...]:
+        """Every attribute name of the catalog that can answer a question about `asked`, the fullest first."""
+        names = next((names for concept, names, *_ in ASKED if asked == concept or key_of(asked) in map(key_of, names)), (asked,))
+        known = {self.vocabulary.attribute_names.get(key_of(name)) for name in (asked, *names)} - {None}
+        return tuple(sorted((name for name in known if name), key=lambda name: -self.vocabulary.counts[name]))
+
+    def _lifted(self, draft: Draft, language: ModuleType) -> list[str]:
+        fields: list[str] = []
+        while (match := language.LIFT_ALL.search(draft.view)) is not None:
+            draft.claim(match.start(), match.end())
+            fields.append(EVERYTHING)
+        for pattern in language.LIFT:
+            while (match := pattern.search(draft.view)) is not None:
+                words = re.findall(language._FIELD, match["fields"])
+                fields.extend(self._field(language.FIELDS[word]) for word in words)
+                draft.claim(match.start(), match.end())
+        return fields
+
+    def _field(self, field: str) -> str:
+        return self.vocabulary.role_names.get(field, field)
+
+    def _asked(self, draft: Draft, languages: tuple[ModuleType, ...]) -> str | None:
+        for concept, _, english, chinese in _ENGLISH_PATTERNS:
+            if (en in languages and english.search(draft.view)) or (zh in languages and chinese.search(draft.view)):
+                return concept
+        return None
+
+    def _asked_about(
+        self, concept: str | None, ordinals: tuple[int, ...], deixis: bool, draft: Draft, languages: tuple[ModuleType, ...]
+    ) -> str | None:
+        """The attribute, where the turn is a question about something and not a search that names the attribute."""
+        if not any(language.QUESTION.search(draft.low) for language in languages):
+            return None
+        if concept is None:
+            concept = self._named_attribute(draft)
+        if concept is None:
+            return None
+        if not (ordinals or deixis) and _FIND_LEAD.search(draft.low):
+            return None
+        return next(iter(self.names_for(concept)), concept)
+
+    def _named_attribute(self, draft: Draft) -> str | None:
+        """A catalog attribute that is asked by its own name: "what is its thread count"."""
+        found = re.search(r"(?:its|the|what is|what's)\s+([a-z][a-z ]{2,30}?)(?:\s+of\b|\s*\?|$)|(?:它|款|个|件)的([\u3400-\u9fff]{2,6}?)(?:是|有|多|怎|呢|\?|$)", draft.low)
+        if found is None:
+            return None
+        name = self.vocabulary.attribute_names.get(key_of(found[1] or found[2]))
+        return name
+
+
+def merge(current: Filters, understanding: Understanding) -> Filters:
+    """Carry conditions over turns: what is lifted goes, what is said anew replaces its field, the rest stays.
+
+    A new value of a field replaces the old ones, or joins them where the turn adds ("also Acme"). What is asked for is no
+    longer excluded, and what is excluded no longer asked for: the later turn wins. A price bound said again restates the
+    whole budget; the other bound completes it ("over 50", then "under 100"), unless the two contradict.
+    A new topic is the caller's to start, with `Filters()`.
+    """
+    said, kept = understanding.filters, _without(current, understanding.dropped)
+    exclude = kept.exclude
+    brand = _revised(kept.brand, said.brand, understanding.adding)
+    categories = _revised(kept.categories, said.categories, understanding.adding)
+    attributes = dict(kept.attributes)
+    for name, values in said.attributes.items():
+        attributes[name] = _revised(attributes.get(name, ()), values, understanding.adding)
+    excluded_attributes = {name: _minus(values, said.attributes.get(name, ())) for name, values in exclude.attributes.items()}
+    for name, values in said.exclude.attributes.items():
+        excluded_attributes[name] = _joined(excluded_attributes.get(name, ()), values)
+        attributes[name] = _minus(attributes.get(name, ()), values)
+    return Filters(
+        price=_price(kept.price, said.price),
+        brand=_minus(brand, said.exclude.brand),
+        categories=_minus(categories, said.exclude.categories),
+        attributes={name: values for name, values in attributes.items() if values},
+        exclude=Exclusions(
+            brand=_joined(_minus(exclude.brand, said.brand), said.exclude.brand),
+            categories=_joined(_minus(exclude.categories, said.categories), said.exclude.categories),
+            attributes={name: values for name, values in excluded_attributes.items() if values},
+        ),
+        availability=said.availability or kept.availability,
+        rating_min=said.rating_min if said.rating_min is not None else kept.rating_min,
+    )
+
+
+def _without(current: Filters, dropped: tuple[str, ...]) -> Filters:
+    if EVERYTHING in dropped:
+        return Filters()
+    empty = Filters()
+    fields: dict[str, object] = {
+        name: getattr(empty, name) for name in dropped if name in ("price", "brand", "categories", "availability", "rating_min")
+    }
+    folded = {name.casefold() for name in dropped}
+    exclude = current.exclude
+    return current.model_copy(
+        update=fields
+        | {
+            "attributes": {name: values for name, values in current.attributes.items() if name.casefold() not in folded},
+            "exclude": Exclusions(
+                brand=() if "brand" in folded else exclude.brand,
+                categories=() if "categories" in folded else exclude.categories,
+                attributes={name: values for name, values in exclude.attributes.items() if name.casefold() not in folded},
+            ),
+        }
+    )
+
+
+def _price(kept: PriceRange | None, said: PriceRange | None) -> PriceRange | None:
+    if said is None or kept is None or kept.currency != said.currency:
+        return said or kept
+    if said.max is None and kept.min is None and kept.max is not None and said.min is not None and said.min <= kept.max:
+        return PriceRange(min=said.min, max=kept.max, currency=said.currency)
+    if said.min is None and kept.max is None and kept.min is not None and said.max is not None and kept.min <= said.max:
+        return PriceRange(min=kept.min, max=said.max, currency=said.currency)
+    return said
+
+
+def _joined(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*first, *second]))
+
+
+def _minus(values: tuple[str, ...], gone: tuple[str, ...]) -> tuple[str, ...]:
+    folded = {value.casefold() for value in gone}
+    return tuple(value for value in values if value.casefold() not in folded)
+
+
+def _revised(kept: tuple[str, ...], said: tuple[str, ...], adding: bool) -> tuple[str, ...]:
+    return _joined(kept, said) if adding else said or kept
+
+
+def _languages(draft: Draft, said: Language) -> tuple[ModuleType, ...]:
+    han, latin = has_han(draft.text), has_latin(draft.text)
+    if han and latin:
+        return (zh, en) if said == "zh" else (en, zh)
+    return (zh,) if han else (en,) if latin else (en, zh)
+
+
+def _only_filler(text: str) -> bool:
+    """True where the text holds no product words: nothing but filler, punctuation and claimed spans."""
+    if has_han(text):
+        stripped = _strip_language(text, zh)
+        return not _WORD.search(stripped) or _only_filler_english(stripped)
+    return _only_filler_english(text)
+
+
+def _only_filler_english(text: str) -> bool:
+    return all(word in en.FILLER_WORDS or word == "'" for word in _WORD.findall(text))
+
+
+def _rating(draft: Draft, language: ModuleType) -> float | None:
+    for pattern in language.RATING:
+        match = pattern.search(draft.view)
+        if match is None:
+            continue
+        said = match["value"]
+        value = language.STARS[said] if said in language.STARS else float(said)
+        if "half" in match.re.groupindex and match["half"]:
+            value += 0.5
+        if value <= 5:
+            draft.claim(match.start(), match.end())
+            return float(value)
+    return None
+
+
+def _in_stock(draft: Draft, language: ModuleType) -> bool:
+    if language.STOCK_ASKED.search(draft.view):
+        return False
+    match = language.IN_STOCK.search(draft.view)
+    if match is None:
+        return False
+    draft.claim(match.start(), match.end())
+    return True
+
+
+def _sort(draft: Draft, language: ModuleType) -> Sort | None:
+    for sort, pattern in language.SORT:
+        match = pattern.search(draft.view)
+        if match is not None:
+            draft.claim(match.start(), match.end())
+            return sort  # type: ignore[no-any-return]
+    return None
+
+
+def _relative(draft: Draft, language: ModuleType) -> Relative | None:
+    for relative, pattern in language.RELATIVE:
+        match = pattern.search(draft.view)
+        if match is not None:
+            draft.claim(match.start(), match.end())
+            return relative  # type: ignore[no-any-return]
+    return None
+
+
+def _filters(conditions: Conditions, price: PriceRange | None, rating: float | None, in_stock: bool) -> Filters:
+    return Filters(
+        price=price,
+        brand=tuple(conditions.required.brand),
+        categories=tuple(conditions.required.categories),
+        attributes=_frozen(conditions.required),
+        exclude=Exclusions(
+            brand=tuple(conditions.excluded.brand),
+            categories=tuple(conditions.excluded.categories),
+            attributes=_frozen(conditions.excluded),
+        ),
+        availability=(Availability.IN_STOCK,) if in_stock else (),
+        rating_min=rating,
+    )
+
+
+def _wishes(conditions: Conditions) -> Filters:
+    wished = conditions.wished
+    return Filters(brand=tuple(wished.brand), categories=tuple(wished.categories), attributes=_frozen(wished))
+
+
+def _frozen(found: Found) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(values) for name, values in found.attributes.items() if values}
+
+
+def _residual(draft: Draft, languages: tuple[ModuleType, ...]) -> str:
+    """The product words in the customer's own case: no claimed spans, no politeness, no words left dangling before a claim."""
+    text = draft.remainder()
+    for language in languages:
+        text = _strip_language(text, language)
+    text = _SPACES.sub(" ", text.replace(CLAIMED, " "))
+    for language in languages:
+        text = _strip_language(text, language)
+    text = _EDGES.sub("", _SPACES.sub(" ", text)).strip()
+    return text if any(char.isalnum() for char in text) else ""
+
+
+def _strip_language(text: str, language: ModuleType) -> str:
+    """Take leading and trailing filler off, as long as there is some."""
+    low = text.lower() if len(text.lower()) == len(text) else text
+    if language is zh:
+        text, low = (re.sub(r"(?<=\x00)的", "", part) for part in (text, low))
+    for match in reversed(list(language.BEFORE_CLAIM.finditer(low))):
+        text, low = (f"{part[: match.start()]} {part[match.end() :]}" for part in (text, low))
+    start, end = 0, len(text)
+    while (lead := language.LEAD.match(low, start, end)) is not None and lead.end() > start:
+        start = lead.end()
+    while end > start and (tail := language.TAIL.search(low, start, end)) is not None and tail.start() < end:
+        end = tail.start()
+    return text[start:end]
