@@ -1,0 +1,230 @@
+"""The personal order of what search found, and for each card why it stands there.
+
+A hit's score is its relevance, scaled to 0 … 1 over the hits, plus bounded amounts for taste, reputation and popularity::
+
+    score = relevance + 0.25 · match + 0.04 · rating + 0.04 · popularity        match in −1 … 1, the others in 0 … 1
+
+so a hit whose relevance is more than `LEAD` ahead is never overtaken: relevance leads, taste decides among near equals. Hits
+are neither added nor removed; hard constraints were applied before and hold for every one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, Protocol, TypeVar
+
+from index.filters import Filters
+from index.product import Availability, Money, Product, Variant
+from retrieval.profile import Belief, BeliefKind, Profile, traits
+
+ReasonKind = Literal[
+    "viewed_item", "viewed_category", "bought_category", "liked_brand", "liked_attribute", "price_band", "constraint", "rating", "popular"
+]
+
+MATCH_WEIGHT = 0.25
+RATING_WEIGHT = 0.04
+POPULARITY_WEIGHT = 0.04
+LEAD = 2 * MATCH_WEIGHT + RATING_WEIGHT + POPULARITY_WEIGHT
+# How much each kind of trait says, summing to 1.
+KIND_WEIGHTS: Mapping[BeliefKind, float] = {"category": 0.35, "brand": 0.2, "attribute": 0.15, "price_band": 0.15, "item": 0.15}
+
+MAX_REASONS = 3
+MAX_PERSONAL = 2
+MIN_STRENGTH = 0.1
+PRIOR_RATING, PRIOR_COUNT = 3.8, 8
+GOOD_RATING, ENOUGH_RATINGS = 4.3, 5
+POPULAR_SHARE = 0.6
+
+
+class Found(Protocol):
+    """What ranking needs of a search hit."""
+
+    @property
+    def product_id(self) -> str:
+        """The product."""
+        ...
+
+    @property
+    def variant_id(self) -> str | None:
+        """The variant that matched, if one did."""
+        ...
+
+    @property
+    def score(self) -> float:
+        """Relevance, larger is better, on any scale."""
+        ...
+
+
+HitType = TypeVar("HitType", bound=Found)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a card is shown. `facts` is what a sentence needs, `evidence` names the events or constraints that prove it.
+
+    `Reason("viewed_category", {"category": "Trail shoes", "items": 3, "views": 4, "days": 7, …}, ("e17", "e12", "e9"))`
+    `Reason("constraint", {"field": "price.max", "amount": 12000, "currency": "USD"}, ("price.max",))`
+    """
+
+    kind: ReasonKind
+    facts: Mapping[str, object]
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RankedHit(Generic[HitType]):
+    """A hit at its place, with the score that put it there and at most `MAX_REASONS` reasons."""
+
+    hit: HitType
+    score: float
+    reasons: tuple[Reason, ...] = ()
+
+
+def rerank(
+    hits: Sequence[HitType],
+    profile: Profile,
+    products: Callable[[str], Product | None],
+    filters: Filters | None = None,
+    popularity: Mapping[str, float] | None = None,
+    reorder: bool = True,
+) -> list[RankedHit[HitType]]:
+    """The same hits in personal order, each with its reasons.
+
+    Args:
+        hits: what search found, best first; equal scores keep their order.
+        profile: the shopper's tastes; with an empty one the order is relevance, reputation and popularity.
+        products: looks a product up as it is offered now (price and availability of the moment).
+        filters: the conditions in force; those that a product is known to meet become reasons.
+        popularity: product id to any non-negative number, larger is more popular.
+        reorder: False keeps the order (the customer asked for the cheapest first) and only adds reasons.
+    """
+    relevance = _scaled([hit.score for hit in hits])
+    most = max((popularity or {}).values(), default=0.0)
+    ranked: list[tuple[float, int, RankedHit[HitType]]] = []
+    for place, hit in enumerate(hits):
+        product = products(hit.product_id)
+        share = (popularity or {}).get(hit.product_id, 0.0) / most if most > 0 else 0.0
+        score = relevance[place] + POPULARITY_WEIGHT * share
+        reasons: tuple[Reason, ...] = ()
+        if product is not None:
+            matched = matches(profile, product)
+            score += MATCH_WEIGHT * sum(part for _, _, part in matched) + RATING_WEIGHT * reputation(product)
+            reasons = tuple(_reasons(profile, product, hit.variant_id, matched, filters, share))
+        ranked.append((score, place, RankedHit(hit, score, reasons)))
+    if reorder:
+        ranked.sort(key=lambda each: (-each[0], each[1]))
+    return [each for _, _, each in ranked]
+
+
+def matches(profile: Profile, product: Product) -> list[tuple[BeliefKind, str, float]]:
+    """What of a shopper's taste a product meets, as signed contributions to `match`, which they sum to (−1 … 1).
+
+    Of the traits of one kind (the levels of a category path, the attributes) the strongest speaks for the kind.
+    """
+    if profile.empty:
+        return []
+    best: dict[BeliefKind, tuple[float, str]] = {}
+    for kind, value in [("item", product.id), *traits(product, profile.levels)]:
+        strength = profile.strength(kind, value)  # type: ignore[arg-type]
+        # ≥: a path comes root first, and of equal levels the narrower one says more.
+        if strength and abs(strength) >= abs(best.get(kind, (0.0, ""))[0]):  # type: ignore[call-overload]
+            best[kind] = (strength, value)  # type: ignore[index]
+    return [(kind, value, KIND_WEIGHTS[kind] * strength) for kind, (strength, value) in best.items()]
+
+
+def reputation(product: Product) -> float:
+    """Rating from 0 to 1, drawn towards an ordinary shop's mean while there are few of them (a Bayesian average)."""
+    if product.rating is None:
+        return PRIOR_RATING / 5
+    rating = product.rating
+    return (rating.value * rating.count + PRIOR_RATING * PRIOR_COUNT) / (5 * (rating.count + PRIOR_COUNT))
+
+
+def _scaled(scores: Sequence[float]) -> list[float]:
+    """Scores on 0 … 1; all equal, or a single one, are 1."""
+    low, high = min(scores, default=0.0), max(scores, default=0.0)
+    return [1.0 if high <= low else (score - low) / (high - low) for score in scores]
+
+
+def _reasons(
+    profile: Profile,
+    product: Product,
+    variant_id: str | None,
+    matched: Sequence[tuple[BeliefKind, str, float]],
+    filters: Filters | None,
+    popularity: float,
+) -> Iterable[Reason]:
+    personal: list[Reason] = []
+    for kind, value, part in sorted(matched, key=lambda each: -each[2]):
+        if part < MIN_STRENGTH * KIND_WEIGHTS[kind] or len(personal) == MAX_PERSONAL:
+            break
+        belief = profile.belief(kind, value)
+        if belief is not None and belief.evidence:
+            personal.append(_personal(belief))
+    met = list(constraint_reasons(filters, product, variant_id)) if filters is not None else []
+    general: list[Reason] = []
+    if product.rating and product.rating.value >= GOOD_RATING and product.rating.count >= ENOUGH_RATINGS:
+        general.append(Reason("rating", {"value": product.rating.value, "count": product.rating.count}, (f"rating:{product.id}",)))
+    if popularity >= POPULAR_SHARE:
+        general.append(Reason("popular", {"share": round(popularity, 2)}, (f"popularity:{product.id}",)))
+    return [*personal, *met, *general][:MAX_REASONS]
+
+
+def _personal(belief: Belief) -> Reason:
+    facts = dict(belief.facts)
+    if belief.kind == "item":
+        return Reason("viewed_item", facts, belief.evidence)
+    if belief.kind == "category":
+        kind: ReasonKind = "bought_category" if facts["purchases"] else "viewed_category"
+        return Reason(kind, {"category": belief.value, **facts}, belief.evidence)
+    if belief.kind == "brand":
+        return Reason("liked_brand", {"brand": belief.value, **facts}, belief.evidence)
+    if belief.kind == "price_band":
+        return Reason("price_band", {"band": belief.value, **facts}, belief.evidence)
+    return Reason("liked_attribute", facts, belief.evidence)
+
+
+def constraint_reasons(filters: Filters, product: Product, variant_id: str | None) -> Iterable[Reason]:
+    """The conditions that a product's own record shows to be met; what the record is silent about is no reason."""
+    variant = product.variant(variant_id) if variant_id else None
+    price = _price(product, variant)
+    if filters.price is not None and price is not None and price.currency == filters.price.currency:
+        low, high = filters.price.min, filters.price.max
+        if (low is None or price.amount >= low) and (high is None or price.amount <= high):
+            evidence = tuple(name for name, bound in (("price.min", low), ("price.max", high)) if bound is not None)
+            if evidence:
+                yield Reason("constraint", {"field": "price", "min": low, "max": high, "currency": price.currency}, evidence)
+    known = _known(product, variant)
+    for name, values in filters.attributes.items():
+        wanted = {value.casefold() for value in values}
+        have = next((value for value in known.get(name.casefold(), ()) if value.casefold() in wanted), None)
+        if have is not None:
+            yield Reason("constraint", {"field": "attribute", "name": name, "value": have}, (f"attributes.{name}",))
+    if product.brand and product.brand.casefold() in {brand.casefold() for brand in filters.brand}:
+        yield Reason("constraint", {"field": "brand", "value": product.brand}, ("brand",))
+    if filters.rating_min is not None and product.rating is not None and product.rating.value >= filters.rating_min:
+        facts = {"field": "rating_min", "value": product.rating.value, "min": filters.rating_min}
+        yield Reason("constraint", facts, ("rating_min",))
+    availability = variant.availability if variant else product.availability
+    if Availability.IN_STOCK in filters.availability and availability is Availability.IN_STOCK:
+        yield Reason("constraint", {"field": "availability", "value": str(availability)}, ("availability",))
+    for name, values in filters.exclude.attributes.items():
+        have_values = known.get(name.casefold(), ())
+        if have_values and not {value.casefold() for value in have_values} & {value.casefold() for value in values}:
+            facts = {"field": "exclude", "name": name, "value": values[0]}
+            yield Reason("constraint", facts, (f"exclude.attributes.{name}",))
+    if filters.exclude.brand and product.brand and product.brand.casefold() not in {each.casefold() for each in filters.exclude.brand}:
+        yield Reason("constraint", {"field": "exclude", "name": "brand", "value": filters.exclude.brand[0]}, ("exclude.brand",))
+
+
+def _price(product: Product, variant: Variant | None) -> Money | None:
+    return variant.price if variant is not None and variant.price is not None else product.price
+
+
+def _known(product: Product, variant: Variant | None) -> dict[str, tuple[str, ...]]:
+    """Attribute values by case-folded name; a variant's own options stand before its product's values."""
+    known = {name.casefold(): values for name, values in product.attributes.items()}
+    for option, value in (variant.options if variant else {}).items():
+        known[option.casefold()] = (value,)
+    return known
