@@ -1,0 +1,209 @@
+"""Which task answers a turn: state, intent and understanding in, one decision out. Pure, and the only place that weighs them.
+
+The model says what the customer wants, the understanding says what was literally said. Where the model doubts and the words
+are plain ("under 50", "blue", "the second one"), the words win.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from bot.labels import LABELS, OUT_OF_SCOPE
+from bot.state import DialogueState, Pending
+from retrieval.understanding.records import Understanding
+from storage.errors import InvalidInput
+
+Task = Literal[
+    "greet",
+    "goodbye",
+    "thank",
+    "search",
+    "refine",
+    "more",
+    "recommend",
+    "compare",
+    "ask_product",
+    "ask_policy",
+    "order_status",
+    "cart_add",
+    "cart_remove",
+    "cart_view",
+    "checkout",
+    "complaint",
+    "handoff",
+    "reject",
+    "chitchat",
+    "out_of_scope",
+    "accepted",
+    "resolved",
+    "show_again",
+]
+"""`accepted` and `resolved` carry out what was pending: by a yes, or by an answer to the question."""
+
+ACTIONS: tuple[str, ...] = (*LABELS, OUT_OF_SCOPE)
+"""What a shop's own labels may map to in shop.toml: the built-in labels name the actions."""
+
+SURE = 0.6
+"""Below this calibrated confidence plain words win over the model. Set by hand; the model is calibrated (ECE in docs)."""
+
+_MORE = re.compile(
+    r"^\W*(?:(?:can you |could you |please )*(?:show|see|give)(?: me)? )?(?:(?:any|some|a few) )?(?:more|others?|next)"
+    r"(?: (?:ones?|options?|results?|choices?|products?|items?|like (?:this|these|that)|please))*\W*$"
+    r"|^\W*(?:what|anything|something) else\W*$"
+    r"|^\W*(?:再|还)?(?:多)?(?:看|来|给我看|有没有|有)?(?:点|些|几个|几款)?(?:更多|别的|其他|其它|下一页|换一批|另外的)"
+    r"(?:的|款|选择|商品|看看|吗|呢|么|了)*\W*$|^\W*(?:再来几[个款件]|还有吗|还有呢|换一批)\W*$",
+    re.IGNORECASE,
+)
+_YES = re.compile(
+    r"^\W*(?:yes|yep|yeah|yup|ya|sure|ok(?:ay)?|please do|go ahead|sounds good|do it|of course|fine|great|perfect|alright|"
+    r"y|可以|好的?|行|嗯+|是的?|对的?|要|好啊|好呀|没问题|当然|麻烦了|那就这样)(?:[\s,，]*(?:please|thanks?|do|yes|sure|吧|啊|呀|的|谢谢))*\W*$",
+    re.IGNORECASE,
+)
+_NO = re.compile(
+    r"^\W*(?:no|nope|nah|not now|no thanks?|no thank you|never ?mind|don'?t|cancel|forget it|n|不用了?|不了|不要了?|不是|"
+    r"算了|没事|不必|先不|不|别)(?:[\s,，]*(?:please|thanks?|thank you|it|了|谢谢))*\W*$",
+    re.IGNORECASE,
+)
+_TAKES_PRODUCTS = frozenset({"ask_product", "compare", "cart_add", "cart_remove"})
+_UNSHAKEN = frozenset({"cart_view", "checkout", "order_status", "ask_policy", "handoff", "complaint"})
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The task, and what was pending where the task resolves it (`choice` is the option taken, 0-based)."""
+
+    task: Task
+    pending: Pending | None = None
+    choice: int | None = None
+
+
+def check_actions(mapping: Mapping[str, str]) -> dict[str, str]:
+    """The shop's `[intents]` as it is, or `InvalidInput` naming the action that does not exist."""
+    for label, action in mapping.items():
+        if action not in ACTIONS:
+            raise InvalidInput(
+                f"shop.toml [intents] maps {label!r} to {action!r}, which is no action.", f"Use one of: {', '.join(ACTIONS)}."
+            )
+    return dict(mapping)
+
+
+def decide(
+    state: DialogueState,
+    label: str,
+    confidence: float,
+    out_of_scope: bool,
+    understanding: Understanding,
+    message: str,
+    mapping: Mapping[str, str] | None = None,
+) -> Decision:
+    """The decision for one turn. `label` may be the shop's own: `mapping` then names the action.
+
+    A label that is neither built in nor mapped is treated as doubtful words: search if they name something, else out of scope.
+    """
+    label = (mapping or {}).get(label, label)
+    pending = state.pending
+    if pending is not None:
+        resolved = _resolution(pending, label, confidence, understanding, message)
+        if resolved is not None:
+            return resolved
+    if _MORE.match(message) and state.topic is not None:
+        return Decision("more")
+    if out_of_scope or label == OUT_OF_SCOPE:
+        return Decision(_by_words(state, understanding) or "out_of_scope")
+    if label == "accept":
+        return Decision(_by_words(state, understanding) or "accepted", pending)
+    if label == "reject" and _says_condition(understanding) and state.topic is not None:
+        return Decision("refine")
+    if label not in LABELS:
+        return Decision(_by_words(state, understanding) or ("search" if understanding.query else "out_of_scope"))
+    if confidence < SURE and label not in _UNSHAKEN:
+        plain = _by_words(state, understanding)
+        if plain is not None and not (label in _TAKES_PRODUCTS and plain == "show_again"):
+            return Decision(plain)
+    return Decision(_settled(label, state, understanding))
+
+
+def _settled(label: str, state: DialogueState, understanding: Understanding) -> Task:
+    """The task of a label that is believed, mended where the conversation cannot be as the label says."""
+    if label == "search" and understanding.refining and state.topic is not None:
+        return "refine"
+    if label == "search" and not understanding.query and not _says_condition(understanding) and state.topic is None:
+        return "recommend"
+    if label == "refine" and state.topic is None:
+        return "search"
+    if label == "refine" and understanding.ordinals and not _says_condition(understanding):
+        return "show_again"
+    return label  # type: ignore[return-value]  # a member of LABELS that is not "accept"
+
+
+def _resolution(
+    pending: Pending, label: str, confidence: float, understanding: Understanding, message: str
+) -> Decision | None:
+    """How the turn answers what was asked, or None where it goes its own way."""
+    choice = _chosen(pending, understanding, message)
+    if choice is not None:
+        return Decision("resolved", pending, choice)
+    if pending.kind == "budget" and (understanding.filters.price is not None or re.search(r"\d", message)) and (
+        label in ("refine", "search", "accept") or confidence < SURE
+    ):
+        return Decision("resolved", pending)
+    if _YES.match(message) or (label == "accept" and not _says_condition(understanding)):
+        return Decision("accepted", pending)
+    if _NO.match(message):
+        return Decision("reject", pending)
+    if label == "reject" and not _says_condition(understanding):
+        return Decision("reject", pending)
+    return None
+
+
+def _chosen(pending: Pending, understanding: Understanding, message: str) -> int | None:
+    """Which of the options named in the question the message picks; None unless exactly one."""
+    if not pending.options:
+        return None
+    words = message.casefold()
+    named = [
+        number
+        for number, option in enumerate(pending.options)
+        if re.search(rf"(?<![a-z0-9]){re.escape(option.casefold())}(?![a-z0-9])", words)
+    ]
+    if len(named) == 1:
+        return named[0]
+    if named and pending.kind != "facet":
+        # "large" inside "extra large": the longest option that was named is the one that was meant.
+        longest = max(named, key=lambda number: len(pending.options[number]))
+        if all(pending.options[number].casefold() in pending.options[longest].casefold() for number in named):
+            return longest
+    if pending.kind in ("variant", "which_product", "which_line", "facet") and len(understanding.ordinals) == 1:
+        position = understanding.ordinals[0]
+        index = position - 1 if position > 0 else len(pending.options) + position
+        if 0 <= index < len(pending.options) and pending.kind != "facet":
+            return index
+    return None
+
+
+def _says_condition(understanding: Understanding) -> bool:
+    """Whether the turn states, lifts or asks for a condition or an order."""
+    return bool(
+        not understanding.filters.empty
+        or understanding.sort
+        or understanding.dropped
+        or understanding.relative
+        or understanding.foreign_budget
+    )
+
+
+def _by_words(state: DialogueState, understanding: Understanding) -> Task | None:
+    """The task that the words alone make plain, or None."""
+    if state.topic is not None and understanding.refining and _says_condition(understanding):
+        return "refine"
+    if _says_condition(understanding) and understanding.query:
+        return "search"
+    if understanding.ordinals and state.shown and not understanding.query:
+        return "show_again"
+    return None
+
+
+TASKS: tuple[str, ...] = get_args(Task)

@@ -1,0 +1,1 @@
+"""Words: one TOML file a language, and what renders it."""

@@ -1,0 +1,156 @@
+"""Renders what is to be said in one language, with variety that replays the same.
+
+The wording of a key is chosen by the conversation and by how often that key was said in it, so that a repeated fact comes in
+other words until the wordings are used up, and a replayed conversation reads as it did.
+"""
+
+from __future__ import annotations
+
+import tomllib
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from index.filters import Filters
+from index.money import format_money
+from index.product import Availability, Money
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """The words of one language: `wordings["search"]["found"]` is a tuple of them, labels are plain strings."""
+
+    code: str
+    tables: Mapping[str, Mapping[str, Any]]
+
+    def label(self, table: str, name: str) -> str:
+        """A single word; the name itself, readable, where the language file has none."""
+        found = self.tables.get(table, {}).get(name.casefold())
+        return str(found) if found is not None else name.replace("_", " ")
+
+
+@cache
+def languages() -> dict[str, Language]:
+    """All languages: one file in this folder each."""
+    found = {}
+    for file in resources.files("bot.reply").iterdir():
+        if file.name.endswith(".toml"):
+            code = file.name.removesuffix(".toml")
+            found[code] = Language(code, tomllib.loads(file.read_text(encoding="utf-8")))
+    return found
+
+
+@dataclass
+class Voice:
+    """One turn's wording. `said` collects the keys used, to be stored with the turn."""
+
+    language: Language
+    seed: str
+    said_before: Mapping[str, int] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, code: str, seed: str = "", said_before: Mapping[str, int] | None = None) -> Voice:
+        """The voice of a language code; raises KeyError for one that has no file."""
+        return cls(languages()[code], seed, said_before or {})
+
+    def say(self, key: str, **facts: object) -> str:
+        """One wording of `key` ("cart.added") with its facts filled in; `key_one` is taken where count is 1 and it exists."""
+        table, _, name = key.partition(".")
+        wordings = self.language.tables[table]
+        if facts.get("count") == 1 and f"{name}_one" in wordings:
+            name = f"{name}_one"
+        choices: Sequence[str] = wordings[name]
+        times = self.said_before.get(key, 0) + self.said.count(key)
+        self.said.append(key)
+        chosen = choices[(zlib.crc32(f"{self.seed}/{key}".encode()) + times) % len(choices)]
+        text = chosen.format(**{each: str(value) for each, value in facts.items()})
+        return text[:1].upper() + text[1:]
+
+    def word(self, table: str, name: str, **facts: object) -> str:
+        """A label, or a counted one: `word("count", "views", count=3)` is "3 views"."""
+        if facts.get("count") == 1 and f"{name}_one" in self.language.tables[table]:
+            name = f"{name}_one"
+        return self.language.label(table, name).format(**{each: str(value) for each, value in facts.items()})
+
+    def money(self, money: Money) -> str:
+        """A price as this language writes it."""
+        return format_money(money, self.language.code)
+
+    def amount(self, minor: int, currency: str) -> str:
+        """The same from its parts."""
+        return self.money(Money(amount=minor, currency=currency))
+
+    def availability(self, availability: Availability) -> str:
+        """ "in stock", "有货"."""
+        return self.language.label("availability", availability.value)
+
+    def attribute(self, name: str) -> str:
+        """An attribute's name in this language where it has one."""
+        return self.language.label("attribute", name)
+
+    def field(self, name: str) -> str:
+        """A field's name, as a column's head."""
+        return self.language.label("field", name)
+
+    def joined(self, parts: Iterable[str], last: str = "list") -> str:
+        """ "a, b and c" where `last` is "and", "a, b or c" where it is "or"; a plain list else."""
+        words = list(parts)
+        glue: Mapping[str, str] = self.language.tables["language"]
+        if last == "list" or len(words) < 2:
+            return glue["list"].join(words)
+        return glue["list"].join(words[:-1]) + glue[last] + words[-1]
+
+    def sentences(self, parts: Iterable[str]) -> str:
+        """Sentences one after the other; a part that starts with a line break (a table) keeps its own lines."""
+        text = ""
+        gap = self.language.tables["language"]["sentence"]
+        for part in parts:
+            if part:
+                text += part if not text else (part if part.startswith("\n") or text.endswith("\n") else gap + part)
+        return text
+
+    def rating(self, value: float) -> str:
+        """One decimal: 4.5."""
+        return f"{value:.1f}"
+
+    def days(self, low: int | None, high: int | None) -> str:
+        """ "2–4", or the one bound that is known."""
+        known = [str(each) for each in (low, high) if each is not None]
+        return "–".join(dict.fromkeys(known))
+
+    def period(self, days: int) -> str:
+        """ "this week"."""
+        table = self.language.tables["period"]
+        return str(table.get(str(days)) or table["other"].format(count=days))
+
+    def constraints(self, filters: Filters) -> dict[str, str]:
+        """Each condition in words by its field's name, as `Understanding.dropped` spells it: {"price": "under $100"}."""
+        found: dict[str, str] = {}
+        table: Mapping[str, str] = self.language.tables["constraint"]
+        if filters.price is not None:
+            price = filters.price
+            low = self.amount(price.min, price.currency) if price.min is not None else ""
+            high = self.amount(price.max, price.currency) if price.max is not None else ""
+            kind = "price_between" if low and high else "price_max" if high else "price_min"
+            if low or high:
+                found["price"] = table[kind].format(min=low, max=high)
+        if filters.brand:
+            found["brand"] = table["brand"].format(value=self.joined(filters.brand, "or"))
+        if filters.categories:
+            found["categories"] = table["categories"].format(value=self.joined(filters.categories, "or"))
+        for name, values in filters.attributes.items():
+            found[name] = table["attributes"].format(name=self.attribute(name), value=self.joined(values, "or"))
+        excluded = [*filters.exclude.brand, *filters.exclude.categories]
+        excluded += [value for values in filters.exclude.attributes.values() for value in values]
+        if excluded:
+            found["exclude"] = table["exclude"].format(value=self.joined(excluded, "or"))
+        if filters.availability:
+            words = [self.availability(each) for each in filters.availability]
+            found["availability"] = table["availability"].format(value=self.joined(words, "or"))
+        if filters.rating_min is not None:
+            found["rating_min"] = table["rating_min"].format(value=f"{filters.rating_min:g}")
+        return found

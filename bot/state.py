@@ -1,0 +1,135 @@
+"""Where a conversation stands: a pure fold over its stored turns.
+
+Nothing is kept between turns but the turns themselves, so a conversation survives a restart, moves between processes and replays
+the same. A user turn stores what was understood of it, an assistant turn stores what it did (an `Effects`):
+
+    user       {"intent": {"label": "search", "confidence": 0.97}, "understanding": {…}, "task": "search"}
+    assistant  {"action": "answer", "said": ["search.found"], "effects": {"topic": {…}, "shown": [{…}], "pending": null, …}}
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from index.filters import Filters
+from storage.conversations import Turn
+
+PendingKind = Literal[
+    "relax", "cancel_wishes", "budget", "variant", "which_product", "which_line", "empty_cart", "add", "handoff", "facet", "what"
+]
+
+
+class Stored(BaseModel):
+    """Base of what turns carry as JSON; a field of a newer version is ignored, so that old processes can read on."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Item(Stored):
+    """A product as it was shown."""
+
+    product_id: str
+    variant_id: str | None = None
+
+
+class Topic(Stored):
+    """What is being looked for: the words, the conditions in force, what ranks without filtering, the order."""
+
+    query: str = ""
+    filters: Filters = Field(default_factory=Filters)
+    sort: str = "relevance"
+    narrowed: bool = False
+    """True once a narrowing question was asked: at most one a topic."""
+
+
+class Pending(Stored):
+    """What the assistant asked or offered last, to be resolved by the next turn.
+
+    `options` are answers it named, in the order in which it named them, and `items` the products they stand for where they do.
+    """
+
+    kind: PendingKind
+    field: str = ""
+    options: tuple[str, ...] = ()
+    items: tuple[Item, ...] = ()
+    quantity: int = 1
+    task: str = ""
+    text: str = ""
+
+
+class Effects(Stored):
+    """What an assistant turn changed. None leaves as it was; `pending` always replaces, for a question lives one turn."""
+
+    topic: Topic | None = None
+    shown: tuple[Item, ...] | None = None
+    focus: tuple[Item, ...] | None = None
+    pending: Pending | None = None
+    handed_off: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DialogueState:
+    """`focus` is what "it" means; `shown` the last slate in its order; `slates` all of them, oldest first.
+
+    `said` counts what was said by template key, so that a repeated fact is phrased in other words.
+    """
+
+    turns: int = 0
+    language: str = ""
+    topic: Topic | None = None
+    shown: tuple[Item, ...] = ()
+    slates: tuple[tuple[Item, ...], ...] = ()
+    focus: tuple[Item, ...] = ()
+    pending: Pending | None = None
+    last_task: str = ""
+    handed_off: bool = False
+    complaints: int = 0
+    said: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """The ids of all products that this conversation showed."""
+        return frozenset(item.product_id for slate in (*self.slates, self.focus) for item in slate)
+
+
+def fold(turns: Iterable[Turn]) -> DialogueState:
+    """The state after `turns`, oldest first. Turns of agents and of the system change nothing."""
+    state = DialogueState()
+    for turn in turns:
+        state = step(state, turn)
+    return state
+
+
+def step(state: DialogueState, turn: Turn) -> DialogueState:
+    """The state after one more turn; turns without data (imported logs) only count."""
+    if turn.role == "user":
+        task = str(turn.data.get("task", ""))
+        return replace(
+            state,
+            turns=state.turns + 1,
+            language=turn.language or state.language,
+            last_task=task,
+            complaints=state.complaints + (task == "complaint"),
+        )
+    if turn.role != "assistant" or "effects" not in turn.data:
+        return state
+    return _applied(state, Effects.model_validate(turn.data["effects"]), turn.data)
+
+
+def _applied(state: DialogueState, effects: Effects, data: Mapping[str, Any]) -> DialogueState:
+    shown = state.shown if effects.shown is None else effects.shown
+    return replace(
+        state,
+        topic=effects.topic or state.topic,
+        shown=shown,
+        slates=(*state.slates, shown) if effects.shown else state.slates,
+        focus=state.focus if effects.focus is None else effects.focus,
+        pending=effects.pending,
+        handed_off=state.handed_off or effects.handed_off,
+        said=Counter(state.said) + Counter(data.get("said", ())),
+    )
