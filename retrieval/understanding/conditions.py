@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import ModuleType
 
 from retrieval.understanding import en, zh
@@ -30,7 +31,7 @@ FEATURES = "features"
 
 _BARE_SIZE = re.compile(r"(?:x{1,4}|[2-6]x)[sl]|x-?large|extra large|x-?small|extra small|one size|均码|[大中小]码")
 _ALL_SIZE_WORDS = frozenset(key_of(word) for meaning in SIZES for word in meaning.words)
-_SHORT_HAN_AFTER = re.compile(r"\s*(?:的|色|质|制|款|系|$|[\x00\s,。?!;]|鞋|衣|裤|裙|衫|包|帽|袜|外套|t恤|手套|围巾|套|服|袋|杯|伞|表|带)")
+_SHORT_HAN_AFTER = re.compile(r"\s*(?:的|色|质|制|款|系|$|[\x00\s,。?!;]|鞋|衣|裤|裙|衫|包|帽|袜|外套|t恤|手套|围巾|套|服|袋|杯|伞|表|带|衬|连衣|毛衣|运动|跑|球|凉|拖|靴|双肩|背|短|长|牛仔|风|卫|西|耳机|手机|沙发|椅|桌|柜|行李|箱|壶|锅|碗|盘|毛巾|床|被|枕|窗帘|地毯|键盘|鼠标)")
 _SHORT_HAN_BEFORE = re.compile(r"(?:^|[\x00\s,。?!;的要买有和或]|不|非|是|一[件双条款个顶只])$")
 
 
@@ -59,6 +60,13 @@ class Conditions:
     lifted: list[str] = field(default_factory=list)
     referent: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def ask(self) -> None:
+        """Turn what is required into what is asked: "does it come in blue?" narrows nothing."""
+        for name, values in self.required.attributes.items():
+            self.wished.attributes[name].extend(value for value in values if value not in self.wished.attributes[name])
+        self.wished.brand.extend(self.required.brand)
+        self.required = Found()
+
 
 def _language_at(draft: Draft, start: int, end: int) -> ModuleType:
     return zh if has_han(draft.view[start:end]) or has_han(draft.view[max(0, start - 2) : start]) else en
@@ -82,11 +90,13 @@ class ConditionReader:
         self._read_referent(draft, matches, found, in_topic)
         polarity: str | None = None
         previous: Match | None = None
-        for match in matches:
+        for place, match in enumerate(matches):
             if not draft.free(match.start, match.end):
                 polarity, previous = None, None
                 continue
             joined = previous is not None and self._joined(draft, previous, match)
+            if joined and polarity == "exclude" and previous is not None:
+                joined = self._listed(draft, previous, matches[place:])
             polarity = self._polarity(draft, match, polarity if joined else None, alone)
             self._take(draft, match, polarity, found)
             previous = match
@@ -127,11 +137,19 @@ class ConditionReader:
         between = draft.low[previous.end : match.start]
         return bool(en.JOIN.fullmatch(between) or zh.JOIN.fullmatch(between))
 
+    def _listed(self, draft: Draft, previous: Match, rest: list[Match]) -> bool:
+        """A bare comma goes on with an exclusion only in a list: "not red, blue or green", but "not red, blue" wants blue."""
+        between = draft.low[previous.end : rest[0].start].strip(" 的色")
+        if between != ",":
+            return True
+        pairs = pairwise(rest)
+        return any(draft.low[one.end : other.start].strip(" 的色,") not in ("", ",") and self._joined(draft, one, other) for one, other in pairs)
+
     def _polarity(self, draft: Draft, match: Match, inherited: str | None, alone: bool) -> str:
         """One of "exclude", "lift", "require", "wish", "name" ("name": the kind of word decides)."""
         for language in (en, zh):
             left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
-            if language.LIFT_VALUE_BEFORE.search(left):
+            if language.LIFT_VALUE_BEFORE.search(left) or language.LIFT_VALUE_AFTER.match(draft.view, match.end):
                 return "lift"
             if language.EXCLUDE_BEFORE.search(left) or language.EXCLUDE_AFTER.match(draft.view, match.end):
                 return "exclude"
@@ -164,7 +182,8 @@ class ConditionReader:
             chosen = self._chosen(draft, match, polarity)
             if chosen is None:
                 for each in match.meant:
-                    found.wished.add(each)
+                    if each.known:
+                        found.wished.add(each)
                 return
             found.required.add(chosen)
         for language in (en, zh):
@@ -174,6 +193,8 @@ class ConditionReader:
             before = self._cue(language, left)
             if before:
                 start -= len(before)
+            lifted = polarity == "lift" and language.LIFT_VALUE_AFTER.match(draft.view, end)
+            end = lifted.end() if lifted else end
             if after and polarity != "name":
                 end = after.end()
         tail = re.compile(r"\s*(?:色|色系|材质|材料|牌子|品牌|质|制|制作)?的?").match(draft.view, end)
@@ -200,9 +221,10 @@ class ConditionReader:
                 "color", "size", "material", "brand", "attribute", "category")  # fmt: skip
             if (en.MADE_BEFORE.search(left) and not en.IN_BEFORE.search(left)) or zh.MADE_BEFORE.search(left):
                 order = ("material", *order)
-            return match.of(*order)
+            chosen = match.of(*order)
+            return chosen if chosen is None or chosen.known or chosen.name in self.firm else None
         color = match.of("color")
-        if color is not None and color.name in self.firm:
+        if color is not None and color.known and color.name in self.firm:
             return color
         size = match.of("size")
         if size is not None and size.name in self.firm:

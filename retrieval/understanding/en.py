@@ -103,8 +103,8 @@ IN_STOCK = re.compile(
     r"|not (?:sold out|out of stock))(?:\s+(?:only|right now|now|items?|products?))?\b"
 )
 STOCK_ASKED = re.compile(
-    r"\b(?:is|are)\s+(?:(?:it|this|that|they|these|those|both)\b|the\s+(?!re)[^?!.]{1,40}?)[^?!.]{0,20}\b(?:in stock|available|sold out)\b"
-    r"|\bstill (?:in stock|available)\b|\bhow many (?:are )?(?:left|in stock)|\bdo you (?:still )?have (?:it|this|that|them)\b"
+    r"\b(?:is|are)\s+(?:(?:it|this|that|they|these|those|both)\b|the\s+(?!re)[^?!.]{1,40}?)[^?!.]{0,20}\b(?:in stock|ideally|preferably|if possible|available|sold out)\b"
+    r"|\bstill (?:in stock|ideally|preferably|if possible|available)\b|\bhow many (?:are )?(?:left|in stock)|\bare (?:any|all|both|some) of (?:these|those|them)\b[^?!.]{0,20}\b(?:in stock|ideally|preferably|if possible|available)\b|\bdo you (?:still )?have (?:it|this|that|them)\b"
 )
 
 # -- lifting, sorting, relative ------------------------------------------------------------------------------------
@@ -117,6 +117,7 @@ FIELDS: dict[str, str] = {
     "department": "categories",
 }  # fmt: skip
 _FIELD = "|".join(sorted((re.escape(word) for word in FIELDS), key=len, reverse=True))
+FIELD_WORD = re.compile(_FIELD)
 _FIELD_LIST = rf"(?P<fields>(?:{_FIELD})\b(?:\s*(?:,|or|and|nor|/)\s*(?:the |any )?(?:{_FIELD})\b){{0,3}})"
 LIFT = (
     re.compile(
@@ -150,6 +151,7 @@ LIFT_VALUE_BEFORE = re.compile(
     r"\b(?:(?:do|does|need|has|have)(?:n't| not) (?:need|have) to be|needn't be|not necessarily|does(?:n't| not) have to come|no need for(?: it to be)?"
     r"|forget(?: about)?|never\s?mind)\s+(?:in |from |by |a |the |made of )?$"
 )
+LIFT_VALUE_AFTER = re.compile(r"\s*(?:filter|condition|requirement|restriction|constraint|limit)s?\b")
 SORT: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "price_desc",
@@ -225,14 +227,14 @@ ORDINAL_WORD = re.compile(rf"\b(?:{_ORD})\b")
 ORDINAL_ONE = re.compile(
     rf"\b(?:(?:the|that|this|your)\s+)?(?P<ordinal>{_ORD})\s+(?:{_THING})\b(?:\s+of (?:them|those|these))?"
     rf"|\b(?:the|number)\s+(?:very\s+)?(?P<bare>{_ORD})(?=\s*(?:$|[?!.,;:\x00)]|'s\b|(?:is|are|was|has|have|does|do|can|will|looks?|comes?|in|and|or|with|to|for|please"
-    r"|from|into|but|seems?|sounds?|costs?|again|too|instead|if|vs|you|of)\b))"
+    r"|from|into|but|seems?|sounds?|costs?|again|too|instead|if|vs|you|of (?:them|those|these))\b))"
     rf"|(?:^|\x00|\bcompare\s|\badd\s|\btake\s|\bbuy\s)\s*(?P<lone>{_ORD})(?=\s*(?:$|[?!.,]|please\b))"
 )
 NUMBERED = re.compile(
     r"(?:\b(?:number|no\.?|nr\.?|option|item|choice|result|product)\s*#?|#)\s*(?P<numbers>(?:\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten)"
     r"(?![\w.,]*\d|\s*(?:inch|mm|cm|kg)|[a-z-])(?:\s*(?:,|and|or|vs\.?|with|&|to)\s*(?:number|no\.?|option|item|#)?\s*(?:\d{1,2}|one|two|three|four|five)(?![\w.]))*)"
 )
-COMPARED = re.compile(r"\b(?:compare|between|difference between)\s+(?P<numbers>\d{1,2}\s*(?:,|and|with|to|vs\.?|versus|&)\s*\d{1,2}(?:\s*(?:,|and)\s*\d{1,2})?)(?=\s*(?:$|[?!.,]|please))")
+COMPARED = re.compile(r"\b(?:compare|difference between)\s+(?P<numbers>1?\d\s*(?:,|and|with|to|vs\.?|versus|&)\s*1?\d(?:\s*(?:,|and)\s*1?\d)?)(?=\s*(?:$|[?!.,]|please))")
 BOTH = re.compile(r"\b(?:both(?:\s+of\s+(?:them|these|those))?|(?:these|those|the|them)\s+two|either(?:\s+one|\s+of\s+(?:them|these|those))|the pair of them)\b(?!\s+(?:of|weeks|days))")
 ALL_N = re.compile(rf"\b(?:(?:all|these|those|the)(?:\s+of)?(?:\s+(?:these|those|the))?)\s+(?P<count>three|four|five|3|4|5)\b{_NOT_TIME}(?:\s+{_THING})?(?=\s*(?:$|[?!.,]|of|in|is|are|to|please|and))")
 DEIXIS = re.compile(
@@ -262,7 +264,7 @@ EXCLUDE_BEFORE = re.compile(
     r"(?:(?<!if )(?<!why )(?<!whether or )\bnot(?!\s+(?:only|just|sure))|\bno\b(?!,)|\bwithout\b|\bnon\b-?|(?:do|does|did|would|wo|ca|is|are|should|must)n'?t(?:\s+(?:want|like|need|care for|wear|eat|buy|be"
     r"|have|contain|include|show me|give me))?|\b(?:do|does|would|can) not(?:\s+(?:want|like|need|contain|include|be|have))|\bcannot be|\bexcept(?:\s+for)?|\bexclud(?:e|ing)|\banything but|\beverything but"
     r"|\bany(?:\s+brand)?\s+(?:but|except)|\ball but|\bother than|\bbut not|\bavoid(?:ing)?|\bminus|\bnever|\bnothing|\binstead of|\brather than|\ballergic to|\bhates?|\bdislikes?|\bapart from|\baside from|\bskip"
-    r"|\brid of|\bnone of|\bnone|\bless\s(?=$)|\bleave out|\bomit|\bremove)[\s-]*" + _ARTICLE + r"\s*$"
+    r"|\brid of|\bnone of|\bnone|\bleave out|\bomit|\bremove)[\s-]*" + _ARTICLE + r"\s*$"
 )
 EXCLUDE_AFTER = re.compile(r"\s*(?:-free\b|\s+free\b(?=\s*(?:$|[,.!?]))|\s+(?:is|are) (?:out|not ok|not okay|no good|a no-go)\b|\s*(?:\?\s*)?no\s*(?:thanks|way|thank you)\b)")
 CONDITION_BEFORE = re.compile(
@@ -273,7 +275,7 @@ FROM_BEFORE = re.compile(r"\b(?:from|by|made by|brand(?:ed)?(?: is|:| name)?|the
 IN_BEFORE = re.compile(r"\b(?:in|color(?:ed)?|colour(?:ed)?|in (?:the )?colou?r|colou?r(?: is|:)|come in|available in)\s*:?\s*(?:a |an |the )?$")
 MADE_BEFORE = re.compile(r"\b(?:made (?:of|from|out of|with|in)|in|material(?: is|:| of)?|fabric(?: is|:)?)\s*:?\s*(?:a |real |genuine |pure )?$")
 SIZE_BEFORE = re.compile(r"\b(?:in (?:a )?|a )?(?:sizes?|sized|us size|eu size|uk size)\s*(?:is|:|of|=)?\s*(?:us|eu|uk)?\s*$|\bin\s+(?:an?\s+)?$|\bwear(?:ing)?\s+(?:an?\s+)?$|\b(?:i am|i'm)\s+(?:an?|size)\s+$")
-SIZE_WORD = re.compile(r"\b(?:in |for )?(?:a )?(?:shoe |eu |us |uk )?sizes?\s*(?:is|:|=|of)?\s*(?:eu|us|uk)?\s*(?P<value>\d{1,3}(?:\.5)?(?![\w.,%-])|(?:x{0,4}[sl]|[2-6]xl|m|one size)(?![\w'-]))")
+SIZE_WORD = re.compile(r"\b(?:in |for )?(?:a )?(?:shoe |eu |us |uk )?(?:size|sizes)\b\s*(?:is|:|=|of)?\s*(?:eu|us|uk)?\s*(?P<value>\d{1,3}(?:\.5)?(?![\w.,%-])|(?:x{0,4}[sl]|[2-6]xl|m|one size)(?![\w'-]))")
 DEPARTMENT = re.compile(r"\s+(?:category|department|section|aisle)\b")
 DEPARTMENT_BEFORE = re.compile(r"\b(?:category|department|section)\s*(?:is|:|of|=)?\s*$|\b(?:in|from|under|within)\s+(?:the\s+|your\s+)?$")
 CONDITION_AFTER = re.compile(r"\s+(?:only|exclusively|or nothing|please only)\b")
@@ -282,7 +284,6 @@ ADDING = re.compile(r"(?:^|[,.!?]\s*|\bbut\s|\band\s|\bno,?\s)(?:also|or|and als
 WITHOUT = re.compile(
     r"\b(?:without|with no|has no|have no|having no|w/o|free of|(?:do|does)(?:n't| not) (?:have|contain|include|come with))\s+(?:any |a |an |the |those |these |that )*(?P<term>[a-z][a-z'-]{2,}(?:\s+[a-z][a-z'-]{2,})?)"
     r"|(?:^|[,;]\s*|\b(?:and|but|with|please)\s+)no\s+(?P<no>[a-z][a-z'-]{2,}(?:\s+[a-z][a-z'-]{2,})?)(?=\s*(?:$|[,.!?;]|please|and|or))"
-    r"|\b(?P<free>[a-z]{3,})-free\b"
 )
 WITHOUT_STOPS = frozenset(
     "problem problems thanks thank idea rush need matter preference preferences limit limits budget one more way worries longer doubt clue "
@@ -300,7 +301,7 @@ FINDING = re.compile(
     r"\b(?:do you (?:have|sell|carry|stock)|looking for|show me|i need|i want|find me|any\b.*\bwith|are there|is there|got any|recommend|suggest|search)\b"
 )
 FILLER_WORDS = frozenset(
-    "i i'd i'm i'll im id ill we you your me my it its it's that this these those them they the a an any some something anything one ones like want wants "
+    "compare difference stock available much many tell take about which add cart basket put bit i i'd i'm i'll im id ill we you your me my it its it's that this these those them they the a an any some something anything one ones like want wants "
     "wanted need needs looking look for to of in on at by from with is are be been am was would could can should will do does did don't have has had got get give show "
     "see find please pls plz ok okay yes yeah yep no nope not well so um uh hmm oh and or but then now just only maybe perhaps actually really rather instead "
     "what what's how about there's there here let's let say make think prefer preferably better also too as if possible thanks thank thx hi hello hey budget price "
@@ -308,8 +309,8 @@ FILLER_WORDS = frozenset(
     "items item results sorry mean meant thing things when which who ones' all out up stuff".split()
 )
 _LEAD = (
-    r"hi(?: there)?|hello(?: there)?|hey(?: there)?|good (?:morning|afternoon|evening)|ok(?:ay)?|yes|yeah|yep|no|nope|well|so|um+|uh+|hm+|oh|please|pls|plz|thanks|thank you|actually|and|but|or|then|now"
-    r"|sorry|maybe|perhaps|just|also|what about|how about|what(?:'s| is) (?:the|a|your)|which(?: is| are)?(?: the| your)?|excuse me|quick question|can you help me(?: (?:find|choose|pick))?|help me (?:find|choose|pick|get)"
+    r"tell me (?:more )?about|(?:i'll|i will|let me) (?:take|have|get|buy)|compare|the difference between|difference between|hi(?: there)?|hello(?: there)?|hey(?: there)?|good (?:morning|afternoon|evening)|ok(?:ay)?|yes|yeah|yep|no|nope|well|so|um+|uh+|hm+|oh|please|pls|plz|thanks|thank you|actually|and|but|or|then|now"
+    r"|sorry|maybe|perhaps|just|also|what about|how about|what(?:'s| is) (?:the|a|your)|which(?: is| are)?(?: the| your)?|on|to spend(?: on)?|ideally|preferably|add|put|excuse me|quick question|can you help me(?: (?:find|choose|pick))?|help me (?:find|choose|pick|get)"
     r"|i(?: was|'m|m| am|'ve been) (?:just )?(?:wondering if|looking(?: to (?:buy|get|find|purchase))?|searching|shopping|hunting|in the market|interested in|after)(?: for)?"
     r"|(?:i|we)(?:'d| would|d) (?:really )?(?:like|love|prefer|want)(?: to (?:buy|get|see|find|order|purchase|have|look at))?|(?:i|we) (?:really |just |only |still |also )?(?:want|need|wanna|prefer|require|wish)(?: to (?:buy|get|see|find|order|purchase|have|look at))?"
     r"|(?:can|could|would|will) (?:you|u|i|we)(?: please| also| just)? (?:show|find|get|recommend|suggest|see|give|have|help|tell|search|look|buy|pull up|bring)(?: me| us)?(?: for| up| about)?"
@@ -320,7 +321,7 @@ _LEAD = (
 )
 LEAD = re.compile(rf"[\s\x00,.!?;:)-]*\b(?:{_LEAD})(?=[\s\x00,.!?;:]|$)(?!-)")
 _TAIL = (
-    r"please|pls|plz|thanks|thank you|thx|if possible|if you (?:have|can|could)(?: (?:it|them|one|any))?|for me|to me|ones?|with|and|but|or|in|for|from|by|that(?:'s| is| are)?|which(?: is| are)?|is|are|be|at|of|the|a|an|only"
+    r"(?:in |to )?(?:my |the )?(?:cart|basket)|in stock|ideally|preferably|if possible|please|pls|plz|thanks|thank you|thx|if possible|if you (?:have|can|could)(?: (?:it|them|one|any))?|for me|to me|ones?|with|and|but|or|in|for|from|by|that(?:'s| is| are)?|which(?: is| are)?|is|are|be|at|of|the|a|an|only"
     r"|to buy|to get|you (?:have|sell|got|carry)|do you have|do you sell|in (?:your|the) (?:shop|store)|right now|now|then|instead|too|as well|maybe|must be|should be|must|should|something|anything|on|costs?|priced?|any|it|them|to|options?"
     r"|available|also|not|no|just|there|out there|i guess|i think|or something|or so|or anything|would be (?:great|nice|good)|it should be|it must be|and it|it"
 )

@@ -124,6 +124,11 @@ ROLE_NAMES: dict[str, tuple[str, ...]] = {
     "size": ("size", "sizes", "shoe size", "尺码", "码数", "鞋码", "尺寸", "号码"),
     "material": ("material", "materials", "fabric", "材质", "材料", "面料", "composition"),
 }
+# Words of the lists above that mean too much else to be read as a color or material that the catalog does not have.
+AMBIGUOUS = frozenset(
+    "clear rose sand cream mint down feather stone tan camel olive ivory gold golden silver orange iron foam paper eva pu fur lavender mustard "
+    "皮 毛 麻 丝 木 石 纸 铁 钢 银 金 橙 粉 青色 棉 透明 竹 藤 瓷".split()
+)
 TRUE_VALUES = frozenset({"yes", "true", "是", "有", "支持"})
 
 # Color words that name a food or a thing, not a look: "green tea" never asks for the color green.

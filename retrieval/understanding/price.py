@@ -21,14 +21,14 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from index.filters import PriceRange
+from index.money import minor_digits
 from index.product import Money
 from retrieval.understanding import en, numbers, zh
 from retrieval.understanding.text import CLAIMED, Draft
 
-_NO_MINOR_UNITS = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split())
-_THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
 _DOLLARS = frozenset("USD CAD AUD NZD SGD HKD TWD".split())
 AROUND = Decimal("0.2")
+LEAST_ALONE = 60  # "300" as a whole turn answers for a budget; below that it may be a size or a position
 
 SHOP = ""  # a word such as "bucks" or "块" that means whatever the shop sells in
 _CURRENCY_WORDS: dict[str, str] = {
@@ -89,9 +89,8 @@ class Budget:
 
 
 def minor_units(amount: Decimal, currency: str) -> int:
-    """`minor_units(Decimal("49.99"), "USD")` is 4999; JPY counts whole units (ISO 4217)."""
-    exponent = 0 if currency in _NO_MINOR_UNITS else 3 if currency in _THREE_DECIMALS else 2
-    return int((amount * 10**exponent).to_integral_value())
+    """`minor_units(Decimal("49.99"), "USD")` is 4999; JPY counts whole units."""
+    return int((amount * 10 ** minor_digits(currency)).to_integral_value())
 
 
 class PriceReader:
@@ -215,7 +214,8 @@ class PriceReader:
             rest = f"{draft.view[:start]} {draft.view[end:]}".replace(CLAIMED, " ")
             lonely = alone(rest)
             trailing = not first.spoken and min(low, high) >= 10 and bool(en.AMOUNT_ENDS.match(right))
-            if not lonely and not (trailing and en.PLAIN_WORD_BEFORE.search(left) and high <= 20 * low):
+            spoken_price = min(low, high) >= 50 and zh.OF_AFTER.match(right)
+            if not lonely and not spoken_price and not (trailing and en.PLAIN_WORD_BEFORE.search(left) and high <= 20 * low):
                 return None
         low, high = min(low, high), max(low, high)
         return start - (len(before[0]) if before else 0), end + (len(after[0]) if after else 0), low, high, currency
@@ -244,6 +244,9 @@ class PriceReader:
         self, draft: Draft, amount: _Amount, left: str, right: str, alone: Callable[[str], bool]
     ) -> tuple[int, int, Decimal | None, Decimal | None, str | None] | None:
         if not amount.money and amount.high == amount.low:
+            rest = f"{draft.view[: amount.start]} {draft.view[amount.end :]}".replace(CLAIMED, " ")
+            if amount.low >= LEAST_ALONE and alone(rest):
+                return amount.start, amount.end, None, amount.high, None
             return None
         if amount.high > amount.low and (amount.money or alone(draft.view[: amount.start])):
             return amount.start, amount.end, amount.low, amount.high, amount.currency

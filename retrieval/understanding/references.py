@@ -10,6 +10,7 @@ from retrieval.understanding.numbers import small_number
 from retrieval.understanding.text import Draft
 
 FURTHEST = 20
+MOST_REFERENCES = 10
 
 
 def read_ordinals(draft: Draft, language: ModuleType) -> tuple[int, ...]:
@@ -26,7 +27,7 @@ def read_ordinals(draft: Draft, language: ModuleType) -> tuple[int, ...]:
         (language.BOTH, lambda match: [1, 2]),
         (language.ALL_N, _first),
     ):
-        while (match := pattern.search(draft.view)) is not None:
+        for match in list(pattern.finditer(draft.view))[:MOST_REFERENCES]:
             positions = reader(match)
             draft.claim(match.start(), match.end())
             spans.append((match.start(), positions))
@@ -89,7 +90,7 @@ def read_quantity(draft: Draft, language: ModuleType) -> int | None:
 def read_deixis(draft: Draft, language: ModuleType) -> bool:
     """True where "it", "this one", "这款" points at something shown; claims the words."""
     pointed = False
-    while (match := language.DEIXIS.search(draft.view)) is not None and match.end() > match.start():
+    for match in list(language.DEIXIS.finditer(draft.view))[:MOST_REFERENCES]:
         draft.claim(match.start(), match.end())
         pointed = True
     return pointed

@@ -5,21 +5,22 @@ from __future__ import annotations
 import re
 import unicodedata
 
-MAX_CHARACTERS = 2_000
+MAX_CHARACTERS = 1_000
 CLAIMED = "\x00"
 
 _DASHES = str.maketrans({dash: "-" for dash in "‐‑‒–—―−﹣"} | {"’": "'", "‘": "'", "“": '"', "”": '"', "〜": "~"})
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ufeff\ud800-\udfff]")
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ufeff\ud800-\udfff\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]+")
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 
 
 def normalise(text: str) -> str:
-    """Full-width digits and signs become plain ones (NFKC), dashes and quotes one kind, control characters spaces.
+    """Full-width digits and signs become plain ones (NFKC), dashes and quotes one kind; blanks, emoji, controls one space.
 
     Only the first `MAX_CHARACTERS` are read: a condition further down a pasted page is not a condition of the customer.
     """
-    return _CONTROL.sub(" ", unicodedata.normalize("NFKC", text[:MAX_CHARACTERS])[:MAX_CHARACTERS].translate(_DASHES))
+    plain = unicodedata.normalize("NFKC", text[: 2 * MAX_CHARACTERS]).translate(_DASHES)
+    return _BLANK.sub(" ", plain)[:MAX_CHARACTERS]
 
 
 def lower(text: str) -> str:

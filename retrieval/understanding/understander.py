@@ -13,15 +13,15 @@ from retrieval.understanding.lexicon import ASKED
 from retrieval.understanding.price import PriceReader
 from retrieval.understanding.records import EVERYTHING, Language, Relative, Sort, Understanding
 from retrieval.understanding.references import read_deixis, read_ordinals, read_quantity
-from retrieval.understanding.text import CLAIMED, Draft, has_han, has_latin, script_language
+from retrieval.understanding.text import CLAIMED, Draft, has_han, has_latin, lower, script_language
 from retrieval.understanding.vocabulary import CatalogWords, Vocabulary, key_of
 
+_BETWEEN_CLAIMS = re.compile(r"(?<=\x00)\s*(?:或者|或|和|跟|以及|but|or|and|nor|[,、/&;])+\s*(?=\x00)", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 _EDGES = re.compile(r"^[\s,.;:!?。、…~)\]}-]+|[\s,.;:!?。、…~(\[{-]+$")
 _WORD = re.compile(r"[a-z']+|[^\W_]")
 _ENGLISH_PATTERNS = tuple((name, names, re.compile(english), re.compile(chinese)) for name, names, english, chinese in ASKED)
-_FIND_LEAD = re.compile(r"\b(?:do you (?:have|sell|carry)|looking for|i need|i want|show me|find)\b|有没有|想买|想要|推荐|找")
-_EMOJI = re.compile(r"[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]")
+_FIND_LEAD = re.compile(r"\b(?:do you (?:have|sell|carry)|looking for|i need|i want|show me|find)\b|有没有|你们.{0,3}有|有.{1,8}的[吗么]|想买|想要|推荐|找")
 
 
 class Understander:
@@ -41,12 +41,14 @@ class Understander:
         `current` holds the conditions of the running topic, or None where there is none yet: a brand alone ("Acme?") opens
         a search in the second case and is a condition in the first. `language` is taken where the turn shows none ("50-80").
         """
-        draft = Draft(_EMOJI.sub(" ", text[:4_000]))
+        draft = Draft(text)
         spoken = script_language(draft.text)
         said: Language = language if not spoken else "zh" if spoken == "zh" else "en"
         languages = _languages(draft, said)
         dropped = [field for spoken_in in languages for field in self._lifted(draft, spoken_in)]
         asked = self._asked(draft, languages)
+        if any(spoken_in.STOCK_ASKED.search(draft.low) for spoken_in in languages):
+            asked = "availability"
         ordinals = tuple(dict.fromkeys(each for spoken_in in languages for each in read_ordinals(draft, spoken_in)))
         rating = next((value for spoken_in in languages if (value := _rating(draft, spoken_in)) is not None), None)
         budget = self.prices.read(draft, _only_filler)
@@ -59,6 +61,13 @@ class Understander:
         adding = any(spoken_in.ADDING.search(draft.low) for spoken_in in languages)
         query = _residual(draft, languages)
         dropped.extend(conditions.lifted)
+        about = self._asked_about(asked, ordinals, deixis, draft, languages)
+        if (ordinals or deixis) and any(spoken_in.QUESTION.search(draft.low) for spoken_in in languages):
+            named = next(iter([*conditions.required.attributes, *(["brand"] if conditions.required.brand else [])]), None)
+            about = named if about in (None, "availability") and named else about
+            conditions.ask()
+        elif in_stock and about == "availability":
+            about = None
         filters = _filters(conditions, budget.price, rating, in_stock)
         return Understanding(
             query=query,
@@ -73,7 +82,7 @@ class Understander:
             dropped=tuple(dict.fromkeys(dropped)),
             relative=relative,
             foreign_budget=budget.foreign,
-            attribute_asked=self._asked_about(asked, ordinals, deixis, draft, languages),
+            attribute_asked=about,
             adding=adding,
             refining=not query,
         )
@@ -91,7 +100,7 @@ class Understander:
             fields.append(EVERYTHING)
         for pattern in language.LIFT:
             while (match := pattern.search(draft.view)) is not None:
-                words = re.findall(language._FIELD, match["fields"])
+                words = language.FIELD_WORD.findall(match[0])
                 fields.extend(self._field(language.FIELDS[word]) for word in words)
                 draft.claim(match.start(), match.end())
         return fields
@@ -242,7 +251,8 @@ def _rating(draft: Draft, language: ModuleType) -> float | None:
 
 
 def _in_stock(draft: Draft, language: ModuleType) -> bool:
-    if language.STOCK_ASKED.search(draft.view):
+    asked = language.STOCK_ASKED.search(draft.low)
+    if asked is not None:
         return False
     match = language.IN_STOCK.search(draft.view)
     if match is None:
@@ -296,14 +306,14 @@ def _frozen(found: Found) -> dict[str, tuple[str, ...]]:
 
 def _residual(draft: Draft, languages: tuple[ModuleType, ...]) -> str:
     """The product words in the customer's own case: no claimed spans, no politeness, no words left dangling before a claim."""
-    text = draft.remainder()
+    text = _BETWEEN_CLAIMS.sub(" ", draft.remainder())
     for language in languages:
         text = _strip_language(text, language)
     text = _SPACES.sub(" ", text.replace(CLAIMED, " "))
     for language in languages:
         text = _strip_language(text, language)
     text = _EDGES.sub("", _SPACES.sub(" ", text)).strip()
-    return text if any(char.isalnum() for char in text) else ""
+    return "" if _only_filler(lower(text)) else text
 
 
 def _strip_language(text: str, language: ModuleType) -> str:

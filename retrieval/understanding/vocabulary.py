@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from retrieval.understanding.lexicon import NOT_A_COLOR, ROLE_NAMES, ROLES, TRUE_VALUES
+from retrieval.understanding.lexicon import AMBIGUOUS, NOT_A_COLOR, ROLE_NAMES, ROLES, TRUE_VALUES
 from retrieval.understanding.text import CLAIMED, has_han, lower, normalise
 
 MAX_TOKENS = 6
@@ -40,12 +40,14 @@ class CatalogWords(Protocol):
 class Meant:
     """What a found word means: one field of `Filters` and the values there, the nearest spelling first.
 
+    `known` is False for a color or material that no product has: it can be excluded or asked for, but not merely named.
     `kind` is "brand", "category", "color", "size", "material" or "attribute"; `name` is the attribute's name.
     """
 
     kind: str
     name: str
     values: tuple[str, ...]
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,12 @@ class Vocabulary:
         for name, values in attributes.items():
             if self._role(name) is None:
                 self._add_plain(name, values)
+        for role in ("color", "material"):
+            name = self.role_names.get(role, role)
+            for meaning in ROLES[role]:
+                for word in meaning.words:
+                    if word not in AMBIGUOUS and key_of(word) not in self._entries:
+                        self._add(key_of(word), Meant(role, name, (word,), known=False))
         for phrase in NOT_A_COLOR:
             self._add(key_of(phrase), Meant("nothing", "", ()))
         self.filled = frozenset(

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.filters import Exclusions, Filters, PriceRange
+from index.product import Availability
+from retrieval.understanding import Understander, merge
+from retrieval.understanding.text import MAX_CHARACTERS
+from tests.retrieval.catalog_words import ATTRIBUTES, BARE, UNDERSTANDER, Words, flat
+from tests.retrieval.turns import CHINESE, ENGLISH
+
+
+def read(turn: str) -> dict[str, Any]:
+    return flat(UNDERSTANDER.read(turn.removeprefix("+"), Filters() if turn.startswith("+") else None))
+
+
+@pytest.mark.parametrize(("turn", "expected"), ENGLISH.items(), ids=ENGLISH)
+def test_english_turns(turn: str, expected: dict[str, Any]) -> None:
+    assert read(turn) == expected
+
+
+@pytest.mark.parametrize(("turn", "expected"), CHINESE.items(), ids=CHINESE)
+def test_chinese_turns(turn: str, expected: dict[str, Any]) -> None:
+    assert read(turn) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("red shoes", "en"),
+        ("红色的鞋", "zh"),
+        ("iPhone 15 手机壳", "zh"),
+        ("do you have 华为 phones", "en"),
+        ("XL码", "zh"),
+        ("show me something like 这个", "en"),
+    ],
+)
+def test_language(text: str, language: str) -> None:
+    assert UNDERSTANDER.read(text).language == language
+
+
+def test_a_turn_without_words_keeps_the_language_of_the_talk() -> None:
+    assert UNDERSTANDER.read("50-80", None, "zh").language == "zh"
+    assert UNDERSTANDER.read("50-80", None, "en").language == "en"
+
+
+def test_what_is_merely_named_is_a_wish_and_stays_in_the_query() -> None:
+    understood = UNDERSTANDER.read("Panasonic cordless phone in leather case")
+    assert understood.wishes.brand == ("Panasonic",)
+    assert understood.wishes.categories == ("Cordless Phones",)
+    assert "Panasonic cordless phone" in understood.query
+    assert UNDERSTANDER.read("华为耳机").wishes == Filters(brand=("华为",), categories=("耳机",))
+
+
+@pytest.mark.parametrize("text", ["Panasonic cordless phone", "only Panasonic phones", "phones by Panasonic", "blue phone in black", "只要蓝色的"])
+def test_a_catalog_without_the_field_never_filters_by_it(text: str) -> None:
+    understood = BARE.read(text, Filters())
+    assert understood.filters.empty
+    assert understood.wishes.empty
+
+
+def test_a_catalog_without_the_field_still_excludes_by_it() -> None:
+    assert BARE.read("bag, not leather").filters.exclude.attributes == {"material": ("leather",)}
+    assert BARE.read("不要红色的").filters.exclude.attributes == {"color": ("红色",)}
+
+
+def test_a_field_that_few_products_have_only_ranks() -> None:
+    rare = Understander(Words({}, {}, {"color": {"red": 1}}), "USD", 1000)
+    assert rare.read("red shoes").filters.empty
+    assert rare.read("red shoes").query == "red shoes"
+
+
+@pytest.mark.parametrize(
+    ("currency", "text", "price", "foreign"),
+    [
+        ("CNY", "三百元以内", (None, 30000), None),
+        ("CNY", "¥300以内", (None, 30000), None),
+        ("JPY", "under ¥3000", (None, 3000), None),
+        ("CNY", "under $50", None, ("USD", 5000)),
+        ("CAD", "under $50", (None, 5000), None),
+        ("EUR", "shoes under 50 €", (None, 5000), None),
+        ("EUR", "under 1.299,00 €", (None, 129900), None),
+        ("GBP", "under 50 quid", (None, 5000), None),
+        ("USD", "50块以内", (None, 5000), None),
+        ("USD", "50元以内", None, ("CNY", 5000)),
+        ("KWD", "under 1.5", None, None),
+        ("KWD", "under 15.5 in total", (None, 15500), None),
+    ],
+)  # fmt: skip
+def test_currencies(currency: str, text: str, price: tuple[int | None, int | None] | None, foreign: tuple[str, int] | None) -> None:
+    understood = Understander(Words(), currency, 200).read(text)
+    said = understood.filters.price
+    assert ((said.min, said.max) if said else None) == price
+    assert said is None or said.currency == currency
+    budget = understood.foreign_budget
+    assert ((budget.currency, budget.amount) if budget else None) == foreign
+
+
+def talk(*turns: str) -> Filters:
+    current = Filters()
+    for turn in turns:
+        current = merge(current, UNDERSTANDER.read(turn, current))
+    return current
+
+
+def price(low: int | None, high: int | None) -> PriceRange:
+    return PriceRange(min=low, max=high, currency="USD")
+
+
+@pytest.mark.parametrize(
+    ("turns", "expected"),
+    [
+        (["red shoes under $120", "under 80"], Filters(price=price(None, 8000), attributes={"color": ("red", "红色")})),
+        (["over 50", "under 100"], Filters(price=price(5000, 10000))),
+        (["between 50 and 80", "under 100"], Filters(price=price(None, 10000))),
+        (["over 200", "under 100"], Filters(price=price(None, 10000))),
+        (["under 100", "over 200"], Filters(price=price(20000, None))),
+        (["under 100", "forget the budget"], Filters()),
+        (["三百以内", "预算不限"], Filters()),
+        (["in blue", "in black"], Filters(attributes={"color": ("black", "黑色")})),
+        (["in white", "or black"], Filters(attributes={"color": ("white", "black", "黑色")})),
+        (["only Nike", "also Bose"], Filters(brand=("Nike", "Bose"))),
+        (["only Nike", "Bose"], Filters(brand=("Bose",))),
+        (["not Nike", "only Nike"], Filters(brand=("Nike",))),
+        (["only Nike", "not Nike"], Filters(exclude=Exclusions(brand=("Nike",)))),
+        (["not Nike", "no Acme"], Filters(exclude=Exclusions(brand=("Nike", "Acme")))),
+        (["in black", "not black"], Filters(exclude=Exclusions(attributes={"color": ("black", "黑色")}))),
+        (["not black", "any color"], Filters()),
+        (["不要皮的", "材质无所谓"], Filters()),
+        (["in stock only", "at least 4 stars"], Filters(availability=(Availability.IN_STOCK,), rating_min=4)),
+        (["at least 4 stars", "rating doesn't matter"], Filters()),
+        (["red dress size M under 60", "start over"], Filters()),
+        (["only Nike", "doesn't have to be Nike"], Filters()),
+    ],
+)
+def test_conditions_over_turns(turns: list[str], expected: Filters) -> None:
+    assert talk(*turns) == expected
+
+
+def test_budget_in_one_turn_is_never_contradictory() -> None:
+    assert UNDERSTANDER.read("over $100 but under $50").filters.price == price(None, 5000)
+
+
+def test_the_names_that_answer_a_question() -> None:
+    assert UNDERSTANDER.names_for("battery life") == ("battery life",)
+    assert UNDERSTANDER.names_for("water resistance") == ("waterproof",)
+    assert UNDERSTANDER.names_for("fragrance") == ()
+
+
+def test_other_spellings_of_color_lead_to_the_catalogs_own() -> None:
+    assert UNDERSTANDER.read("深蓝色").filters.attributes == {"color": ("Navy Blue",)}
+    assert UNDERSTANDER.read("grey").filters.attributes == {"color": ("Gray",)}
+    compound = Understander(Words({}, {}, {"Colour": {"Matte Black": 3, "Blue/White": 2}}), "USD", 5)
+    assert compound.read("in black").filters.attributes == {"Colour": ("Matte Black",)}
+    assert compound.read("in white").filters.attributes == {"Colour": ("Blue/White",)}
+
+
+def test_leather_excludes_no_faux_leather() -> None:
+    assert "faux leather" not in UNDERSTANDER.read("not leather").filters.exclude.attributes["material"]
+
+
+def test_two_languages_under_two_attribute_names() -> None:
+    shop = Understander(Words({}, {}, {"color": {"red": 9, "blue": 9}, "颜色": {"红色": 5}}), "USD", 20)
+    assert shop.read("in red").filters.attributes == {"color": ("red",)}
+    assert shop.read("红色的").filters.attributes == {"颜色": ("红色",)}
+    assert shop.read("蓝色的").filters.attributes == {"color": ("blue",)}
+
+
+def test_a_condition_beyond_the_cap_is_not_read_and_one_before_it_is() -> None:
+    assert UNDERSTANDER.read(f"shoes under $50 {'x ' * MAX_CHARACTERS}").filters.price == price(None, 5000)
+    assert UNDERSTANDER.read(f"{'x ' * MAX_CHARACTERS} under $50").filters.price is None
+
+
+HOSTILE = [
+    "", " ", "\x00", "\ud800", "😀" * 50, "<b>'; DROP TABLE products;--", "$", "¥" * 99, "1" * 50_000, "under " * 9_000, "的" * 50_000,
+    "一" * 50_000, "the first " * 5_000, "not " * 12_000, "<script>alert(1)</script>", "İİİ under $50", "½ ㎏ ① under ５０", "-" * 50_000,
+    "no " * 200 + "leather", "百千万十", "under $" + "9" * 40, "第零个", "0 stars or more", "between 0 and 0", "don't " * 5_000, "\u202e under 50",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_input_is_read(text: str) -> None:
+    understood = UNDERSTANDER.read(text, Filters())
+    assert len(understood.query) <= MAX_CHARACTERS
+    json.loads(understood.filters.model_dump_json())
+    merge(Filters(), understood)
+
+
+FRAGMENTS = st.sampled_from(
+    "under $ 50 块 以内 not red 不要 红色 的 Nike , and 和 size 42 码 第 二 个 the first two at least 4 stars between - 到 三百 it 它 cheaper 便宜 点 any color "
+    "无所谓 without wheels 不带 轮子 € % ' \" 1.5k 多 左右 or 或 in from only 只要 max ? 吗 battery 续航 \x01 <b> 😀".split()
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(FRAGMENTS, max_size=14).map("".join) | st.lists(FRAGMENTS, max_size=14).map(" ".join) | st.text(max_size=80), st.booleans())
+def test_any_text_is_read_the_same_twice_and_merges(text: str, in_topic: bool) -> None:
+    current = Filters() if in_topic else None
+    understood = UNDERSTANDER.read(text, current)
+    assert understood == UNDERSTANDER.read(text, current)
+    merged = merge(Filters(), understood)
+    assert merge(merged, understood) == merged
+    assert not set(merged.brand) & set(merged.exclude.brand)
+    assert "\x00" not in understood.query
+
+
+@given(st.integers(1, 9_999), st.sampled_from(["under ${}", "less than {} dollars", "{}块以内", "不超过{}块", "max ${}", "under ${:,}"]))
+def test_every_amount_is_read_exactly(amount: int, phrase: str) -> None:
+    assert UNDERSTANDER.read(f"headphones {phrase.format(amount)}").filters.price == price(None, amount * 100)
