@@ -1,0 +1,47 @@
+# One target a job. `make run` and `make test` do all the set-up on a fresh machine with Python 3.11 or newer.
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+VENV ?= .venv
+PY := $(VENV)/bin/python
+# An extra package index for torch, for machines whose default index would bring the CUDA build: see README.md.
+TORCH_INDEX ?=
+PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.PHONY: run setup setup-dev test check format bench demo-model clean
+
+run: setup  ## Serve the demo shop on http://127.0.0.1:7860
+	$(PY) launch.py serve --demo
+
+setup: $(VENV)/installed  ## Install what serving and fine-tuning need
+
+setup-dev: $(VENV)/installed-dev  ## Install what tests, checks and benchmarks need too
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Aisle needs Python 3.11 or newer. Install it and try again (Debian: apt install python3 python3-venv)."; exit 1; }
+	@test -x $(PY) || "$(PYTHON)" -m venv $(VENV) || \
+		{ echo "Python cannot make a virtual environment. Install it (Debian: apt install python3-venv) and try again."; exit 1; }
+	@echo "Installing into $(VENV); this takes two to four minutes and 2 GB."
+	@$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@echo "Installing what the tests need."
+	@$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@
+
+test: setup-dev  ## The whole test suite
+	HF_HUB_OFFLINE=1 $(PY) -m pytest --cov --cov-report=term:skip-covered $(TESTS)
+
+check: setup-dev  ## Format, lint, types, direction of imports
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy .
+	$(PY) -m pytest -q tests/test_imports.py
+
+format: setup-dev  ## Format and mend what lint can mend
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+clean:  ## Remove the environment and the demo shop
+	rm -rf $(VENV) var
