@@ -86,7 +86,11 @@ class PriceLevels:
     @classmethod
     def of_products(cls, products: Iterable[Product]) -> PriceLevels:
         """The same from product records."""
-        return cls.of((product.categories[-1], product.price.amount) for product in products if product.price and product.categories)
+        return cls.of(
+            (product.categories[-1], product.price.amount)
+            for product in products
+            if product.price and product.categories
+        )
 
     def band(self, product: Product) -> PriceBand | None:
         """The third of its category's prices that a product is in, None where that is unknown."""
@@ -249,7 +253,9 @@ def build_profile(
                 entry = sums[(kind, value)]  # type: ignore[index]
                 entry.parts.append(decayed)
                 entry.events.append((event.timestamp, event.event_id, event.event, item_id))
-    interests = {key: Interest(math.fsum(entry.parts), tuple(reversed(entry.events))) for key, entry in sorted(sums.items())}
+    interests = {
+        key: Interest(math.fsum(entry.parts), tuple(reversed(entry.events))) for key, entry in sorted(sums.items())
+    }
     largest: dict[BeliefKind, float] = defaultdict(lambda: 1e-9)
     for (kind, _), interest in interests.items():
         largest[kind] = max(largest[kind], abs(interest.weight))

@@ -19,7 +19,15 @@ from index.product import Availability, Money, Product, Variant
 from retrieval.profile import Belief, BeliefKind, Profile, traits
 
 ReasonKind = Literal[
-    "viewed_item", "viewed_category", "bought_category", "liked_brand", "liked_attribute", "price_band", "constraint", "rating", "popular"
+    "viewed_item",
+    "viewed_category",
+    "bought_category",
+    "liked_brand",
+    "liked_attribute",
+    "price_band",
+    "constraint",
+    "rating",
+    "popular",
 ]
 
 MATCH_WEIGHT = 0.25
@@ -27,7 +35,13 @@ RATING_WEIGHT = 0.04
 POPULARITY_WEIGHT = 0.04
 LEAD = 2 * MATCH_WEIGHT + RATING_WEIGHT + POPULARITY_WEIGHT
 # How much each kind of trait says, summing to 1.
-KIND_WEIGHTS: Mapping[BeliefKind, float] = {"category": 0.35, "brand": 0.2, "attribute": 0.15, "price_band": 0.15, "item": 0.15}
+KIND_WEIGHTS: Mapping[BeliefKind, float] = {
+    "category": 0.35,
+    "brand": 0.2,
+    "attribute": 0.15,
+    "price_band": 0.15,
+    "item": 0.15,
+}
 
 MAX_REASONS = 3
 MAX_PERSONAL = 2
@@ -165,7 +179,9 @@ def _reasons(
     met = list(constraint_reasons(filters, product, variant_id)) if filters is not None else []
     general: list[Reason] = []
     if product.rating and product.rating.value >= GOOD_RATING and product.rating.count >= ENOUGH_RATINGS:
-        general.append(Reason("rating", {"value": product.rating.value, "count": product.rating.count}, (f"rating:{product.id}",)))
+        general.append(
+            Reason("rating", {"value": product.rating.value, "count": product.rating.count}, (f"rating:{product.id}",))
+        )
     if popularity >= POPULAR_SHARE:
         general.append(Reason("popular", {"share": round(popularity, 2)}, (f"popularity:{product.id}",)))
     return [*personal, *met, *general][:MAX_REASONS]
@@ -194,7 +210,9 @@ def constraint_reasons(filters: Filters, product: Product, variant_id: str | Non
         if (low is None or price.amount >= low) and (high is None or price.amount <= high):
             evidence = tuple(name for name, bound in (("price.min", low), ("price.max", high)) if bound is not None)
             if evidence:
-                yield Reason("constraint", {"field": "price", "min": low, "max": high, "currency": price.currency}, evidence)
+                yield Reason(
+                    "constraint", {"field": "price", "min": low, "max": high, "currency": price.currency}, evidence
+                )
     known = _known(product, variant)
     for name, values in filters.attributes.items():
         wanted = {value.casefold() for value in values}
@@ -214,8 +232,14 @@ def constraint_reasons(filters: Filters, product: Product, variant_id: str | Non
         if have_values and not {value.casefold() for value in have_values} & {value.casefold() for value in values}:
             facts = {"field": "exclude", "name": name, "value": values[0]}
             yield Reason("constraint", facts, (f"exclude.attributes.{name}",))
-    if filters.exclude.brand and product.brand and product.brand.casefold() not in {each.casefold() for each in filters.exclude.brand}:
-        yield Reason("constraint", {"field": "exclude", "name": "brand", "value": filters.exclude.brand[0]}, ("exclude.brand",))
+    if (
+        filters.exclude.brand
+        and product.brand
+        and product.brand.casefold() not in {each.casefold() for each in filters.exclude.brand}
+    ):
+        yield Reason(
+            "constraint", {"field": "exclude", "name": "brand", "value": filters.exclude.brand[0]}, ("exclude.brand",)
+        )
 
 
 def _price(product: Product, variant: Variant | None) -> Money | None:

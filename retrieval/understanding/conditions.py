@@ -31,7 +31,11 @@ FEATURES = "features"
 
 _BARE_SIZE = re.compile(r"(?:x{1,4}|[2-6]x)[sl]|x-?large|extra large|x-?small|extra small|one size|均码|[大中小]码")
 _ALL_SIZE_WORDS = frozenset(key_of(word) for meaning in SIZES for word in meaning.words)
-_SHORT_HAN_AFTER = re.compile(r"\s*(?:的|色|质|制|款|系|$|[\x00\s,。?!;]|鞋|衣|裤|裙|衫|包|帽|袜|外套|t恤|手套|围巾|套|服|袋|杯|伞|表|带|衬|连衣|毛衣|运动|跑|球|凉|拖|靴|双肩|背|短|长|牛仔|风|卫|西|耳机|手机|沙发|椅|桌|柜|行李|箱|壶|锅|碗|盘|毛巾|床|被|枕|窗帘|地毯|键盘|鼠标)")
+_SHORT_HAN_AFTER = re.compile(
+    r"\s*(?:的|色|质|制|款|系|$|[\x00\s,。?!;]|鞋|衣|裤|裙|衫|包|帽|袜|外套|t恤|手套|围巾|套|服|袋|杯|伞|表|带|衬"
+    r"|连衣|毛衣|运动|跑|球|凉|拖|靴|双肩|背|短|长|牛仔|风|卫|西|耳机|手机|沙发|椅|桌|柜|行李|箱|壶|锅|碗|盘|毛巾"
+    r"|床|被|枕|窗帘|地毯|键盘|鼠标)"
+)
 _SHORT_HAN_BEFORE = re.compile(r"(?:^|[\x00\s,。?!;的要买有和或]|不|非|是|一[件双条款个顶只])$")
 
 
@@ -111,7 +115,9 @@ class ConditionReader:
             before = _SHORT_HAN_BEFORE.search(draft.view[max(0, match.start - 2) : match.start])
             return bool(after and (before or after[0].strip(" ") not in ("",)))
         if key_of(word) in _ALL_SIZE_WORDS or (match.of("size") and len(match.meant) == 1 and word[0].isdigit()):
-            return self._size_said(draft, match) or (len(word) > 1 and not word[0].isdigit()) or self._sole(draft, match)
+            return (
+                self._size_said(draft, match) or (len(word) > 1 and not word[0].isdigit()) or self._sole(draft, match)
+            )
         return True
 
     def _sole(self, draft: Draft, match: Match) -> bool:
@@ -121,11 +127,16 @@ class ConditionReader:
     def _size_said(self, draft: Draft, match: Match) -> bool:
         language = _language_at(draft, match.start, match.end)
         left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
-        return bool(language.SIZE_BEFORE.search(left)) or bool(re.match(r"[\s-]*(?:size|sized|码|号)", draft.view[match.end :]))
+        return bool(language.SIZE_BEFORE.search(left)) or bool(
+            re.match(r"[\s-]*(?:size|sized|码|号)", draft.view[match.end :])
+        )
 
     def _alone(self, draft: Draft, matches: list[Match], only_filler: object) -> bool:
         """True where the turn holds nothing but these values and filler, and no category that could open a topic."""
-        if any(match.of("category") and not match.of("brand", "color", "size", "material", "attribute") for match in matches):
+        if any(
+            match.of("category") and not match.of("brand", "color", "size", "material", "attribute")
+            for match in matches
+        ):
             return False
         rest = list(draft.view)
         for match in matches:
@@ -143,7 +154,10 @@ class ConditionReader:
         if between != ",":
             return True
         pairs = pairwise(rest)
-        return any(draft.low[one.end : other.start].strip(" 的色,") not in ("", ",") and self._joined(draft, one, other) for one, other in pairs)
+        return any(
+            draft.low[one.end : other.start].strip(" 的色,") not in ("", ",") and self._joined(draft, one, other)
+            for one, other in pairs
+        )
 
     def _polarity(self, draft: Draft, match: Match, inherited: str | None, alone: bool) -> str:
         """One of "exclude", "lift", "require", "wish", "name" ("name": the kind of word decides)."""
@@ -189,7 +203,9 @@ class ConditionReader:
         for language in (en, zh):
             left = draft.view[max(0, start - LOOK_BACK) : start]
             after = polarity == "exclude" and language.EXCLUDE_AFTER.match(draft.view, end)
-            after = after or language.CONDITION_AFTER.match(draft.view, end) or language.DEPARTMENT.match(draft.view, end)
+            after = (
+                after or language.CONDITION_AFTER.match(draft.view, end) or language.DEPARTMENT.match(draft.view, end)
+            )
             before = self._cue(language, left)
             if before:
                 start -= len(before)
@@ -234,7 +250,7 @@ class ConditionReader:
         return None
 
     def _read_sizes(self, draft: Draft, found: Conditions) -> None:
-        """"size 42", "42码", "尺码M": a condition also for a size that the catalog does not have."""
+        """ "size 42", "42码", "尺码M": a condition also for a size that the catalog does not have."""
         name = self.vocabulary.role_names.get("size")
         if name is None or name not in self.firm:
             return
@@ -249,7 +265,7 @@ class ConditionReader:
                 draft.claim(match.start() - (len(negated[0]) if negated else 0), match.end())
 
     def _read_referent(self, draft: Draft, matches: list[Match], found: Conditions, in_topic: bool) -> None:
-        """"that blue one" points at something shown: its values narrow the reference and are no conditions."""
+        """ "that blue one" points at something shown: its values narrow the reference and are no conditions."""
         if not in_topic:
             return
         for match in matches:
@@ -265,7 +281,9 @@ class ConditionReader:
                 pointed = language.REFERENT.search(marked)
                 if pointed is None or chr(1) not in pointed[0]:
                     continue
-                if language is en and (pointed["thing"].endswith("s") or _stands_for_condition(pointed["gap"], marked, pointed)):
+                if language is en and (
+                    pointed["thing"].endswith("s") or _stands_for_condition(pointed["gap"], marked, pointed)
+                ):
                     continue
                 left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
                 if language.EXCLUDE_BEFORE.search(left.removesuffix(pointed["which"] or "")):
@@ -276,7 +294,7 @@ class ConditionReader:
                 break
 
     def _read_unknown_exclusions(self, draft: Draft, found: Conditions) -> None:
-        """"without wheels" where no product lists wheels as a value: excluded as a feature, to be matched in the text."""
+        """ "without wheels" where no product lists wheels as a value: excluded as a feature, to be matched in the text."""
         for language in (en, zh):
             for match in list(language.WITHOUT.finditer(draft.view)):
                 term = next((value for value in match.groups() if value), "")

@@ -215,7 +215,11 @@ class PriceReader:
             lonely = alone(rest)
             trailing = not first.spoken and min(low, high) >= 10 and bool(en.AMOUNT_ENDS.match(right))
             spoken_price = min(low, high) >= 50 and zh.OF_AFTER.match(right)
-            if not lonely and not spoken_price and not (trailing and en.PLAIN_WORD_BEFORE.search(left) and high <= 20 * low):
+            if (
+                not lonely
+                and not spoken_price
+                and not (trailing and en.PLAIN_WORD_BEFORE.search(left) and high <= 20 * low)
+            ):
                 return None
         low, high = min(low, high), max(low, high)
         return start - (len(before[0]) if before else 0), end + (len(after[0]) if after else 0), low, high, currency
@@ -264,7 +268,8 @@ class PriceReader:
 
 _JOINT = re.compile(r"\s*(?:-|~|\bto\b|\band\b|到|至|和|与|跟)\s*")
 _SECOND_DIGITS = re.compile(
-    rf"(?P<before>)(?P<mixed>)(?P<digits>{numbers.ENGLISH_DIGITS})(?:\s?(?P<k>k)(?![a-z]))?(?P<words>)(?P<pair>)(?P<chinese>)"
+    rf"(?P<before>)(?P<mixed>)(?P<digits>{numbers.ENGLISH_DIGITS})(?:\s?(?P<k>k)(?![a-z]))?(?P<words>)(?P<pair>)"
+    rf"(?P<chinese>)"
     rf"(?P<many>[多来])?(?:\s?(?P<after>{_AFTER}))?(?P<many_after>多)?"
 )
 

@@ -53,7 +53,9 @@ def _listed_en(match: re.Match[str]) -> list[int]:
 
 
 def _listed_zh(match: re.Match[str]) -> list[int]:
-    return [small_number(found["nth"]) or 0 if found["nth"] else -1 for found in zh.ORDINAL_WORD.finditer(match["list"])]
+    return [
+        small_number(found["nth"]) or 0 if found["nth"] else -1 for found in zh.ORDINAL_WORD.finditer(match["list"])
+    ]
 
 
 def _one_en(match: re.Match[str]) -> list[int]:

@@ -9,7 +9,9 @@ MAX_CHARACTERS = 1_000
 CLAIMED = "\x00"
 
 _DASHES = str.maketrans({dash: "-" for dash in "‐‑‒–—―−﹣"} | {"’": "'", "‘": "'", "“": '"', "”": '"', "〜": "~"})
-_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ufeff\ud800-\udfff\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]+")
+_BLANK = re.compile(
+    r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ufeff\ud800-\udfff\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]+"
+)
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 

@@ -20,8 +20,13 @@ _BETWEEN_CLAIMS = re.compile(r"(?<=\x00)\s*(?:或者|或|和|跟|以及|but|or|a
 _SPACES = re.compile(r"\s+")
 _EDGES = re.compile(r"^[\s,.;:!?。、…~)\]}-]+|[\s,.;:!?。、…~(\[{-]+$")
 _WORD = re.compile(r"[a-z']+|[^\W_]")
-_ENGLISH_PATTERNS = tuple((name, names, re.compile(english), re.compile(chinese)) for name, names, english, chinese in ASKED)
-_FIND_LEAD = re.compile(r"\b(?:do you (?:have|sell|carry)|looking for|i need|i want|show me|find)\b|有没有|你们.{0,3}有|有.{1,8}的[吗么]|想买|想要|推荐|找")
+_ENGLISH_PATTERNS = tuple(
+    (name, names, re.compile(english), re.compile(chinese)) for name, names, english, chinese in ASKED
+)
+_FIND_LEAD = re.compile(
+    r"\b(?:do you (?:have|sell|carry)|looking for|i need|i want|show me|find)\b|有没有|你们.{0,3}有"
+    r"|有.{1,8}的[吗么]|想买|想要|推荐|找"
+)
 
 
 class Understander:
@@ -52,7 +57,9 @@ class Understander:
         ordinals = tuple(dict.fromkeys(each for spoken_in in languages for each in read_ordinals(draft, spoken_in)))
         rating = next((value for spoken_in in languages if (value := _rating(draft, spoken_in)) is not None), None)
         budget = self.prices.read(draft, _only_filler)
-        quantity = next((count for spoken_in in languages if (count := read_quantity(draft, spoken_in)) is not None), None)
+        quantity = next(
+            (count for spoken_in in languages if (count := read_quantity(draft, spoken_in)) is not None), None
+        )
         in_stock = any([_in_stock(draft, spoken_in) for spoken_in in languages])
         sort = next((found for spoken_in in languages if (found := _sort(draft, spoken_in))), None)
         relative = next((found for spoken_in in languages if (found := _relative(draft, spoken_in))), None)
@@ -63,7 +70,9 @@ class Understander:
         dropped.extend(conditions.lifted)
         about = self._asked_about(asked, ordinals, deixis, draft, languages)
         if (ordinals or deixis) and any(spoken_in.QUESTION.search(draft.low) for spoken_in in languages):
-            named = next(iter([*conditions.required.attributes, *(["brand"] if conditions.required.brand else [])]), None)
+            named = next(
+                iter([*conditions.required.attributes, *(["brand"] if conditions.required.brand else [])]), None
+            )
             about = named if about in (None, "availability") and named else about
             conditions.ask()
         elif in_stock and about == "availability":
@@ -89,7 +98,9 @@ class Understander:
 
     def names_for(self, asked: str) -> tuple[str, ...]:
         """Every attribute name of the catalog that can answer a question about `asked`, the fullest first."""
-        names = next((names for concept, names, *_ in ASKED if asked == concept or key_of(asked) in map(key_of, names)), (asked,))
+        names = next(
+            (names for concept, names, *_ in ASKED if asked == concept or key_of(asked) in map(key_of, names)), (asked,)
+        )
         known = {self.vocabulary.attribute_names.get(key_of(name)) for name in (asked, *names)} - {None}
         return tuple(sorted((name for name in known if name), key=lambda name: -self.vocabulary.counts[name]))
 
@@ -115,7 +126,12 @@ class Understander:
         return None
 
     def _asked_about(
-        self, concept: str | None, ordinals: tuple[int, ...], deixis: bool, draft: Draft, languages: tuple[ModuleType, ...]
+        self,
+        concept: str | None,
+        ordinals: tuple[int, ...],
+        deixis: bool,
+        draft: Draft,
+        languages: tuple[ModuleType, ...],
     ) -> str | None:
         """The attribute, where the turn is a question about something and not a search that names the attribute."""
         if not any(language.QUESTION.search(draft.low) for language in languages):
@@ -130,7 +146,13 @@ class Understander:
 
     def _named_attribute(self, draft: Draft) -> str | None:
         """A catalog attribute that is asked by its own name: "what is its thread count"."""
-        found = re.search(r"(?:its|the|what is|what's)\s+([a-z][a-z ]{2,30}?)(?:\s+of\b|\s*\?|$)|(?:它|款|个|件)的([\u3400-\u9fff]{2,6}?)(?:是|有|多|怎|呢|\?|$)", draft.low)
+        found = re.search(
+            (
+                r"(?:its|the|what is|what's)\s+([a-z][a-z ]{2,30}?)(?:\s+of\b|\s*\?|$)|(?:它|款|个|件)的"
+                r"([\u3400-\u9fff]{2,6}?)(?:是|有|多|怎|呢|\?|$)"
+            ),
+            draft.low,
+        )
         if found is None:
             return None
         name = self.vocabulary.attribute_names.get(key_of(found[1] or found[2]))
@@ -152,7 +174,9 @@ def merge(current: Filters, understanding: Understanding) -> Filters:
     attributes = dict(kept.attributes)
     for name, values in said.attributes.items():
         attributes[name] = _revised(attributes.get(name, ()), values, understanding.adding)
-    excluded_attributes = {name: _minus(values, said.attributes.get(name, ())) for name, values in exclude.attributes.items()}
+    excluded_attributes = {
+        name: _minus(values, said.attributes.get(name, ())) for name, values in exclude.attributes.items()
+    }
     for name, values in said.exclude.attributes.items():
         excluded_attributes[name] = _joined(excluded_attributes.get(name, ()), values)
         attributes[name] = _minus(attributes.get(name, ()), values)
@@ -176,18 +200,24 @@ def _without(current: Filters, dropped: tuple[str, ...]) -> Filters:
         return Filters()
     empty = Filters()
     fields: dict[str, object] = {
-        name: getattr(empty, name) for name in dropped if name in ("price", "brand", "categories", "availability", "rating_min")
+        name: getattr(empty, name)
+        for name in dropped
+        if name in ("price", "brand", "categories", "availability", "rating_min")
     }
     folded = {name.casefold() for name in dropped}
     exclude = current.exclude
     return current.model_copy(
         update=fields
         | {
-            "attributes": {name: values for name, values in current.attributes.items() if name.casefold() not in folded},
+            "attributes": {
+                name: values for name, values in current.attributes.items() if name.casefold() not in folded
+            },
             "exclude": Exclusions(
                 brand=() if "brand" in folded else exclude.brand,
                 categories=() if "categories" in folded else exclude.categories,
-                attributes={name: values for name, values in exclude.attributes.items() if name.casefold() not in folded},
+                attributes={
+                    name: values for name, values in exclude.attributes.items() if name.casefold() not in folded
+                },
             ),
         }
     )

@@ -15,7 +15,6 @@ MAX_TOKENS = 6
 MAX_VALUES_A_NAME = 5_000
 
 
-
 class CatalogWords(Protocol):
     """What the understanding needs to know of a catalog; `index.facets.Facets` has it.
 
@@ -69,7 +68,8 @@ _PARTS = re.compile(r"\s*(?:[/,&+;|、]|\band\b|\d+\s*%)\s*")
 
 _FAUX = re.compile(r"\b(?:faux|vegan|pu|synthetic|imitation|artificial)\b|人造|仿|假")
 _STOP_VALUES = frozenset(
-    "yes no true false none other others n/a na new one it set all any the not more max min the only size color best good top none it's in us "
+    "yes no true false none other others n/a na new one it set all any the not more max min the only size color "
+    "best good top none it's in us "
     "是 否 有 无 其他 其它 个 的 不 好 新 大 小 款 一 二 三 价 男 女 人".split()
 )
 
@@ -140,7 +140,9 @@ class Vocabulary:
         Where both "color" and "颜色" exist, a word leads to the name that has its own spelling, else to the fuller name.
         """
         for role, meanings in ROLES.items():
-            names = sorted((name for name in attributes if self._role(name) == role), key=lambda name: -self.counts[name])
+            names = sorted(
+                (name for name in attributes if self._role(name) == role), key=lambda name: -self.counts[name]
+            )
             if not names:
                 continue
             self.role_names[role] = names[0]

@@ -67,7 +67,9 @@ def flat(understood: Understanding) -> dict[str, Any]:
         **filters.attributes,
         **{f"not {name}": values for name, values in filters.exclude.attributes.items()},
         "referent": understood.referent,
-        "foreign": (understood.foreign_budget.amount, understood.foreign_budget.currency) if understood.foreign_budget else None,
+        "foreign": (understood.foreign_budget.amount, understood.foreign_budget.currency)
+        if understood.foreign_budget
+        else None,
     }
     for name in ("sort", "ordinals", "deixis", "quantity", "dropped", "relative", "attribute_asked", "adding"):
         found[name] = getattr(understood, name)

@@ -57,7 +57,10 @@ def test_what_is_merely_named_is_a_wish_and_stays_in_the_query() -> None:
     assert UNDERSTANDER.read("华为耳机").wishes == Filters(brand=("华为",), categories=("耳机",))
 
 
-@pytest.mark.parametrize("text", ["Panasonic cordless phone", "only Panasonic phones", "phones by Panasonic", "blue phone in black", "只要蓝色的"])
+@pytest.mark.parametrize(
+    "text",
+    ["Panasonic cordless phone", "only Panasonic phones", "phones by Panasonic", "blue phone in black", "只要蓝色的"],
+)
 def test_a_catalog_without_the_field_never_filters_by_it(text: str) -> None:
     understood = BARE.read(text, Filters())
     assert understood.filters.empty
@@ -92,7 +95,9 @@ def test_a_field_that_few_products_have_only_ranks() -> None:
         ("KWD", "under 15.5 in total", (None, 15500), None),
     ],
 )  # fmt: skip
-def test_currencies(currency: str, text: str, price: tuple[int | None, int | None] | None, foreign: tuple[str, int] | None) -> None:
+def test_currencies(
+    currency: str, text: str, price: tuple[int | None, int | None] | None, foreign: tuple[str, int] | None
+) -> None:
     understood = Understander(Words(), currency, 200).read(text)
     said = understood.filters.price
     assert ((said.min, said.max) if said else None) == price
@@ -198,7 +203,12 @@ FRAGMENTS = st.sampled_from(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(FRAGMENTS, max_size=14).map("".join) | st.lists(FRAGMENTS, max_size=14).map(" ".join) | st.text(max_size=80), st.booleans())
+@given(
+    st.lists(FRAGMENTS, max_size=14).map("".join)
+    | st.lists(FRAGMENTS, max_size=14).map(" ".join)
+    | st.text(max_size=80),
+    st.booleans(),
+)
 def test_any_text_is_read_the_same_twice_and_merges(text: str, in_topic: bool) -> None:
     current = Filters() if in_topic else None
     understood = UNDERSTANDER.read(text, current)
@@ -209,6 +219,9 @@ def test_any_text_is_read_the_same_twice_and_merges(text: str, in_topic: bool) -
     assert "\x00" not in understood.query
 
 
-@given(st.integers(1, 9_999), st.sampled_from(["under ${}", "less than {} dollars", "{}块以内", "不超过{}块", "max ${}", "under ${:,}"]))
+@given(
+    st.integers(1, 9_999),
+    st.sampled_from(["under ${}", "less than {} dollars", "{}块以内", "不超过{}块", "max ${}", "under ${:,}"]),
+)
 def test_every_amount_is_read_exactly(amount: int, phrase: str) -> None:
     assert UNDERSTANDER.read(f"headphones {phrase.format(amount)}").filters.price == price(None, amount * 100)
