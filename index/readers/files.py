@@ -1,0 +1,104 @@
+"""The containers a catalog may come in, each as (line or row number, raw row): JSONL, JSON, CSV, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from index.readers.dialects import schema_objects
+from storage.errors import InvalidInput
+from storage.rows import RowProblem, open_bytes, open_text, read_jsonl
+
+_LONGEST_CELL: Final = 4 * 2**20
+
+
+def read_file(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
+    """The raw rows of a catalog file, by the end of its name (".gz" is unpacked).
+
+    Raises:
+        InvalidInput: the file is missing, broken as a whole, or of no known kind.
+    """
+    name = path.name.lower().removesuffix(".gz")
+    reader = next((read for ending, read in _READERS.items() if name.endswith(ending)), None)
+    if reader is None:
+        known = ", ".join(_READERS)
+        raise InvalidInput(f"{path.name} is no kind of catalog that is known.", f"Give a file that ends in: {known}.")
+    return reader(path)
+
+
+def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
+    """Delimiter and header from the first line; a row with more cells than the header is a problem of that row."""
+    csv.field_size_limit(_LONGEST_CELL)
+    with open_text(path) as stream:
+        head = stream.readline()
+        delimiter = max("\t;,|", key=head.count)
+        header = next(csv.reader([head], delimiter=delimiter), [])
+        names = [name.strip() for name in header]
+        if not any(names):
+            raise InvalidInput(f"{path.name} has no header row.", "The first line must name the columns.")
+        reader = csv.reader(stream, delimiter=delimiter)
+        while True:
+            line = reader.line_num + 2
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield line, RowProblem(line, f"not CSV: {error}", None)
+                continue
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) > len(names):
+                yield line, RowProblem(line, f"{len(cells)} cells under {len(names)} column names", cells)
+            else:
+                yield line, dict(zip(names, cells, strict=False))
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with path.open("rb") as stream:
+            number = 0
+            for batch in pq.ParquetFile(stream).iter_batches(batch_size=2_000):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except FileNotFoundError:
+        raise InvalidInput(f"There is no file {path}.", "Check the path.") from None
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidInput(f"{path.name} is no readable Parquet file: {error}.", "Write it again.") from None
+
+
+def _json(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
+    """One JSON document: schema.org JSON-LD, a list of products, or {"products": […]}; rows are numbered from 1."""
+    with open_bytes(path) as stream:
+        try:
+            document = json.loads(stream.read().decode("utf-8-sig"))
+        except (ValueError, RecursionError, EOFError, OSError) as error:
+            raise InvalidInput(f"{path.name} is not JSON: {error}.", "Mend the file.") from None
+    rows: list[Any] = list(schema_objects(document))
+    if not rows:
+        rows = document.get("products", []) if isinstance(document, dict) else document
+    if not isinstance(rows, list) or not rows:
+        raise InvalidInput(f"{path.name} holds no products.", "Give a list of products, or schema.org JSON-LD.")
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row, dict):
+            yield number, row
+        else:
+            yield number, RowProblem(number, f"not an object but {type(row).__name__}", row)
+
+
+_READERS: Final[dict[str, Callable[[Path], Iterator[tuple[int, dict[str, Any] | RowProblem]]]]] = {
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+    ".csv": _csv,
+    ".tsv": _csv,
+    ".parquet": _parquet,
+    ".json": _json,
+    ".jsonld": _json,
+}
