@@ -34,6 +34,7 @@ PRETRAINED: dict[str, str] = {"latin": "minilm", "han": "e5"}  # space → name 
 
 DESCRIPTION_CHARACTERS = 600  # beyond it a description says little about what the product is, and costs time to embed
 KIND = "encoder"
+_SPECIAL_TOKENS = 2  # [CLS] … [SEP], <s> … </s>
 
 # Han with its extensions, kana and hangul: what MiniLM's vocabulary cannot spell.
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]")
@@ -106,6 +107,10 @@ class Encoder:
     def embeddings_sha256(self) -> str:
         """The sha256 of `embeddings_file`."""
         return self._transformer.settings.embeddings_sha256
+
+    def is_word(self, word: str) -> bool:
+        """Whether the vocabulary has the word whole, which misspellings never are."""
+        return len(self._transformer.tokenize([word])[0]) == _SPECIAL_TOKENS + 1
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of what customers ask."""

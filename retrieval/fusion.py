@@ -1,0 +1,83 @@
+"""How the evidence of several searches becomes one order, and when it is too thin to show anything.
+
+Each source scores the same candidates on its own scale; they are normalised and summed with fixed weights. Whether anything
+matches at all is decided on the unnormalised evidence: normalising would make the best of the junk look perfect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+# The sum barely moves between half and twice these weights (docs/benchmarks.md), so they are round.
+WEIGHTS: dict[str, float] = {"ngrams": 1.0, "codes": 1.0, "words": 0.75, "dense": 0.6, "keywords": 0.5}
+
+COVERED = 0.55  # share of the query's words, by rarity, that is enough alone
+PARTLY_COVERED = 0.35  # enough together with a meaning that is near
+SPECIFIC = 0.15  # codes below this are shared by so many products that they name none
+AS_NEAR = 0.7  # of the nearest meaning: what is farther matches by its words or not at all
+KEEP = 0.3  # of the best score: what falls below is not shown beside it
+KEEP_SORTED = 0.7  # the same where another order than relevance would lift weak matches to the top
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Cosines of one vector space: `zero` is what unrelated texts have, `near` is near enough beside some shared words,
+    `same` is enough alone.
+    """
+
+    zero: float
+    near: float
+    same: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What each source says about each candidate; all arrays are (candidates,).
+
+    `words`, `codes`, `ngrams` and `dense` are absolute (shares and cosines, 0 to 1), `keywords` is BM25 on its open scale.
+    """
+
+    words: Floats
+    codes: Floats
+    ngrams: Floats
+    dense: Floats
+    keywords: Floats
+    floor: Floor | None  # None where the query has no vector in this catalog
+
+    def matching(self) -> NDArray[np.bool_]:
+        """Which candidates really match, (candidates,) bool."""
+        found = (self.words >= COVERED) | (self.codes >= SPECIFIC)
+        if self.floor is not None:
+            above = self.dense - self.floor.zero
+            same = (self.dense >= self.floor.same) & (above >= AS_NEAR * above.max(initial=0))
+            found |= same | ((self.dense >= self.floor.near) & (self.words >= PARTLY_COVERED))
+        return found
+
+    def fused(self) -> tuple[Floats, Mapping[str, Floats]]:
+        """The weighted sum, between 0 and 1, and the normalised scores it was made of."""
+        parts = {
+            "ngrams": _over_best(self.ngrams),
+            "codes": self.codes,
+            "words": self.words,
+            "keywords": _over_best(self.keywords),
+        }
+        if self.floor is not None:
+            parts["dense"] = np.clip((self.dense - self.floor.zero) / (1 - self.floor.zero), 0, 1)
+        # Divided by what is there, so that a shop without vectors or a query without codes still reaches 1.
+        present = {name: values for name, values in parts.items() if values.any()}
+        total = sum(WEIGHTS[name] for name in present) or 1.0
+        score = np.zeros(len(self.words), np.float32)
+        for name, values in present.items():
+            score += np.float32(WEIGHTS[name] / total) * values
+        return score, parts
+
+
+def _over_best(values: Floats) -> Floats:
+    best = float(values.max()) if len(values) else 0.0
+    return values / np.float32(best) if best > 0 else values

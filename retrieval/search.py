@@ -1,0 +1,213 @@
+"""Search: hard filters first, then keywords, meaning, model numbers and typo tolerance fused into one order.
+
+The sources are complementary on real catalogs: model numbers find the exact article, character n-grams survive typos, words
+decide whether anything matches, vectors find what is meant by other words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.encoders import Encoder, script_of
+from index.filters import Filters
+from index.snapshot import Snapshot
+from index.words import STOPWORDS, codes_of, spelled, words_of
+from retrieval.fusion import KEEP, KEEP_SORTED, Evidence, Floor
+from retrieval.variants import matching_variant
+from storage.offers import Offer
+
+Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
+SORTS: tuple[Sort, ...] = ("relevance", "price_asc", "price_desc", "rating", "newest")
+
+CANDIDATES = 200  # from each source; the order among the best ten has long settled by then
+TEXT_CHARACTERS = 1_000  # of a longer text only this much is searched for
+PRIOR_RATING, PRIOR_COUNT = 3.8, 8  # a rating of few counts little: the mean is drawn to the prior
+
+# MiniLM's cosines mean the same on every catalog; e5's do not, so its floor is measured with `PROBES`.
+LATIN_FLOOR = Floor(zero=0.1, near=0.41, same=0.45)
+# Things and phrases of all kinds, most of which any one shop does not sell: their best cosine is what "nothing" looks like.
+PROBES = (
+    "直升机 钢琴 轮椅 机票 浴缸 摩托车 汽车轮胎 人寿保险 今天天气 游泳池 小提琴 挖掘机 婚纱 彩票 水泥 电梯 讲个笑话 股票 望远镜 棺材 拖拉机 签证 拔牙 房租".split()
+)
+ABOVE_NOTHING = 0.012  # over the median probe; measured on three catalogs, see docs/benchmarks.md
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One product that was found. `sources` has the normalised score of each source that spoke for it."""
+
+    row: int
+    product_id: str
+    variant_id: str | None
+    score: float
+    sources: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What a search found.
+
+    `total` counts all that match, of which `hits` are the first; `unknown_price` how many a price limit left out because they
+    have no price. `matched` is False where nothing in the catalog fits the words: then there are no hits.
+    """
+
+    hits: list[Hit]
+    total: int
+    unknown_price: int
+    matched: bool
+
+
+class SearchEngine:
+    """Searches one snapshot. Safe to share between threads.
+
+    `encoders` maps a vector space to its encoder; a space without an encoder, or the other way round, is searched by words
+    alone. `offers` returns newer prices and stock, which the filters obey.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        encoders: Mapping[str, Encoder],
+        offers: Callable[[], Iterable[Offer]] = tuple,
+    ) -> None:
+        self._snapshot = snapshot
+        self._encoders = {space: encoder for space, encoder in encoders.items() if space in snapshot.vectors}
+        self._offers = offers
+        self._floors = {space: self._measured_floor(space) for space in self._encoders}
+
+    def search(
+        self, text: str, filters: Filters | None = None, sort: Sort = "relevance", limit: int = 10
+    ) -> SearchResult:
+        """The best `limit` products for `text` among those that `filters` allow.
+
+        A text without words (empty, or only "show me something") lists what is allowed, best rated first. Another sort than
+        relevance orders only what is relevant enough, so that the cheapest phone is a phone.
+        """
+        mask = self._snapshot.facets.mask(filters or Filters(), list(self._offers()))
+        allowed, unknown = mask.allowed, mask.unknown_price
+        text = self._corrected(text[:TEXT_CHARACTERS])
+        words, codes = words_of(text), codes_of(text)
+        if not words and not codes:
+            if _says_nothing(text):
+                rows = np.flatnonzero(allowed)
+                return self._result(rows, self._rated(rows), {}, "rating" if sort == "relevance" else sort, limit, unknown, filters, words)
+            return SearchResult([], 0, unknown, matched=False)
+        rows, evidence = self._evidence(text, words, codes, allowed)
+        matching = evidence.matching()
+        if not matching.any():
+            return SearchResult([], 0, unknown, matched=False)
+        score, parts = evidence.fused()
+        best = float(score[matching].max())
+        keep = matching | (score >= 0.5 * best) if sort == "relevance" else matching
+        keep &= score >= best * (KEEP if sort == "relevance" else KEEP_SORTED)
+        chosen = {name: values[keep] for name, values in parts.items()}
+        return self._result(rows[keep], score[keep], chosen, sort, limit, unknown, filters, words)
+
+    def _evidence(
+        self, text: str, words: Sequence[str], codes: Sequence[str], allowed: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], Evidence]:
+        """The candidates of all sources and what each source says about each of them."""
+        snapshot = self._snapshot
+        covered = snapshot.words.coverage(words)  # (catalog,)
+        named = snapshot.words.identified(codes)  # (catalog,)
+        similar = snapshot.ngrams.scores(text)  # (catalog,)
+        found = [_best(scores, allowed) for scores in (covered, named, similar)]
+        keyword_rows, keyword_scores = snapshot.keywords.search(text, CANDIDATES, allowed)
+        found.append(keyword_rows)
+        space = self._space_of(text)
+        vector = None
+        if space is not None:
+            vector = self._encoders[space].encode_queries([text])[0]  # (dim,)
+            found.append(snapshot.vectors[space].search(vector, CANDIDATES, allowed)[0])
+        rows = np.unique(np.concatenate(found)).astype(np.int64)
+        keywords = np.zeros(len(rows), np.float32)
+        keywords[np.searchsorted(rows, keyword_rows)] = keyword_scores
+        dense = np.zeros(len(rows), np.float32)
+        if space is not None and vector is not None:
+            dense = snapshot.vectors[space].similarity(vector, rows)
+        floor = self._floors[space] if space is not None else None
+        return rows, Evidence(covered[rows], named[rows], similar[rows], dense, keywords, floor)
+
+    def _result(
+        self,
+        rows: NDArray[np.int64],
+        score: NDArray[np.float32],
+        parts: Mapping[str, NDArray[np.float32]],
+        sort: Sort,
+        limit: int,
+        unknown: int,
+        filters: Filters | None,
+        words: Sequence[str],
+    ) -> SearchResult:
+        order = self._order(rows, score, sort)[:limit]
+        hits = []
+        for place in order:
+            row = int(rows[place])
+            product = self._snapshot.products.get(row)
+            variant = matching_variant(product, filters or Filters(), words)
+            sources = {name: float(values[place]) for name, values in parts.items() if values[place] > 0}
+            hits.append(Hit(row, product.id, variant.id if variant else None, float(score[place]), sources))
+        return SearchResult(hits, len(rows), unknown, matched=True)
+
+    def _order(self, rows: NDArray[np.int64], score: NDArray[np.float32], sort: Sort) -> NDArray[np.intp]:
+        """The places of `rows` in the order of `sort`; ties by score, then by row, so that results can be reproduced."""
+        facets = self._snapshot.facets
+        first = {
+            "relevance": lambda: -score,
+            "price_asc": lambda: np.nan_to_num(facets.price[rows], nan=np.inf),
+            "price_desc": lambda: np.nan_to_num(-facets.price[rows], nan=np.inf),
+            "rating": lambda: -self._rated(rows),
+            "newest": lambda: np.nan_to_num(-facets.published[rows], nan=np.inf),
+        }[sort]()
+        return np.lexsort((rows, -score, first))
+
+    def _rated(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        value = np.nan_to_num(self._snapshot.facets.rating[rows])
+        count = self._snapshot.facets.rating_count[rows]
+        mean: NDArray[np.float32] = ((value * count + PRIOR_RATING * PRIOR_COUNT) / (count + PRIOR_COUNT)).astype(np.float32)
+        return mean
+
+    def _space_of(self, text: str) -> str | None:
+        """The space to search: that of the text's script, else the multilingual one, else none."""
+        script = script_of(text)
+        if script in self._encoders:
+            return script
+        return "han" if "han" in self._encoders else None
+
+    def _corrected(self, text: str) -> str:
+        """The text with misspelled words replaced by the catalog's own; a word that some encoder knows whole is no typo."""
+        words = self._snapshot.words
+        for word in dict.fromkeys(spelled(text)):
+            if words.knows(word) or any(encoder.is_word(word) for encoder in self._encoders.values()):
+                continue
+            if (meant := words.correct(word)) is not None:
+                text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meant, text, flags=re.IGNORECASE)
+        return text
+
+    def _measured_floor(self, space: str) -> Floor:
+        if space == "latin":
+            return LATIN_FLOOR
+        store = self._snapshot.vectors[space]
+        best = [float(scores[0]) for scores in (store.search(v, 1)[1] for v in self._encoders[space].encode_queries(PROBES)) if len(scores)]
+        nothing = float(np.median(best)) if best else 1.0
+        return Floor(zero=nothing - 0.03, near=nothing + ABOVE_NOTHING / 2, same=nothing + ABOVE_NOTHING)
+
+
+def _best(scores: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The rows of the highest scores above 0 among the allowed ones."""
+    rows = np.flatnonzero((scores > 0) & allowed)
+    if len(rows) > CANDIDATES:
+        rows = rows[np.argpartition(-scores[rows], CANDIDATES)[:CANDIDATES]]
+    return rows.astype(np.int64)
+
+
+def _says_nothing(text: str) -> bool:
+    """True for an empty text and for one of stopwords only; False for one of signs and emoji, which asks for something."""
+    rest = text.casefold()
+    return not rest.strip() or any(word in STOPWORDS for word in re.findall(r"[^\W\d_]+", rest))
