@@ -6,34 +6,84 @@ shop's own backend only. All methods may be called from several threads.
 
 from __future__ import annotations
 
-from collections import deque
+import logging
+import time
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from bot.basket import check_stock, held, orderable, view_of
 from bot.cards import Card, CartView, ProfileView, Reply
+from bot.exposure import Exposures
+from bot.parts import Parts, load_parts
+from bot.policy import check_actions
+from bot.present import belief_of, card_of, slate_of
+from bot.reply.voice import Voice
+from bot.starters import starters_of
+from bot.talk import Clock, Talk
 from index.filters import Filters
+from index.product import Product
+from retrieval.profile import Profile, build_profile
+from retrieval.search import SORTS
+from retrieval.understanding import Understanding, merge
+from storage.beliefs import hidden_beliefs, hide_belief
+from storage.carts import Cart, add_line, cart_of, change_line, remove_line
 from storage.database import Database
-from storage.principal import Principal
+from storage.errors import AisleError, Forbidden, InvalidInput, NotFound
+from storage.events import events_of
+from storage.principal import Principal, Role
+from storage.record import now_ms
 from storage.settings import ShopSettings
+
+PROFILE_EVENTS = 500
+PROFILE_SECONDS = 300
+PROFILES = 5_000
+TURNS_TIMED = 10_000
+MOST_RESULTS = 100
+_LOGGER = logging.getLogger(__name__)
 
 
 class Assistant:
     """Answers shoppers from one index snapshot, one intent model and one database.
 
-    `timings` holds one dict a turn: milliseconds by stage (intent, understanding, embedding, search, ranking, reply, storage, total), newest last.
+    `timings` holds one dict a turn: milliseconds by stage (storage, intent, understanding, search, ranking, reply, total),
+    newest last; search includes the query's embedding. `removed` counts statements that the grounding check took out.
     """
 
-    timings: deque[dict[str, float]]
+    def __init__(self, parts: Parts, settings: ShopSettings, database: Database, checkout_url: str = "") -> None:
+        self.parts = parts
+        self.settings = settings
+        self.database = database
+        self.checkout_url = checkout_url
+        self.actions = check_actions(settings.intents)
+        self.timings: deque[dict[str, float]] = deque(maxlen=TURNS_TIMED)
+        self.removed = 0
+        self.exposures = Exposures(database, settings.consent)
+        self._profiles: OrderedDict[str, tuple[float, Profile]] = OrderedDict()
+        self._shop: Path | None = None
 
     @classmethod
-    def open(cls, shop: Path, settings: ShopSettings, database: Database) -> Self:
-        """Loads the current index and intent model of the shop's folder; raises `Unavailable` or `Damaged` with the way out."""
-        raise NotImplementedError
+    def open(cls, shop: Path, settings: ShopSettings, database: Database, checkout_url: str = "") -> Self:
+        """Loads the current index and intent model of the shop's folder; raises `Unavailable` or `Damaged` with the way out.
+
+        `checkout_url` is the shop's own page that takes the payment, with `{cart_id}` where the cart's id belongs.
+        """
+        assistant = cls(load_parts(shop, settings, database), settings, database, checkout_url)
+        assistant._shop = shop
+        return assistant
+
+    def reload(self) -> None:
+        """Serves the versions that are current now; turns that are being answered finish with the old ones.
+
+        Raises what `open` raises, and then goes on serving what it served.
+        """
+        if self._shop is not None:
+            self.parts = load_parts(self._shop, self.settings, self.database)
 
     def close(self) -> None:
         """Writes what is still waiting; the database stays open, for it was given."""
-        raise NotImplementedError
+        self.exposures.close()
 
     def reply(
         self,
@@ -47,7 +97,17 @@ class Assistant:
 
         Raises `NotFound` for a conversation that is not the shopper's, `Forbidden` for a `user_id` that is not from the service role.
         """
-        raise NotImplementedError
+        shopper = shopper_of(principal, user_id)
+        clock = Clock()
+        talk = Talk(self.parts, self.settings, self.database, self.actions, self.checkout_url, self._profile_of)
+        reply, removed = talk.turn(principal, shopper, message, conversation_id, language, clock)
+        self.timings.append(clock.ended())
+        if removed:
+            self.removed += removed
+            _LOGGER.warning("The reply %s lost %d statements that no record backs.", reply.message_id, removed)
+        if reply.products:
+            self.exposures.show(shopper, reply.conversation_id, reply.message_id, reply.products, self.settings.currency)
+        return reply
 
     def stream(
         self,
@@ -61,8 +121,21 @@ class Assistant:
 
         `("meta", {conversation_id, message_id, language, intent})`, `("products", {products})`, `("text", {delta})` repeated,
         `("citations", {citations})`, `("cart", {cart})`, then `("done", the whole reply)` or `("error", {title, status, detail, hint})`.
+        The text is checked before its first delta leaves; the deltas joined are the text.
         """
-        raise NotImplementedError
+        try:
+            reply = self.reply(principal, message, conversation_id, user_id, language)
+        except AisleError as error:
+            yield "error", {"title": type(error).__name__, "status": error.status, "detail": error.message, "hint": error.hint}
+            return
+        whole = reply.model_dump(mode="json")
+        yield "meta", {name: whole[name] for name in ("conversation_id", "message_id", "language", "intent")}
+        yield "products", {"products": whole["products"]}
+        for delta in deltas(reply.text):
+            yield "text", {"delta": delta}
+        yield "citations", {"citations": whole["citations"]}
+        yield "cart", {"cart": whole["cart"]}
+        yield "done", whole
 
     def search(
         self,
@@ -71,20 +144,47 @@ class Assistant:
         sort: str = "relevance",
         limit: int = 10,
         principal: Principal | None = None,
+        language: str | None = None,
     ) -> dict[str, Any]:
         """`POST /api/search`: `{products: [card], constraints: Filters, total: int}` as JSON values.
 
-        Constraints in the text join `filters`; a signed-in `principal` gets the order of their own profile.
+        Constraints in the text join `filters`, which win where both set a field; a signed-in `principal` gets their own order.
+
+        Raises:
+            InvalidInput: the sort order or the limit is not possible.
         """
-        raise NotImplementedError
+        if sort not in SORTS:
+            raise InvalidInput(f"There is no sort order {sort[:40]!r}.", f"Use one of: {', '.join(SORTS)}.")
+        if not 1 <= limit <= MOST_RESULTS:
+            raise InvalidInput(f"The limit {limit} is not possible.", f"Give 1 to {MOST_RESULTS}.")
+        parts = self.parts
+        understanding = parts.understander.read(text)
+        constraints = merge(merge(Filters(), understanding), Understanding(query="", filters=filters or Filters()))
+        order = understanding.sort or sort if sort == "relevance" else sort
+        profile = self._profile_of(principal, principal.id) if principal is not None and principal.role is Role.CUSTOMER else None
+        query = understanding.query
+        found = parts.shelf.find(query, constraints, order, max(limit, 30), profile)
+        voice = Voice.of(language or understanding.language, query)
+        return {
+            "products": [card.model_dump(mode="json") for card in slate_of(found, constraints, voice, limit)],
+            "constraints": constraints.model_dump(mode="json"),
+            "total": found.total,
+        }
 
     def product(self, product_id: str, principal: Principal | None = None) -> Card:
-        """The card of one product; raises `NotFound`."""
-        raise NotImplementedError
+        """The card of one product with all its attributes; raises `NotFound`. It is the same for every `principal`."""
+        return _full_card(self.product_record(product_id))
+
+    def product_record(self, product_id: str) -> Product:
+        """The whole record as it is offered now, variants included; raises `NotFound`."""
+        product = self.parts.shelf.product(product_id)
+        if product is None:
+            raise NotFound(f"There is no product {product_id[:200]!r}.", "Take the id from a search result.")
+        return product
 
     def cart(self, principal: Principal, user_id: str | None = None) -> CartView:
         """The shopper's cart at today's prices."""
-        raise NotImplementedError
+        return self._view(cart_of(self.database, principal, shopper_of(principal, user_id)))
 
     def add_to_cart(
         self,
@@ -95,33 +195,109 @@ class Assistant:
         request_id: str | None = None,
         user_id: str | None = None,
     ) -> CartView:
-        """Adds a product; the same `request_id` twice adds once. Raises `NotFound` for an unknown product or variant, `Conflict` out of stock."""
-        raise NotImplementedError
+        """Adds a product; the same `request_id` twice adds once.
+
+        Raises `NotFound` for an unknown product or variant; `Conflict` where it is sold out, fewer are left, or a variant must be named.
+        """
+        shopper = shopper_of(principal, user_id)
+        found = orderable(self.parts.shelf, product_id, variant_id)
+        chosen = found.variant.id if found.variant else None
+        cart = cart_of(self.database, principal, shopper)
+        if request_id is None or held(cart, product_id, chosen) == 0:
+            check_stock(found, held(cart, product_id, chosen) + quantity)
+        return self._view(add_line(self.database, principal, shopper, product_id, chosen, quantity, request_id=request_id))
 
     def change_cart_line(
         self, principal: Principal, line_id: str, quantity: int, request_id: str | None = None, user_id: str | None = None
     ) -> CartView:
         """Sets a line's quantity (0 removes it); raises `NotFound` for an unknown line, `Conflict` beyond the stock."""
-        raise NotImplementedError
+        shopper = shopper_of(principal, user_id)
+        line = next((each for each in cart_of(self.database, principal, shopper).lines if each.line_id == line_id), None)
+        if line is not None and quantity > line.quantity:
+            check_stock(orderable(self.parts.shelf, line.product_id, line.variant_id), quantity)
+        return self._view(change_line(self.database, principal, shopper, line_id, quantity, request_id=request_id))
 
     def remove_cart_line(
         self, principal: Principal, line_id: str, request_id: str | None = None, user_id: str | None = None
     ) -> CartView:
         """Removes a line; raises `NotFound` for an unknown one."""
-        raise NotImplementedError
+        shopper = shopper_of(principal, user_id)
+        return self._view(remove_line(self.database, principal, shopper, line_id, request_id=request_id))
 
     def profile(self, principal: Principal, user_id: str | None = None, language: str = "en") -> ProfileView:
         """What the shop believes about the shopper, in words of `language`."""
-        raise NotImplementedError
+        shopper = shopper_of(principal, user_id)
+        voice = Voice.of(language, shopper)
+        beliefs = tuple(belief_of(belief, voice) for belief in self._profile_of(principal, shopper).beliefs())
+        return ProfileView(user_id=shopper, beliefs=beliefs)
 
-    def remove_belief(self, principal: Principal, kind: str, value: str, user_id: str | None = None) -> ProfileView:
+    def remove_belief(
+        self, principal: Principal, kind: str, value: str, user_id: str | None = None, language: str = "en"
+    ) -> ProfileView:
         """Hides one belief for good and returns what is left."""
-        raise NotImplementedError
+        shopper = shopper_of(principal, user_id)
+        hide_belief(self.database, principal, shopper, kind, value)
+        self.forget_cached_profile(shopper)
+        return self.profile(principal, user_id, language)
 
     def forget_cached_profile(self, user_id: str) -> None:
         """To be called when events of that shopper were recorded elsewhere, so that the next turn sees them."""
-        raise NotImplementedError
+        self._profiles.pop(user_id, None)
 
     def starters(self, language: str = "en") -> list[str]:
         """Starter questions for the window, made from what this catalog sells."""
-        raise NotImplementedError
+        return starters_of(self.parts, self.settings.currency, language)
+
+    def _view(self, cart: Cart) -> CartView:
+        return view_of(cart, self.parts.shelf, self.settings.currency, self.checkout_url)
+
+    def _profile_of(self, principal: Principal, user_id: str) -> Profile:
+        """The shopper's tastes, cached for some minutes; reading them is checked against the principal each time it happens."""
+        principal.require_owner(user_id)
+        known = self._profiles.get(user_id)
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        parts = self.parts
+        profile = build_profile(
+            events_of(self.database, principal, user_id, limit=PROFILE_EVENTS),
+            parts.shelf.record,
+            now_ms(),
+            hidden_beliefs(self.database, principal, user_id),
+            parts.levels,
+            self.settings.consent.personalize,
+        )
+        self._profiles[user_id] = (time.monotonic() + PROFILE_SECONDS, profile)
+        while len(self._profiles) > PROFILES:
+            self._profiles.popitem(last=False)
+        return profile
+
+
+def shopper_of(principal: Principal, user_id: str | None) -> str:
+    """Whose conversation, cart or profile it is.
+
+    Raises:
+        Forbidden: `user_id` is given by another role than the shop's backend.
+    """
+    if user_id is None:
+        return principal.id
+    if principal.role is not Role.SERVICE:
+        raise Forbidden("user_id is accepted from the shop's backend only.", "Leave it out: the token says who you are.")
+    return user_id
+
+
+def deltas(text: str) -> Iterator[str]:
+    """The text in pieces that end with a sentence or a line."""
+    start = 0
+    for place, char in enumerate(text):
+        ends = char in "。！？\n" or (char in ".!?:" and text[place + 1 : place + 2] in (" ", "\n"))
+        if ends and place + 1 - start > 1:
+            yield text[start : place + 1]
+            start = place + 1
+    if start < len(text):
+        yield text[start:]
+
+
+def _full_card(product: Product) -> Card:
+    names = [*product.attributes]
+    card = card_of(product, attributes=names)
+    return card.model_copy(update={"attributes": dict(product.attributes)})

@@ -31,10 +31,11 @@ class Stored(BaseModel):
 
 
 class Item(Stored):
-    """A product as it was shown."""
+    """A product as it was shown; `chosen` where the customer, not the search, picked the variant."""
 
     product_id: str
     variant_id: str | None = None
+    chosen: bool = False
 
 
 class Topic(Stored):
@@ -43,6 +44,8 @@ class Topic(Stored):
     query: str = ""
     filters: Filters = Field(default_factory=Filters)
     sort: str = "relevance"
+    detail: str = ""
+    """Words that the latest turn added to the query, replaced by the next one that adds some."""
     narrowed: bool = False
     """True once a narrowing question was asked: at most one a topic."""
 

@@ -1,0 +1,112 @@
+"""The cart rendered at today's prices, and the checks that every write to it passes, whoever asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.cards import CartLineView, CartView
+from bot.shelf import Shelf, availability_of, price_of, stock_of, title_of
+from index.product import Availability, Money, Product, Variant
+from storage.carts import Cart, CartLine
+from storage.errors import Conflict, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Orderable:
+    """A product, and the variant chosen, that may go into a cart."""
+
+    product: Product
+    variant: Variant | None
+
+    @property
+    def title(self) -> str:
+        """With the variant's options."""
+        return title_of(self.product, self.variant)
+
+    @property
+    def availability(self) -> Availability:
+        """As of now."""
+        return availability_of(self.product, self.variant)
+
+    @property
+    def stock(self) -> int | None:
+        """Pieces left where they are what limits it: not on backorder, and counted."""
+        return stock_of(self.product, self.variant) if self.availability is Availability.IN_STOCK else None
+
+
+def view_of(cart: Cart, shelf: Shelf, currency: str, checkout_url: str) -> CartView:
+    """The cart as it is shown. A product that left the catalog stays visible, without price, as discontinued."""
+    products = shelf.products(line.product_id for line in cart.lines)
+    lines = tuple(_line(line, products.get(line.product_id)) for line in cart.lines)
+    counted = [
+        line.price.amount * line.quantity
+        for line in lines
+        if line.price is not None and line.price.currency == currency and line.availability.orderable
+    ]
+    return CartView(
+        cart_id=cart.cart_id,
+        version=cart.version,
+        lines=lines,
+        subtotal=Money(amount=sum(counted), currency=currency) if counted or not lines else None,
+        checkout_url=checkout_url.format(cart_id=cart.cart_id) if counted and cart.cart_id else "",
+    )
+
+
+def _line(line: CartLine, product: Product | None) -> CartLineView:
+    gone = CartLineView(
+        line_id=line.line_id,
+        product_id=line.product_id,
+        variant_id=line.variant_id,
+        title=line.product_id,
+        quantity=line.quantity,
+        availability=Availability.DISCONTINUED,
+    )
+    if product is None:
+        return gone
+    variant = product.variant(line.variant_id) if line.variant_id else None
+    if line.variant_id and variant is None:
+        return gone.model_copy(update={"title": product.title})
+    return gone.model_copy(
+        update={
+            "title": title_of(product, variant),
+            "price": price_of(product, variant),
+            "availability": availability_of(product, variant),
+        }
+    )
+
+
+def orderable(shelf: Shelf, product_id: str, variant_id: str | None) -> Orderable:
+    """The product of that id, and its variant, that a cart may hold.
+
+    A product with one variant means that one; with several, one must be named.
+
+    Raises:
+        NotFound: there is no such product or variant.
+        Conflict: it cannot be ordered now, or a variant must be chosen.
+    """
+    product = shelf.product(product_id)
+    if product is None:
+        raise NotFound(f"There is no product {product_id[:200]!r}.", "Take the id from a search result.")
+    if variant_id is None and len(product.variants) == 1:
+        variant_id = product.variants[0].id
+    if variant_id is None and product.variants:
+        known = ", ".join(variant.id for variant in product.variants[:20])
+        raise Conflict(f"{product.title} comes in variants.", f"Name one of: {known}.")
+    variant = product.variant(variant_id) if variant_id is not None else None
+    if variant_id is not None and variant is None:
+        raise NotFound(f"{product.title} has no variant {variant_id[:200]!r}.", "Take the id from the product.")
+    found = Orderable(product, variant)
+    if not found.availability.orderable:
+        raise Conflict(f"{found.title} is {found.availability.value.replace('_', ' ')}.", "Choose another one.")
+    return found
+
+
+def check_stock(found: Orderable, total: int) -> None:
+    """Raises `Conflict` where fewer than `total` pieces are left."""
+    if found.stock is not None and total > found.stock:
+        raise Conflict(f"Only {found.stock} of {found.title} are in stock.", f"Ask for at most {found.stock}.")
+
+
+def held(cart: Cart, product_id: str, variant_id: str | None) -> int:
+    """How many of it the cart holds."""
+    return sum(line.quantity for line in cart.lines if (line.product_id, line.variant_id) == (product_id, variant_id))

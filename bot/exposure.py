@@ -1,0 +1,102 @@
+"""Writes down what was shown (`recommendation_shown`), in batches behind the reply: a shopper never waits for a log."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Sequence
+
+from bot.cards import Card
+from storage.consent import Consent
+from storage.database import Database
+from storage.errors import AisleError
+from storage.event import Event, EventItem
+from storage.events import record_events
+from storage.principal import Principal, Role
+from storage.record import now_ms
+
+POLICY = "rules-1"
+"""Names the ranking that chose the slate; it is deterministic, so each item's propensity is 1."""
+BATCH = 200
+WAIT_SECONDS = 0.5
+_LOGGER = logging.getLogger(__name__)
+_WRITER = Principal(id="aisle", role=Role.SERVICE)
+
+
+class Exposures:
+    """A queue and one thread that empties it; `close` writes what is left. What a crash loses is at most half a second."""
+
+    def __init__(self, database: Database, consent: Consent) -> None:
+        self._database = database
+        self._consent = consent
+        self._queue: queue.SimpleQueue[Event | threading.Event | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="exposures", daemon=True)
+        self._thread.start()
+
+    def show(self, user_id: str, conversation_id: str, slate_id: str, cards: Sequence[Card], currency: str) -> None:
+        """Notes a slate; its id is the message's."""
+        items = tuple(
+            EventItem(
+                item_id=card.product_id,
+                price=card.price.amount if card.price is not None and card.price.currency == currency else None,
+                slate_id=slate_id,
+                position=position,
+                propensity=1.0,
+                policy_version=POLICY,
+            )
+            for position, card in enumerate(cards)
+        )
+        self._queue.put(
+            Event(
+                event_id=f"{slate_id}:shown",
+                event="recommendation_shown",
+                timestamp=now_ms(),
+                user_id=user_id,
+                session_id=conversation_id,
+                items=items,
+                currency=currency,
+            )
+        )
+
+    def flush(self) -> None:
+        """Returns when all that was noted before is written."""
+        done = threading.Event()
+        self._queue.put(done)
+        done.wait()
+
+    def close(self) -> None:
+        """Writes what is left and ends the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        ending = False
+        while not ending:
+            batch: list[Event] = []
+            waiting: list[threading.Event] = []
+            entry = self._queue.get()
+            while True:
+                if entry is None:
+                    ending = True
+                elif isinstance(entry, threading.Event):
+                    waiting.append(entry)
+                else:
+                    batch.append(entry)
+                if ending or waiting or len(batch) >= BATCH:
+                    break
+                try:
+                    entry = self._queue.get(timeout=WAIT_SECONDS)
+                except queue.Empty:
+                    break
+            self._write(batch)
+            for done in waiting:
+                done.set()
+
+    def _write(self, batch: Sequence[Event]) -> None:
+        if not batch:
+            return
+        try:
+            record_events(self._database, _WRITER, batch, self._consent)
+        except AisleError as error:
+            _LOGGER.warning("%d shown slates were not written: %s", len(batch), error)

@@ -1,0 +1,49 @@
+"""In which language a turn is answered: that of the turn, and for a very short one that of the talk so far."""
+
+from __future__ import annotations
+
+import re
+
+from bot.reply.voice import languages
+
+DEFAULT = "en"
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_LATIN_WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)?")
+_FOREIGN_LETTER = re.compile(
+    r"[\u0370-\u03ff\u0400-\u052f\u0530-\u058f\u0590-\u05ff\u0600-\u06ff\u0900-\u0dff\u0e00-\u0e7f\u10a0-\u10ff\u3040-\u30ff\uac00-\ud7af]"
+)
+_MODEL = re.compile(r"\b(?=\w*\d)\w+(?:-\w+)*\b", re.ASCII)
+_FOREIGN_WORDS = frozenset(
+    "bonjour je vous avez voudrais cherche pour une est les des avec merci salut combien quel quelle "
+    "hola quiero busco necesito tienes tienen una para por gracias cuanto cuesta donde los las "
+    "ich suche haben sie einen eine und für nicht bitte danke guten wieviel möchte brauche "
+    "ciao vorrei cerco avete grazie quanto costa olá quero você obrigado preciso procuro".split()
+)
+_SHORT = 2
+
+
+def language_of(message: str, before: str = "", wanted: str | None = None) -> str:
+    """The language code to answer in.
+
+    `wanted` (the API's `language`) wins where there is such a language. A Chinese character weighs about as much as half an
+    English word; model numbers and a turn of up to two words say nothing against the language so far.
+    """
+    if wanted in languages():
+        return str(wanted)
+    han = len(_HAN.findall(message))
+    words = len([word for word in _LATIN_WORD.findall(_MODEL.sub(" ", message)) if len(word) > 1])
+    if han == 0 and words <= _SHORT and before:
+        return before
+    if han == 0 and words == 0:
+        return before or DEFAULT
+    return "zh" if han >= 2 * words or (han and not words) else "en"
+
+
+def foreign(message: str) -> bool:
+    """Whether the turn is plainly in a language that has no file here: by its letters, or by three function words."""
+    letters = len(_FOREIGN_LETTER.findall(message))
+    known = len(_HAN.findall(message)) + len(re.findall(r"[A-Za-z]", message))
+    if letters > known:
+        return True
+    words = {word.casefold() for word in re.findall(r"[^\W\d_]+", message)}
+    return len(words & _FOREIGN_WORDS) >= 3 or (len(words & _FOREIGN_WORDS) >= 2 and len(words) <= 5)

@@ -1,0 +1,83 @@
+"""Loads what the assistant serves from: snapshot, encoders, search, understanding, intent model. One object, swapped as a whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.intent import KIND as INTENT_KIND
+from bot.intent import IntentModel
+from bot.shelf import Shelf
+from index.encoders import encoder_for
+from index.product import Product
+from index.snapshot import Snapshot
+from retrieval.profile import PriceLevels
+from retrieval.search import SearchEngine
+from retrieval.understanding import Understander
+from storage.database import Database
+from storage.errors import Unavailable
+from storage.events import popularity
+from storage.offers import all_offers, offers_for
+from storage.publish import Versions
+from storage.settings import ShopSettings
+
+SAMPLE = 5_000
+"""At most so many products are read at the start for price levels, departments and starter questions."""
+DEPARTMENTS = 24
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one version of index and models serves with. Immutable: a reload makes another."""
+
+    shelf: Shelf
+    understander: Understander
+    intents: IntentModel
+    levels: PriceLevels
+    categories: Mapping[str, tuple[int, int]]
+    """Leaf category → (products, median price in minor units of the shop's currency) in the sample."""
+
+
+def load_parts(shop: Path, settings: ShopSettings, database: Database) -> Parts:
+    """The current index and intent model of the shop's folder.
+
+    Raises:
+        Unavailable: there is no index or no intent model yet.
+        Damaged: no version is whole.
+    """
+    folder = Versions(shop / "index", "index").current()
+    if folder is None:
+        raise Unavailable(f"{shop} has no index.", "Build one: launch.py index CATALOG --shop DIR.")
+    model = Versions(shop / "models" / "intent", INTENT_KIND).current()
+    if model is None:
+        raise Unavailable(f"{shop} has no intent model.", "Train one: launch.py finetune intent --promote.")
+    snapshot = Snapshot.load(folder)
+    encoders = {space: encoder_for(space, shop / "models" / "encoder") for space in snapshot.vectors}
+    return parts_of(snapshot, SearchEngine(snapshot, encoders, lambda: all_offers(database)), IntentModel.load(model), settings, database)
+
+
+def parts_of(
+    snapshot: Snapshot, engine: SearchEngine, intents: IntentModel, settings: ShopSettings, database: Database
+) -> Parts:
+    """The parts around a snapshot that is loaded already."""
+    step = max(1, len(snapshot.products) // SAMPLE)
+    sample = [snapshot.products.get(row) for row in range(0, len(snapshot.products), step)]
+    shelf = Shelf(
+        snapshot,
+        engine,
+        lambda ids: offers_for(database, ids),
+        popularity(database),
+        tuple(name for name, _ in Counter(each.categories[0] for each in sample if each.categories).most_common(DEPARTMENTS)),
+    )
+    understander = Understander(snapshot.facets, settings.currency, len(snapshot.products))
+    return Parts(shelf, understander, intents, PriceLevels.of_products(sample), _categories(sample, settings.currency))
+
+
+def _categories(sample: list[Product], currency: str) -> dict[str, tuple[int, int]]:
+    prices: dict[str, list[int]] = {}
+    for product in sample:
+        if product.categories and product.price is not None and product.price.currency == currency:
+            prices.setdefault(product.categories[-1], []).append(product.price.amount)
+    return {name: (len(amounts), sorted(amounts)[len(amounts) // 2]) for name, amounts in prices.items()}

@@ -1,0 +1,135 @@
+"""What the shop sells as the conversation sees it: products with today's offers over the snapshot, and search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from index.filters import Filters
+from index.product import Availability, Money, Product, Variant
+from index.snapshot import Snapshot
+from retrieval.profile import Profile
+from retrieval.ranking import RankedHit, rerank
+from retrieval.search import Hit, SearchEngine
+from storage.offers import Offer
+
+Offers = Callable[[Sequence[str]], Iterable[Offer]]
+
+CANDIDATES = 30
+"""How many hits the personal order may choose from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A search: the hits in their final order, how many matched in all, how many a price limit left out for want of a price."""
+
+    hits: tuple[RankedHit[Hit], ...]
+    total: int
+    unknown_price: int
+    products: Mapping[str, Product] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """One snapshot with its search engine; `offers` looks newer prices and stock up, `departments` are root categories, largest first."""
+
+    snapshot: Snapshot
+    engine: SearchEngine
+    offers: Offers
+    popularity: Mapping[str, float] = field(default_factory=dict)
+    departments: tuple[str, ...] = ()
+
+    def product(self, product_id: str) -> Product | None:
+        """The product as it is offered now, or None where the catalog has none of that id."""
+        return self.products([product_id]).get(product_id)
+
+    def products(self, ids: Iterable[str]) -> dict[str, Product]:
+        """The products of these ids that exist, as they are offered now."""
+        found: dict[str, Product] = {}
+        for product_id in dict.fromkeys(ids):
+            row = self.snapshot.row_of(product_id)
+            if row is not None:
+                found[product_id] = self.snapshot.products.get(row)
+        for offer in self.offers(list(found)) if found else ():
+            if offer.product_id in found:
+                found[offer.product_id] = offered(found[offer.product_id], offer)
+        return found
+
+    def record(self, product_id: str) -> Product | None:
+        """The product as the catalog has it; enough for tastes, which need no price of the moment."""
+        row = self.snapshot.row_of(product_id)
+        return None if row is None else self.snapshot.products.get(row)
+
+    def find(
+        self,
+        text: str,
+        filters: Filters,
+        sort: str = "relevance",
+        limit: int = CANDIDATES,
+        profile: Profile | None = None,
+        clock: Callable[[str], None] = lambda _: None,
+    ) -> Found:
+        """Searches and orders for one shopper; `clock` is told when a stage ends."""
+        result = self.engine.search(text, filters, sort, limit)
+        clock("search")
+        hits = result.hits if result.matched else []
+        products = self.products(hit.product_id for hit in hits)
+        ranked = rerank(
+            [hit for hit in hits if hit.product_id in products],
+            profile or Profile(now=0),
+            products.get,
+            filters=filters,
+            popularity=self.popularity,
+            reorder=sort == "relevance",
+        )
+        clock("ranking")
+        total = result.total if result.matched else 0
+        return Found(tuple(ranked), total, result.unknown_price, products)
+
+
+def offered(product: Product, offer: Offer) -> Product:
+    """The product with a newer offer applied to it or to the variant that the offer names."""
+    if offer.variant_id is None:
+        return product.model_copy(update=_changes(offer))
+    variants = tuple(
+        variant.model_copy(update=_changes(offer)) if variant.id == offer.variant_id else variant for variant in product.variants
+    )
+    return product.model_copy(update={"variants": variants})
+
+
+def _changes(offer: Offer) -> dict[str, object]:
+    known = {"price": offer.price, "availability": offer.availability, "stock": offer.stock}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def price_of(product: Product, variant: Variant | None = None) -> Money | None:
+    """The variant's own price, else the product's."""
+    return variant.price if variant is not None and variant.price is not None else product.price
+
+
+def availability_of(product: Product, variant: Variant | None = None) -> Availability:
+    """A variant is never more available than its product; a product is sold out when all its variants are."""
+    if not product.availability.orderable:
+        return product.availability
+    if variant is not None:
+        return _sold_out(variant.availability, variant.stock)
+    if product.variants and not any(_sold_out(each.availability, each.stock).orderable for each in product.variants):
+        return Availability.OUT_OF_STOCK
+    return _sold_out(product.availability, product.stock)
+
+
+def stock_of(product: Product, variant: Variant | None = None) -> int | None:
+    """Pieces left, None where nobody counts them."""
+    return variant.stock if variant is not None and variant.stock is not None else product.stock
+
+
+def title_of(product: Product, variant: Variant | None = None) -> str:
+    """The product's title with the variant's options behind it: "Trail shoe (blue, 42)"."""
+    if variant is None:
+        return product.title
+    options = ", ".join(variant.options.values()) or variant.title
+    return f"{product.title} ({options})" if options and options.casefold() not in product.title.casefold() else product.title
+
+
+def _sold_out(availability: Availability, stock: int | None) -> Availability:
+    return Availability.OUT_OF_STOCK if stock == 0 and availability is Availability.IN_STOCK else availability

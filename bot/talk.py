@@ -1,0 +1,203 @@
+"""One turn from message to stored reply: read, fold, understand, decide, act, check, word, keep."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from bot.cards import IntentView, Reply
+from bot.grounding import Ledger
+from bot.language import foreign, language_of
+from bot.parts import Parts
+from bot.policy import Decision, decide
+from bot.reply.voice import Voice
+from bot.state import DialogueState, fold
+from bot.tasks import run
+from bot.turn import Answer, Turn
+from index.clean import clean_text
+from retrieval.profile import Profile
+from retrieval.understanding import Understanding
+from storage import conversations
+from storage.database import Database
+from storage.principal import Principal
+from storage.record import new_id
+from storage.settings import ShopSettings
+
+LONGEST = 4_000
+"""Characters of a message that are read; a longer one is refused with this figure, and its start is kept."""
+HISTORY = 4
+_WORDS = re.compile(r"[^\W_]")
+_STORED = ("query", "sort", "language", "ordinals", "deixis", "quantity", "dropped", "relative", "attribute_asked", "refining")
+
+
+class Clock:
+    """Stages of one turn in milliseconds; `end(stage)` adds the time since the last end to that stage."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self.stages: dict[str, float] = {}
+
+    def end(self, stage: str) -> None:
+        """The stage ends here."""
+        now = time.perf_counter()
+        self.stages[stage] = self.stages.get(stage, 0.0) + 1000 * (now - self._last)
+        self._last = now
+
+    def ended(self) -> dict[str, float]:
+        """All stages and the total."""
+        return {**self.stages, "total": 1000 * (time.perf_counter() - self._start)}
+
+
+class Talk:
+    """Holds a conversation with the parts that are current when the turn begins."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        settings: ShopSettings,
+        database: Database,
+        actions: Mapping[str, str],
+        checkout_url: str,
+        profile_of: Callable[[Principal, str], Profile],
+    ) -> None:
+        self.parts = parts
+        self.settings = settings
+        self.database = database
+        self.actions = actions
+        self.checkout_url = checkout_url
+        self.profile_of = profile_of
+
+    def turn(
+        self, principal: Principal, user_id: str, message: str, conversation_id: str | None, wanted: str | None, clock: Clock
+    ) -> tuple[Reply, int]:
+        """The reply, stored, and how many statements the grounding check took out of it."""
+        if conversation_id is None:
+            conversation_id = conversations.start(self.database, principal, user_id)
+            turns: list[conversations.Turn] = []
+        else:
+            turns = conversations.turns_of(self.database, principal, conversation_id)
+        state = fold(turns)
+        clock.end("storage")
+        asked = conversations.Turn(role="user", content=message[:LONGEST])
+        message_id = new_id()
+        text = clean_text(message) if len(message) <= LONGEST else ""
+        language = language_of(text, state.language, wanted)
+        voice = Voice.of(language, f"{conversation_id}/{state.turns}", state.said)
+        answer = Answer(Ledger(self.settings.currency))
+        understanding: Understanding | None = None
+        task = "input"
+        refused = _refused(message, text, voice)
+        if refused:
+            intent = IntentView(label="out_of_scope", confidence=1.0)
+            answer.say(refused)
+            answer.pending = state.pending
+        else:
+            prediction = self.parts.intents.predict([*_history(turns), {"role": "user", "content": text}])
+            clock.end("intent")
+            current = state.topic.filters if state.topic is not None else None
+            understanding = self.parts.understander.read(text, current, "zh" if language == "zh" else "en")
+            decision = decide(
+                state, prediction.label, prediction.confidence, prediction.out_of_scope, understanding, text, self.actions
+            )
+            task = decision.task
+            label = "out_of_scope" if prediction.out_of_scope else prediction.label
+            intent = IntentView(label=label, confidence=round(prediction.confidence, 4))
+            clock.end("understanding")
+            self._act(principal, user_id, message_id, text, language, state, decision, understanding, voice, answer, clock)
+        cards = answer.ledger.cards(answer.cards, answer.products)
+        parts = answer.ledger.checked(answer.parts)
+        spoken = voice.sentences(parts).strip() or voice.say("removed.sentence")
+        reply = Reply(
+            conversation_id=conversation_id,
+            message_id=message_id,
+            text=spoken,
+            language=language,
+            intent=intent,
+            action=answer.action,
+            products=tuple(cards),
+            citations=tuple(answer.citations),
+            cart=answer.cart,
+        )
+        clock.end("reply")
+        data = {"intent": intent.model_dump(), "task": task, "understanding": _spelled(understanding)}
+        asked = asked.model_copy(update={"language": language, "data": data})
+        told = conversations.Turn(
+            message_id=message_id,
+            role="assistant",
+            content=spoken,
+            language="zh" if language == "zh" else "en",
+            data={
+                "action": answer.action,
+                "said": voice.said,
+                "effects": answer.effects.model_dump(mode="json"),
+                "products": [card.model_dump(mode="json") for card in cards],
+                "citations": [citation.model_dump(mode="json") for citation in answer.citations],
+                "removed": answer.ledger.removed,
+            },
+        )
+        conversations.append(self.database, principal, conversation_id, [asked, told])
+        clock.end("storage")
+        return reply, answer.ledger.removed
+
+    def _act(
+        self,
+        principal: Principal,
+        user_id: str,
+        message_id: str,
+        text: str,
+        language: str,
+        state: DialogueState,
+        decision: Decision,
+        understanding: Understanding,
+        voice: Voice,
+        answer: Answer,
+        clock: Clock,
+    ) -> None:
+        turn = Turn(
+            principal=principal,
+            user_id=user_id,
+            message_id=message_id,
+            message=text,
+            language=language,
+            state=state,
+            decision=decision,
+            understanding=understanding,
+            voice=voice,
+            shelf=self.parts.shelf,
+            understander=self.parts.understander,
+            database=self.database,
+            currency=self.settings.currency,
+            checkout_url=self.checkout_url,
+            profile_of=lambda: self.profile_of(principal, user_id),
+            clock=clock.end,
+        )
+        run(turn, answer)
+
+
+def _refused(message: str, text: str, voice: Voice) -> str:
+    """What to say to a message that cannot be read as words, or an empty string."""
+    if len(message) > LONGEST:
+        return voice.say("input.too_long", length=f"{len(message):,}", limit=f"{LONGEST:,}")
+    if not message.strip():
+        return voice.say("input.empty")
+    if not _WORDS.search(text):
+        return voice.say("input.no_words")
+    if foreign(text):
+        return voice.say("input.language")
+    return ""
+
+
+def _history(turns: Sequence[conversations.Turn]) -> list[dict[str, object]]:
+    return [{"role": turn.role, "content": turn.content} for turn in turns[-HISTORY:]]
+
+
+def _spelled(understanding: Understanding | None) -> dict[str, object]:
+    """What is stored of an understanding: enough to see afterwards why the turn was answered as it was."""
+    if understanding is None:
+        return {}
+    found: dict[str, object] = {name: getattr(understanding, name) for name in _STORED}
+    found["filters"] = understanding.filters.model_dump(mode="json")
+    return found
+
+

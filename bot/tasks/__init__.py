@@ -1,0 +1,56 @@
+"""One module a task; `run` finds the one that a decision names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bot.policy import Task
+from bot.tasks import cart, compare, orders, policies, product, recommend, search, small, support
+from bot.turn import Answer, Turn
+
+Run = Callable[[Turn, Answer], None]
+
+_TASKS: Mapping[Task, Run] = {
+    "greet": small.greet,
+    "goodbye": small.goodbye,
+    "thank": small.thank,
+    "chitchat": small.chitchat,
+    "out_of_scope": small.out_of_scope,
+    "search": search.new,
+    "refine": search.refine,
+    "more": search.more,
+    "show_again": search.show_again,
+    "recommend": recommend.recommend,
+    "compare": compare.compare,
+    "ask_product": product.ask,
+    "ask_policy": policies.ask,
+    "order_status": orders.status,
+    "cart_add": cart.add,
+    "cart_remove": cart.remove,
+    "cart_view": cart.view,
+    "checkout": cart.checkout,
+    "complaint": support.complaint,
+    "handoff": support.handoff,
+    "reject": support.reject,
+}
+
+
+def run(turn: Turn, answer: Answer) -> None:
+    """Answers the turn: fills the answer with what the decided task says, shows and changes."""
+    task, pending = turn.decision.task, turn.decision.pending
+    if task == "accepted":
+        support.accepted(turn, answer)
+    elif task == "resolved" and pending is not None:
+        _RESOLVED[pending.kind](turn, answer)
+    else:
+        _TASKS[task](turn, answer)
+
+
+_RESOLVED: Mapping[str, Run] = {
+    "budget": search.with_budget,
+    "facet": search.with_facet,
+    "relax": search.relaxed,
+    "variant": cart.add_chosen,
+    "which_product": product.chosen,
+    "which_line": cart.remove_chosen,
+}

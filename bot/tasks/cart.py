@@ -1,0 +1,275 @@
+"""The cart by talk. A write is checked against what was shown or named, then done once, and reported as it happened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bot.basket import Orderable, held, view_of
+from bot.cards import CartLineView, CartView
+from bot.references import resolve, words_of
+from bot.shelf import availability_of
+from bot.state import Item, Pending
+from bot.turn import Answer, Turn
+from index.product import Product, Variant
+from storage.carts import Cart, add_line, cart_of, change_line, empty_cart, remove_line
+from storage.errors import Conflict, InvalidInput, NotFound
+
+OPTIONS = 8
+_EVERYTHING = re.compile(
+    r"\b(?:empty|clear|everything|all of (?:it|them)|all items|start over|whole cart)\b|\bremove all\b|清空|全部|全删|都删|都不要|所有",
+    re.IGNORECASE,
+)
+
+
+def add(turn: Turn, answer: Answer) -> None:
+    """Adds what the turn means: shown here, or named by its title or number."""
+    from bot.tasks.search import off_list
+
+    reference = resolve(turn)
+    if reference.off_list:
+        return off_list(turn, answer)
+    quantity = turn.understanding.quantity or 1
+    if reference.items:
+        for number, item in enumerate(reference.items):
+            put(turn, answer, item, quantity, last=number == len(reference.items) - 1)
+            if answer.pending is not None:
+                break
+        return None
+    words = turn.understanding.query
+    if words_of(words) and not turn.understanding.deixis:
+        answer.ledger.text(words)
+        return answer.ask(turn.voice.say("cart.not_found", name=words[:80]), Pending(kind="what"))
+    products = turn.shelf.products(item.product_id for item in turn.state.shown)
+    items = tuple(item for item in turn.state.shown if item.product_id in products)
+    if not items:
+        return answer.ask(turn.voice.say("cart.which_none"), Pending(kind="what"))
+    answer.know(*products.values())
+    titles = tuple(products[item.product_id].title for item in items)
+    pending = Pending(kind="which_product", options=titles, items=items, quantity=quantity, task="cart_add")
+    return answer.ask(turn.voice.say("cart.which", options=turn.voice.joined(titles, "or")), pending)
+
+
+def add_chosen(turn: Turn, answer: Answer) -> None:
+    """The variant that was asked for is chosen."""
+    pending, choice = turn.decision.pending, turn.decision.choice
+    if pending is None or choice is None or choice >= len(pending.items):
+        return add(turn, answer)
+    return put(turn, answer, pending.items[choice], pending.quantity)
+
+
+def put(turn: Turn, answer: Answer, item: Item, quantity: int, last: bool = True) -> None:
+    """Adds one product, or says why not. `last` also tells the new total."""
+    voice = turn.voice
+    product = turn.shelf.product(item.product_id)
+    if product is None:
+        return answer.say(voice.say("product.gone", title=item.product_id))
+    answer.know(product)
+    answer.focus = (item,)
+    if not availability_of(product).orderable:
+        return answer.say(voice.say("cart.out_of_stock", title=product.title, availability=voice.availability(availability_of(product))))
+    variant: Variant | None = None
+    if product.variants:
+        left = _fitting(turn, product, item)
+        if len(left) != 1:
+            return _ask_variant(turn, answer, product, left, quantity)
+        variant = left[0]
+    found = Orderable(product, variant)
+    if not found.availability.orderable:
+        return answer.say(voice.say("cart.out_of_stock", title=found.title, availability=voice.availability(found.availability)))
+    answer.ledger.text(found.title)
+    cart = cart_of(turn.database, turn.principal, turn.user_id)
+    already = held(cart, product.id, variant.id if variant else None)
+    if found.stock is not None and already + quantity > found.stock:
+        left_over = found.stock - already
+        if left_over <= 0:
+            return answer.say(voice.say("cart.limited_none", stock=found.stock, title=found.title))
+        exact = Item(product_id=product.id, variant_id=variant.id if variant else None, chosen=True)
+        return answer.ask(
+            voice.say("cart.limited", stock=left_over, title=found.title), Pending(kind="add", items=(exact,), quantity=left_over)
+        )
+    variant_id = variant.id if variant else None
+    request_id = f"{turn.message_id}:{product.id}:{variant_id or ''}"[:200]
+    try:
+        cart = add_line(turn.database, turn.principal, turn.user_id, product.id, variant_id, quantity, request_id=request_id)
+    except (Conflict, InvalidInput) as refused:
+        return answer.say(voice.say("cart.busy") if isinstance(refused, Conflict) else str(refused))
+    answer.focus = (Item(product_id=product.id, variant_id=variant_id, chosen=True),)
+    answer.say(voice.say("cart.added", quantity=quantity, title=found.title))
+    _attach(turn, answer, cart)
+    if last and answer.cart is not None and answer.cart.subtotal is not None:
+        answer.say(voice.say("cart.total", subtotal=voice.money(answer.cart.subtotal)))
+    return None
+
+
+def _fitting(turn: Turn, product: Product, item: Item) -> list[Variant]:
+    """The variants that can be meant: by the options that this turn or the topic's conditions name, else the one chosen before."""
+    alive = [variant for variant in product.variants if availability_of(product, variant).orderable]
+    if turn.decision.pending is not None and turn.decision.pending.kind == "variant" and item.variant_id:
+        return [variant for variant in product.variants if variant.id == item.variant_id]
+    wanted = _wanted(turn)
+    named = [variant for variant in product.variants if _meets(variant, wanted)]
+    if wanted and any(name in {option.casefold() for variant in product.variants for option in variant.options} for name in wanted):
+        return [variant for variant in named if variant in alive]
+    if item.variant_id and item.chosen:
+        return [variant for variant in alive if variant.id == item.variant_id] or alive
+    return alive
+
+
+def _wanted(turn: Turn) -> dict[str, set[str]]:
+    said = {**turn.topic.filters.attributes, **turn.understanding.filters.attributes, **turn.understanding.referent}
+    wishes = turn.understanding.wishes.attributes
+    return {name.casefold(): {value.casefold() for value in values} for name, values in {**wishes, **said}.items()}
+
+
+def _meets(variant: Variant, wanted: dict[str, set[str]]) -> bool:
+    return all(value.casefold() in wanted.get(name.casefold(), {value.casefold()}) for name, value in variant.options.items())
+
+
+def _ask_variant(turn: Turn, answer: Answer, product: Product, left: Sequence[Variant], quantity: int) -> None:
+    voice = turn.voice
+    choices = list(left) or [variant for variant in product.variants if availability_of(product, variant).orderable]
+    choices = choices[:OPTIONS]
+    if not choices:
+        gone = voice.availability(availability_of(product))
+        return answer.say(voice.say("cart.out_of_stock", title=product.title, availability=gone))
+    names = list(dict.fromkeys(name for variant in choices for name in variant.options))
+    apart = [name for name in names if len({variant.options.get(name) for variant in choices}) > 1] or names
+    spelled = tuple(" / ".join(filter(None, (variant.options.get(name) for name in apart))) or variant.title for variant in choices)
+    items = tuple(Item(product_id=product.id, variant_id=variant.id, chosen=True) for variant in choices)
+    answer.ledger.text(*spelled)
+    pending = Pending(kind="variant", options=spelled, items=items, quantity=quantity)
+    options = voice.joined(spelled, "or")
+    if not left:
+        wanted = " / ".join(value for name, values in turn.understanding.filters.attributes.items() for value in values if name in names)
+        if wanted:
+            answer.ledger.text(wanted)
+            return answer.ask(voice.say("cart.variant_none", wanted=wanted, title=product.title, options=options), pending)
+    option = voice.joined([voice.attribute(name) for name in apart], "and") or voice.field("title")
+    return answer.ask(voice.say("cart.variant", option=option, title=product.title, options=options), pending)
+
+
+def remove(turn: Turn, answer: Answer) -> None:
+    """Takes a product out, or some pieces of it; the whole cart only after a yes."""
+    cart = cart_of(turn.database, turn.principal, turn.user_id)
+    shown = _attach(turn, answer, cart)
+    if not cart.lines:
+        return answer.say(turn.voice.say("cart.empty"))
+    if _EVERYTHING.search(turn.message) and not turn.understanding.ordinals:
+        return answer.ask(turn.voice.say("cart.confirm_empty", count=shown.pieces), Pending(kind="empty_cart"))
+    lines = _meant(turn, shown)
+    if not lines:
+        return _not_there(turn, answer, shown)
+    if len(lines) > 1 and not turn.understanding.ordinals:
+        return _which_line(turn, answer, lines)
+    for line in lines:
+        _take(turn, answer, line, turn.understanding.quantity)
+    return None
+
+
+def remove_chosen(turn: Turn, answer: Answer) -> None:
+    """The line that was asked for is chosen."""
+    pending, choice = turn.decision.pending, turn.decision.choice
+    shown = _attach(turn, answer, cart_of(turn.database, turn.principal, turn.user_id))
+    if pending is None or choice is None or choice >= len(pending.items):
+        return remove(turn, answer)
+    item = pending.items[choice]
+    for line in shown.lines:
+        if (line.product_id, line.variant_id) == (item.product_id, item.variant_id):
+            return _take(turn, answer, line, pending.quantity or None)
+    return answer.say(turn.voice.say("cart.not_there"))
+
+
+def emptied(turn: Turn, answer: Answer) -> None:
+    """The customer confirmed: everything goes."""
+    cart = empty_cart(turn.database, turn.principal, turn.user_id, request_id=f"{turn.message_id}:empty")
+    _attach(turn, answer, cart)
+    answer.say(turn.voice.say("cart.emptied"))
+
+
+def _meant(turn: Turn, cart: CartView) -> list[CartLineView]:
+    """The lines that the turn means: a position in the cart where it was shown last, a name, "it", or the only one."""
+    ordinals = turn.understanding.ordinals
+    if ordinals and turn.state.last_task in ("cart_view", "cart_remove", "checkout"):
+        picked = [position - 1 if position > 0 else len(cart.lines) + position for position in ordinals]
+        return [cart.lines[index] for index in picked if 0 <= index < len(cart.lines)]
+    query = words_of(turn.understanding.query)
+    if query:
+        shares = [(sum(word in set(words_of(line.title)) for word in query) / len(query), line) for line in cart.lines]
+        best = max(share for share, _ in shares)
+        return [line for share, line in shares if share == best and best >= 0.5]
+    reference = resolve(turn)
+    ids = {item.product_id for item in reference.items}
+    found = [line for line in cart.lines if line.product_id in ids]
+    if found:
+        exact = [line for line in found if any(line.variant_id == item.variant_id for item in reference.items)]
+        return exact or found
+    if reference.items and ordinals:
+        return []
+    return list(cart.lines)
+
+
+def _not_there(turn: Turn, answer: Answer, shown: CartView) -> None:
+    items = resolve(turn).items
+    product = turn.shelf.product(items[0].product_id) if items else None
+    if product is not None and all(line.product_id != product.id for line in shown.lines):
+        answer.know(product)
+        return answer.say(turn.voice.say("cart.not_in_cart", title=product.title))
+    return answer.say(turn.voice.say("cart.not_there"))
+
+
+def _which_line(turn: Turn, answer: Answer, lines: Sequence[CartLineView]) -> None:
+    some = lines[:OPTIONS]
+    titles = tuple(line.title for line in some)
+    items = tuple(Item(product_id=line.product_id, variant_id=line.variant_id) for line in some)
+    pending = Pending(kind="which_line", options=titles, items=items, quantity=turn.understanding.quantity or 0)
+    return answer.ask(turn.voice.say("cart.which_line", options=turn.voice.joined(titles, "or")), pending)
+
+
+def _take(turn: Turn, answer: Answer, line: CartLineView, quantity: int | None) -> None:
+    voice, request_id = turn.voice, f"{turn.message_id}:{line.line_id}"[:200]
+    try:
+        if quantity is not None and quantity < line.quantity:
+            left = line.quantity - quantity
+            cart = change_line(turn.database, turn.principal, turn.user_id, line.line_id, left, request_id=request_id)
+            answer.say(voice.say("cart.changed", quantity=left, title=line.title))
+        else:
+            cart = remove_line(turn.database, turn.principal, turn.user_id, line.line_id, request_id=request_id)
+            answer.say(voice.say("cart.removed", title=line.title))
+    except (Conflict, NotFound):
+        return answer.say(voice.say("cart.busy"))
+    answer.focus = (Item(product_id=line.product_id, variant_id=line.variant_id, chosen=True),)
+    _attach(turn, answer, cart)
+    return None
+
+
+def view(turn: Turn, answer: Answer) -> None:
+    """What is in the cart, at today's prices."""
+    voice = turn.voice
+    shown = _attach(turn, answer, cart_of(turn.database, turn.principal, turn.user_id))
+    if not shown.lines:
+        return answer.say(voice.say("cart.empty"))
+    answer.say(voice.say("cart.view", lines=voice.joined([f"{line.quantity} × {line.title}" for line in shown.lines], "and")))
+    gone = [line.title for line in shown.lines if not line.availability.orderable]
+    if shown.subtotal is not None:
+        answer.say(voice.say("cart.total", subtotal=voice.money(shown.subtotal)))
+    if gone:
+        answer.say(voice.say("cart.gone", titles=voice.joined(gone, "and")))
+    return None
+
+
+def checkout(turn: Turn, answer: Answer) -> None:
+    """The link at which the shop takes the payment; Aisle takes none."""
+    view(turn, answer)
+    cart = answer.cart
+    if cart is None or not cart.lines or cart.subtotal is None:
+        return None
+    if cart.checkout_url:
+        return answer.say(turn.voice.say("checkout.link", url=cart.checkout_url))
+    return answer.say(turn.voice.say("checkout.none", subtotal=turn.voice.money(cart.subtotal)))
+
+
+def _attach(turn: Turn, answer: Answer, cart: Cart) -> CartView:
+    answer.cart = view_of(cart, turn.shelf, turn.currency, turn.checkout_url)
+    answer.ledger.cart(answer.cart)
+    return answer.cart

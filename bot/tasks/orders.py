@@ -1,0 +1,77 @@
+"""Orders: their own, and only to who placed them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bot.state import Pending
+from bot.turn import Answer, Turn
+from storage.orders import Order, orders_of
+
+ITEMS = 3
+_NUMBER = re.compile(r"#?\b(?=[\w-]*\d)[A-Za-z]{0,6}[-_]?\d[\w-]{2,}\b", re.ASCII)
+_CHANGE = re.compile(
+    r"\b(?:cancel|return|refund|exchange|change|send back|wrong address|invoice|receipt)\b|取消|退货|退款|退掉|换货|改地址|修改|发票",
+    re.IGNORECASE,
+)
+
+
+def status(turn: Turn, answer: Answer) -> None:
+    """How the named order stands, else the latest; changes to it need a person."""
+    voice = turn.voice
+    if turn.principal.anonymous:
+        return answer.say(voice.say("orders.sign_in"))
+    orders = sorted(orders_of(turn.database, turn.principal, turn.user_id), key=lambda order: order.placed_at, reverse=True)
+    if not orders:
+        return answer.say(voice.say("orders.none"))
+    order = _named(turn.message, orders)
+    if order is None:
+        number = next(iter(_NUMBER.findall(turn.message)), None)
+        if number is not None:
+            answer.ledger.text(number)
+            return answer.say(voice.say("orders.unknown", order=number))
+        order = orders[0]
+    _tell(turn, answer, order)
+    if _CHANGE.search(turn.message):
+        return answer.ask(voice.say("orders.change"), Pending(kind="handoff"))
+    rest = [each for each in orders if each is not order]
+    if rest and _named(turn.message, orders) is None:
+        answer.ledger.text(rest[0].order_id)
+        answer.say(voice.say("orders.more", count=len(rest), other=rest[0].order_id))
+    return None
+
+
+def _tell(turn: Turn, answer: Answer, order: Order) -> None:
+    voice = turn.voice
+    placed = _date(order.placed_at, turn.language)
+    answer.ledger.text(order.order_id, placed)
+    answer.say(voice.say(f"orders.{order.status}", order=order.order_id, date=placed))
+    products = turn.shelf.products(item.product_id for item in order.items[:ITEMS])
+    answer.know(*products.values())
+    named = [f"{item.quantity} × {products[item.product_id].title}" for item in order.items[:ITEMS] if item.product_id in products]
+    if named:
+        answer.say(voice.say("orders.items", items=voice.joined(named, "and")))
+    tracking = order.tracking
+    if tracking is None or order.status not in ("paid", "shipped"):
+        return
+    if tracking.carrier and tracking.number:
+        answer.ledger.text(tracking.carrier, tracking.number)
+        answer.say(voice.say("orders.tracking", carrier=tracking.carrier, number=tracking.number))
+    if tracking.expected_at is not None:
+        expected = _date(tracking.expected_at, turn.language)
+        answer.ledger.text(expected)
+        answer.say(voice.say("orders.expected", date=expected))
+
+
+def _named(message: str, orders: Sequence[Order]) -> Order | None:
+    low = message.casefold()
+    return next((order for order in orders if order.order_id.casefold() in low), None)
+
+
+def _date(instant: int, language: str) -> str:
+    day = datetime.fromtimestamp(instant / 1000, tz=UTC)
+    if language == "zh":
+        return f"{day.year}年{day.month}月{day.day}日"
+    return f"{day.day} {day:%B} {day.year}"

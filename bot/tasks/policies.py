@@ -1,0 +1,22 @@
+"""Questions about the shop: the passage of its own pages that answers, word for word, or an honest "that is not written"."""
+
+from __future__ import annotations
+
+from bot.cards import Citation
+from bot.passages import best_passages
+from bot.state import Pending
+from bot.turn import Answer, Turn
+
+QUOTE = 600
+
+
+def ask(turn: Turn, answer: Answer) -> None:
+    """Quotes the best passage; below the threshold a person is offered instead."""
+    found = best_passages(turn.shelf, turn.message, turn.language)
+    if not found:
+        return answer.ask(turn.voice.say("policy.none"), Pending(kind="handoff"))
+    passage = found[0]
+    quote = passage.text if len(passage.text) <= QUOTE else passage.text[: QUOTE - 1].rstrip() + "…"
+    answer.ledger.text(passage.text, quote, passage.title)
+    answer.citations.append(Citation(kind="document", id=passage.document_id, title=passage.title, quote=quote))
+    return answer.say(turn.voice.say("policy.answer", quote=quote, title=passage.title))

@@ -1,0 +1,204 @@
+"""Questions about a product: from its record, else a sentence of its page quoted as it stands, else "the page does not say"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from bot.cards import Citation
+from bot.present import card_of
+from bot.references import Reference, resolve, words_of
+from bot.reply.voice import Voice
+from bot.shelf import availability_of, price_of, stock_of
+from bot.state import Item, Pending
+from bot.tasks import cart
+from bot.tasks.search import off_list
+from bot.turn import Answer, Turn
+from index.product import Product, Variant
+from retrieval.understanding.lexicon import ASKED
+
+QUOTE = 300
+OPTIONS = 6
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])|\n+")
+_FIELDS = frozenset({"price", "availability", "rating", "delivery", "brand", "reviews"})
+
+
+def ask(turn: Turn, answer: Answer) -> None:
+    """Answers a question about one product, or about each of several."""
+    reference = resolve(turn)
+    if reference.off_list:
+        return off_list(turn, answer)
+    if not reference.items:
+        return _which(turn, answer, reference)
+    return about(turn, answer, reference.items, turn.understanding.attribute_asked, turn.message)
+
+
+def chosen(turn: Turn, answer: Answer) -> None:
+    """The product was asked back for and is named now: the task goes on with it."""
+    pending, choice = turn.decision.pending, turn.decision.choice
+    if pending is None or choice is None or choice >= len(pending.items):
+        return ask(turn, answer)
+    item = pending.items[choice]
+    if pending.task == "cart_add":
+        return cart.put(turn, answer, item, pending.quantity)
+    return about(turn, answer, [item], pending.field or None, pending.text)
+
+
+def about(turn: Turn, answer: Answer, items: Iterable[Item], asked: str | None, question: str) -> None:
+    """What the records say on `asked` (an attribute or a field), or on the words of the question."""
+    items = list(items)[:OPTIONS]
+    products = turn.shelf.products(item.product_id for item in items)
+    present = [item for item in items if item.product_id in products]
+    if not present:
+        return answer.say(turn.voice.say("product.gone", title=items[0].product_id))
+    answer.know(*products.values())
+    cards = []
+    names = [name for name in (turn.understander.names_for(asked) if asked else ())]
+    for item in present:
+        product = products[item.product_id]
+        variant = product.variant(item.variant_id) if item.variant_id else None
+        cards.append(card_of(product, item.variant_id, names or product.attributes))
+        answer.say(*_facts(turn, answer, product, variant, asked, question))
+    answer.show(cards, products.values(), slate=False)
+    return None
+
+
+def _which(turn: Turn, answer: Answer, reference: Reference) -> None:
+    if reference.named:
+        return answer.ask(turn.voice.say("product.name_it"), Pending(kind="what"))
+    shown = turn.state.shown[:OPTIONS]
+    products = turn.shelf.products(item.product_id for item in shown)
+    items = tuple(item for item in shown if item.product_id in products)
+    if not items:
+        return answer.ask(turn.voice.say("product.name_it"), Pending(kind="what"))
+    titles = tuple(products[item.product_id].title for item in items)
+    answer.know(*products.values())
+    pending = Pending(
+        kind="which_product", options=titles, items=items, task="ask_product",
+        field=turn.understanding.attribute_asked or "", text=turn.message,
+    )  # fmt: skip
+    return answer.ask(turn.voice.say("product.which", options=turn.voice.joined(titles, "or")), pending)
+
+
+def _facts(turn: Turn, answer: Answer, product: Product, variant: Variant | None, asked: str | None, question: str) -> list[str]:
+    voice = turn.voice
+    if asked in _FIELDS:
+        return _field(voice, product, variant, asked)
+    names = turn.understander.names_for(asked) if asked else ()
+    for name in names:
+        options = list(dict.fromkeys(each.options[name] for each in product.variants if name in each.options))
+        if len(options) > 1 and variant is None:
+            return [voice.say("product.quote_option", title=product.title, attribute=voice.attribute(name), value=voice.joined(options))]
+        values = [variant.options[name]] if variant and name in variant.options else product.attributes.get(name, ())
+        if values:
+            return [voice.say("product.attribute", title=product.title, attribute=voice.attribute(name), value=voice.joined(values))]
+    quote = passage(product.description, asked, question, product.title)
+    if quote:
+        answer.ledger.text(quote)
+        answer.citations.append(Citation(kind="product", id=product.id, title=product.title, quote=quote, url=product.url))
+        return [voice.say("product.quote", title=product.title, quote=quote)]
+    if asked:
+        return [voice.say("product.not_said", title=product.title, attribute=voice.attribute(asked))]
+    named = _attribute_named(product, question)
+    if named:
+        return [voice.say("product.attribute", title=product.title, attribute=voice.attribute(named), value=voice.joined(product.attributes[named]))]
+    if _wants_summary(question):
+        return [voice.say("product.summary", title=product.title, facts=summary(voice, product, variant))]
+    return [voice.say("product.not_said_plain", title=product.title)]
+
+
+def _field(voice: Voice, product: Product, variant: Variant | None, asked: str) -> list[str]:
+    title = product.title
+    if asked == "price":
+        price = price_of(product, variant)
+        if price is None:
+            return [voice.say("product.price_unknown", title=title)]
+        old = product.list_price
+        if old is not None and old.currency == price.currency and old.amount > price.amount:
+            return [voice.say("product.price_list", title=title, price=voice.money(price), list_price=voice.money(old))]
+        return [voice.say("product.price", title=title, price=voice.money(price))]
+    if asked == "availability":
+        availability, stock = availability_of(product, variant), stock_of(product, variant)
+        if stock and availability.value == "in_stock":
+            return [voice.say("product.stock", title=title, count=stock)]
+        return [voice.say("product.stock_some", title=title, availability=voice.availability(availability))]
+    if asked in ("rating", "reviews"):
+        if product.rating is None:
+            return [voice.say("product.no_rating", title=title)]
+        rating = voice.rating(product.rating.value)
+        return [voice.say("product.rating", title=title, rating=rating, count=product.rating.count)]
+    if asked == "brand":
+        if not product.brand:
+            return [voice.say("product.not_said", title=title, attribute=voice.field("brand"))]
+        return [voice.say("product.attribute", title=title, attribute=voice.field("brand"), value=product.brand)]
+    delivery = product.delivery
+    days = voice.days(delivery.days_min, delivery.days_max) if delivery is not None else ""
+    if delivery is None or not (days or delivery.price):
+        return [voice.say("product.not_said", title=title, attribute=voice.field("delivery"))]
+    said = [voice.say("product.delivery", title=title, days=days)] if days else []
+    if delivery.price is not None:
+        free = delivery.price.amount == 0
+        said.append(voice.say("product.delivery_free") if free else voice.say("product.delivery_cost", price=voice.money(delivery.price)))
+    return said
+
+
+def summary(voice: Voice, product: Product, variant: Variant | None) -> str:
+    """The record in short: price, rating, availability and the first attributes."""
+    facts = []
+    price = price_of(product, variant)
+    if price is not None:
+        facts.append(voice.money(price))
+    if product.rating is not None:
+        facts.append(f"{voice.field('rating')} {voice.rating(product.rating.value)}")
+    facts.append(voice.availability(availability_of(product, variant)))
+    facts += [f"{voice.attribute(name)} {', '.join(values)}" for name, values in list(product.attributes.items())[:5]]
+    return voice.joined(facts)
+
+
+def passage(description: str, asked: str | None, question: str, title: str) -> str:
+    """The sentence of a description that speaks of what was asked, verbatim; empty where none does.
+
+    With `asked` known its names in both languages are looked for; else half of the question's own words must stand in one
+    sentence, and at least one of them outside the title.
+    """
+    sentences = [part.strip() for part in _SENTENCE.split(description[:20_000]) if part and part.strip()]
+    if asked:
+        concept = next((each for each in ASKED if asked == each[0] or asked.casefold() in each[1]), None)
+        pattern = re.compile("|".join(filter(None, (concept[2], concept[3]))) if concept else re.escape(asked), re.IGNORECASE)
+        names = [re.escape(name) for name in (concept[1] if concept else (asked,))]
+        spelled = re.compile("|".join(rf"(?<![a-z]){name}(?![a-z])" for name in names), re.IGNORECASE)
+        hits = [each for each in sentences if spelled.search(each) or pattern.search(each)]
+        # Of several sentences the one with a figure says most.
+        best = max(hits, key=lambda each: (bool(re.search(r"\d", each)), -len(each)), default="")
+        return best[:QUOTE]
+    known = set(words_of(title))
+    wanted = [word for word in dict.fromkeys(words_of(question)) if word not in known and not _QUESTION.fullmatch(word)]
+    if not wanted:
+        return ""
+    scored = [(sum(_same(word, have) for word in wanted), each) for each in sentences if (have := set(words_of(each)))]
+    most, best = max(scored, key=lambda pair: pair[0], default=(0, ""))
+    return best[:QUOTE] if 2 * most > len(wanted) else ""
+
+
+def _same(word: str, have: set[str]) -> bool:
+    return word in have or any(len(word) > 3 and (other.startswith(word) or word.startswith(other)) for other in have if len(other) > 3)
+
+
+_QUESTION = re.compile(
+    r"(?:what|which|how|when|where|who|why|many|much|long|big|have|has|had|you|there|any|will|would|could|should|about|tell|know|"
+    r"second|first|third|last|product|item|thing|多|少|几|怎|么|样|能|不|会|吗|问|请|下|知|道|第|一|二|三|款)"
+)
+_SUMMARY = re.compile(r"tell me (?:more )?about|more (?:info|details?|information)|describe|details|介绍|说说|详细|怎么样|讲讲", re.IGNORECASE)
+
+
+def _wants_summary(question: str) -> bool:
+    return bool(_SUMMARY.search(question)) or not [word for word in words_of(question) if not _QUESTION.fullmatch(word)]
+
+
+def _attribute_named(product: Product, question: str) -> str | None:
+    """An attribute whose name or value stands in the question: "is it hypoallergenic" finds {"features": "hypoallergenic"}."""
+    low = question.casefold()
+    for name, values in product.attributes.items():
+        if any(len(word) > 2 and word.casefold() in low for word in (name, *values)):
+            return name
+    return None

@@ -1,0 +1,359 @@
+"""Finding products: a new topic, changes to the running one, more of it, and what to say when nothing fits.
+
+A condition is never dropped silently: where nothing meets all of them, the reply names one that could go and asks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from bot.present import card_of, slate_of
+from bot.references import resolve
+from bot.shelf import Found, price_of
+from bot.state import Item, Pending, Topic
+from bot.turn import SLATE, Answer, Turn
+from index.filters import Filters, PriceRange
+from index.money import minor_digits, parse_money
+from index.product import Money, Product
+from retrieval.understanding import Understanding, merge
+
+MANY = 12
+"""Above this many matches a narrowing question may help."""
+PAGES = 5
+
+
+def new(turn: Turn, answer: Answer) -> None:
+    """A new topic: what was asked before no longer holds."""
+    understanding = turn.understanding
+    topic = Topic(
+        query=understanding.query or turn.topic.query,
+        filters=merge(Filters(), understanding),
+        sort=understanding.sort or "relevance",
+    )
+    if understanding.foreign_budget is not None:
+        return ask_budget(turn, answer, topic)
+    if not topic.query and topic.filters.empty:
+        answer.topic = topic
+        return answer.ask(turn.voice.say("search.topic"), Pending(kind="what"))
+    return present(turn, answer, topic)
+
+
+def refine(turn: Turn, answer: Answer) -> None:
+    """The running topic with what this turn adds, changes or lifts."""
+    understanding, before = turn.understanding, turn.topic
+    topic = before.model_copy(
+        update={
+            "filters": merge(before.filters, understanding),
+            "sort": understanding.sort or before.sort,
+            "detail": understanding.query if understanding.query.casefold() not in before.query.casefold() else before.detail,
+        }
+    )
+    if understanding.foreign_budget is not None:
+        return ask_budget(turn, answer, topic)
+    if understanding.relative is not None:
+        return _relative(turn, answer, topic, understanding)
+    return present(turn, answer, topic)
+
+
+def relaxed(turn: Turn, answer: Answer) -> None:
+    """The condition that the customer agreed to drop is dropped."""
+    pending = turn.decision.pending
+    field = pending.options[turn.decision.choice or 0] if pending and pending.options else pending.field if pending else ""
+    filters = merge(turn.topic.filters, Understanding(query="", dropped=(field,)))
+    if field == "exclude":
+        filters = filters.model_copy(update={"exclude": Filters().exclude})
+    answer.say(turn.voice.say("search.relaxed"))
+    present(turn, answer, turn.topic.model_copy(update={"filters": filters}))
+
+
+def with_budget(turn: Turn, answer: Answer) -> None:
+    """The limit in the shop's currency, asked for after one in another."""
+    price = turn.understanding.filters.price
+    if price is None:
+        money = parse_money(turn.message, turn.currency)
+        if money is None or money.currency != turn.currency:
+            return refine(turn, answer)
+        price = PriceRange(max=money.amount, currency=turn.currency)
+    topic = turn.topic.model_copy(update={"filters": merge(turn.topic.filters, Understanding(query="", filters=Filters(price=price)))})
+    return present(turn, answer, topic)
+
+
+def with_facet(turn: Turn, answer: Answer) -> None:
+    """The answer to a narrowing question becomes a condition."""
+    pending, choice = turn.decision.pending, turn.decision.choice
+    if pending is None or choice is None:
+        return refine(turn, answer)
+    value = pending.options[choice]
+    added = Filters(categories=(value,)) if pending.field == "categories" else Filters(attributes={pending.field: (value,)})
+    filters = merge(merge(turn.topic.filters, Understanding(query="", filters=added)), turn.understanding)
+    return present(turn, answer, turn.topic.model_copy(update={"filters": filters}))
+
+
+def more(turn: Turn, answer: Answer) -> None:
+    """The next of the running topic that were not shown in it yet."""
+    topic = turn.topic
+    seen = turn.state.seen
+    found = _find(turn, topic, limit=min(100, len(seen) + PAGES * SLATE))
+    rest = tuple(each for each in found.hits if each.hit.product_id not in seen)
+    if not rest:
+        return answer.say(turn.voice.say("search.no_more"))
+    fresh = Found(rest, found.total, found.unknown_price, found.products)
+    show(turn, answer, topic, fresh)
+    return answer.say(turn.voice.say("search.more", shown=len(answer.cards), count=len(answer.cards)))
+
+
+def show_again(turn: Turn, answer: Answer) -> None:
+    """Products that were shown, picked out again."""
+    reference = resolve(turn)
+    if reference.off_list:
+        return off_list(turn, answer)
+    products = turn.shelf.products(item.product_id for item in reference.items)
+    items = [item for item in reference.items if item.product_id in products]
+    if not items:
+        return answer.ask(turn.voice.say("search.nothing_shown"), Pending(kind="what"))
+    cards = [card_of(products[item.product_id], item.variant_id, products[item.product_id].attributes) for item in items]
+    answer.show(cards, products.values(), slate=False)
+    if len(cards) > 1:
+        return answer.say(turn.voice.say("search.again_many"))
+    if cards[0].price is None:
+        return answer.say(turn.voice.say("search.again_unpriced", title=cards[0].title))
+    return answer.say(turn.voice.say("search.again", title=cards[0].title, price=turn.voice.money(cards[0].price)))
+
+
+def off_list(turn: Turn, answer: Answer) -> None:
+    """A position that the list does not have."""
+    if not turn.state.shown:
+        return answer.ask(turn.voice.say("search.nothing_shown"), Pending(kind="what"))
+    return answer.ask(turn.voice.say("search.position", count=len(turn.state.shown)), Pending(kind="what"))
+
+
+def present(turn: Turn, answer: Answer, topic: Topic) -> None:
+    """Searches the topic and shows what fits, or says what stands in the way."""
+    found = _find(turn, topic)
+    if not found.hits and topic.detail:
+        topic = topic.model_copy(update={"detail": ""})
+        found = _find(turn, topic)
+    if not found.hits:
+        return nothing_fits(turn, answer, topic)
+    show(turn, answer, topic, found)
+    _introduce(turn, answer, topic, found)
+    tell_unknown(turn, answer, topic, found)
+    if not topic.narrowed and found.total > MANY and topic.sort == "relevance":
+        _narrow(turn, answer, topic, found)
+    return None
+
+
+def _find(turn: Turn, topic: Topic, limit: int = PAGES * SLATE) -> Found:
+    return turn.find(f"{topic.query} {topic.detail}".strip(), topic.filters, topic.sort, limit)
+
+
+def show(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
+    answer.ledger.filters(topic.filters)
+    answer.ledger.text(topic.query, topic.detail)
+    answer.topic = topic
+    products = [found.products[each.hit.product_id] for each in found.hits[:SLATE]]
+    answer.know(*products)
+    answer.show(slate_of(found, topic.filters, turn.voice, SLATE), products)
+    if topic.sort != "relevance":
+        # "The cheapest one" is then what "it" means.
+        answer.focus = (Item(product_id=answer.cards[0].product_id, variant_id=answer.cards[0].variant_id),)
+
+
+def _introduce(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
+    voice, first = turn.voice, answer.cards[0]
+    conditions = voice.constraints(topic.filters)
+    what = topic.query or voice.joined(conditions.values())
+    for_what = voice.language.tables["language"]["open"] + what + voice.language.tables["language"]["close"]
+    key = "search.found" if found.total > len(answer.cards) else "search.found_all"
+    answer.say(voice.say(key, count=found.total, shown=len(answer.cards), for_what=for_what))
+    if conditions and topic.query:
+        answer.say(voice.say("search.within", constraints=voice.joined(conditions.values()), count=found.total))
+    if topic.sort == "price_asc" and first.price is not None:
+        answer.say(voice.say("search.cheapest", title=first.title, price=voice.money(first.price)))
+    elif topic.sort == "price_desc" and first.price is not None:
+        answer.say(voice.say("search.dearest", title=first.title, price=voice.money(first.price)))
+    elif topic.sort == "rating" and first.rating is not None:
+        answer.say(voice.say("search.top_rated", title=first.title, rating=voice.rating(first.rating.value)))
+    elif topic.sort == "newest":
+        answer.say(voice.say("search.newest", title=first.title))
+
+
+def tell_unknown(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
+    if topic.filters.price is not None and found.unknown_price:
+        answer.say(turn.voice.say("search.unknown_price", count=found.unknown_price))
+
+
+def _relative(turn: Turn, answer: Answer, topic: Topic, understanding: Understanding) -> None:
+    """ "Cheaper" than what it is said of: the one product talked about, else the middle of the slate."""
+    before = _reference_price(turn)
+    cheaper = understanding.relative == "cheaper"
+    topic = topic.model_copy(update={"sort": "price_asc"})
+    if before is None:
+        return present(turn, answer, topic)
+    current = topic.filters.price
+    low, high = (current.min, current.max) if current is not None and current.currency == before.currency else (None, None)
+    if cheaper:
+        high, low = max(0, before.amount - 1), low if low is not None and low < before.amount else None
+    else:
+        low, high = before.amount + 1, high if high is not None and high > before.amount else None
+    limit = PriceRange(min=low, max=high, currency=before.currency)
+    changed = topic.model_copy(update={"filters": topic.filters.model_copy(update={"price": limit})})
+    found = _find(turn, changed)
+    if found.hits:
+        show(turn, answer, changed, found)
+        price = answer.cards[0].price
+        answer.say(turn.voice.say(f"search.{understanding.relative}", price=turn.voice.money(price) if price else ""))
+        return tell_unknown(turn, answer, changed, found)
+    end = _find(turn, topic.model_copy(update={"sort": "price_asc" if cheaper else "price_desc"}))
+    priced = [each for each in end.hits if price_of(end.products[each.hit.product_id]) is not None]
+    if not priced:
+        return nothing_fits(turn, answer, changed)
+    product = end.products[priced[0].hit.product_id]
+    answer.show([card_of(product, priced[0].hit.variant_id)], [product], slate=False)
+    price = answer.cards[0].price
+    key = "search.nothing_cheaper" if cheaper else "search.nothing_pricier"
+    return answer.say(turn.voice.say(key, title=product.title, price=turn.voice.money(price) if price else ""))
+
+
+def _reference_price(turn: Turn) -> Money | None:
+    items = turn.state.focus if len(turn.state.focus) == 1 else turn.state.shown
+    products = turn.shelf.products(item.product_id for item in items)
+    prices = []
+    for item in items:
+        product = products.get(item.product_id)
+        price = price_of(product, product.variant(item.variant_id) if item.variant_id else None) if product else None
+        if price is not None and price.currency == turn.currency:
+            prices.append(price)
+    prices.sort(key=lambda price: price.amount)
+    return prices[len(prices) // 2] if prices else None
+
+
+def ask_budget(turn: Turn, answer: Answer, topic: Topic) -> None:
+    """A limit in another currency is asked about, never converted."""
+    budget = turn.understanding.foreign_budget
+    answer.topic = topic
+    answer.ledger.money(budget)
+    answer.ledger.text(turn.message)
+    amount = turn.voice.money(budget) if budget else ""
+    answer.ask(turn.voice.say("budget.foreign", currency=turn.currency, amount=amount), Pending(kind="budget"))
+
+
+def nothing_fits(turn: Turn, answer: Answer, topic: Topic) -> None:
+    """Nothing fits: is it one condition, several, or do we not sell it at all?"""
+    voice = turn.voice
+    answer.topic = topic
+    answer.ledger.filters(topic.filters)
+    answer.ledger.text(topic.query, turn.message)
+    conditions = voice.constraints(topic.filters)
+    if conditions:
+        without = {field: _find(turn, _lifted(topic, field), limit=SLATE) for field in conditions}
+        best = max(without, key=lambda field: (min(without[field].total, SLATE), field != "price"))
+        if without[best].total:
+            return _offer(turn, answer, topic, best, without[best], conditions)
+        if _find(turn, topic.model_copy(update={"filters": Filters()}), limit=1).total:
+            phrases = voice.joined(conditions.values())
+            return answer.ask(
+                voice.say("search.conflict", constraints=phrases),
+                Pending(kind="relax", options=tuple(conditions)),
+            )
+    if topic.query:
+        quoted = voice.language.tables["language"]["open"] + topic.query[:80] + voice.language.tables["language"]["close"]
+        answer.say(voice.say("search.not_carried", what=quoted))
+    else:
+        answer.say(voice.say("search.not_carried_plain"))
+    departments = departments_of(turn)
+    if departments:
+        answer.ledger.text(*departments)
+        answer.say(voice.say("search.departments", departments=voice.joined(departments, "and")))
+    # What is not sold must not linger as the topic that the next turn refines.
+    answer.topic = Topic()
+    answer.shown, answer.focus = (), ()
+    return None
+
+
+def _offer(turn: Turn, answer: Answer, topic: Topic, field: str, found: Found, conditions: dict[str, str]) -> None:
+    voice, pending = turn.voice, Pending(kind="relax", field=field)
+    if field == "price":
+        cheapest = _find(turn, _lifted(topic, "price").model_copy(update={"sort": "price_asc"}), limit=SLATE)
+        prices = [price for each in cheapest.hits if (price := price_of(cheapest.products[each.hit.product_id])) is not None]
+        limit = topic.filters.price
+        if prices and limit is not None and limit.max is not None and prices[0].amount > limit.max:
+            answer.know(*cheapest.products.values())
+            tell_unknown(turn, answer, topic, found)
+            return answer.ask(
+                voice.say("search.relax_price", constraint=conditions["price"], price=voice.money(prices[0])), pending
+            )
+    key = "search.relax" if len(conditions) > 1 else "search.relax_single"
+    phrases = voice.joined(conditions.values())
+    return answer.ask(voice.say(key, constraints=phrases, constraint=conditions[field], count=found.total), pending)
+
+
+def _lifted(topic: Topic, field: str) -> Topic:
+    if field == "exclude":
+        filters = topic.filters.model_copy(update={"exclude": Filters().exclude})
+    else:
+        filters = merge(topic.filters, Understanding(query="", dropped=(field,)))
+    return topic.model_copy(update={"filters": filters})
+
+
+def departments_of(turn: Turn, limit: int = 8) -> list[str]:
+    """The largest root categories of the catalog, in the turn's language where the catalog has such."""
+    roots = turn.shelf.departments
+    own = [name for name in roots if _is_han(name) == (turn.language == "zh")]
+    return (own or list(roots))[:limit]
+
+
+def _is_han(text: str) -> bool:
+    return any("\u3400" <= char <= "\u9fff" for char in text)
+
+
+def _narrow(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
+    """Asks once a topic, beside what is shown, where a property splits the matches well and was not said."""
+    split = splitting([found.products[each.hit.product_id] for each in found.hits], topic)
+    if split is None:
+        return
+    field, options = split
+    answer.topic = topic.model_copy(update={"narrowed": True})
+    answer.ledger.text(*options)
+    question = turn.voice.say("search.ask_facet", options=turn.voice.joined(options, "or"))
+    answer.say(question)
+    answer.pending = Pending(kind="facet", field=field, options=tuple(options))
+
+
+def splitting(products: Sequence[Product], topic: Topic) -> tuple[str, list[str]] | None:
+    """The property that splits the matches best: two to four values that cover four fifths, none above two thirds.
+
+    Returns its field as `Filters` spells it ("categories", or an attribute's name) and the values, the most frequent first.
+    """
+    columns: dict[str, list[str]] = {}
+    if not topic.filters.categories:
+        columns["categories"] = [product.categories[-1] for product in products if product.categories]
+    for product in products:
+        for name, values in product.attributes.items():
+            if len(values) == 1 and name.casefold() not in {each.casefold() for each in topic.filters.attributes}:
+                columns.setdefault(name, []).append(values[0])
+    best: tuple[float, str, list[str]] | None = None
+    said = f"{topic.query} {topic.detail}".casefold()
+    for field, values in columns.items():
+        counts = Counter(values)
+        top = counts.most_common(4)
+        covered = sum(count for _, count in top)
+        fits = 2 <= len(counts) <= 8 and 5 * covered >= 4 * len(products) and 3 * top[0][1] <= 2 * len(products)
+        if not fits or any(value.casefold() in said for value, _ in top) or any(char.isdigit() for value, _ in top for char in value):
+            continue
+        entropy = -sum(count / covered * math.log(count / covered) for _, count in top)
+        if best is None or entropy > best[0]:
+            best = (entropy, field, [value for value, _ in top])
+    return (best[1], best[2]) if best is not None else None
+
+
+def round_price(amount: int, currency: str) -> int:
+    """A price limit as people say it, from one of the catalog: 8,734 minor units become 9,000 ($90)."""
+    unit = 10 ** minor_digits(currency)
+    major = max(1, amount // unit)
+    step = 10 ** max(0, len(str(major)) - 1)
+    return (major // step + 1) * step * unit
+
+

@@ -1,0 +1,57 @@
+"""Trouble and consent: complaints, handing over to a person, a yes and a no to what was proposed."""
+
+from __future__ import annotations
+
+from bot.references import resolve
+from bot.state import Pending
+from bot.tasks import cart, search
+from bot.turn import Answer, Turn
+
+
+def complaint(turn: Turn, answer: Answer) -> None:
+    """An apology and the offer of a person; the second time it is handed over without asking again."""
+    if turn.state.handed_off:
+        return handoff(turn, answer)
+    if turn.state.complaints:
+        answer.action, answer.handed_off = "handoff", True
+        return answer.say(turn.voice.say("complaint.again"))
+    return answer.ask(turn.voice.say("complaint.first"), Pending(kind="handoff"))
+
+
+def handoff(turn: Turn, answer: Answer) -> None:
+    """Marks the conversation for a person, once; asked again, it says that this is done."""
+    answer.action, answer.handed_off = "handoff", True
+    answer.say(turn.voice.say("handoff.again" if turn.state.handed_off else "handoff.done"))
+
+
+def accepted(turn: Turn, answer: Answer) -> None:
+    """A yes carries out what was pending; with nothing pending it points at the product talked about."""
+    pending = turn.decision.pending
+    if pending is not None:
+        if pending.kind == "relax" and pending.field:
+            return search.relaxed(turn, answer)
+        if pending.kind == "handoff":
+            return handoff(turn, answer)
+        if pending.kind == "empty_cart":
+            return cart.emptied(turn, answer)
+        if pending.kind == "add" and pending.items:
+            return cart.put(turn, answer, pending.items[0], pending.quantity)
+        if pending.options:
+            # "Yes" to "red or blue?" is no answer: the question stays.
+            return answer.ask(turn.voice.say("product.which", options=turn.voice.joined(pending.options, "or")), pending)
+    items = resolve(turn).items
+    product = turn.shelf.product(items[0].product_id) if len(items) == 1 else None
+    if product is None:
+        return answer.say(turn.voice.say("accept.nothing"))
+    answer.know(product)
+    answer.focus = items
+    return answer.ask(turn.voice.say("accept.offer_add", title=product.title), Pending(kind="add", items=items))
+
+
+def reject(turn: Turn, answer: Answer) -> None:
+    """A no ends what was pending; a no to what is shown asks for the one thing that should change."""
+    if turn.decision.pending is not None and turn.decision.pending.kind not in ("facet", "what"):
+        return answer.say(turn.voice.say("reject.pending"))
+    if turn.state.shown:
+        return answer.ask(turn.voice.say("reject.slate"), Pending(kind="what"))
+    return answer.say(turn.voice.say("reject.nothing"))

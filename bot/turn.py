@@ -1,0 +1,108 @@
+"""What a task works with: the turn it answers, and the answer it builds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from bot.cards import Action, Card, CartView, Citation
+from bot.grounding import Ledger
+from bot.policy import Decision
+from bot.reply.voice import Voice
+from bot.shelf import Found, Shelf
+from bot.state import DialogueState, Effects, Item, Pending, Topic
+from index.filters import Filters
+from index.product import Product
+from retrieval.profile import Profile
+from retrieval.understanding import Understander, Understanding
+from storage.database import Database
+from storage.principal import Principal
+
+SLATE = 6
+"""Cards a turn shows."""
+
+
+@dataclass
+class Turn:
+    """One turn to answer. `profile_of` is called only where an order depends on it; `clock(stage)` ends a stage's time."""
+
+    principal: Principal
+    user_id: str
+    message_id: str
+    message: str
+    language: str
+    state: DialogueState
+    decision: Decision
+    understanding: Understanding
+    voice: Voice
+    shelf: Shelf
+    understander: Understander
+    database: Database
+    currency: str
+    checkout_url: str
+    profile_of: Callable[[], Profile]
+    clock: Callable[[str], None]
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The shopper's tastes; an empty profile for a stranger."""
+        return self.profile_of()
+
+    @property
+    def topic(self) -> Topic:
+        """What is being looked for, an empty topic where nothing is."""
+        return self.state.topic or Topic()
+
+    def find(self, text: str, filters: Filters, sort: str = "relevance", limit: int = 30) -> Found:
+        """A search in this shopper's order."""
+        return self.shelf.find(text, filters, sort, limit, self.profile, self.clock)
+
+
+@dataclass
+class Answer:
+    """What a task says, shows and changes. Parts are sentences; a part that starts with a line break is a block (a table)."""
+
+    ledger: Ledger
+    parts: list[str] = field(default_factory=list)
+    action: Action = "answer"
+    cards: list[Card] = field(default_factory=list)
+    products: dict[str, Product] = field(default_factory=dict)
+    citations: list[Citation] = field(default_factory=list)
+    cart: CartView | None = None
+    topic: Topic | None = None
+    shown: tuple[Item, ...] | None = None
+    focus: tuple[Item, ...] | None = None
+    pending: Pending | None = None
+    handed_off: bool = False
+
+    def say(self, *parts: str) -> None:
+        """Adds sentences."""
+        self.parts.extend(part for part in parts if part)
+
+    def ask(self, question: str, pending: Pending) -> None:
+        """Ends with a question whose answer the next turn resolves."""
+        self.parts.append(question)
+        self.pending = pending
+        self.action = "ask"
+
+    def show(self, cards: Sequence[Card], products: Iterable[Product], slate: bool = True) -> None:
+        """Shows cards; a slate is what "the second one" counts in, and a single card becomes what "it" means."""
+        self.cards = list(cards)
+        self.know(*products)
+        items = tuple(Item(product_id=card.product_id, variant_id=card.variant_id) for card in cards)
+        if slate:
+            self.shown = items
+        self.focus = items if len(items) == 1 or not slate else ()
+
+    def know(self, *products: Product) -> None:
+        """Enters products in the ledger, so that the reply may speak of them."""
+        for product in products:
+            if product.id not in self.products:
+                self.products[product.id] = product
+                self.ledger.product(product)
+
+    @property
+    def effects(self) -> Effects:
+        """What the assistant turn stores."""
+        return Effects(topic=self.topic, shown=self.shown, focus=self.focus, pending=self.pending, handed_off=self.handed_off)
