@@ -1,0 +1,112 @@
+"""Writes the demo shop's files: catalog, pictures, documents, events, orders and shop.toml, all from one seed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from numpy.random import PCG64, Generator
+
+from demo.catalog import CURRENCY, make_catalog
+from demo.pictures import picture_of
+from demo.shoppers import make_behavior
+
+DOCUMENTS = Path(__file__).parent / "documents"
+Progress = Callable[[str, int, int], None]
+
+_SETTINGS = f"""\
+# The demo shop's settings. Every key and its meaning: docs/shop_owner.md
+currency = "{CURRENCY}"
+languages = ["en", "zh"]
+"""
+
+
+@dataclass(frozen=True)
+class DemoFiles:
+    """Where the demo shop's files are."""
+
+    folder: Path
+
+    @property
+    def catalog(self) -> Path:
+        """Products, one a line."""
+        return self.folder / "catalog.jsonl"
+
+    @property
+    def documents(self) -> Path:
+        """The folder of policies and FAQ."""
+        return self.folder / "documents"
+
+    @property
+    def events(self) -> Path:
+        """GA4 events of 180 days, one a line, oldest first."""
+        return self.folder / "events.jsonl"
+
+    @property
+    def orders(self) -> Path:
+        """Orders, one a line, oldest first."""
+        return self.folder / "orders.jsonl"
+
+    @property
+    def media(self) -> Path:
+        """The folder of pictures, ID.svg."""
+        return self.folder / "media"
+
+    @property
+    def settings(self) -> Path:
+        """The shop's settings."""
+        return self.folder / "shop.toml"
+
+
+def write_demo_shop(
+    folder: Path,
+    seed: int = 7,
+    products: int = 3200,
+    shoppers: int = 2000,
+    progress: Progress | None = None,
+    now: datetime | None = None,
+) -> DemoFiles:
+    """Write the whole demo shop; the same seed and `now` give the same bytes.
+
+    `now` is when the 180 days of behavior end, by default the time of the call. `progress` is told a step's name
+    ("catalog", "pictures", "shoppers"), how much is done and how much there is.
+    """
+    files = DemoFiles(folder)
+    moment = (now or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    files.media.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(DOCUMENTS, files.documents, dirs_exist_ok=True)
+    files.settings.write_text(_SETTINGS, "utf-8")
+
+    # A generator for each part, so that more shoppers do not change the catalog.
+    catalog = make_catalog(_generator(seed, 0), moment, products, _step(progress, "catalog"))
+    _write_lines(files.catalog, (product.product.model_dump(mode="json") for product in catalog))
+    drawn = _step(progress, "pictures")
+    for number, product in enumerate(catalog):
+        (files.media / f"{product.product.id}.svg").write_text(picture_of(product), "utf-8")
+        if drawn is not None:
+            drawn(number + 1, len(catalog))
+    behavior = make_behavior(_generator(seed, 1), moment, catalog, shoppers, _step(progress, "shoppers"))
+    _write_lines(files.events, behavior.events)
+    _write_lines(files.orders, behavior.orders)
+    return files
+
+
+def _generator(seed: int, part: int) -> Generator:
+    return Generator(PCG64([seed, part]))
+
+
+def _step(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
+    if progress is None:
+        return None
+    return lambda done, total: progress(name, done, total)
+
+
+def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
