@@ -244,7 +244,8 @@ class Versions:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Conflict(
-                    f"Another process is building the {self.kind} under {self.root}.", "Wait until it is done, then retry."
+                    f"Another process is building the {self.kind} under {self.root}.",
+                    "Wait until it is done, then retry.",
                 ) from None
             yield
         finally:
@@ -315,5 +316,7 @@ def _disk_trouble(root: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise Unavailable(f"The disk that holds {root} is full.", "Free some space and run it again.") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            raise Unavailable(f"{root} cannot be written: {error.strerror}.", "Give a folder that is writable.") from error
+            raise Unavailable(
+                f"{root} cannot be written: {error.strerror}.", "Give a folder that is writable."
+            ) from error
         raise

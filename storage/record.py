@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+def storable(value: Any) -> Any:
+    """Text without what no database keeps, NUL and lone surrogates; inside lists and dicts too, all else untouched."""
+    if isinstance(value, str):
+        if "\x00" in value or not _encodable(value):
+            return value.replace("\x00", "").encode("utf-8", errors="replace").decode("utf-8")
+        return value
+    if isinstance(value, dict):
+        return {storable(key): storable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(inner) for inner in value]
+    return value
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _number_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Id = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    # Shops number their things: 17 is "17".
+    BeforeValidator(_number_as_text),
+    BeforeValidator(storable),
+]
+Content = Annotated[str, BeforeValidator(storable)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 MinorUnits = Annotated[int, Field(ge=0, le=2**62)]
@@ -21,6 +55,11 @@ class Record(BaseModel):
     """Base of all records that come from outside: immutable, unknown fields refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def new_id() -> str:
+    """A fresh id that cannot be guessed: 22 characters, 128 bits."""
+    return secrets.token_urlsafe(16)
 
 
 def now_ms() -> int:
@@ -60,6 +99,9 @@ def iso(instant: int) -> str:
     """Milliseconds since 1970 as ISO 8601 text: `iso(1767323045000) == "2026-01-02T03:04:05.000Z"`."""
     moment = datetime.fromtimestamp(instant // 1000, UTC).replace(microsecond=instant % 1000 * 1000)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Instant = Annotated[int, BeforeValidator(to_ms)]
 
 
 def reasons_of(error: ValidationError) -> str:

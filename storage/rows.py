@@ -39,7 +39,9 @@ def open_bytes(path: Path) -> BinaryIO:
     except FileNotFoundError:
         raise InvalidInput(f"There is no file {path}.", "Check the path.") from None
     except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", "Give a file that this user may read.") from None
+        raise InvalidInput(
+            f"{path} cannot be read: {error.strerror}.", "Give a file that this user may read."
+        ) from None
     packed = stream.read(2) == b"\x1f\x8b"
     stream.seek(0)
     return cast("BinaryIO", gzip.GzipFile(fileobj=stream, mode="rb")) if packed else stream

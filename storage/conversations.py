@@ -1,0 +1,163 @@
+"""Conversations and their turns. The turns are only ever appended; what a dialogue's state is, is a fold over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from storage.database import Database, in_chunks, lock_row
+from storage.errors import Conflict, NotFound
+from storage.principal import Principal, Role
+from storage.record import Content, Id, Record, new_id, now_ms, storable
+from storage.tables import conversations, turns
+
+
+class Turn(Record):
+    """One message. `data` is JSON that its writer wants back: constraints, products shown, the intent.
+
+    `created_at` is in milliseconds since 1970, UTC.
+    """
+
+    message_id: Id = Field(default_factory=new_id)
+    role: Literal["user", "assistant", "agent", "system"]
+    content: Content
+    language: Annotated[Content, Field(max_length=40)] = "en"
+    created_at: int = Field(default_factory=now_ms)
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation without its turns; `team` is the team of agents that may see it, None while it needs none."""
+
+    conversation_id: str
+    user_id: str
+    team: str | None
+    created_at: int
+    updated_at: int
+
+
+def start(db: Database, principal: Principal, user_id: str | None = None) -> str:
+    """Opens a conversation and returns its id.
+
+    Args:
+        db: where to.
+        principal: who opens it: the customer themself, or the shop's backend for one.
+        user_id: whose it is; the principal's own where None.
+
+    Raises:
+        NotFound: the principal may not act for that user.
+    """
+    owner = user_id or principal.id
+    principal.require_owner(owner)
+    now = now_ms()
+    conversation_id = new_id()
+    row = {"conversation_id": conversation_id, "user_id": owner, "team": None, "created_at": now, "updated_at": now}
+    with db.write() as connection:
+        connection.execute(insert(conversations), row)
+    return conversation_id
+
+
+def append(db: Database, principal: Principal, conversation_id: str, new: Sequence[Turn]) -> None:
+    """Adds turns at the end; a turn whose message_id the conversation has already is left out, so a retry is safe.
+
+    Raises:
+        NotFound: there is no such conversation for this principal.
+        Conflict: a message_id belongs to another conversation.
+    """
+    with db.write() as connection:
+        _readable(connection, principal, conversation_id, lock=True)
+        known: set[str] = set()
+        for some in in_chunks([turn.message_id for turn in new]):
+            statement = select(turns.c.message_id, turns.c.conversation_id).where(turns.c.message_id.in_(some))
+            for message_id, owner in connection.execute(statement):
+                if owner != conversation_id:
+                    raise Conflict(f"The message id {message_id!r} is taken.", "Let Aisle choose it.")
+                known.add(message_id)
+        number = connection.execute(
+            select(func.coalesce(func.max(turns.c.number), 0)).where(turns.c.conversation_id == conversation_id)
+        ).scalar_one()
+        rows = []
+        for turn in new:
+            if turn.message_id not in known:
+                known.add(turn.message_id)
+                number += 1
+                fields = turn.model_dump() | {"data": storable(turn.data)}
+                rows.append({"conversation_id": conversation_id, "number": number, **fields})
+        if rows:
+            connection.execute(insert(turns), rows)
+        own = conversations.c.conversation_id == conversation_id
+        connection.execute(update(conversations).where(own).values(updated_at=now_ms()))
+
+
+def turns_of(db: Database, principal: Principal, conversation_id: str) -> list[Turn]:
+    """All turns, in the order in which they were added.
+
+    Raises:
+        NotFound: there is no such conversation for this principal.
+    """
+    statement = select(turns).where(turns.c.conversation_id == conversation_id).order_by(turns.c.number)
+    with db.read() as connection:
+        _readable(connection, principal, conversation_id)
+        found = connection.execute(statement).mappings().all()
+    return [Turn.model_construct(**{name: row[name] for name in Turn.model_fields}) for row in found]
+
+
+def conversation(db: Database, principal: Principal, conversation_id: str) -> Conversation:
+    """One conversation, without its turns.
+
+    Raises:
+        NotFound: there is no such conversation for this principal.
+    """
+    with db.read() as connection:
+        return Conversation(**_readable(connection, principal, conversation_id)._mapping)
+
+
+def conversations_of(db: Database, principal: Principal, user_id: str) -> list[Conversation]:
+    """A user's conversations, the latest first; an agent sees those of their own team, a supervisor all.
+
+    Raises:
+        NotFound: the user is another's to see.
+    """
+    principal.require_owner(user_id, Role.AGENT, Role.SUPERVISOR)
+    statement = select(conversations).where(conversations.c.user_id == user_id)
+    if principal.role is Role.AGENT:
+        statement = statement.where(conversations.c.team.is_not(None), conversations.c.team == principal.team)
+    newest_first = statement.order_by(conversations.c.updated_at.desc(), conversations.c.conversation_id)
+    with db.read() as connection:
+        return [Conversation(**row) for row in connection.execute(newest_first).mappings()]
+
+
+def hand_to_team(db: Database, principal: Principal, conversation_id: str, team: str) -> None:
+    """Lets the agents of a team see and answer a conversation.
+
+    Raises:
+        NotFound: there is no such conversation for this principal.
+    """
+    with db.write(durable=True) as connection:
+        _readable(connection, principal, conversation_id, lock=True)
+        own = conversations.c.conversation_id == conversation_id
+        connection.execute(update(conversations).where(own).values(team=team, updated_at=now_ms()))
+
+
+def _readable(connection: Connection, principal: Principal, conversation_id: str, lock: bool = False) -> Row[Any]:
+    """The conversation's row, where the principal may see it."""
+    statement = select(conversations).where(conversations.c.conversation_id == conversation_id)
+    row = connection.execute(lock_row(connection, statement) if lock else statement).one_or_none()
+    own_team = principal.role is Role.AGENT and row is not None and row.team is not None and row.team == principal.team
+    if row is None or not (own_team or _may_see(principal, row.user_id)):
+        # One text for both, so that a foreign id cannot be told from one that does not exist.
+        raise NotFound(f"There is no conversation {conversation_id[:200]!r} here.", "Start a new one.")
+    return row
+
+
+def _may_see(principal: Principal, user_id: str) -> bool:
+    try:
+        principal.require_owner(user_id, Role.SUPERVISOR)
+    except NotFound:
+        return False
+    return True

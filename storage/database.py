@@ -1,0 +1,216 @@
+"""The one way to the database: SQLite in WAL mode, or PostgreSQL through psycopg 3."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, exc
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+
+from storage.errors import InvalidInput, Unavailable
+
+T = TypeVar("T")
+
+_WAIT_SECONDS = 30
+_CONNECT_SECONDS = 5
+
+
+class Database:
+    """An open database, safe to share between threads.
+
+    `read()` and `write()` each are one transaction that commits when the block ends and rolls back when it raises.
+    Both raise `Unavailable` where the database does not answer, and `InvalidInput` where a value cannot be kept.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        # Threads of this process queue here; SQLite's own waiting polls, and is left for other processes.
+        self._one_writer = threading.RLock()
+
+    @classmethod
+    def open(cls, url: str) -> Database:
+        """Opens the database and brings its tables up to date.
+
+        Args:
+            url: `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://user:password@host/name`.
+
+        Raises:
+            InvalidInput: the URL names no database that Aisle knows, or a newer Aisle wrote it.
+            Unavailable: the database does not answer or its file cannot be written.
+        """
+        from storage.migrate import upgrade
+
+        database = cls.connect(url)
+        try:
+            upgrade(database)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    @classmethod
+    def connect(cls, url: str) -> Database:
+        """Opens the database as it is, without touching its tables."""
+        parsed = _parse(url)
+        if parsed.get_backend_name() == "sqlite":
+            _make_folder(Path(str(parsed.database)).parent)
+            engine = create_engine(parsed, connect_args={"timeout": _WAIT_SECONDS})
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        else:
+            engine = create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_SECONDS})
+        return cls(engine)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads; on SQLite it never waits for a writer."""
+        with self._trouble(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self, durable: bool = False) -> Iterator[Connection]:
+        """A transaction that writes, opened with BEGIN IMMEDIATE on SQLite so that it can never end "locked".
+
+        Args:
+            durable: what is committed survives a power cut. Without it SQLite may lose the last moments then, though
+                never its consistency; PostgreSQL is always durable.
+        """
+        with self._transaction("durable" if durable else "write") as connection:
+            yield connection
+
+    @contextmanager
+    def migration(self) -> Iterator[Connection]:
+        """A transaction that changes tables; one process at a time, and SQLite may rebuild a table others point to."""
+        with self._transaction("migrate") as connection:
+            if not self.is_sqlite:
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4157355)")
+            yield connection
+
+    def insert_new(self, table: Table) -> Any:
+        """An INSERT that skips rows whose key exists: `ON CONFLICT DO NOTHING` in this database's words."""
+        dialect = sqlite if self.is_sqlite else postgresql
+        return dialect.insert(table).on_conflict_do_nothing()
+
+    def upsert(self, table: Table, keys: Sequence[str], newer_by: str | None = None) -> Any:
+        """An INSERT that replaces the row with the same `keys`.
+
+        Args:
+            table: all its columns must be given.
+            keys: the columns of its primary key.
+            newer_by: replace only where this column is not smaller than the one kept.
+        """
+        dialect = sqlite if self.is_sqlite else postgresql
+        statement = dialect.insert(table)
+        changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+        newer = statement.excluded[newer_by] >= table.c[newer_by] if newer_by else None
+        return statement.on_conflict_do_update(index_elements=list(keys), set_=changed, where=newer)
+
+    def close(self) -> None:
+        """Lets go of all connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _transaction(self, mode: str) -> Iterator[Connection]:
+        with self._trouble():
+            if not self.is_sqlite:
+                with self.engine.begin() as connection:
+                    yield connection
+                return
+            with self._one_writer, self.engine.connect() as bare:
+                connection = bare.execution_options(transaction_mode=mode)
+                with connection.begin():
+                    yield connection
+
+    @contextmanager
+    def _trouble(self) -> Iterator[None]:
+        """Turns the driver's errors into those that name the way out."""
+        try:
+            yield
+        except exc.DataError as error:
+            raise InvalidInput(f"A value cannot be stored: {_first_line(error)}.", "Correct it.") from error
+        except UnicodeEncodeError as error:
+            raise InvalidInput(f"A text cannot be stored: {error.reason}.", "Send valid Unicode.") from error
+        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, exc.DatabaseError) as error:
+            if isinstance(error, exc.IntegrityError | exc.ProgrammingError | exc.NotSupportedError):
+                raise
+            where = self.engine.url.render_as_string(hide_password=True)
+            raise Unavailable(f"The database {where} does not answer: {_first_line(error)}.", _hint(error)) from error
+
+
+def in_chunks(values: Sequence[T], size: int = 500) -> Iterator[Sequence[T]]:
+    """Pieces short enough for one IN (...) on every database."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def lock_row(connection: Connection, statement: Any) -> Executable:
+    """The SELECT made to hold its rows until the transaction ends; SQLite has one writer and needs no more."""
+    locked: Executable = statement if connection.dialect.name == "sqlite" else statement.with_for_update()
+    return locked
+
+
+def _parse(url: str) -> URL:
+    known = "Use sqlite:///path or postgresql://user:password@host/name."
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError:
+        raise InvalidInput("The database URL cannot be read.", known) from None
+    if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername in ("sqlite", "sqlite+pysqlite") and parsed.database not in (None, "", ":memory:"):
+        return parsed
+    raise InvalidInput(f"No database of the kind {parsed.drivername!r} is known here.", known)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"{folder} cannot be created: {error.strerror}.", "Give a folder that is writable.") from None
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # None: the driver opens no transaction of its own, _begin_sqlite does.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("transaction_mode")
+    if mode is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    # Neither of the two can be changed inside a transaction. Rebuilding a table drops the old one, which with foreign
+    # keys on would delete what points to it.
+    connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if mode == 'write' else 'FULL'}")
+    connection.exec_driver_sql(f"PRAGMA foreign_keys={'OFF' if mode == 'migrate' else 'ON'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _first_line(error: exc.SQLAlchemyError) -> str:
+    origin = getattr(error, "orig", None) or error
+    lines = str(origin).strip().splitlines() or [type(origin).__name__]
+    return lines[0].rstrip(".")[:200]
+
+
+def _hint(error: exc.SQLAlchemyError) -> str:
+    text = str(getattr(error, "orig", None) or error).lower()
+    if "disk" in text and "full" in text:
+        return "The disk is full: free some space."
+    if "readonly" in text or "unable to open" in text:
+        return "Check that the file and its folder exist and are writable."
+    if "malformed" in text or "not a database" in text:
+        return "The file is damaged: restore a backup, or move it away to start anew."
+    if "locked" in text:
+        return "Another process keeps it busy: try again when it is done."
+    return "Check that it runs and that [database] url in shop.toml is right, then try again."

@@ -1,0 +1,69 @@
+"""Brings the tables to a revision; all Alembic is here and in `migrations/`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.script.revision import ResolutionError
+from alembic.util import CommandError
+from sqlalchemy import Connection, MetaData, Table, inspect, select
+
+from storage.database import Database
+from storage.errors import InvalidInput
+
+FOLDER = Path(__file__).parent / "migrations"
+
+
+def upgrade(db: Database, revision: str = "head") -> None:
+    """Brings the tables up to a revision, all steps in one transaction; nothing happens where they are there.
+
+    Raises:
+        InvalidInput: the database was written by a newer Aisle.
+    """
+    config = _config()
+    with db.migration() as connection:
+        found = current_revision(connection)
+        if found is not None:
+            _require_known(config, found)
+        if found is None or found != ScriptDirectory.from_config(config).as_revision_number(revision):
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+
+
+def downgrade(db: Database, revision: str) -> None:
+    """Takes the tables back to an older revision; `base` removes them all."""
+    config = _config()
+    with db.migration() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The revision that the tables have, or None for an empty database."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    table = Table("alembic_version", MetaData(), autoload_with=connection)
+    revision: str | None = connection.execute(select(table.c.version_num)).scalar_one_or_none()
+    return revision
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _require_known(config: Config, revision: str) -> None:
+    try:
+        known = ScriptDirectory.from_config(config).get_revision(revision)
+    except (CommandError, ResolutionError):
+        known = None
+    if known is None:
+        raise InvalidInput(
+            f"The database has revision {revision}, which this Aisle does not know.",
+            "A newer one wrote it: update Aisle, or restore a backup.",
+        )

@@ -1,0 +1,87 @@
+"""What a shop sets in its shop.toml. Every key here is read by something; an unknown key is an error that names it."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from storage.consent import Consent
+from storage.errors import InvalidInput
+from storage.record import Currency, Record, reasons_of
+
+
+class CatalogSettings(Record):
+    """`[catalog.columns]` maps a field of the product to the column of the shop's file: `title = "Product name"`."""
+
+    columns: dict[str, str] = Field(default_factory=dict)
+
+
+class DatabaseSettings(Record):
+    """`[database]`: where the tables are."""
+
+    url: str = ""
+
+    def url_for(self, shop: Path) -> str:
+        """The URL set, or the SQLite file in the shop's folder."""
+        return self.url or f"sqlite:///{shop.absolute() / 'aisle.db'}"
+
+
+class IdentitySettings(Record):
+    """`[identity]`: how tokens are signed and how long a signed-in window stays so."""
+
+    algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
+    session_hours: Annotated[int, Field(ge=1, le=24 * 90)] = 12
+
+
+class EmbedSettings(Record):
+    """`[embed]`: the pages that may frame the customer window and call the API from a browser."""
+
+    origins: tuple[Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")], ...] = ()
+
+
+class ShopSettings(Record):
+    """The whole of shop.toml; an empty file is a valid one."""
+
+    currency: Currency = "USD"
+    languages: tuple[Literal["en", "zh"], ...] = Field(default=("en", "zh"), min_length=1)
+    catalog: CatalogSettings = CatalogSettings()
+    intents: dict[str, str] = Field(default_factory=dict)
+    database: DatabaseSettings = DatabaseSettings()
+    identity: IdentitySettings = IdentitySettings()
+    embed: EmbedSettings = EmbedSettings()
+    consent: Consent = Consent()
+
+
+def parse_settings(text: str) -> ShopSettings:
+    """Reads the text of a shop.toml.
+
+    Raises:
+        InvalidInput: it is not TOML, has an unknown key (named, with the nearest known one) or an impossible value.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"shop.toml is not TOML: {error}.", "Mend that line.") from None
+    try:
+        return ShopSettings.model_validate(values)
+    except ValidationError as error:
+        for problem in error.errors():
+            if problem["type"] == "extra_forbidden":
+                raise _unknown_key(tuple(str(part) for part in problem["loc"])) from None
+        raise InvalidInput(f"shop.toml: {reasons_of(error)}.", "Correct the value.") from None
+
+
+def _unknown_key(path: tuple[str, ...]) -> InvalidInput:
+    """The error for a key that nothing reads."""
+    section: Any = ShopSettings
+    for part in path[:-1]:
+        section = section.model_fields[part].annotation
+    known = list(section.model_fields)
+    near = difflib.get_close_matches(path[-1], known, n=1)
+    where = f"[{'.'.join(path[:-1])}]" if path[:-1] else "the top level"
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known in {where}: {', '.join(known)}."
+    return InvalidInput(f"shop.toml has an unknown key {'.'.join(path)!r}.", hint)

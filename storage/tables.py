@@ -1,0 +1,221 @@
+"""All tables. Instants are milliseconds since 1970 (UTC); money is integer minor units with its currency beside it.
+
+The migrations are written by hand and a test compares them with this module on both databases.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = MetaData(naming_convention=NAMING)
+
+ID = String(200)
+WORD = String(40)
+# SQLite numbers rows by itself only where the key's type is spelled INTEGER.
+ROW = BigInteger().with_variant(Integer, "sqlite")
+
+events = Table(
+    "events",
+    metadata,
+    Column("row", ROW, primary_key=True, autoincrement=True),
+    # Unique for a user, not for all: otherwise one could block another's event, or learn that it exists.
+    Column("user_id", ID, nullable=False),
+    Column("event_id", ID, nullable=False),
+    Column("event", WORD, nullable=False),
+    Column("session_id", ID),
+    Column("timestamp", BigInteger, nullable=False),
+    Column("value", BigInteger),
+    Column("currency", String(3)),
+    Column("search_term", Text),
+    Column("dwell_ms", BigInteger),
+    Column("answer", Boolean, nullable=False),
+    Column("personalize", Boolean, nullable=False),
+    Column("train", Boolean, nullable=False),
+    UniqueConstraint("user_id", "event_id"),
+    Index(None, "user_id", "timestamp"),
+)
+
+event_items = Table(
+    "event_items",
+    metadata,
+    Column("event_row", ROW, ForeignKey("events.row", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("item_id", ID, nullable=False),
+    Column("quantity", Integer),
+    Column("price", BigInteger),
+    Column("index", Integer),
+    Column("slate_id", ID),
+    Column("position", Integer),
+    Column("propensity", Double),
+    Column("policy_version", ID),
+    Index(None, "item_id"),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("user_id", ID, primary_key=True),
+    Column("answer", Boolean, nullable=False),
+    Column("personalize", Boolean, nullable=False),
+    Column("train", Boolean, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+hidden_beliefs = Table(
+    "hidden_beliefs",
+    metadata,
+    Column("user_id", ID, primary_key=True),
+    Column("kind", WORD, primary_key=True),
+    Column("value", ID, primary_key=True),
+    Column("hidden_at", BigInteger, nullable=False),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("conversation_id", ID, primary_key=True),
+    Column("user_id", ID, nullable=False),
+    Column("team", ID),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index(None, "user_id", "updated_at"),
+    Index(None, "team", "updated_at"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("conversation_id", ID, ForeignKey("conversations.conversation_id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("message_id", ID, nullable=False, unique=True),
+    Column("role", WORD, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("language", WORD, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("data", JSON, nullable=False),
+)
+
+carts = Table(
+    "carts",
+    metadata,
+    Column("cart_id", ID, primary_key=True),
+    Column("user_id", ID, nullable=False, unique=True),
+    Column("version", Integer, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+cart_lines = Table(
+    "cart_lines",
+    metadata,
+    Column("cart_id", ID, ForeignKey("carts.cart_id", ondelete="CASCADE"), primary_key=True),
+    Column("line_id", ID, primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("product_id", ID, nullable=False),
+    Column("variant_id", ID),
+    Column("quantity", Integer, nullable=False),
+)
+
+cart_requests = Table(
+    "cart_requests",
+    metadata,
+    Column("cart_id", ID, ForeignKey("carts.cart_id", ondelete="CASCADE"), primary_key=True),
+    Column("request_id", ID, primary_key=True),
+    Column("change", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("order_id", ID, primary_key=True),
+    Column("user_id", ID, nullable=False),
+    Column("status", WORD, nullable=False),
+    Column("placed_at", BigInteger, nullable=False),
+    Column("currency", String(3)),
+    Column("carrier", Text),
+    Column("tracking_number", Text),
+    Column("tracking_url", Text),
+    Column("expected_at", BigInteger),
+    Index(None, "user_id", "placed_at"),
+)
+
+order_items = Table(
+    "order_items",
+    metadata,
+    Column("order_id", ID, ForeignKey("orders.order_id", ondelete="CASCADE"), primary_key=True),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("product_id", ID, nullable=False),
+    Column("variant_id", ID),
+    Column("quantity", Integer, nullable=False),
+    Column("price", BigInteger),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("message_id", ID, ForeignKey("turns.message_id", ondelete="CASCADE"), primary_key=True),
+    # Empty where the whole message is meant: a key may not be null.
+    Column("product_id", ID, primary_key=True),
+    Column("user_id", ID, nullable=False),
+    Column("value", WORD, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "user_id"),
+)
+
+offers = Table(
+    "offers",
+    metadata,
+    Column("product_id", ID, primary_key=True),
+    # Empty where the product itself is meant: a key may not be null.
+    Column("variant_id", ID, primary_key=True),
+    Column("amount", BigInteger),
+    Column("currency", String(3)),
+    Column("availability", WORD),
+    Column("stock", Integer),
+    Column("updated_at", BigInteger, nullable=False),
+    Index(None, "updated_at"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", ID, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("prefix", WORD, nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("role", WORD, nullable=False),
+    Column("team", ID),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+)
+
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("key_id", ID, ForeignKey("api_keys.key_id", ondelete="CASCADE"), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+    Index(None, "key_id"),
+)
