@@ -17,6 +17,11 @@ from demo.vocabulary.records import Language
 
 Floats = npt.NDArray[np.float64]
 _BRANDS, _COLORS, _TYPES = list(BRANDS), list(COLORS), list(PRODUCT_TYPES)
+# Per department, the places of its types.
+_PLACES = [
+    [place for place, kind in enumerate(PRODUCT_TYPES.values()) if kind.department is department]
+    for department in DEPARTMENTS.values()
+]
 # Share of each habit, visits in 180 days (lowest, highest), share of the period that they stay for, trust in a product.
 _HABITS = {
     "loyal": (0.18, (12, 24), 1.0, 0.85),
@@ -77,13 +82,19 @@ def make_shelves(products: Sequence[DemoProduct]) -> dict[str, Shelf]:
             quality=np.array([product.quality for product in shelf]),
             price_place=np.array([log(product.price / low) / log(high / low) for product in shelf]),
             brands=np.array([_BRANDS.index(product.brand.key) for product in shelf], dtype=np.int64),
-            colors=np.array(
-                [[float(COLORS[color] in product.colors) for color in _COLORS] for product in shelf]
-            ).reshape(len(rows), len(_COLORS)),
+            colors=_colors_of(shelf),
             chinese=np.array([product.product.language == "zh" for product in shelf], dtype=np.bool_),
             orderable=np.array([product.product.availability.orderable for product in shelf], dtype=np.bool_),
         )
     return shelves
+
+
+def _colors_of(shelf: Sequence[DemoProduct]) -> Floats:
+    """Return (n, C) with 1 where a product comes in a color."""
+    table = np.zeros((len(shelf), len(_COLORS)))
+    for place, product in enumerate(shelf):
+        table[place, [_COLORS.index(color.key) for color in product.colors]] = 1.0
+    return table
 
 
 def make_shoppers(rng: Generator, count: int) -> list[Shopper]:
@@ -127,11 +138,9 @@ def _anonymous(rng: Generator, number: int) -> Shopper:
 
 def _type_shares(rng: Generator) -> Floats:
     """Draw a taste: two or three departments matter, in each a few types; a trace of everything else."""
-    weights = rng.dirichlet(np.full(len(DEPARTMENTS), 0.22))
-    departments = dict(zip(DEPARTMENTS, weights, strict=True))
+    weights = rng.dirichlet(np.full(len(DEPARTMENTS), 0.15))
     within = rng.gamma(0.35, 1.0, len(_TYPES))
     shares = np.zeros(len(_TYPES))
-    for key, weight in departments.items():
-        places = [place for place, kind in enumerate(PRODUCT_TYPES.values()) if kind.department.key == key]
+    for places, weight in zip(_PLACES, weights, strict=True):
         shares[places] = weight * within[places] / within[places].sum()
     return np.asarray(0.97 * shares + 0.03 / len(_TYPES), dtype=np.float64)

@@ -131,7 +131,7 @@ def description_of(rng: Generator, design: Design) -> str:
         sentences.append(pick(rng, facts[kind][language]).replace("{v}", design.values[kind].in_(language)))
     if design.features and rng.random() < 0.8:
         sentences.append(pick(rng, phrases["features"][language]))
-    if len(sentences) < 5 and rng.random() < 0.45:
+    if len(sentences) < 2 or (len(sentences) < 5 and rng.random() < 0.45):
         sentences.append(pick(rng, phrases["endings"][str(design.brand.tier)][language]))
     text = ("" if language == "zh" else " ").join(sentences[:5])
     for name, value in _fillers(design).items():
