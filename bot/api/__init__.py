@@ -1,0 +1,1 @@
+"""The HTTP contract: FastAPI routes over the assistant, one authentication for REST and windows alike."""

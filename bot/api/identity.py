@@ -1,0 +1,88 @@
+"""Finds out who asks, once for every request: REST, the window and all of Gradio's own paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bot.api.problems import problem
+from storage.errors import AisleError
+from storage.identity import Identity
+from storage.principal import Principal
+
+SESSION_COOKIE = "aisle_session"
+VISITOR_COOKIE = "aisle_visitor"
+VISITOR_DAYS = 180
+_OPEN = ("/healthz", "/readyz", "/media/", "/window.css")
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+def cookie_options() -> dict[str, Any]:
+    """How every cookie is set: scripts cannot read it, other sites cannot send it."""
+    return {"httponly": True, "samesite": "lax", "path": "/"}
+
+
+class IdentityMiddleware:
+    """Puts the `Principal` into `request.state`; gives a visitor without one the signed cookie.
+
+    A token or key that does not hold is an error, never a silent fall back to a visitor. A request that changes something and
+    is known by cookie alone must come from this site or from an origin of `[embed]`, for browsers send cookies by themselves.
+    """
+
+    def __init__(self, app: ASGIApp, identity: Identity, origins: Iterable[str] = ()) -> None:
+        self.app = app
+        self.identity = identity
+        self.origins = frozenset(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or scope["path"].startswith(_OPEN):
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            principal, cookie = self._who(headers)
+        except AisleError as error:
+            await problem(error.status, error.message, error.hint)(scope, receive, send)
+            return
+        if "authorization" not in headers and scope["method"] not in _SAFE and not self._from_here(headers):
+            refused = problem(403, "The request comes from another site.", "Name its origin under [embed] in shop.toml.")
+            await refused(scope, receive, send)
+            return
+        scope.setdefault("state", {})["principal"] = principal
+
+        async def send_with_cookie(message: Message) -> None:
+            if cookie and message["type"] == "http.response.start":
+                age = VISITOR_DAYS * 86_400
+                value = f"{VISITOR_COOKIE}={cookie}; HttpOnly; SameSite=Lax; Path=/; Max-Age={age}"
+                MutableHeaders(scope=message).append("set-cookie", value)
+            await send(message)
+
+        await self.app(scope, receive, send_with_cookie)
+
+    def _who(self, headers: Headers) -> tuple[Principal, str | None]:
+        """The principal, and a new visitor's cookie where one must be set."""
+        scheme, _, credential = headers.get("authorization", "").partition(" ")
+        if scheme:
+            return self.identity.from_bearer(credential.strip() if scheme.lower() == "bearer" else ""), None
+        cookies = _cookies(headers)
+        known = self.identity.from_session_cookie(cookies.get(SESSION_COOKIE, "")) or self.identity.from_visitor_cookie(
+            cookies.get(VISITOR_COOKIE, "")
+        )
+        return (known, None) if known else self.identity.new_visitor()
+
+    def _from_here(self, headers: Headers) -> bool:
+        origin = headers.get("origin")
+        return origin is None or origin in self.origins or urlsplit(origin).netloc == headers.get("host")
+
+
+def _cookies(headers: Headers) -> dict[str, str]:
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+    except CookieError:
+        return {}

@@ -1,0 +1,154 @@
+"""The routes of the public contract: thin, for the assistant and the data layer decide everything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
+
+from bot.api.requests import (
+    AddLineRequest,
+    ChangeLineRequest,
+    ChatRequest,
+    EventsRequest,
+    FeedbackRequest,
+    OffersRequest,
+    RemoveLineRequest,
+    SearchRequest,
+)
+from bot.cards import Card, CartView, ProfileView, Reply
+from bot.service import Assistant
+from storage.errors import Forbidden, InvalidInput
+from storage.event import Event, parse_event
+from storage.events import record_events
+from storage.feedback import put_feedback
+from storage.offers import put_offers
+from storage.principal import Principal, Role
+from storage.settings import ShopSettings
+
+Stream = Iterator[tuple[str, dict[str, Any]]]
+
+
+def principal_of(request: Request) -> Principal:
+    """Who asks, as the identity middleware found it."""
+    principal: Principal = request.state.principal
+    return principal
+
+
+def for_user(principal: Principal, user_id: str | None) -> str | None:
+    """The `user_id` of a body, which only the shop's own backend may set.
+
+    Raises:
+        Forbidden: another role set it.
+    """
+    if user_id is not None and principal.role is not Role.SERVICE:
+        raise Forbidden("Only the role service may name a user_id.", "Leave it out: you are known by your token.")
+    return user_id
+
+
+Caller = Annotated[Principal, Depends(principal_of)]
+
+
+def routes(assistant: Assistant, settings: ShopSettings) -> APIRouter:
+    """All routes under `/api`."""
+    api = APIRouter(prefix="/api")
+    database = assistant.database
+
+    @api.post("/chat", response_model=Reply)
+    def chat(body: ChatRequest, caller: Caller) -> Any:
+        """One turn. With `stream`, server-sent events: meta, products, text…, citations, cart, done or error."""
+        turn = (caller, body.message, body.conversation_id, for_user(caller, body.user_id), body.language)
+        if body.stream:
+            return StreamingResponse(server_sent(assistant.stream(*turn)), media_type="text/event-stream")
+        return assistant.reply(*turn)
+
+    @api.post("/search")
+    def search(body: SearchRequest, caller: Caller) -> dict[str, Any]:
+        """Products for a text; conditions in the text join the filters."""
+        return assistant.search(body.text, body.filters, body.sort, body.limit, caller)
+
+    @api.post("/events", status_code=202)
+    def events(body: EventsRequest, caller: Caller) -> dict[str, Any]:
+        """Behavior events, at most 1,000; accepted means durable."""
+        valid: list[Event] = []
+        places: list[int] = []
+        rejected: list[tuple[int, str]] = []
+        for place, row in enumerate(body.events):
+            try:
+                if not isinstance(row, dict):
+                    raise InvalidInput("not an object")
+                valid.append(parse_event(row))
+                places.append(place)
+            except InvalidInput as error:
+                rejected.append((place, error.message))
+        recorded = record_events(database, caller, valid, settings.consent)
+        rejected += [(places[number], reason) for number, reason in recorded.rejected]
+        for user_id in {event.user_id or caller.id for event in valid}:
+            assistant.forget_cached_profile(user_id)
+        return {
+            "accepted": recorded.accepted,
+            "duplicates": recorded.duplicates,
+            "rejected": [{"index": index, "reason": reason} for index, reason in sorted(rejected)],
+        }
+
+    @api.post("/feedback", status_code=204)
+    def feedback(body: FeedbackRequest, caller: Caller) -> Response:
+        """Thumbs up or down on a message, or on one product of it."""
+        put_feedback(database, caller, body.message_id, body.product_id, body.value)
+        return Response(status_code=204)
+
+    @api.get("/cart", response_model=CartView)
+    def cart(caller: Caller, user_id: str | None = None) -> Any:
+        """The cart at today's prices."""
+        return assistant.cart(caller, for_user(caller, user_id))
+
+    @api.post("/cart/lines", response_model=CartView)
+    def add_line(body: AddLineRequest, caller: Caller, user_id: str | None = None) -> Any:
+        """Puts a product into the cart."""
+        owner = for_user(caller, user_id)
+        return assistant.add_to_cart(
+            caller, body.product_id, body.variant_id, body.quantity, body.request_id, user_id=owner
+        )
+
+    @api.patch("/cart/lines", response_model=CartView)
+    def change_line(body: ChangeLineRequest, caller: Caller, user_id: str | None = None) -> Any:
+        """Sets the quantity of a line; 0 removes it."""
+        owner = for_user(caller, user_id)
+        return assistant.change_cart_line(caller, body.line_id, body.quantity, body.request_id, user_id=owner)
+
+    @api.delete("/cart/lines", response_model=CartView)
+    def remove_line(body: RemoveLineRequest, caller: Caller, user_id: str | None = None) -> Any:
+        """Takes a line out of the cart."""
+        return assistant.remove_cart_line(caller, body.line_id, body.request_id, user_id=for_user(caller, user_id))
+
+    @api.get("/products/{product_id}", response_model=Card)
+    def product(product_id: str, caller: Caller) -> Any:
+        """The card of one product."""
+        return assistant.product(product_id, caller)
+
+    @api.post("/products", status_code=204)
+    def offers(body: OffersRequest, caller: Caller) -> Response:
+        """Newer prices, stock and availability, from the role service."""
+        put_offers(database, caller, body.offers)
+        return Response(status_code=204)
+
+    @api.get("/users/{user_id}/profile", response_model=ProfileView)
+    def profile(user_id: str, caller: Caller, language: str = "en") -> Any:
+        """What the shop believes about a shopper."""
+        return assistant.profile(caller, user_id, language)
+
+    @api.delete("/users/{user_id}/profile/{kind}/{value:path}", response_model=ProfileView)
+    def remove_belief(user_id: str, kind: str, value: str, caller: Caller) -> Any:
+        """Removes one belief for good."""
+        return assistant.remove_belief(caller, kind, value, user_id)
+
+    return api
+
+
+def server_sent(events: Stream) -> Iterator[str]:
+    r"""Events of a turn in the wire format of SSE: `event: text\ndata: {"delta": "Hello"}\n\n`."""
+    for name, payload in events:
+        yield f"event: {name}\ndata: {json.dumps(payload, ensure_ascii=False)}\n\n"

@@ -1,0 +1,1 @@
+"""What people see in the browser: Gradio windows over the assistant."""

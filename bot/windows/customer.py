@@ -1,0 +1,226 @@
+"""The customer's chat window. Gradio lays it out and streams; the HTML is made in `render`, the answers by the assistant.
+
+Gradio's session is chosen by the browser and bound to nobody, so nothing that matters lives in it: who asks comes with every
+request's cookie, and the conversation's id that the page carries is checked against that person in the data layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from bot.cards import Reply
+from bot.service import Assistant
+from bot.windows import render
+from bot.windows.texts import language_of, texts
+from storage.errors import AisleError
+from storage.feedback import put_feedback
+from storage.principal import Principal
+
+STYLE = Path(__file__).parent / "window.css"
+STARTERS = 4
+_LONGEST_MESSAGE = 60_000
+
+# One listener on the component's root serves all buttons in it, also those of later renderings.
+_BUTTONS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-act]');
+  if (!button) return;
+  if (button.classList.contains('thumb')) {
+    button.parentElement.querySelectorAll('.thumb').forEach((other) => other.setAttribute('aria-pressed', other === button));
+  }
+  if (button.dataset.done) button.textContent = button.dataset.done;
+  trigger('click', {...button.dataset});
+});
+"""
+_FOLLOW = """
+watch('value', () => { const last = element.querySelector('.turn:last-child'); if (last) last.scrollIntoView({block: 'nearest'}); });
+"""
+_PICK_SHOPPER = """
+async (shopper) => {
+  await fetch('/demo/shopper', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify({shopper})});
+  window.location.reload();
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoShopper:
+    """One that the demo's visitor may shop as."""
+
+    id: str
+    name: dict[str, str]
+
+
+@dataclass(slots=True)
+class Talk:
+    """What this page shows: kept by the page only, and gone with it; the conversation itself is in the database."""
+
+    conversation_id: str | None = None
+    language: str = "en"
+    turns: tuple[tuple[str, Any], ...] = ()
+    thumbs: dict[str, dict[str, str]] | None = None
+
+    def html(self) -> list[str]:
+        """Each turn rendered."""
+        thumbs = self.thumbs or {}
+        return [_turn(kind, value, self.language, thumbs) for kind, value in self.turns]
+
+
+def _turn(kind: str, value: Any, language: str, thumbs: dict[str, dict[str, str]]) -> str:
+    if kind == "user":
+        return render.user_turn(value, language)
+    if kind == "html":
+        return str(value)
+    reply: Reply = value
+    given = thumbs.get(reply.message_id)
+    return render.assistant_turn(reply.text, reply.products, reply.citations, reply.language, reply.message_id, given)
+
+
+def _principal(request: gr.Request) -> Principal:
+    principal: Principal = request.request.state.principal
+    return principal
+
+
+class CustomerWindow:
+    """Builds the window and holds its handlers."""
+
+    def __init__(self, assistant: Assistant, shop_name: str, shoppers: tuple[DemoShopper, ...] = ()) -> None:
+        self.assistant = assistant
+        self.shop_name = shop_name
+        self.shoppers = shoppers
+
+    def blocks(self) -> gr.Blocks:
+        """The page, with every event wired."""
+        words = texts("en")
+        with gr.Blocks(title=self.shop_name, analytics_enabled=False, fill_width=True) as page:
+            talk = gr.State(Talk())
+            with gr.Row(elem_id="top"):
+                header = gr.HTML(elem_id="brand")
+                picker = gr.Dropdown(visible=bool(self.shoppers), elem_id="shopper", scale=0, min_width=220)
+            with gr.Row(elem_id="columns"):
+                with gr.Column(scale=3, min_width=320, elem_id="chat"):
+                    transcript = gr.HTML(elem_id="transcript", js_on_load=_BUTTONS, apply_default_css=False)
+                    live = gr.HTML(elem_id="live", js_on_load=_FOLLOW, apply_default_css=False)
+                    with gr.Row(elem_id="starters"):
+                        starters = [gr.Button(size="sm", elem_classes="starter") for _ in range(STARTERS)]
+                    with gr.Row(elem_id="ask"):
+                        box = gr.Textbox(
+                            show_label=False, placeholder=words["placeholder"], container=False, scale=8, lines=1,
+                            max_lines=4, elem_id="message", max_length=_LONGEST_MESSAGE,
+                        )  # fmt: skip
+                        send = gr.Button(words["send"], variant="primary", scale=1, min_width=90, elem_id="send")
+                with gr.Column(scale=1, min_width=280, elem_id="side"):
+                    cart = gr.HTML(elem_id="cart", js_on_load=_BUTTONS, apply_default_css=False)
+                    profile = gr.HTML(elem_id="profile", js_on_load=_BUTTONS, apply_default_css=False)
+            out = [box, transcript, live, cart, profile, talk]
+            page.load(self.open, [talk], [header, picker, transcript, cart, profile, box, send, *starters, talk])
+            for event in (box.submit, send.click):
+                event(self.say, [box, talk], out, show_progress="hidden", concurrency_limit=8)
+            for starter in starters:
+                starter.click(self.say, [starter, talk], out, show_progress="hidden", concurrency_limit=8)
+            for panel in (transcript, cart, profile):
+                panel.click(self.act, [talk], [cart, profile, talk], show_progress="hidden", concurrency_limit=8)
+            if self.shoppers:
+                picker.input(None, [picker], None, js=_PICK_SHOPPER)
+        page.queue(max_size=256, default_concurrency_limit=8)
+        return page
+
+    def open(self, talk: Talk, request: gr.Request) -> list[Any]:
+        """The first view, in the browser's language."""
+        language = language_of(request.headers.get("accept-language", ""))
+        words = texts(language)
+        principal = _principal(request)
+        talk = Talk(language=language, turns=(("html", _hello(language)),))
+        header = (
+            f'<div class="mark" aria-hidden="true"></div><div><h1>{render.escape(self.shop_name)}</h1>'
+            f"<p>{render.escape(words['tagline'])}</p></div>"
+        )
+        choices = [(words["anonymous"], "")] + [(shopper.name[language], shopper.id) for shopper in self.shoppers]
+        known = {shopper.id for shopper in self.shoppers}
+        picker = gr.Dropdown(
+            choices=choices, value=principal.id if principal.id in known else "", label=words["shopper"]
+        )
+        questions = [*self.assistant.starters(language), *[""] * STARTERS][:STARTERS]
+        return [
+            header,
+            picker,
+            render.talk(talk.html(), language),
+            *self._panels(principal, language),
+            gr.Textbox(placeholder=words["placeholder"]),
+            gr.Button(words["send"]),
+            *[gr.Button(question, visible=bool(question)) for question in questions],
+            talk,
+        ]
+
+    def say(self, message: str, talk: Talk, request: gr.Request) -> Iterator[list[Any]]:
+        """One turn, streamed: the cards as soon as they are known, then the text."""
+        principal = _principal(request)
+        asked = [*talk.html(), render.user_turn(message, talk.language)]
+        shown = render.talk(asked, talk.language)
+        same: Any = gr.skip()
+        yield ["", shown, render.talk([render.thinking(talk.language)], talk.language), same, same, same]
+        text, partial, language = "", Reply.model_construct(products=(), citations=()), talk.language
+        turns = (*talk.turns, ("user", message))
+        for name, payload in self.assistant.stream(principal, message, talk.conversation_id):
+            if name == "meta":
+                language = payload["language"]
+                talk.conversation_id = payload["conversation_id"]
+            elif name == "products":
+                cards = [*map(render.Card.model_validate, payload["products"])]
+                partial = Reply.model_construct(products=tuple(cards), citations=())
+            elif name == "text":
+                text += payload["delta"]
+                now = render.assistant_turn(text, partial.products, (), language, "")
+                yield ["", shown, render.talk([now], language), same, same, same]
+            elif name == "done":
+                turns = (*turns, ("reply", Reply.model_validate(payload)))
+            elif name == "error":
+                turns = (*turns, ("html", render.failure(*render.described(payload), language)))
+        talk = Talk(talk.conversation_id, language, turns, talk.thumbs)
+        yield ["", render.talk(talk.html(), language), "", *self._panels(principal, language), talk]
+
+    def act(self, talk: Talk, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """A button on a card, in the cart or in the profile."""
+        principal = _principal(request)
+        data: dict[str, str] = dict(event._data or {})
+        try:
+            self._do(principal, data, talk)
+        except AisleError as error:
+            gr.Warning(f"{error.message} {error.hint}".strip(), title=texts(talk.language)["failed"])
+        return [*self._panels(principal, talk.language), talk]
+
+    def _do(self, principal: Principal, data: dict[str, str], talk: Talk) -> None:
+        """Carries out one button; unknown ones do nothing, for a page can send anything."""
+        assistant, line, quantity = self.assistant, data.get("line", ""), data.get("quantity", "0")
+        match data.get("act"):
+            case "add":
+                assistant.add_to_cart(principal, data.get("product", ""), data.get("variant"))
+            case "more" | "fewer" as act if quantity.isdecimal():
+                assistant.change_cart_line(principal, line, int(quantity) + (1 if act == "more" else -1))
+            case "remove":
+                assistant.remove_cart_line(principal, line)
+            case "forget":
+                assistant.remove_belief(principal, data.get("kind", ""), data.get("value", ""))
+            case "up" | "down" as value:
+                message, product = data.get("message", ""), data.get("product", "")
+                put_feedback(assistant.database, principal, message, product or None, value)
+                talk.thumbs = {**(talk.thumbs or {})}
+                talk.thumbs[message] = {**talk.thumbs.get(message, {}), product: value}
+
+    def _panels(self, principal: Principal, language: str) -> list[str]:
+        """Cart and profile as they stand now."""
+        view = self.assistant.profile(principal, language=language)
+        return [render.cart(self.assistant.cart(principal), language), render.profile(view, language)]
+
+
+def _hello(language: str) -> str:
+    words = texts(language)
+    return (
+        f'<li class="turn turn-aisle"><span class="who">{words["aisle"]}</span>'
+        f'<div class="said"><p>{render.escape(words["hello"])}</p></div></li>'
+    )

@@ -1,0 +1,223 @@
+"""The window's HTML, made from records. Every text is escaped here: what a customer types or a catalog says is never markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+from urllib.parse import urlsplit
+
+from markdown_it import MarkdownIt
+
+from bot.cards import Card, CartView, Citation, ProfileView
+from bot.windows.texts import texts
+from index.money import format_money
+from index.product import Money
+
+# Replies are plain text with the occasional table; raw HTML in them is shown, not run, and links stay text.
+_MARKDOWN = MarkdownIt("zero", {"html": False, "breaks": True}).enable(["table", "list", "emphasis", "newline"])
+
+_TALLEST_LIST = 6  # attributes on a card: more than these nobody reads there
+
+
+def _attribute(name: str, value: object) -> str:
+    return f'{name}="{escape(str(value), quote=True)}"'
+
+
+def _data(**values: object) -> str:
+    return " ".join(_attribute(f"data-{name}", value) for name, value in values.items() if value is not None)
+
+
+def safe_url(url: str) -> str:
+    """The address if a page may link to it (a path of this site, http or https), else ""."""
+    parts = urlsplit(url.strip())
+    own = not parts.scheme and not parts.netloc and url.strip().startswith("/")
+    return url.strip() if own or parts.scheme in ("http", "https") else ""
+
+
+def money(value: Money | None, language: str) -> str:
+    """A price as people of that language write it, "" where there is none."""
+    return format_money(value, language) if value else ""
+
+
+def user_turn(text: str, language: str) -> str:
+    """What the customer said."""
+    label = texts(language)["you"]
+    return f'<li class="turn turn-user"><span class="who">{escape(label)}</span><p>{escape(text)}</p></li>'
+
+
+def thinking(language: str) -> str:
+    """The sign that an answer is on its way."""
+    label = escape(texts(language)["thinking"])
+    return f'<li class="turn turn-aisle"><p class="thinking" role="status">{label}<i></i><i></i><i></i></p></li>'
+
+
+def failure(detail: str, hint: str, language: str) -> str:
+    """An error, with the way out."""
+    title = escape(texts(language)["failed"])
+    return f'<li class="turn turn-aisle"><p class="failure" role="alert">{title} {escape(detail)} {escape(hint)}</p></li>'
+
+
+def assistant_turn(
+    text: str,
+    cards: Iterable[Card],
+    citations: Iterable[Citation],
+    language: str,
+    message_id: str,
+    feedback: Mapping[str, str] | None = None,
+) -> str:
+    """One answer: its text, its cards, its sources. `feedback` maps a product id to the thumb given ("up" or "down")."""
+    words = texts(language)
+    parts = [f'<span class="who">{escape(words["aisle"])}</span>']
+    if text:
+        parts.append(f'<div class="said">{_MARKDOWN.render(text)}</div>')
+    shown = [card(item, language, message_id, (feedback or {}).get(item.product_id, "")) for item in cards]
+    if shown:
+        parts.append(f'<ul class="cards">{"".join(shown)}</ul>')
+    parts += [citation(item, language) for item in citations]
+    return f'<li class="turn turn-aisle" lang="{escape(language)}">{"".join(parts)}</li>'
+
+
+def citation(item: Citation, language: str) -> str:
+    """Where a sentence comes from, with the words that stand there."""
+    source = escape(texts(language)["sources"])
+    return (
+        f'<figure class="citation"><blockquote>{escape(item.quote)}</blockquote>'
+        f"<figcaption>{source}: {escape(item.title)}</figcaption></figure>"
+    )
+
+
+def card(item: Card, language: str, message_id: str, thumb: str = "") -> str:
+    """One product, with everything one can do with it."""
+    words = texts(language)
+    title = escape(item.title)
+    link = safe_url(item.url)
+    picture = safe_url(item.image_url)
+    image = f'<img {_attribute("src", picture)} alt="" loading="lazy">' if picture else '<span class="no-picture"></span>'
+    heading = f"<a {_attribute('href', link)} target=\"_blank\" rel=\"noopener\">{title}</a>" if link else title
+    target = _data(product=item.product_id, variant=item.variant_id, message=message_id)
+    sellable = item.availability.orderable
+    thumbs = "".join(
+        f'<button type="button" class="thumb" data-act="{value}" {target} aria-pressed="{str(thumb == value).lower()}" '
+        f'{_attribute("aria-label", words[name])} {_attribute("title", words[name])}>{sign}</button>'
+        for value, name, sign in (("up", "like", "👍"), ("down", "dislike", "👎"))
+    )
+    add = (
+        f'<button type="button" class="add" data-act="add" {target} {_attribute("data-done", words["added"])}>'
+        f"{escape(words['add'])}</button>"
+        if sellable
+        else ""
+    )
+    return (
+        f'<li class="card" {target}><div class="picture">{image}</div><div class="body">'
+        f'<p class="brand">{escape(item.brand)}</p><h3>{heading}</h3>{_price(item, language)}{_rating(item, language)}'
+        f'<p class="availability {item.availability}">{escape(words[item.availability])}</p>'
+        f'{_attributes(item.attributes)}{_reasons(item, language)}<div class="actions">{add}{thumbs}</div></div></li>'
+    )
+
+
+def _price(item: Card, language: str) -> str:
+    if not item.price:
+        return f'<p class="price none">{escape(texts(language)["no_price"])}</p>'
+    before = money(item.list_price, language) if item.list_price and item.list_price.amount > item.price.amount else ""
+    struck = f" <s>{escape(before)}</s>" if before else ""
+    return f'<p class="price"><strong>{escape(money(item.price, language))}</strong>{struck}</p>'
+
+
+def _rating(item: Card, language: str) -> str:
+    if not item.rating or not item.rating.count:
+        return ""
+    value = f"{item.rating.value:.1f}"
+    label = texts(language)["rating"].format(value=value, count=item.rating.count)
+    share = round(item.rating.value / 5 * 100)
+    return (
+        f'<p class="rating" {_attribute("aria-label", label)} {_attribute("title", label)}>'
+        f'<span class="stars" style="--share:{share}%" aria-hidden="true"></span>'
+        f'<span aria-hidden="true">{value} ({item.rating.count})</span></p>'
+    )
+
+
+def _attributes(attributes: Mapping[str, tuple[str, ...]]) -> str:
+    rows = [
+        f"<div><dt>{escape(name)}</dt><dd>{escape(', '.join(values))}</dd></div>"
+        for name, values in list(attributes.items())[:_TALLEST_LIST]
+    ]
+    return f'<dl class="attributes">{"".join(rows)}</dl>' if rows else ""
+
+
+def _reasons(item: Card, language: str) -> str:
+    if not item.reasons:
+        return ""
+    words = texts(language)
+    rows = [
+        f"<li>{escape(reason.text)}"
+        + (f' <small>{escape(words["evidence"])} {escape(", ".join(reason.evidence[:3]))}</small>' if reason.evidence else "")
+        + "</li>"
+        for reason in item.reasons
+    ]
+    return f'<details class="why"><summary>{escape(words["why"])}</summary><ul>{"".join(rows)}</ul></details>'
+
+
+def cart(view: CartView, language: str) -> str:
+    """The cart panel."""
+    words = texts(language)
+    rows = []
+    for line in view.lines:
+        target = _data(line=line.line_id, quantity=line.quantity)
+        amount = money(line.price, language) or escape(words[line.availability])
+        buttons = "".join(
+            f'<button type="button" data-act="{act}" {target} {_attribute("aria-label", words[name].format(title=line.title))}>'
+            f"{sign}</button>"
+            for act, name, sign in (("fewer", "fewer", "−"), ("more", "more", "+"), ("remove", "remove_from_cart", "×"))
+        )
+        gone = "" if line.availability.orderable else f' <em>{escape(words[line.availability])}</em>'
+        rows.append(
+            f'<li><span class="title">{escape(line.title)}{gone}</span><span class="amount">{line.quantity} × {amount}</span>'
+            f'<span class="buttons">{buttons}</span></li>'
+        )
+    inside = f'<ul class="lines">{"".join(rows)}</ul>' if rows else f'<p class="empty">{escape(words["cart_empty"])}</p>'
+    if rows and view.subtotal:
+        total = escape(money(view.subtotal, language))
+        inside += f'<p class="subtotal">{escape(words["subtotal"])} <strong>{total}</strong></p>'
+        if link := safe_url(view.checkout_url):
+            inside += f'<a class="checkout" {_attribute("href", link)}>{escape(words["checkout"])}</a>'
+    return _panel("cart", f"{words['cart']} ({view.pieces})", inside)
+
+
+def profile(view: ProfileView, language: str) -> str:
+    """The panel of beliefs, each with its remove button."""
+    words = texts(language)
+    rows = [
+        f"<li><span>{escape(belief.text)}</span>"
+        f'<button type="button" data-act="forget" {_data(kind=belief.kind, value=belief.value)} '
+        f'{_attribute("aria-label", words["remove_belief"].format(text=belief.text))}>×</button></li>'
+        for belief in view.beliefs
+    ]
+    note = f'<p class="note">{escape(words["profile_note"])}</p>'
+    empty = f'<p class="empty">{escape(words["profile_empty"])}</p>'
+    inside = f'{note}<ul class="beliefs">{"".join(rows)}</ul>' if rows else empty
+    return _panel("profile", words["profile"], inside)
+
+
+def _panel(name: str, title: str, inside: str) -> str:
+    return f'<details class="panel {name}" open><summary><h2>{escape(title)}</h2></summary>{inside}</details>'
+
+
+def page(title: str, inside: str, language: str) -> str:
+    """A plain page of the demo's own site, for links that cards carry."""
+    return (
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<link rel="stylesheet" href="/window.css"><body class="plain"><main>{inside}</main></body></html>'
+    )
+
+
+def talk(turns: Iterable[str], language: str) -> str:
+    """The transcript: a log that screen readers follow."""
+    label = _attribute("aria-label", texts(language)["transcript"])
+    return f'<ol class="talk" role="log" aria-live="polite" {label}>{"".join(turns)}</ol>'
+
+
+def described(payload: Mapping[str, Any]) -> tuple[str, str]:
+    """Detail and hint of an `error` event."""
+    return str(payload.get("detail", "")), str(payload.get("hint", ""))
