@@ -1,8 +1,8 @@
-"""What a shopper's behavior says about their taste: decayed interests folded from events, each with the events behind it.
+"""What a shopper's behavior says about their taste: decayed interests folded from events, each with its evidence.
 
-The fold is a pure function of the set of events: they are deduplicated by `event_id` and summed in one fixed order, so a late
-or repeated batch gives the same profile to the last bit. An event counts `EVENT_WEIGHTS` times a decay that is half session,
-half memory::
+The fold is a pure function of the set of events: they are deduplicated by `event_id` and summed in one fixed order, so
+a late or repeated batch gives the same profile to the last bit. An event counts `EVENT_WEIGHTS` times a decay that is
+half session, half memory::
 
     decay(age) = 0.5 · 2^(−age / 1 h) + 0.5 · 2^(−age / 30 d)
 """
@@ -22,8 +22,8 @@ BeliefKind = Literal["item", "category", "brand", "price_band", "attribute"]
 PriceBand = Literal["budget", "middle", "premium"]
 Lookup = Callable[[str], Product | None]
 
-# Stated defaults, in units of one plain view. What was taken back weighs against the interest, but less than what it undoes:
-# who returns a shoe still looked for shoes. Being shown something is no interest.
+# Stated defaults, in units of one plain view. What was taken back weighs against the interest, but less than what it
+# undoes: who returns a shoe still looked for shoes. Being shown something is no interest.
 EVENT_WEIGHTS: Mapping[str, float] = {
     "select_item": 0.5,
     "view_item": 1.0,
@@ -52,8 +52,9 @@ MAX_VALUES_AN_ATTRIBUTE = 4
 class Belief:
     """One thing Aisle believes, with what a sentence about it needs and the events that prove it.
 
-    `facts` counts what happened within the last `days`: {"items": 3, "views": 4, "carts": 1, "purchases": 0, "days": 7};
-    for an attribute also {"name": "color", "value": "blue"}, and `value` is then "color: blue". `weight` is in decayed views.
+    `facts` counts what happened within the last `days`: {"items": 3, "views": 4, "carts": 1, "purchases": 0,
+    "days": 7}; for an attribute also {"name": "color", "value": "blue"}, and `value` is then "color: blue". `weight`
+    is in decayed views.
     """
 
     kind: BeliefKind
@@ -103,7 +104,8 @@ class PriceLevels:
 def traits(product: Product, levels: PriceLevels) -> list[tuple[BeliefKind, str]]:
     """What liking a product can mean: its categories, brand, price band and short attribute values.
 
-    `[("category", "Shoes"), ("category", "Trail shoes"), ("brand", "Acme"), ("price_band", "middle"), ("attribute", "color: blue")]`
+    `[("category", "Shoes"), ("category", "Trail shoes"), ("brand", "Acme"), ("price_band", "middle"),
+    ("attribute", "color: blue")]`
     """
     found: list[tuple[BeliefKind, str]] = [("category", category) for category in product.categories if category]
     if product.brand:
@@ -155,14 +157,14 @@ class Profile:
     def strength(self, kind: BeliefKind, value: str) -> float:
         """Interest in one trait from −1 to 1: its share of the strongest of its kind, held back while little is known.
 
-        One view gives at most 1/4, ten give 10/13: w / (w + 3).
+        One view gives at most 1/3, ten give 10/12: w / (w + 2).
         """
         interest = self.interests.get((kind, value))
         if interest is None:
             return 0.0
         top = self.largest[kind]
         share = max(-1.0, min(1.0, interest.weight / top))
-        return share * top / (top + 3.0)
+        return share * top / (top + 2.0)
 
     def beliefs(self, limit: int = 24) -> list[Belief]:
         """What is believed, strongest first: positive interests with the facts and events behind them."""
@@ -250,7 +252,7 @@ def build_profile(
             for kind, value in [("item", item_id), *traits(product, bands)]:
                 if (kind, value.casefold()) in removed:
                     continue
-                entry = sums[(kind, value)]  # type: ignore[index]
+                entry = sums[(kind, value)]
                 entry.parts.append(decayed)
                 entry.events.append((event.timestamp, event.event_id, event.event, item_id))
     interests = {

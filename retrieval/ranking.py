@@ -1,19 +1,21 @@
 """The personal order of what search found, and for each card why it stands there.
 
-A hit's score is its relevance, scaled to 0 … 1 over the hits, plus bounded amounts for taste, reputation and popularity::
+A hit's score is its relevance, scaled to 0 … 1 over the hits, plus bounded amounts for taste, rating, popularity::
 
-    score = relevance + 0.25 · match + 0.04 · rating + 0.04 · popularity        match in −1 … 1, the others in 0 … 1
+    score = relevance + 0.35 · match + 0.04 · rating + 0.04 · popularity        match in −1 … 1, the others in 0 … 1
 
-so a hit whose relevance is more than `LEAD` ahead is never overtaken: relevance leads, taste decides among near equals. Hits
-are neither added nor removed; hard constraints were applied before and hold for every one of them.
+so a hit whose relevance is more than `LEAD` ahead is never overtaken: relevance leads, taste decides among near equals.
+Hits are neither added nor removed; hard constraints were applied before and hold for every one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
+from index.clean import fold
+from index.facets import canonical, parts_of
 from index.filters import Filters
 from index.product import Availability, Money, Product, Variant
 from retrieval.profile import Belief, BeliefKind, Profile, traits
@@ -30,7 +32,7 @@ ReasonKind = Literal[
     "popular",
 ]
 
-MATCH_WEIGHT = 0.25
+MATCH_WEIGHT = 0.35
 RATING_WEIGHT = 0.04
 POPULARITY_WEIGHT = 0.04
 LEAD = 2 * MATCH_WEIGHT + RATING_WEIGHT + POPULARITY_WEIGHT
@@ -42,6 +44,8 @@ KIND_WEIGHTS: Mapping[BeliefKind, float] = {
     "price_band": 0.15,
     "item": 0.15,
 }
+
+ANCESTOR_FACTOR = 0.5  # liking tents says something about other outdoor things, but less
 
 MAX_REASONS = 3
 MAX_PERSONAL = 2
@@ -115,14 +119,16 @@ def rerank(
     """
     relevance = _scaled([hit.score for hit in hits])
     most = max((popularity or {}).values(), default=0.0)
+    known = {hit.product_id: products(hit.product_id) for hit in hits}
+    shared = _shared([product for product in known.values() if product is not None], profile)
     ranked: list[tuple[float, int, RankedHit[HitType]]] = []
     for place, hit in enumerate(hits):
-        product = products(hit.product_id)
+        product = known[hit.product_id]
         share = (popularity or {}).get(hit.product_id, 0.0) / most if most > 0 else 0.0
         score = relevance[place] + POPULARITY_WEIGHT * share
         reasons: tuple[Reason, ...] = ()
         if product is not None:
-            matched = matches(profile, product)
+            matched = matches(profile, product, shared)
             score += MATCH_WEIGHT * sum(part for _, _, part in matched) + RATING_WEIGHT * reputation(product)
             reasons = tuple(_reasons(profile, product, hit.variant_id, matched, filters, share))
         ranked.append((score, place, RankedHit(hit, score, reasons)))
@@ -131,19 +137,25 @@ def rerank(
     return [each for _, _, each in ranked]
 
 
-def matches(profile: Profile, product: Product) -> list[tuple[BeliefKind, str, float]]:
+def matches(
+    profile: Profile, product: Product, shared: Set[tuple[BeliefKind, str]] = frozenset()
+) -> list[tuple[BeliefKind, str, float]]:
     """What of a shopper's taste a product meets, as signed contributions to `match`, which they sum to (−1 … 1).
 
-    Of the traits of one kind (the levels of a category path, the attributes) the strongest speaks for the kind.
+    Of several attributes the strongest speaks; of a category path the deepest level that means something, and half as
+    much where that is not the product's own. Traits in `shared` are passed over.
     """
     if profile.empty:
         return []
     best: dict[BeliefKind, tuple[float, str]] = {}
     for kind, value in [("item", product.id), *traits(product, profile.levels)]:
-        strength = profile.strength(kind, value)  # type: ignore[arg-type]
-        # ≥: a path comes root first, and of equal levels the narrower one says more.
-        if strength and abs(strength) >= abs(best.get(kind, (0.0, ""))[0]):  # type: ignore[call-overload]
-            best[kind] = (strength, value)  # type: ignore[index]
+        if (kind, value) in shared:
+            continue
+        strength = profile.strength(kind, value)
+        if kind == "category" and value != product.categories[-1]:
+            strength *= ANCESTOR_FACTOR
+        if strength and (kind == "category" or abs(strength) > abs(best.get(kind, (0.0, ""))[0])):
+            best[kind] = (strength, value)
     return [(kind, value, KIND_WEIGHTS[kind] * strength) for kind, (strength, value) in best.items()]
 
 
@@ -153,6 +165,17 @@ def reputation(product: Product) -> float:
         return PRIOR_RATING / 5
     rating = product.rating
     return (rating.value * rating.count + PRIOR_RATING * PRIOR_COUNT) / (5 * (rating.count + PRIOR_COUNT))
+
+
+def _shared(products: Sequence[Product], profile: Profile) -> Set[tuple[BeliefKind, str]]:
+    """Brand, price band and attributes that all of several hits have: they tell none from another, so they say nothing.
+
+    A category stays: that all are trail shoes is why they are shown to one who looked at trail shoes.
+    """
+    if len(products) < 2 or profile.empty:
+        return frozenset()
+    common = frozenset.intersection(*(frozenset(traits(product, profile.levels)) for product in products))
+    return frozenset(trait for trait in common if trait[0] != "category")
 
 
 def _scaled(scores: Sequence[float]) -> list[float]:
@@ -215,8 +238,8 @@ def constraint_reasons(filters: Filters, product: Product, variant_id: str | Non
                 )
     known = _known(product, variant)
     for name, values in filters.attributes.items():
-        wanted = {value.casefold() for value in values}
-        have = next((value for value in known.get(name.casefold(), ()) if value.casefold() in wanted), None)
+        wanted = {fold(value) for value in values}
+        have = next((value for value in known.get(canonical(name), ()) if parts_of(value) & wanted), None)
         if have is not None:
             yield Reason("constraint", {"field": "attribute", "name": name, "value": have}, (f"attributes.{name}",))
     if product.brand and product.brand.casefold() in {brand.casefold() for brand in filters.brand}:
@@ -228,8 +251,9 @@ def constraint_reasons(filters: Filters, product: Product, variant_id: str | Non
     if Availability.IN_STOCK in filters.availability and availability is Availability.IN_STOCK:
         yield Reason("constraint", {"field": "availability", "value": str(availability)}, ("availability",))
     for name, values in filters.exclude.attributes.items():
-        have_values = known.get(name.casefold(), ())
-        if have_values and not {value.casefold() for value in have_values} & {value.casefold() for value in values}:
+        unwanted = {fold(value) for value in values}
+        have_values = known.get(canonical(name), ())
+        if have_values and not any(parts_of(value) & unwanted for value in have_values):
             facts = {"field": "exclude", "name": name, "value": values[0]}
             yield Reason("constraint", facts, (f"exclude.attributes.{name}",))
     if (
@@ -247,8 +271,8 @@ def _price(product: Product, variant: Variant | None) -> Money | None:
 
 
 def _known(product: Product, variant: Variant | None) -> dict[str, tuple[str, ...]]:
-    """Attribute values by case-folded name; a variant's own options stand before its product's values."""
-    known = {name.casefold(): values for name, values in product.attributes.items()}
+    """Attribute values by the one name that filters use; a variant's own options stand before its product's values."""
+    known = {canonical(name): values for name, values in product.attributes.items()}
     for option, value in (variant.options if variant else {}).items():
-        known[option.casefold()] = (value,)
+        known[canonical(option)] = (value,)
     return known

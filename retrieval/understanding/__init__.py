@@ -1,4 +1,4 @@
-"""What a customer's turn means for search: conditions, wishes, references and the words to search by. No model is needed."""
+"""What a customer's turn means for search: conditions, wishes, references, the words to search by. No model needed."""
 
 from __future__ import annotations
 

@@ -1,21 +1,23 @@
-"""Which of the catalog's words in a turn are conditions, which are wishes, and what must not be shown (rule 8 of the design).
+"""Which of the catalog's words in a turn are conditions, which are wishes, and what must not be shown (rule 8).
 
-| word | merely named in a search | as the whole turn of a running topic | with condition words ("only", "must be", "in …", "只要") |
+| word | merely named in a search | the whole turn of a running topic | with "only", "must be", "in …", "只要" |
 | --- | --- | --- | --- |
 | brand | ranks, stays in the query | condition | condition ("by Acme", "from Acme" too) |
 | category | ranks, stays in the query | new search | condition ("in the shoes department") |
 | color, plain size (XL, "size 42", "42码") | condition where the catalog fills it | condition | condition |
 | material, "small", other attributes | ranks, stays in the query | condition | condition |
 
-"Fills" means: the attribute is known for at least `FILLED` of the products; below that the words rank. A size that is said as a
-size ("size 55") is a condition even if no product has it: then nothing matches, and that is the truth. Negations exclude
-whatever the words mean. Words that the catalog does not know are excluded as features ("without wheels").
+"Fills" means: the attribute is known for at least `FILLED` of the products; below that the words rank. A size that is
+said as a size ("size 55") is a condition even if no product has it, and so is "in purple" where colors are filled: then
+nothing matches, and that is the truth. Negations exclude whatever the words mean. Words that the catalog does not know
+are excluded as features ("without wheels").
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import ModuleType
@@ -85,7 +87,7 @@ class ConditionReader:
         self.firm = {name for name in vocabulary.counts if vocabulary.counts[name] >= max(1.0, least)}
         self.features = vocabulary.attribute_names.get(key_of(FEATURES), FEATURES)
 
-    def read(self, draft: Draft, in_topic: bool, only_filler: object) -> Conditions:
+    def read(self, draft: Draft, in_topic: bool, only_filler: Callable[[str], bool]) -> Conditions:
         """Read every catalog word; spans that became conditions or exclusions are claimed, wishes stay in the text."""
         found = Conditions()
         self._read_sizes(draft, found)
@@ -108,7 +110,7 @@ class ConditionReader:
         return found
 
     def _plausible(self, draft: Draft, match: Match) -> bool:
-        """Single Chinese characters ("红", "棉") and bare size letters need a neighbour that shows they are meant so."""
+        """Single Chinese characters ("红") and bare size letters need a neighbour that shows they are meant so."""
         word = draft.view[match.start : match.end]
         if has_han(word) and len(word) == 1:
             after = _SHORT_HAN_AFTER.match(draft.view, match.end)
@@ -131,7 +133,7 @@ class ConditionReader:
             re.match(r"[\s-]*(?:size|sized|码|号)", draft.view[match.end :])
         )
 
-    def _alone(self, draft: Draft, matches: list[Match], only_filler: object) -> bool:
+    def _alone(self, draft: Draft, matches: list[Match], only_filler: Callable[[str], bool]) -> bool:
         """True where the turn holds nothing but these values and filler, and no category that could open a topic."""
         if any(
             match.of("category") and not match.of("brand", "color", "size", "material", "attribute")
@@ -141,15 +143,14 @@ class ConditionReader:
         rest = list(draft.view)
         for match in matches:
             rest[match.start : match.end] = CLAIMED * (match.end - match.start)
-        assert callable(only_filler)
-        return bool(only_filler("".join(rest)))
+        return only_filler("".join(rest))
 
     def _joined(self, draft: Draft, previous: Match, match: Match) -> bool:
         between = draft.low[previous.end : match.start]
         return bool(en.JOIN.fullmatch(between) or zh.JOIN.fullmatch(between))
 
     def _listed(self, draft: Draft, previous: Match, rest: list[Match]) -> bool:
-        """A bare comma goes on with an exclusion only in a list: "not red, blue or green", but "not red, blue" wants blue."""
+        """Tell whether a bare comma goes on with an exclusion: in "not red, blue or green", not in "not red, blue"."""
         between = draft.low[previous.end : rest[0].start].strip(" 的色")
         if between != ",":
             return True
@@ -232,11 +233,11 @@ class ConditionReader:
         """The meaning that becomes a condition, or None where the words only rank."""
         left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
         if polarity == "require":
-            from_brand = en.FROM_BEFORE.search(left) or zh.FROM_BEFORE.search(left)
-            order = ("brand", "color", "size", "material", "attribute", "category") if from_brand else (
-                "color", "size", "material", "brand", "attribute", "category")  # fmt: skip
+            order = ["color", "size", "material", "brand", "attribute", "category"]
+            if en.FROM_BEFORE.search(left) or zh.FROM_BEFORE.search(left):
+                order.insert(0, "brand")
             if (en.MADE_BEFORE.search(left) and not en.IN_BEFORE.search(left)) or zh.MADE_BEFORE.search(left):
-                order = ("material", *order)
+                order.insert(0, "material")
             chosen = match.of(*order)
             return chosen if chosen is None or chosen.known or chosen.name in self.firm else None
         color = match.of("color")
@@ -250,7 +251,7 @@ class ConditionReader:
         return None
 
     def _read_sizes(self, draft: Draft, found: Conditions) -> None:
-        """ "size 42", "42码", "尺码M": a condition also for a size that the catalog does not have."""
+        """Read "size 42", "42码", "尺码M": a condition also for a size that the catalog does not have."""
         name = self.vocabulary.role_names.get("size")
         if name is None or name not in self.firm:
             return
@@ -265,7 +266,7 @@ class ConditionReader:
                 draft.claim(match.start() - (len(negated[0]) if negated else 0), match.end())
 
     def _read_referent(self, draft: Draft, matches: list[Match], found: Conditions, in_topic: bool) -> None:
-        """ "that blue one" points at something shown: its values narrow the reference and are no conditions."""
+        """Read "that blue one": it points at something shown, its values narrow that and are no conditions."""
         if not in_topic:
             return
         for match in matches:
@@ -294,15 +295,13 @@ class ConditionReader:
                 break
 
     def _read_unknown_exclusions(self, draft: Draft, found: Conditions) -> None:
-        """ "without wheels" where no product lists wheels as a value: excluded as a feature, to be matched in the text."""
+        """Read "without wheels" where no product lists wheels as a value: excluded as a feature."""
         for language in (en, zh):
             for match in list(language.WITHOUT.finditer(draft.view)):
                 term = next((value for value in match.groups() if value), "")
                 words = term.split()
                 while words and words[-1] in language.WITHOUT_ENDS:
                     words.pop()
-                if len(words) == 2 and not draft.view[match.end() :].strip(" ,.!?\x00") == "" and language is en:
-                    words = words[:1] if words[1] in language.WITHOUT_ENDS else words
                 if not words or words[0] in language.WITHOUT_STOPS or " ".join(words) in language.WITHOUT_STOPS:
                     continue
                 term = " ".join(words)

@@ -1,12 +1,14 @@
-"""English: the words around conditions. A new language is one file with the same names; `zh.py` is the other.
+r"""English: the words around conditions. A new language is one file with the same names; `zh.py` is the other.
 
-Patterns run on lower-case text in which understood spans are `\\x00`. `…_BEFORE` patterns end at the value ("under " of
+Patterns run on lower-case text in which understood spans are `\x00`. `…_BEFORE` patterns end at the value ("under " of
 "under 50"), `…_AFTER` patterns start behind it. The name of the group that matched is the meaning.
 """
 
 from __future__ import annotations
 
 import re
+
+from retrieval.understanding.text import word_set
 
 _SAY = r"(?:\s*(?:the|a|an|like|say|just|only|of|about|around|roughly|price of|budget of|is|:|=)\b)*[\s:=]*"
 
@@ -141,13 +143,19 @@ STOCK_ASKED = re.compile(
 
 # -- lifting, sorting, relative ------------------------------------------------------------------------------------
 FIELDS: dict[str, str] = {
-    "price": "price", "prices": "price", "budget": "price", "cost": "price", "money": "price", "price limit": "price",
-    "price range": "price", "brand": "brand", "brands": "brand", "make": "brand", "manufacturer": "brand", "color": "color",
-    "colour": "color", "colors": "color", "colours": "color", "size": "size", "sizes": "size", "material": "material",
-    "materials": "material", "fabric": "material", "rating": "rating_min", "ratings": "rating_min", "reviews": "rating_min",
-    "stars": "rating_min", "stock": "availability", "availability": "availability", "category": "categories",
-    "department": "categories",
-}  # fmt: skip
+    word: field
+    for field, words in (
+        ("price", ("price", "prices", "budget", "cost", "money", "price limit", "price range")),
+        ("brand", ("brand", "brands", "make", "manufacturer")),
+        ("color", ("color", "colour", "colors", "colours")),
+        ("size", ("size", "sizes")),
+        ("material", ("material", "materials", "fabric")),
+        ("rating_min", ("rating", "ratings", "reviews", "stars")),
+        ("availability", ("stock", "availability")),
+        ("categories", ("category", "department")),
+    )
+    for word in words
+}
 _FIELD = "|".join(sorted((re.escape(word) for word in FIELDS), key=len, reverse=True))
 FIELD_WORD = re.compile(_FIELD)
 _FIELD_LIST = rf"(?P<fields>(?:{_FIELD})\b(?:\s*(?:,|or|and|nor|/)\s*(?:the |any )?(?:{_FIELD})\b){{0,3}})"
@@ -241,8 +249,7 @@ RELATIVE: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "pricier",
         re.compile(
-            _MORE
-            + r"\b(?:more (?:expensive|premium|upscale|luxurious|high[\s-]end)|pricier|dearer|higher[\s-]"
+            _MORE + r"\b(?:more (?:expensive|premium|upscale|luxurious|high[\s-]end)|pricier|dearer|higher[\s-]"
             r"(?:priced?|end|budget)|fancier"
             r"|(?:bigger|larger|higher|raise|increase|up)(?: (?:the|my))? budget|can (?:spend|pay|afford) (?:a "
             r"(?:bit|little) )?more|too cheap"
@@ -253,8 +260,7 @@ RELATIVE: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "cheaper",
         re.compile(
-            _MORE
-            + r"\b(?:cheaper|less (?:expensive|pricey|costly|money)|lower[\s-](?:priced?|cost|budget|end)|more "
+            _MORE + r"\b(?:cheaper|less (?:expensive|pricey|costly|money)|lower[\s-](?:priced?|cost|budget|end)|more "
             r"(?:affordable|economical|reasonable"
             r"|budget[\s-]friendly|reasonably priced)|(?:(?:way |far |a bit |a little |little |bit )*too|so|rather"
             r"|a bit|quite) (?:expensive|pricey|costly|much money"
@@ -411,18 +417,20 @@ WITHOUT = re.compile(
     r"|(?:^|[,;]\s*|\b(?:and|but|with|please)\s+)no\s+(?P<no>[a-z][a-z'-]{2,}(?:\s+[a-z][a-z'-]{2,})?)(?=\s*(?:$"
     r"|[,.!?;]|please|and|or))"
 )
-WITHOUT_STOPS = frozenset(
-    "problem problems thanks thank idea rush need matter preference preferences limit limits budget one more way "
-    "worries longer doubt clue "
-    "luck hurry thing things chance question questions reason other others such that this filter filters "
-    "restriction sale deal use good any "
-    "the cost shipping tax charge fee fees having being spending going breaking paying buying sacrificing "
-    "compromising worry nope sir mam "
-    "offence offense kidding joke account registration login risk delay hassle issues issue really".split()
+WITHOUT_STOPS = word_set(
+    """
+    problem problems thanks thank idea rush need matter preference preferences limit limits budget one more way
+    worries longer doubt clue luck hurry thing things chance question questions reason other others such that
+    this filter filters restriction sale deal use good any the cost shipping tax charge fee fees having being
+    spending going breaking paying buying sacrificing compromising worry nope sir mam offence offense kidding
+    joke account registration login risk delay hassle issues issue really
+    """
 )
-WITHOUT_ENDS = frozenset((
-    "and or but for please under below in that which with to at is are on from over because if so as"
-).split())
+WITHOUT_ENDS = word_set(
+    """
+    and or but for please under below in that which with to at is are on from over because if so as
+    """
+)
 
 # -- question, filler ----------------------------------------------------------------------------------------------
 QUESTION = re.compile(
@@ -433,19 +441,18 @@ FINDING = re.compile(
     r"\b(?:do you (?:have|sell|carry|stock)|looking for|show me|i need|i want|find me|any\b.*\bwith|are there"
     r"|is there|got any|recommend|suggest|search)\b"
 )
-FILLER_WORDS = frozenset(
-    "compare difference stock available much many tell take about which add cart basket put bit i i'd i'm i'll im "
-    "id ill we you your me my it its it's that this these those them they the a an any some something anything one "
-    "ones like want wants "
-    "wanted need needs looking look for to of in on at by from with is are be been am was would could can should "
-    "will do does did don't have has had got get give show "
-    "see find please pls plz ok okay yes yeah yep no nope not well so um uh hmm oh and or but then now just only "
-    "maybe perhaps actually really rather instead "
-    "what what's how about there's there here let's let say make think prefer preferably better also too as if "
-    "possible thanks thank thx hi hello hey budget price "
-    "range cost costs spend spending pay max maximum around anywhere somewhere still more go going keep same than "
-    "kind sort type options option products product "
-    "items item results sorry mean meant thing things when which who ones' all out up stuff".split()
+FILLER_WORDS = word_set(
+    """
+    compare difference stock available much many tell take about which add cart basket put bit i i'd i'm i'll im
+    id ill we you your me my it its it's that this these those them they the a an any some something anything
+    one ones like want wants wanted need needs looking look for to of in on at by from with is are be been am
+    was would could can should will do does did don't have has had got get give show see find please pls plz ok
+    okay yes yeah yep no nope not well so um uh hmm oh and or but then now just only maybe perhaps actually
+    really rather instead what what's how there's there here let's let say make think prefer preferably better
+    also too as if possible thanks thank thx hi hello hey budget price range cost costs spend spending pay max
+    maximum around anywhere somewhere still more go going keep same than kind sort type options option products
+    product items item results sorry mean meant thing things when who ones' all out up stuff
+    """
 )
 _LEAD = (
     r"tell me (?:more )?about|(?:i'll|i will|let me) (?:take|have|get|buy)|compare|the difference between"

@@ -1,15 +1,16 @@
 """Budgets: amounts of money in a turn and what the words around them make of them.
 
 An amount counts as money when a currency stands at it, or when a comparing word does and neither a unit ("under 2 kg",
-"三天内") nor a counted thing ("at least 4 ports", "kids under 12") says otherwise. Model names ("iPhone 15", "KX-TG1061M"),
-packs and sizes carry neither. What is decided here, once:
+"三天内") nor a counted thing ("at least 4 ports", "kids under 12") says otherwise. Model names ("iPhone 15"), packs and
+sizes carry neither. What is decided here, once:
 
-* "around 100", "100左右" and a bare "$100 headphones" are a range of ±20 %: a condition, because a shown price far from a
-  named one reads as ignored.
+* "around 100", "100左右" and a bare "$100 headphones" are a range of ±20 %: a condition, because a shown price far
+  from a named one reads as ignored.
 * "two hundred something" ("两百多", "200多块") is 200 up to just under 300.
 * "for $100", "my budget is 100", a turn that is only "$100": an upper limit.
 * Bounds are inclusive ("under 50" keeps 50.00), which is what shoppers expect of round numbers.
-* "块" and "bucks" are the shop's currency in everyday speech; "元", "人民币" and "¥" name CNY (or JPY where the shop sells in it).
+* "块" and "bucks" are the shop's currency in everyday speech; "元", "人民币" and "¥" name CNY (¥ JPY where the shop
+  sells in it).
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from index.filters import PriceRange
 from index.money import minor_digits
 from index.product import Money
 from retrieval.understanding import en, numbers, zh
-from retrieval.understanding.text import CLAIMED, Draft
+from retrieval.understanding.text import CLAIMED, Draft, word_set
 
-_DOLLARS = frozenset("USD CAD AUD NZD SGD HKD TWD".split())
+_DOLLARS = word_set("USD CAD AUD NZD SGD HKD TWD")
 AROUND = Decimal("0.2")
 LEAST_ALONE = 60  # "300" as a whole turn answers for a budget; below that it may be a size or a position
 
@@ -37,17 +38,21 @@ _CURRENCY_WORDS: dict[str, str] = {
     "buck": SHOP, "bucks": SHOP, "块": SHOP, "块钱": SHOP, "蚊": SHOP,
     "€": "EUR", "eur": "EUR", "euro": "EUR", "euros": "EUR", "欧元": "EUR", "欧": "EUR",
     "£": "GBP", "gbp": "GBP", "quid": "GBP", "pounds sterling": "GBP", "英镑": "GBP", "镑": "GBP",
-    "¥": "yen or yuan", "元": "yuan", "圆": "yuan", "元钱": "yuan", "人民币": "CNY", "rmb": "CNY", "cny": "CNY", "yuan": "CNY",
-    "元人民币": "CNY", "块人民币": "CNY", "块美金": "USD", "块美元": "USD",
+    "¥": "yen or yuan", "元": "yuan", "圆": "yuan", "元钱": "yuan", "人民币": "CNY", "rmb": "CNY", "cny": "CNY",
+    "yuan": "CNY", "元人民币": "CNY", "块人民币": "CNY", "块美金": "USD", "块美元": "USD",
     "yen": "JPY", "jpy": "JPY", "日元": "JPY", "日圆": "JPY", "港币": "HKD", "港元": "HKD", "hk$": "HKD", "hkd": "HKD",
     "台币": "TWD", "新台币": "TWD", "twd": "TWD", "nt$": "TWD", "c$": "CAD", "ca$": "CAD", "cad": "CAD", "a$": "AUD",
-    "au$": "AUD", "aud": "AUD", "s$": "SGD", "sgd": "SGD", "krw": "KRW", "韩元": "KRW", "₩": "KRW", "₹": "INR", "inr": "INR",
+    "au$": "AUD", "aud": "AUD", "s$": "SGD", "sgd": "SGD", "krw": "KRW", "韩元": "KRW", "₩": "KRW", "₹": "INR",
+    "inr": "INR",
     "rupees": "INR", "chf": "CHF",
 }  # fmt: skip
+_WRITTEN_BEFORE = word_set(
+    "us$ usd $ € eur £ gbp ¥ rmb cny jpy hk$ hkd nt$ twd c$ ca$ cad a$ au$ aud s$ sgd ₩ ₹ inr chf 人民币 美金"
+)
 _BEFORE = "|".join(
     re.escape(word)
     for word in sorted(
-        "us$ usd $ € eur £ gbp ¥ rmb cny jpy hk$ hkd nt$ twd c$ ca$ cad a$ au$ aud s$ sgd ₩ ₹ inr chf 人民币 美金".split(),
+        _WRITTEN_BEFORE,
         key=len,
         reverse=True,
     )
@@ -62,8 +67,7 @@ _AMOUNT = re.compile(
     rf"|(?P<pair>{numbers.CHINESE_PAIR})|(?P<chinese>{numbers.CHINESE}))"
     rf"(?P<many>[多几来])?(?:\s?(?P<after>{_AFTER}))?(?P<many_after>多)?"
 )
-_CURRENCY_AT_DIGIT = re.compile(rf"(?<![a-z])(?:{_BEFORE})\s?(?=\d)")
-# Straight after the digits: "50mm", "10/100", "2-pack", "5-port", "15pro", "4.5.2"; "ish" and "+" are read as words around it.
+# Straight after the digits: "50mm", "10/100", "2-pack", "15pro", "4.5.2"; "ish" and "+" are read as words around it.
 _GLUED = re.compile(r"(?!ish\b)[a-z_]|[/.,:x×](?=\d)|-(?=[a-z])|-(?=\d+[a-z])|'s?\b|\"|''|°|%")
 
 
@@ -82,7 +86,7 @@ class _Amount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What the turn says about price: bounds in the shop's currency, or a limit in another currency to be asked about."""
+    """What the turn says about price: bounds in the shop's currency, or a limit in another, to be asked about."""
 
     price: PriceRange | None = None
     foreign: Money | None = None
@@ -283,7 +287,7 @@ def _comparison(left: str, right: str) -> tuple[str | None, int, int]:
             continue
         kind_after = after.lastgroup if after else None
         kind_before = before.lastgroup if before else None
-        # "预算500左右", "不超过200以内", "budget around 50", "budget 50 or less": the comparing word beats the word "budget".
+        # "预算500左右", "budget around 50", "budget 50 or less": the comparing word beats the word "budget".
         if kind_before in (None, "budget"):
             kind = kind_after or kind_before
         elif kind_before == "around" and kind_after in ("upper", "lower"):

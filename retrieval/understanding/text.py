@@ -1,4 +1,4 @@
-"""A customer's turn on the workbench: normalised once, then claimed span by span until only the product words are left."""
+"""A customer's turn on the workbench: normalised once, then claimed span by span until product words are left."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 MAX_CHARACTERS = 1_000
 CLAIMED = "\x00"
 
-_DASHES = str.maketrans({dash: "-" for dash in "‐‑‒–—―−﹣"} | {"’": "'", "‘": "'", "“": '"', "”": '"', "〜": "~"})
+_DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−﹣", "-") | {"’": "'", "‘": "'", "“": '"', "”": '"', "〜": "~"})
 _BLANK = re.compile(
     r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ufeff\ud800-\udfff\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]+"
 )
@@ -17,7 +17,7 @@ _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 
 
 def normalise(text: str) -> str:
-    """Full-width digits and signs become plain ones (NFKC), dashes and quotes one kind; blanks, emoji, controls one space.
+    """Full-width signs become plain (NFKC), dashes and quotes one kind; a run of blanks, emoji and controls one space.
 
     Only the first `MAX_CHARACTERS` are read: a condition further down a pasted page is not a condition of the customer.
     """
@@ -54,6 +54,11 @@ def script_language(text: str) -> str:
     if not han and not latin:
         return ""
     return "zh" if han >= latin else "en"
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, for lists that read better as running words."""
+    return frozenset(text.split())
 
 
 class Draft:

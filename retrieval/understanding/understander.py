@@ -1,4 +1,4 @@
-"""Reads a customer's turn: conditions, wishes, references and the residual query, in English and Chinese, without a model."""
+"""Reads a customer's turn: conditions, wishes, references and the residual query, in English and Chinese."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from index.filters import Exclusions, Filters, PriceRange
 from index.product import Availability
 from retrieval.understanding import en, zh
 from retrieval.understanding.conditions import ConditionReader, Conditions, Found
-from retrieval.understanding.lexicon import ASKED
 from retrieval.understanding.price import PriceReader
+from retrieval.understanding.questions import ASKED
 from retrieval.understanding.records import EVERYTHING, Language, Relative, Sort, Understanding
 from retrieval.understanding.references import read_deixis, read_ordinals, read_quantity
 from retrieval.understanding.text import CLAIMED, Draft, has_han, has_latin, lower, script_language
@@ -20,9 +20,7 @@ _BETWEEN_CLAIMS = re.compile(r"(?<=\x00)\s*(?:或者|或|和|跟|以及|but|or|a
 _SPACES = re.compile(r"\s+")
 _EDGES = re.compile(r"^[\s,.;:!?。、…~)\]}-]+|[\s,.;:!?。、…~(\[{-]+$")
 _WORD = re.compile(r"[a-z']+|[^\W_]")
-_ENGLISH_PATTERNS = tuple(
-    (name, names, re.compile(english), re.compile(chinese)) for name, names, english, chinese in ASKED
-)
+_TOPICS = tuple((topic, re.compile(topic.english), re.compile(topic.chinese)) for topic in ASKED)
 _FIND_LEAD = re.compile(
     r"\b(?:do you (?:have|sell|carry)|looking for|i need|i want|show me|find)\b|有没有|你们.{0,3}有"
     r"|有.{1,8}的[吗么]|想买|想要|推荐|找"
@@ -30,21 +28,21 @@ _FIND_LEAD = re.compile(
 
 
 class Understander:
-    """Understands turns against one catalog. Built once for a snapshot; reading is free of state and safe in threads."""
+    """Understands turns against one catalog. Built once a snapshot; reading keeps no state, threads can share it."""
 
     def __init__(self, facets: CatalogWords, currency: str, products: int | None = None) -> None:
-        """`currency` is the shop's (ISO 4217); `products` is the catalog's size, by default estimated from the counts."""
+        """Take the shop's currency (ISO 4217) and the number of products, by default the number that have a brand."""
         self.vocabulary = Vocabulary(facets)
-        counted = [*facets.brands().values()], [*facets.categories().values()]
-        size = products if products is not None else max((sum(counts) for counts in counted[:1]), default=0)
+        size = products if products is not None else sum(facets.brands().values())
         self.conditions = ConditionReader(self.vocabulary, size)
         self.prices = PriceReader(currency)
 
     def read(self, text: str, current: Filters | None = None, language: Language = "en") -> Understanding:
         """Read one turn.
 
-        `current` holds the conditions of the running topic, or None where there is none yet: a brand alone ("Acme?") opens
-        a search in the second case and is a condition in the first. `language` is taken where the turn shows none ("50-80").
+        `current` holds the conditions of the running topic, or None where there is none yet: a brand alone ("Acme?")
+        opens a search in the second case and is a condition in the first. `language` is taken where the turn shows none
+        ("50-80").
         """
         draft = Draft(text)
         spoken = script_language(draft.text)
@@ -60,11 +58,11 @@ class Understander:
         quantity = next(
             (count for spoken_in in languages if (count := read_quantity(draft, spoken_in)) is not None), None
         )
-        in_stock = any([_in_stock(draft, spoken_in) for spoken_in in languages])
+        in_stock = max(_in_stock(draft, spoken_in) for spoken_in in languages)
         sort = next((found for spoken_in in languages if (found := _sort(draft, spoken_in))), None)
-        relative = next((found for spoken_in in languages if (found := _relative(draft, spoken_in))), None)
+        relative = next((step for spoken_in in languages if (step := _relative(draft, spoken_in))), None)
         conditions = self.conditions.read(draft, current is not None, _only_filler)
-        deixis = any([read_deixis(draft, spoken_in) for spoken_in in languages])
+        deixis = max(read_deixis(draft, spoken_in) for spoken_in in languages)
         adding = any(spoken_in.ADDING.search(draft.low) for spoken_in in languages)
         query = _residual(draft, languages)
         dropped.extend(conditions.lifted)
@@ -98,8 +96,9 @@ class Understander:
 
     def names_for(self, asked: str) -> tuple[str, ...]:
         """Every attribute name of the catalog that can answer a question about `asked`, the fullest first."""
+        wanted = key_of(asked)
         names = next(
-            (names for concept, names, *_ in ASKED if asked == concept or key_of(asked) in map(key_of, names)), (asked,)
+            (topic.attributes for topic in ASKED if wanted in map(key_of, (topic.name, *topic.attributes))), ()
         )
         known = {self.vocabulary.attribute_names.get(key_of(name)) for name in (asked, *names)} - {None}
         return tuple(sorted((name for name in known if name), key=lambda name: -self.vocabulary.counts[name]))
@@ -120,9 +119,9 @@ class Understander:
         return self.vocabulary.role_names.get(field, field)
 
     def _asked(self, draft: Draft, languages: tuple[ModuleType, ...]) -> str | None:
-        for concept, _, english, chinese in _ENGLISH_PATTERNS:
+        for topic, english, chinese in _TOPICS:
             if (en in languages and english.search(draft.view)) or (zh in languages and chinese.search(draft.view)):
-                return concept
+                return topic.name
         return None
 
     def _asked_about(
@@ -155,17 +154,16 @@ class Understander:
         )
         if found is None:
             return None
-        name = self.vocabulary.attribute_names.get(key_of(found[1] or found[2]))
-        return name
+        return self.vocabulary.attribute_names.get(key_of(found[1] or found[2]))
 
 
 def merge(current: Filters, understanding: Understanding) -> Filters:
     """Carry conditions over turns: what is lifted goes, what is said anew replaces its field, the rest stays.
 
-    A new value of a field replaces the old ones, or joins them where the turn adds ("also Acme"). What is asked for is no
-    longer excluded, and what is excluded no longer asked for: the later turn wins. A price bound said again restates the
-    whole budget; the other bound completes it ("over 50", then "under 100"), unless the two contradict.
-    A new topic is the caller's to start, with `Filters()`.
+    A new value of a field replaces the old ones, or joins them where the turn adds ("also Acme"). What is asked for is
+    no longer excluded, and what is excluded no longer asked for: the later turn wins. A price bound said again restates
+    the whole budget; the other bound completes it ("over 50", then "under 100"), unless the two contradict. A new topic
+    is the caller's to start, with `Filters()`.
     """
     said, kept = understanding.filters, _without(current, understanding.dropped)
     exclude = kept.exclude
@@ -335,7 +333,7 @@ def _frozen(found: Found) -> dict[str, tuple[str, ...]]:
 
 
 def _residual(draft: Draft, languages: tuple[ModuleType, ...]) -> str:
-    """The product words in the customer's own case: no claimed spans, no politeness, no words left dangling before a claim."""
+    """The product words in the customer's own case: no claimed spans, politeness, or words dangling before a claim."""
     text = _BETWEEN_CLAIMS.sub(" ", draft.remainder())
     for language in languages:
         text = _strip_language(text, language)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from retrieval.understanding.lexicon import AMBIGUOUS, NOT_A_COLOR, ROLE_NAMES, ROLES, TRUE_VALUES
-from retrieval.understanding.text import CLAIMED, has_han, lower, normalise
+from retrieval.understanding.lexicon import AMBIGUOUS, NOT_A_COLOR, ROLE_NAMES, ROLES, TRUE_VALUES, Meaning
+from retrieval.understanding.text import CLAIMED, has_han, lower, normalise, word_set
 
 MAX_TOKENS = 6
 MAX_VALUES_A_NAME = 5_000
@@ -18,8 +18,8 @@ MAX_VALUES_A_NAME = 5_000
 class CatalogWords(Protocol):
     """What the understanding needs to know of a catalog; `index.facets.Facets` has it.
 
-    Each gives spellings with the number of products: `brands()` {"Acme": 12}, `categories()` {"Shoes": 40} for every level
-    of the paths, `attributes()` {"color": {"red": 7}} with the options of variants counted in.
+    Each gives spellings with the number of products: `brands()` {"Acme": 12}, `categories()` {"Shoes": 40} for every
+    level of the paths, `attributes()` {"color": {"red": 7}} with the options of variants counted in.
     """
 
     def brands(self) -> Mapping[str, int]:
@@ -67,10 +67,11 @@ _MODEL = re.compile(r"(?<![a-z0-9])(?=[a-z0-9./-]*\d)(?=[a-z0-9./-]*[a-z])[a-z0-
 _PARTS = re.compile(r"\s*(?:[/,&+;|、]|\band\b|\d+\s*%)\s*")
 
 _FAUX = re.compile(r"\b(?:faux|vegan|pu|synthetic|imitation|artificial)\b|人造|仿|假")
-_STOP_VALUES = frozenset(
-    "yes no true false none other others n/a na new one it set all any the not more max min the only size color "
-    "best good top none it's in us "
-    "是 否 有 无 其他 其它 个 的 不 好 新 大 小 款 一 二 三 价 男 女 人".split()
+_STOP_VALUES = word_set(
+    """
+    yes no true false none other others n/a na new one it set all any the not more max min only size color best
+    good top it's in us 是 否 有 无 其他 其它 个 的 不 好 新 大 小 款 一 二 三 价 男 女 人
+    """
 )
 
 
@@ -86,7 +87,7 @@ def stem(token: str) -> str:
 
 
 def tokens_of(text: str) -> list[tuple[str, int, int]]:
-    """Stemmed tokens with their places; each Chinese character is one, digits and letters are apart ("10cm" is "10 cm")."""
+    """Stemmed tokens with their places; each Chinese character is one, digits and letters are apart ("10cm")."""
     return [(stem(found[0]), found.start(), found.end()) for found in _TOKEN.finditer(text)]
 
 
@@ -137,7 +138,7 @@ class Vocabulary:
     def _read_roles(self, attributes: Mapping[str, Mapping[str, int]]) -> None:
         """Colors, materials and sizes: the catalog's spellings, their parts, and the other language's words for them.
 
-        Where both "color" and "颜色" exist, a word leads to the name that has its own spelling, else to the fuller name.
+        Where both "color" and "颜色" exist, a word leads to the name that has its own spelling, else to the fuller one.
         """
         for role, meanings in ROLES.items():
             names = sorted(
@@ -225,19 +226,14 @@ def _whole(view: str, start: int, end: int, models: Iterable[tuple[int, int]], l
 
 
 def _spellings(
-    values: Mapping[str, int], meanings: Iterable[object]
+    values: Mapping[str, int], meanings: Iterable[Meaning]
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
     """Words that lead to values of one attribute: its own spellings and, apart, words that only a meaning leads by.
 
     {"Navy Blue": 3, "blue": 9, "Blue/White": 1} gives own {"blue": ("blue", "Blue/White"), "navy blue": ("Navy Blue",),
     "white": ("Blue/White",)} and foreign {"蓝色": ("blue", "Blue/White"), "navy": ("Navy Blue",), …}.
     """
-    from retrieval.understanding.lexicon import Meaning
-
-    meaning_of: dict[str, Meaning] = {}
-    for meaning in meanings:
-        assert isinstance(meaning, Meaning)
-        meaning_of.update({key_of(word): meaning for word in meaning.words})
+    meaning_of = {key_of(word): meaning for meaning in meanings for word in meaning.words}
     ranked = sorted(values, key=lambda value: -values[value])[:MAX_VALUES_A_NAME]
     own: dict[str, dict[str, None]] = defaultdict(dict)
     by_meaning: dict[Meaning, dict[str, None]] = defaultdict(dict)
@@ -263,8 +259,8 @@ def _spellings(
     return spelled, {key: found for key, found in foreign.items() if key not in spelled}
 
 
-def _by_head(part: str, key: str, meaning_of: Mapping[str, object]) -> object | None:
-    """The meaning a longer value has by its last word: "matte black" is black, "酒红" ends in 红; faux leather is not leather."""
+def _by_head(part: str, key: str, meaning_of: Mapping[str, Meaning]) -> Meaning | None:
+    """The meaning that a longer value has by its last word: "matte black" is black; but faux leather is no leather."""
     if _FAUX.search(part):
         return None
     tokens = key.split(" ")

@@ -1,8 +1,10 @@
-"""Chinese: the words around conditions; the same names as `en.py`. Text has no spaces, so nothing leans on word edges."""
+"""Chinese: the words around conditions; the same names as `en.py`. Nothing leans on word edges: there are none."""
 
 from __future__ import annotations
 
 import re
+
+from retrieval.understanding.text import word_set
 
 _BE = r"(?:是|为|在|要|就|大概是|得|:)?\s*"
 
@@ -12,7 +14,8 @@ PRICE_BEFORE = re.compile(
     r"(?:(?P<upper>(?:不要|不能|不可以|不想|别|不得|不会|不)(?:花|买)?(?:超过|超出|高于|大于|多于|贵过|超)|不超"
     r"|低于|少于|小于|不到|不足|最多|至多|顶多|最高|最贵|上限|控制在|限制在|便宜于|<=?|≤)"
     rf"{_BE}(?:花|出|到)?\s*"
-    r"|(?P<lower>不要低于|不能低于|不低于|不少于|不小于|至少|最少|起码|最低|下限|高于|超过|大于|多于|>=?|≥)" + _BE + r"(?:要|花)?\s*"
+    r"|(?P<lower>不要低于|不能低于|不低于|不少于|不小于|至少|最少|起码|最低|下限|高于|超过|大于|多于|>=?|≥)"
+    rf"{_BE}(?:要|花)?\s*"
     r"|(?P<around>大概|大约|大致|约|差不多|接近|将近|左右)(?:是|在|花|要)?\s*"
     r"|(?P<budget>(?:预算|价格|价位|价钱|售价)(?:上限)?(?:只有|有|就|是|为|在|改成|改为|提高到|加到|增加到|降到"
     r"|调到|换成|到|给到|可以到|也就|大概|:)*\s*|(?:花|出)(?:个)?\s*))$"
@@ -77,11 +80,19 @@ STOCK_ASKED = re.compile(
 
 # -- lifting, sorting, relative ------------------------------------------------------------------------------------
 FIELDS: dict[str, str] = {
-    "颜色": "color", "色": "color", "花色": "color", "品牌": "brand", "牌子": "brand", "厂家": "brand", "价格": "price", "价钱": "price",
-    "预算": "price", "价位": "price", "钱": "price", "多少钱": "price", "尺码": "size", "尺寸": "size", "码数": "size", "大小": "size",
-    "号码": "size", "材质": "material", "材料": "material", "面料": "material", "评分": "rating_min", "评价": "rating_min",
-    "星级": "rating_min", "库存": "availability", "有没有货": "availability", "类别": "categories", "分类": "categories", "品类": "categories",
-}  # fmt: skip
+    word: field
+    for field, words in (
+        ("color", ("颜色", "色", "花色")),
+        ("brand", ("品牌", "牌子", "厂家")),
+        ("price", ("价格", "价钱", "预算", "价位", "钱", "多少钱")),
+        ("size", ("尺码", "尺寸", "码数", "大小", "号码")),
+        ("material", ("材质", "材料", "面料")),
+        ("rating_min", ("评分", "评价", "星级")),
+        ("availability", ("库存", "有没有货")),
+        ("categories", ("类别", "分类", "品类")),
+    )
+    for word in words
+}
 _FIELD = "|".join(sorted(FIELDS, key=len, reverse=True))
 FIELD_WORD = re.compile(_FIELD)
 _FIELD_LIST = rf"(?P<fields>(?:{_FIELD})(?:(?:和|或|或者|跟|与|、|,)?(?:{_FIELD})){{0,3}})"
@@ -231,11 +242,11 @@ WITHOUT = re.compile(
     r"(?P<term>[\u3400-\u9fff]{1,4}?)(?:的|$|(?=[\s,。!?;]))|不要(?P<no>[\u3400-\u9fff]{1,4}?)的"
     r"(?![\u3400-\u9fff])"
 )
-WITHOUT_STOPS = frozenset(
-    (
-        "问题 关系 要求 必要 想法 别 其他 了 限制 预算 特别 特殊 什么 任何 啥 办法 时间 钱 太贵 这个 那个 它 这些 那些 "
-        "第一个 第二个 这种 那种 更好 更便宜 更大 更小 好 贵 太大 太小 太重 推荐 合适 适合 货"
-    ).split()
+WITHOUT_STOPS = word_set(
+    """
+    问题 关系 要求 必要 想法 别 其他 了 限制 预算 特别 特殊 什么 任何 啥 办法 时间 钱 太贵 这个 那个 它 这些
+    那些 第一个 第二个 这种 那种 更好 更便宜 更大 更小 好 贵 太大 太小 太重 推荐 合适 适合 货
+    """
 )
 WITHOUT_ENDS: frozenset[str] = frozenset()
 

@@ -24,13 +24,14 @@ def product(number: int, leaf: str, brand: str, dollars: int, color: str, **fiel
     )
 
 
+SIZE_42 = Variant(id="v1", price=Money(amount=9000, currency="USD"), options={"size": "42"})
 SHOP: dict[str, Product] = {
     each.id: each
     for each in (
         product(1, "Trail shoes", "Acme", 40, "red", rating=Rating(value=4.8, count=40)),
         product(2, "Trail shoes", "Borel", 60, "blue"),
         product(3, "Trail shoes", "Acme", 80, "blue"),
-        product(4, "Trail shoes", "Corvo", 100, "black", variants=(Variant(id="v1", price=Money(amount=9000, currency="USD"), options={"size": "42"}),)),
+        product(4, "Trail shoes", "Corvo", 100, "black", variants=(SIZE_42,)),
         product(5, "Trail shoes", "Corvo", 150, "red"),
         product(6, "Trail shoes", "Acme", 200, "black"),
         product(7, "Tents", "Borel", 200, "green"),

@@ -1,4 +1,4 @@
-"""The catalog that the understanding tests speak about: 200 products in two languages, and how an answer is written down."""
+"""The catalog that the understanding tests speak about: 200 products in two languages; how an answer is written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from retrieval.understanding import Understander, Understanding
 
 BRANDS = {"Acme": 20, "Panasonic": 10, "Nike": 30, "Bose": 5, "华为": 12, "小米": 9, "Apple": 8}
 CATEGORIES = {
-    "Shoes": 50, "Running Shoes": 30, "Sandals": 8, "Electronics": 60, "Cordless Phones": 9, "Headphones": 20, "Kettles": 8,
+    "Shoes": 50, "Running Shoes": 30, "Sandals": 8, "Electronics": 60, "Cordless Phones": 9, "Headphones": 20,
+    "Kettles": 8,
     "Bags": 20, "Suitcases": 9, "跑鞋": 20, "耳机": 10, "水壶": 8, "Dresses": 20, "Green Tea": 4,
 }  # fmt: skip
 ATTRIBUTES: dict[str, dict[str, int]] = {
@@ -53,7 +54,7 @@ BARE = Understander(Words({}, {}, {}), "USD")
 
 
 def flat(understood: Understanding) -> dict[str, Any]:
-    """All that was understood, on one level: price as (min, max) in cents, exclusions as "not NAME", defaults left out."""
+    """All that was understood, on one level: price as (min, max) in cents, exclusions as "not NAME", no defaults."""
     filters = understood.filters
     found: dict[str, Any] = {
         "query": understood.query,

@@ -34,6 +34,8 @@ ACME_FAN = profile_of(
 BUDGET_BLUE = profile_of(
     event(1, "purchase", "p2", DAY), event(2, "view_item", "p2", DAY), event(3, "add_to_cart", "p2", DAY)
 )
+NO_LEATHER = Exclusions(attributes={"material": ("leather",)})
+NO_WHEELS = Exclusions(attributes={"features": ("wheels",)})
 HITS = [Hit("p5", 1.0), Hit("p4", 0.98), Hit("p2", 0.96), Hit("p6", 0.94), Hit("p7", 0.0)]
 
 
@@ -111,8 +113,8 @@ def test_a_product_that_is_gone_keeps_its_relevance_without_reasons() -> None:
         (Filters(rating_min=4), "p1", None, [("rating_min",)]),
         (Filters(rating_min=4), "p2", None, []),
         (Filters(availability=(Availability.IN_STOCK,)), "p2", None, [("availability",)]),
-        (Filters(exclude=Exclusions(attributes={"material": ("leather",)})), "p2", None, [("exclude.attributes.material",)]),
-        (Filters(exclude=Exclusions(attributes={"features": ("wheels",)})), "p2", None, []),
+        (Filters(exclude=NO_LEATHER), "p2", None, [("exclude.attributes.material",)]),
+        (Filters(exclude=NO_WHEELS), "p2", None, []),
         (Filters(exclude=Exclusions(brand=("Acme",))), "p2", None, [("exclude.brand",)]),
     ],
 )  # fmt: skip
