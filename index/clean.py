@@ -15,7 +15,7 @@ _HIDDEN: Final = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)|<!--.*?
 _INLINE: Final = re.compile(r"</?(?:a|b|i|u|em|strong|span|font|small|sub|sup|mark|code|abbr)\b[^<>]*>", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[a-zA-Z][^<>]*>|<![a-zA-Z][^<>]*>")
 _SPACE: Final = re.compile(r"\s+")
-# Direction overrides can make a card read differently from its record; joiners (U+200C, U+200D) belong to scripts and emoji.
+# Direction overrides can make a card read differently from its record. Joiners (U+200C, U+200D) stay: emoji need them.
 _UNSEEN: Final = frozenset("\u200b\u2060\ufeff\u00ad\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -49,7 +49,7 @@ def _kept(char: str) -> bool:
 
 
 def fold(text: str) -> str:
-    """The form in which names and values compare: width, case and spacing do not count. `fold("ＬＥＤ  Lamp") == "led lamp"`."""
+    """The form in which names and values compare, without width, case and spacing: "ＬＥＤ  Lamp" → "led lamp"."""
     return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
 
 

@@ -9,14 +9,16 @@ from typing import Any
 from index.product import Product
 from index.readers.dialects import group_of, merge_group, translate
 from index.readers.files import read_file
-from index.readers.product import Notes, UnusableRow, to_product
+from index.readers.product import Notes, UnusableRowError, to_product
 from storage.errors import InvalidInput
 from storage.rows import RowProblem
 
-__all__ = ["Notes", "UnusableRow", "read_catalog", "read_rows", "to_product"]
+__all__ = ["Notes", "UnusableRowError", "read_catalog", "read_rows", "to_product"]
 
 
-def read_catalog(path: Path, columns: Mapping[str, str] | None = None, currency: str = "USD") -> Iterator[Product | RowProblem]:
+def read_catalog(
+    path: Path, columns: Mapping[str, str] | None = None, currency: str = "USD"
+) -> Iterator[Product | RowProblem]:
     """The products of a catalog file, and in their places the rows that cannot be used.
 
     Args:
@@ -57,10 +59,12 @@ def read_rows(
         yield line, _validated(line, row, row, currency, notes)
 
 
-def _validated(line: int, row: dict[str, Any], raw: dict[str, Any], currency: str, notes: Notes) -> Product | RowProblem:
+def _validated(
+    line: int, row: dict[str, Any], raw: dict[str, Any], currency: str, notes: Notes
+) -> Product | RowProblem:
     try:
         return to_product(row, currency, notes)
-    except UnusableRow as reason:
+    except UnusableRowError as reason:
         return RowProblem(line, str(reason), raw)
 
 

@@ -111,7 +111,9 @@ def _acp(row: dict[str, Any]) -> dict[str, Any]:
     for variant in variants[:1]:
         if variant.get("condition"):
             attributes["condition"] = variant["condition"]
-    codes = [code for variant in (row, *variants[:1]) for code in variant.get("barcodes") or [] if isinstance(code, dict)]
+    codes = [
+        code for variant in (row, *variants[:1]) for code in variant.get("barcodes") or [] if isinstance(code, dict)
+    ]
     paths = [path for source in (row, lead) for path in source.get("categories") or []]
     result = {
         "id": row.get("id"),

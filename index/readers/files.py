@@ -64,13 +64,15 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
     try:
         with path.open("rb") as stream:
             number = 0
-            for batch in pq.ParquetFile(stream).iter_batches(batch_size=2_000):
+            opened: Any = pq  # the package has no types
+            file = opened.ParquetFile(stream)
+            for batch in file.iter_batches(batch_size=2_000):
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row
     except FileNotFoundError:
         raise InvalidInput(f"There is no file {path}.", "Check the path.") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.lib.ArrowException, OSError) as error:
         raise InvalidInput(f"{path.name} is no readable Parquet file: {error}.", "Write it again.") from None
 
 

@@ -1,6 +1,6 @@
 """From a row with our field names, however dirty, to a validated `Product`.
 
-A row without a usable id or title raises `UnusableRow`; any other field that cannot be read becomes null and is counted.
+A row without a usable id or title raises `UnusableRowError`; any other field that cannot be read is null and counted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from index.money import parse_money
 from index.product import Availability, Delivery, Money, Product, Rating, Variant
 from storage.record import to_ms
 
-_NOTHING: Final = frozenset({"", "-", "--", "n/a", "na", "nan", "none", "null", "nil", "undefined", "无", "暂无", "未知"})
+_NOTHING: Final = frozenset(
+    {"", "-", "--", "n/a", "na", "nan", "none", "null", "nil", "undefined", "无", "暂无", "未知"}
+)
 _LONGEST_ID, _LONGEST_TITLE, _LONGEST_NAME, _LONGEST_VALUE, _MOST_VALUES = 200, 2_000, 100, 500, 300
 _LINK: Final = re.compile(r"(?:https?://|/)\S+|(?!\w+:)[\w.%~-]+(?:/[^\s]*)?", re.IGNORECASE)
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*", re.IGNORECASE)
@@ -30,7 +32,7 @@ _PAIR: Final = re.compile(r"\s*([^:=;|]+?)\s*[:=]\s*([^;|]+?)\s*(?:[;|]|$)")
 # Compared without case, blanks, "_" and the schema.org prefix.
 _AVAILABILITY: Final[dict[str, Availability]] = {
     **dict.fromkeys(
-        "instock limitedstock limitedavailability lowstock available onlineonly instoreonly yes true 1 有货 现货 在售".split(),
+        "instock limitedstock limitedavailability lowstock available onlineonly yes true 1 有货 现货 在售".split(),
         Availability.IN_STOCK,
     ),
     **dict.fromkeys("backorder backordered madetoorder onorder 缺货可订".split(), Availability.BACKORDER),
@@ -43,7 +45,7 @@ _AVAILABILITY: Final[dict[str, Availability]] = {
 }
 
 
-class UnusableRow(ValueError):
+class UnusableRowError(ValueError):
     """The row has no usable id or title; the message is the reason."""
 
 
@@ -67,7 +69,7 @@ def to_product(row: dict[str, Any], currency: str, notes: Notes) -> Product:
         notes: collects the optional fields that could not be read.
 
     Raises:
-        UnusableRow: there is no usable id or title.
+        UnusableRowError: there is no usable id or title.
     """
     return _Row(row, currency, notes).product()
 
@@ -81,12 +83,12 @@ class _Row:
     def product(self) -> Product:
         id_ = identifier(self.raw.get("id"))
         if not id_:
-            raise UnusableRow("id is missing")
+            raise UnusableRowError("id is missing")
         if len(id_) > _LONGEST_ID:
-            raise UnusableRow(f"id is longer than {_LONGEST_ID} characters")
+            raise UnusableRowError(f"id is longer than {_LONGEST_ID} characters")
         title = clean_text(_text(self.raw.get("title")) or "", _LONGEST_TITLE)
         if not title or fold(title) in _NOTHING:
-            raise UnusableRow("title is missing")
+            raise UnusableRowError("title is missing")
         stock = self.field("stock", _count)
         price: Money | None = self.field("price", self.money)
         availability = self.availability(self.raw, stock)
@@ -364,7 +366,9 @@ def _lowest(variants: tuple[Variant, ...]) -> Money | None:
     """The "from" price of a product that states none: of what can be ordered, else of all."""
     orderable = [variant for variant in variants if variant.availability.orderable] or list(variants)
     prices = [variant.price for variant in orderable if variant.price is not None]
-    return min((price for price in prices if price.currency == prices[0].currency), key=lambda p: p.amount, default=None)
+    return min(
+        (price for price in prices if price.currency == prices[0].currency), key=lambda p: p.amount, default=None
+    )
 
 
 def _best(variants: tuple[Variant, ...]) -> Availability:

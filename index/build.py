@@ -1,0 +1,403 @@
+"""Building the index: read the catalog, embed what changed, publish a version. A run that fails changes nothing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.clean import is_cjk
+from index.documents import DocumentIndex, read_documents
+from index.encoders import Encoder, document_text, script_of
+from index.facets import Facets
+from index.keywords import KeywordIndex
+from index.ngrams import NgramIndex
+from index.product import Product
+from index.products import ProductStore, ProductWriter
+from index.readers import Notes, read_rows
+from index.snapshot import Layout, Snapshot, index_versions
+from index.vectors import FaissStore
+from index.words import WordIndex
+from storage.errors import Damaged, InvalidInput, NotFound
+from storage.publish import Versions
+from storage.rows import Rejects, RowProblem
+from storage.settings import ShopSettings
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total), total 0 where it is not known; stages are "read", "embed" and "index"."""
+
+MOST_REMOVED: Final = 0.2
+HAN_SHARE: Final = 0.01  # of the products; fewer Chinese ones are strays that do not pay for a second encoder
+_HASH_BYTES: Final = 16
+_CHUNK: Final = 2_048  # texts handed to an encoder at once
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a run did. `embedded` and `reused` count vectors, in all spaces; `bad_fields` optional values that became null."""
+
+    version: str
+    products: int
+    embedded: int
+    reused: int
+    removed: int
+    rejected: int
+    rejected_file: str | None
+    rejected_reasons: dict[str, int]
+    bad_fields: dict[str, int]
+    unused_columns: dict[str, int]
+    documents: int
+    spaces: tuple[str, ...]
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as one JSON object."""
+        return asdict(self)
+
+
+def build_index(
+    catalog: Path,
+    shop: Path,
+    settings: ShopSettings,
+    encoders: Callable[[str], Encoder],
+    documents: Path | None = None,
+    *,
+    update: bool = False,
+    allow_shrink: bool = False,
+    max_rejected: float = 0.01,
+    rejected: Path | None = None,
+    progress: Progress | None = None,
+) -> BuildReport:
+    """Builds and publishes a version of the shop's index.
+
+    Args:
+        catalog: the whole catalog, or with `update` the products to add or replace.
+        shop: the shop's folder.
+        settings: its settings; columns, currency and languages are used.
+        encoders: gives the encoder of a space, and is asked only for the spaces that the shop needs.
+        documents: a folder of Markdown files; without one the documents of the version before are kept.
+        update: keep the products that `catalog` does not name.
+        allow_shrink: allow more than a fifth of the products to disappear.
+        max_rejected: share of rows that may be rejected, 0 to 1.
+        rejected: where to write rejected rows, by default a file in `<shop>/rejected/`.
+        progress: called as the work goes on.
+
+    Raises:
+        InvalidInput: the catalog cannot be read, holds no product, or would remove too many.
+        TooManyRejected: more rows than allowed were rejected.
+        Conflict: another process is building this shop's index.
+        Unavailable: the disk is full. In every case the version before is served on.
+    """
+    started = time.perf_counter()
+    versions = index_versions(shop)
+    with versions.lock():
+        versions.sweep()
+        before = _before(versions, update=update)
+        with versions.stage() as folder, _full_disk(versions.root):
+            run = _Run(Layout(folder), before, settings, encoders, progress or _silent)
+            reading = run.read(catalog, update=update, max_rejected=max_rejected, rejected=rejected, shop=shop)
+            removed = _removed(before, run.writer, update=update, allow_shrink=allow_shrink)
+            meta = run.index(documents)
+            version = versions.publish(folder, meta | {"catalog": catalog.name}).name
+        versions.sweep()
+    return BuildReport(
+        version=version,
+        products=len(run.writer),
+        embedded=run.embedded,
+        reused=run.reused,
+        removed=removed,
+        **reading,
+        documents=int(meta["documents"]),
+        spaces=tuple(meta["encoders"]),
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+class _Run:
+    """One build, from the catalog's rows to a complete folder."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        before: Snapshot | None,
+        settings: ShopSettings,
+        encoders: Callable[[str], Encoder],
+        progress: Progress,
+    ) -> None:
+        self.layout = layout
+        self.before = before
+        self.settings = settings
+        self.encoders = encoders
+        self.progress = progress
+        self.writer = ProductWriter(layout.products)
+        self.embedded = 0
+        self.reused = 0
+
+    def read(
+        self, catalog: Path, *, update: bool, max_rejected: float, rejected: Path | None, shop: Path
+    ) -> dict[str, Any]:
+        """Validates the catalog's rows into the product store; rejected rows are written before anything can fail."""
+        rejects, notes, total = Rejects(), Notes(), 0
+        if update and self.before is not None:
+            self.writer.copy(self.before.products)
+        for line, item in read_rows(catalog, self.settings.catalog.columns, self.settings.currency, notes):
+            total += 1
+            if isinstance(item, RowProblem):
+                rejects.add_problem(item)
+            elif (replaced := self.writer.put(line, item)) is not None and replaced[0]:
+                reason = "duplicate id: a later row replaced it"
+                rejects.add(replaced[0], reason, json.loads(replaced[1]))
+            if total % 500 == 0:
+                self.progress("read", total, 0)
+        self.progress("read", total, total)
+        file = None
+        if rejects.count:
+            stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+            file = rejected or shop / "rejected" / f"{catalog.name.split('.')[0]}-{stamp}.jsonl"
+            rejects.write(file)
+        rejects.check(total, max_rejected)
+        if not len(self.writer):
+            raise InvalidInput(f"{catalog} holds no usable product.", "Give a catalog with at least id and title.")
+        return {
+            "rejected": rejects.count,
+            "rejected_file": str(file) if file else None,
+            "rejected_reasons": rejects.by_reason,
+            "bad_fields": dict(notes.bad.most_common()),
+            "unused_columns": dict(notes.unused.most_common()),
+        }
+
+    def index(self, documents_folder: Path | None) -> dict[str, Any]:
+        """Writes every part of the snapshot; returns the facts for its manifest."""
+        self.writer.close()
+        store = ProductStore(self.layout.products)
+        documents = self._documents(documents_folder)
+        hashes, han = _looked_at(store)
+        spaces = self._spaces(han, documents)
+        texts = self.layout.part("texts")
+        texts.mkdir()
+        np.save(texts / "hashes.npy", hashes, allow_pickle=False)
+        total = sum(int(np.count_nonzero(held)) for held in spaces.values())
+        used = {}
+        for space, held in spaces.items():
+            encoder = self.encoders(space)
+            used[space] = encoder
+            vectors = self._vectors(space, encoder, store, hashes, held, total)
+            folder = self.layout.vectors(space)
+            folder.mkdir(parents=True)
+            FaissStore.build(vectors, np.flatnonzero(held).astype(np.int64)).save(folder)
+            np.save(texts / f"{space}.npy", held, allow_pickle=False)
+        self._write_parts(store, self._embedded_documents(documents, used))
+        return {
+            "products": len(store),
+            "documents": len(documents),
+            "currency": self.settings.currency,
+            "encoders": {space: encoder.hash for space, encoder in used.items()},
+        }
+
+    def _write_parts(self, store: ProductStore, documents: DocumentIndex) -> None:
+        titles: list[str] = []
+        parts: dict[str, Callable[[Path], None]] = {
+            "keywords": lambda folder: _built_keywords(store, folder, titles),
+            "facets": lambda folder: Facets.build(store, store.row_of).save(folder),
+            "ngrams": lambda folder: NgramIndex.build(titles).save(folder),
+            "words": lambda folder: WordIndex.build(store).save(folder),
+            "documents": documents.save,
+        }
+        for done, (name, write) in enumerate(parts.items()):
+            self.progress("index", done, len(parts))
+            folder = self.layout.part(name)
+            folder.mkdir()
+            write(folder)
+        self.progress("index", len(parts), len(parts))
+
+    def _documents(self, folder: Path | None) -> DocumentIndex:
+        if folder is not None:
+            return DocumentIndex(tuple(read_documents(folder)))
+        return self.before.documents if self.before is not None else DocumentIndex()
+
+    def _spaces(self, han: NDArray[np.bool_], documents: DocumentIndex) -> dict[str, NDArray[np.bool_]]:
+        """The vector spaces that the shop carries, each with the rows that it holds, (products,).
+
+        "han" is multilingual and holds everything, so that a Chinese question finds English products; "latin" holds what is
+        mostly Latin. A shop in one script carries one space.
+        """
+        asked = "languages" in self.settings.model_fields_set and "zh" in self.settings.languages
+        told = any(document.language.startswith("zh") for document in documents.documents)
+        spaces = {}
+        if not (asked or told or han.mean() >= HAN_SHARE):
+            return {"latin": np.ones_like(han)}
+        if not han.all():
+            spaces["latin"] = ~han
+        return spaces | {"han": np.ones_like(han)}
+
+    def _vectors(
+        self,
+        space: str,
+        encoder: Encoder,
+        store: ProductStore,
+        hashes: NDArray[np.uint8],
+        held: NDArray[np.bool_],
+        total: int,
+    ) -> NDArray[np.float32]:
+        """(held rows, dim): taken from the version before where the text is the same, else embedded."""
+        rows = np.flatnonzero(held)
+        vectors = np.empty((len(rows), encoder.dim), np.float32)
+        known = self._known(space, encoder, store, hashes, rows)
+        for place, vector in known:
+            vectors[place] = vector
+        reused = np.zeros(len(rows), np.bool_)
+        reused[[place for place, _ in known]] = True
+        self.reused += len(known)
+        self.progress("embed", self.embedded + self.reused, total)
+        new = np.flatnonzero(~reused)
+        for start in range(0, len(new), _CHUNK):
+            chunk = new[start : start + _CHUNK]
+            texts = [document_text(store.get(int(rows[place]))) for place in chunk]
+            vectors[chunk] = encoder.encode_documents(texts, self._counting(total))
+        return vectors
+
+    def _known(
+        self, space: str, encoder: Encoder, store: ProductStore, hashes: NDArray[np.uint8], rows: NDArray[np.intp]
+    ) -> list[tuple[int, NDArray[np.float32]]]:
+        """(place in `rows`, vector) of the products whose text the same encoder has embedded before."""
+        before = self.before
+        if before is None or before.encoder_hashes.get(space) != encoder.hash:
+            return []
+        texts = Layout(before.folder).part("texts")
+        old_hashes = np.load(texts / "hashes.npy", allow_pickle=False)
+        old_held = np.load(texts / f"{space}.npy", allow_pickle=False)
+        places, old_rows = [], []
+        wanted = {int(row): place for place, row in enumerate(rows)}
+        for row, product_id in enumerate(store.ids()):
+            old = before.row_of(product_id) if row in wanted else None
+            if old is not None and old_held[old] and np.array_equal(old_hashes[old], hashes[row]):
+                places.append(wanted[row])
+                old_rows.append(old)
+        if not places:
+            return []
+        return list(zip(places, before.vectors[space].vectors_of(np.array(old_rows, np.int64)), strict=True))
+
+    def _embedded_documents(self, documents: DocumentIndex, used: Mapping[str, Encoder]) -> DocumentIndex:
+        """The documents with vectors of their passages; those that the same encoder embedded before are taken over."""
+        passages = documents.passages
+        vectors, places = {}, {}
+        for space, encoder in used.items():
+            chosen = [place for place, passage in enumerate(passages) if _belongs(space, passage.text, used)]
+            texts = [passages[place].embedded for place in chosen]
+            known = _embedded_before(self.before, space, encoder)
+            new = [text for text in dict.fromkeys(texts) if text not in known]
+            known |= dict(zip(new, encoder.encode_documents(new), strict=True))
+            vectors[space] = np.array([known[text] for text in texts], np.float32).reshape(-1, encoder.dim)
+            places[space] = np.array(chosen, np.int64)
+        return DocumentIndex(documents.documents, vectors, places)
+
+    def _counting(self, total: int) -> Callable[[int], None]:
+        def count(done: int) -> None:
+            self.embedded += done
+            self.progress("embed", self.embedded + self.reused, total)
+
+        return count
+
+
+def _before(versions: Versions, *, update: bool) -> Snapshot | None:
+    """The version before, whose vectors are taken over; None where there is none or it cannot be read any more."""
+    try:
+        folder = versions.current()
+        before = None if folder is None else Snapshot.load(folder)
+    except Damaged as error:
+        if update:
+            raise
+        logger.warning("Embedding everything again: %s", error.message)
+        before = None
+    if update and before is None:
+        raise NotFound("There is no index to update.", "Run it once without --update.")
+    return before
+
+
+def _removed(before: Snapshot | None, writer: ProductWriter, *, update: bool, allow_shrink: bool) -> int:
+    """How many products of the version before are gone.
+
+    Raises:
+        InvalidInput: more than a fifth of them, and that was not allowed: a truncated export looks just like that.
+    """
+    if before is None or update:
+        return 0
+    gone = sum(product_id not in writer for product_id in before.products.ids())
+    if gone > MOST_REMOVED * len(before) and not allow_shrink:
+        raise InvalidInput(
+            f"This catalog would remove {gone} of {len(before)} products, more than {MOST_REMOVED:.0%}.",
+            "Check that it is complete; --allow-shrink publishes it all the same, --update keeps what it does not name.",
+        )
+    return gone
+
+
+def _looked_at(products: Iterable[Product]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """(products, 16) hashes of what is embedded, and (products,) whether it is mostly Chinese, Japanese or Korean."""
+    hashes, han = bytearray(), []
+    for product in products:
+        text = document_text(product)
+        hashes += blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_HASH_BYTES).digest()
+        han.append(_is_han(text))
+    return np.frombuffer(bytes(hashes), np.uint8).reshape(-1, _HASH_BYTES), np.array(han, np.bool_)
+
+
+def _is_han(text: str) -> bool:
+    """Whether at least a fifth of the letters are; a Chinese character says as much as several Latin ones."""
+    if script_of(text) == "latin":
+        return False
+    letters = sum(map(str.isalpha, text))
+    return sum(map(is_cjk, text)) * 5 >= letters
+
+
+def _belongs(space: str, text: str, used: Mapping[str, Encoder]) -> bool:
+    """Whether a passage is embedded in a space: in "han" all are, in "latin" what is not mostly Chinese."""
+    return space == "han" or "han" not in used or not _is_han(text)
+
+
+def _embedded_before(before: Snapshot | None, space: str, encoder: Encoder) -> dict[str, NDArray[np.float32]]:
+    if before is None or before.encoder_hashes.get(space) != encoder.hash or space not in before.documents.vectors:
+        return {}
+    passages: Sequence[Any] = before.documents.passages
+    pairs = zip(before.documents.places[space], before.documents.vectors[space], strict=True)
+    return {passages[place].embedded: vector for place, vector in pairs}
+
+
+def _built_keywords(store: ProductStore, folder: Path, titles: list[str]) -> None:
+    """Builds the keyword index and gathers the titles in the same pass."""
+
+    def gathered() -> Iterator[Product]:
+        for product in store:
+            titles.append(product.title)
+            yield product
+
+    KeywordIndex.build(gathered(), folder)
+
+
+@contextmanager
+def _full_disk(root: Path) -> Iterator[None]:
+    """Puts back the error number of a full disk, which numpy and tantivy drop."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        unnamed = not isinstance(error, OSError) or error.errno is None
+        if unnamed and ("No space left" in str(error) or shutil.disk_usage(root).free < 2**16):
+            raise OSError(errno.ENOSPC, "No space left on device", str(root)) from error
+        raise
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""

@@ -1,0 +1,189 @@
+"""Keyword search with tantivy: BM25 over weighted fields, English stemmed, Chinese as character pairs.
+
+A query is never parsed: it is taken apart into words here, so that AND, quotes, SQL and brackets are words like others.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.clean import is_cjk
+from index.product import Product
+from storage.errors import Damaged
+
+if TYPE_CHECKING:
+    import tantivy
+
+# A word counts where it stands: what it is called before what is told about it.
+WEIGHTS: Final = {"title": 4.0, "brand": 2.0, "codes": 4.0, "categories": 1.5, "attributes": 1.5, "description": 1.0}
+_TIES: Final = 0.2  # share of the other fields' scores that is added to the best field's
+_QUERY_CHARACTERS: Final = 2_000
+_QUERY_WORDS: Final = 48
+_FEW: Final = 2_000  # so many allowed rows are named to the engine; more are filtered behind it
+_ANALYZER: Final = "aisle"
+_RUN: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+")
+_GLUE: Final = re.compile(r"(?<=\w)[-./_](?=\w)")
+_HEAP: Final = 64 * 2**20
+
+Rows = NDArray[np.int64]
+Scores = NDArray[np.float32]
+
+
+class KeywordIndex:
+    """The keyword index of one snapshot. Safe to share between threads."""
+
+    def __init__(self, index: tantivy.Index, size: int) -> None:
+        self._index = index
+        self._size = size
+        self._analyzer = _analyzer()
+        index.register_tokenizer(_ANALYZER, self._analyzer)
+        index.reload()
+        self._searcher = index.searcher()
+        self._schema = index.schema
+
+    @classmethod
+    def build(cls, products: Iterable[Product], folder: Path) -> Self:
+        """Indexes products in the order of their rows, into an existing empty folder, which is then complete."""
+        import tantivy
+
+        index = tantivy.Index(_schema(), path=str(folder))
+        index.register_tokenizer(_ANALYZER, _analyzer())
+        # One thread, so that documents keep the order of the rows and equal catalogs give equal results.
+        writer = index.writer(_HEAP, 1)
+        size = 0
+        for product in products:
+            writer.add_document(tantivy.Document(row=size, **_texts(product)))
+            size += 1
+        writer.commit()
+        writer.wait_merging_threads()
+        for lock in folder.glob(".tantivy-*.lock"):
+            lock.unlink()
+        return cls(index, size)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Opens what `build` wrote; the caller has checked the hashes."""
+        import tantivy
+
+        try:
+            index = tantivy.Index.open(str(folder))
+            return cls(index, index.searcher().num_docs)
+        except (ValueError, OSError) as error:
+            raise Damaged(f"{folder} holds no keyword index: {error}.", "Build the index again.") from error
+
+    def __len__(self) -> int:
+        """How many products it holds."""
+        return self._size
+
+    def search(self, text: str, k: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Scores]:
+        """The `k` best allowed rows with their BM25 scores, best first; fewer where fewer have any of the words.
+
+        `allowed` is a mask over all rows, True where a row may be found.
+        """
+        import tantivy
+
+        query = self._query(text)
+        room = self._size if allowed is None else int(np.count_nonzero(allowed))
+        k = min(k, room)
+        if query is None or k <= 0:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        if allowed is not None and room <= _FEW < self._size:
+            named = tantivy.Query.term_set_query(self._schema, "row", np.flatnonzero(allowed).tolist())
+            must = (tantivy.Occur.Must, tantivy.Query.const_score_query(named, 0.0))
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), must])
+        wanted = k
+        while True:
+            rows, scores = self._run(query, wanted)
+            exhausted = len(rows) < wanted
+            if allowed is not None:
+                kept = allowed[rows]
+                rows, scores = rows[kept], scores[kept]
+            if exhausted or len(rows) >= k:
+                order = np.lexsort((rows, -scores))[:k]
+                return rows[order], scores[order]
+            wanted = min(wanted * 4, self._size)
+
+    def _run(self, query: tantivy.Query, limit: int) -> tuple[Rows, Scores]:
+        hits = self._searcher.search(query, limit, count=False).hits
+        addresses = [address for _, address in hits]
+        rows = self._searcher.fast_field_values("row", addresses) if addresses else []
+        return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
+
+    def _query(self, text: str) -> tantivy.Query | None:
+        """Any of the words; a word scores by its best field, so that a title is not outdone by a long description."""
+        import tantivy
+
+        words = dict.fromkeys(self._analyzer.analyze(_spread(text[:_QUERY_CHARACTERS], pairs_only=True)))
+        parts = []
+        for word in list(words)[:_QUERY_WORDS]:
+            fields = [
+                tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word, "freq"), weight)
+                for field, weight in WEIGHTS.items()
+            ]
+            parts.append((tantivy.Occur.Should, tantivy.Query.disjunction_max_query(fields, _TIES)))
+        return tantivy.Query.boolean_query(parts) if parts else None
+
+
+def _schema() -> tantivy.Schema:
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("row", indexed=True, fast=True)
+    for field in WEIGHTS:
+        builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
+    return builder.build()
+
+
+def _analyzer() -> tantivy.TextAnalyzer:
+    import tantivy
+
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    for step in (
+        tantivy.Filter.remove_long(60),
+        tantivy.Filter.lowercase(),
+        tantivy.Filter.ascii_fold(),
+        tantivy.Filter.stopword("english"),
+        tantivy.Filter.stemmer("english"),
+    ):
+        builder = builder.filter(step)
+    return builder.build()
+
+
+def _texts(product: Product) -> dict[str, Any]:
+    """The text of each field, spread for the analyzer."""
+    attributes = [value for values in product.attributes.values() for value in values]
+    attributes += [option for variant in product.variants for option in variant.options.values()]
+    texts = {
+        "title": product.title,
+        "brand": product.brand,
+        "codes": " ".join(code for code in (product.mpn, product.gtin) if code),
+        "categories": " ".join(product.categories),
+        "attributes": " ".join(dict.fromkeys(attributes)),
+        "description": product.description,
+    }
+    return {field: _spread(text) for field, text in texts.items() if text}
+
+
+def _spread(text: str, *, pairs_only: bool = False) -> str:
+    """Text for a tokenizer that knows only spaces: Chinese in characters and pairs, glued model numbers also whole.
+
+    `"蓝牙耳机 WH-1000"` → `"蓝 牙 耳 机 蓝牙 牙耳 耳机 WH 1000 WH1000"`. In a query (`pairs_only`) single characters count
+    only where they stand alone: 机 is in every machine.
+    """
+    text = unicodedata.normalize("NFKC", text)
+    if any(map(is_cjk, text)):
+        text = _RUN.sub(lambda match: f" {_pairs(match.group(), pairs_only)} ", text)
+    glued = [_GLUE.sub("", word) for word in text.split() if _GLUE.search(word) and any(map(str.isdigit, word))]
+    return " ".join([text, *glued])
+
+
+def _pairs(run: str, pairs_only: bool) -> str:
+    pairs = [run[at : at + 2] for at in range(len(run) - 1)]
+    return " ".join(pairs if pairs_only and pairs else [*run, *pairs])

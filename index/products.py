@@ -1,0 +1,141 @@
+"""The records of all products, on disk: a read-only SQLite file, so that a large catalog costs no resident memory."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from index.product import Product
+from storage.errors import Damaged
+
+FILE = "products.sqlite"
+_CACHED = 8_192
+
+_SCHEMA = """
+CREATE TABLE products (
+    row INTEGER PRIMARY KEY,      -- 0 … n-1, the row of vectors, facets and keywords too
+    id TEXT NOT NULL UNIQUE,
+    line INTEGER NOT NULL,        -- where it stood in the catalog that is being read; 0 where an older version had it
+    body TEXT NOT NULL            -- the product as JSON, without what is at its default
+) STRICT
+"""
+
+
+class ProductStore:
+    """Products of one snapshot by row or id. Safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        self._local = threading.local()
+        try:
+            self._size = int(self._connection().execute("SELECT count(*) FROM products").fetchone()[0])
+        except sqlite3.DatabaseError as error:
+            raise Damaged(f"{path} holds no products: {error}.", "Build the index again.") from error
+        self.get = lru_cache(maxsize=_CACHED)(self._get)
+
+    def __len__(self) -> int:
+        """How many products there are."""
+        return self._size
+
+    def __iter__(self) -> Iterator[Product]:
+        """All products in the order of their rows."""
+        for _, body in bodies(self._connection()):
+            yield Product.model_validate_json(body)
+
+    def ids(self) -> Iterator[str]:
+        """The ids of all products in the order of their rows."""
+        for (product_id,) in self._connection().execute("SELECT id FROM products ORDER BY row"):
+            yield product_id
+
+    def row_of(self, product_id: str) -> int | None:
+        """The row of the product with that id, or None."""
+        found = self._connection().execute("SELECT row FROM products WHERE id = ?", (product_id,)).fetchone()
+        return None if found is None else int(found[0])
+
+    def _get(self, row: int) -> Product:
+        """The product of `row`; raises `IndexError` for a row that there is not."""
+        found = self._connection().execute("SELECT body FROM products WHERE row = ?", (int(row),)).fetchone()
+        if found is None:
+            raise IndexError(f"row {row} of {self._size}")
+        return Product.model_validate_json(found[0])
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            # `immutable` spares locks and journals: a published file never changes.
+            connection = self._local.connection = sqlite3.connect(self._uri, uri=True)
+        return connection
+
+
+class ProductWriter:
+    """Collects the products of a build; rows stay dense, because nothing is removed while it runs."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        with disk_trouble():
+            # The file is thrown away when the build fails and fsynced before it is published.
+            self._connection.execute("PRAGMA journal_mode = OFF")
+            self._connection.execute("PRAGMA synchronous = OFF")
+            self._connection.execute(_SCHEMA)
+            self._connection.execute("BEGIN")
+        self._next = 0
+
+    def put(self, line: int, product: Product) -> tuple[int, str] | None:
+        """Adds a product, or replaces the one of the same id in its row; returns (line, JSON) of the one replaced."""
+        body = product.model_dump_json(exclude_defaults=True)
+        with disk_trouble():
+            query = "SELECT row, line, body FROM products WHERE id = ?"
+            found = self._connection.execute(query, (product.id,)).fetchone()
+            if found is not None:
+                self._connection.execute("UPDATE products SET line = ?, body = ? WHERE row = ?", (line, body, found[0]))
+                return int(found[1]), str(found[2])
+            values = (self._next, product.id, line, body)
+            self._connection.execute("INSERT INTO products VALUES (?, ?, ?, ?)", values)
+        self._next += 1
+        return None
+
+    def copy(self, products: Iterable[Product]) -> None:
+        """Takes over the products of an older version, as if they stood at line 0."""
+        for product in products:
+            self.put(0, product)
+
+    def __len__(self) -> int:
+        """How many products there are so far."""
+        return self._next
+
+    def __iter__(self) -> Iterator[Product]:
+        """All products in the order of their rows."""
+        for _, body in bodies(self._connection):
+            yield Product.model_validate_json(body)
+
+    def __contains__(self, product_id: str) -> bool:
+        """Whether a product of that id was put."""
+        return self._connection.execute("SELECT 1 FROM products WHERE id = ?", (product_id,)).fetchone() is not None
+
+    def close(self) -> None:
+        """Writes everything to the file."""
+        with disk_trouble():
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
+            self._connection.close()
+
+
+def bodies(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
+    """(row, JSON) of all products, in order."""
+    yield from connection.execute("SELECT row, body FROM products ORDER BY row")
+
+
+@contextmanager
+def disk_trouble() -> Iterator[None]:
+    """SQLite's own word for a full disk as the `OSError` that everything else raises."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, str(error)) from error
+        raise

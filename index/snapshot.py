@@ -1,0 +1,128 @@
+"""One published version of the index: everything that serving reads, loaded together and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from index.documents import DocumentIndex
+from index.facets import Facets
+from index.keywords import KeywordIndex
+from index.ngrams import NgramIndex
+from index.products import FILE, ProductStore
+from index.vectors import FaissStore, VectorStore
+from index.words import WordIndex
+from storage.errors import Damaged
+from storage.publish import Versions, read_manifest
+
+if TYPE_CHECKING:
+    from index.encoders import Encoder
+
+KIND: Final = "index"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the parts of a snapshot lie in its folder."""
+
+    root: Path
+
+    @property
+    def products(self) -> Path:
+        """The records."""
+        return self.root / FILE
+
+    def part(self, name: str) -> Path:
+        """The folder of a part: facets, keywords, ngrams, words, documents, texts."""
+        return self.root / name
+
+    def vectors(self, space: str) -> Path:
+        """The folder of a vector space."""
+        return self.root / "vectors" / space
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A version of the index. Rows 0 … n-1 mean the same product in every part.
+
+    `vectors` maps each space that the shop carries to its store, `encoder_hashes` to the hash of the encoder that made it.
+    """
+
+    folder: Path
+    version: str
+    created_at: str
+    encoder_hashes: Mapping[str, str]
+    products: ProductStore
+    facets: Facets
+    keywords: KeywordIndex
+    ngrams: NgramIndex
+    words: WordIndex
+    vectors: Mapping[str, VectorStore]
+    documents: DocumentIndex
+
+    @classmethod
+    def load(cls, folder: Path, encoders: Mapping[str, Encoder] | None = None) -> Self:
+        """Loads a published folder after verifying the hash of every file.
+
+        Args:
+            folder: one version, for example what `current_index` returns.
+            encoders: those that will ask; given, they must be the ones that made the vectors.
+
+        Raises:
+            NotFound: the folder or its manifest is missing.
+            Damaged: a file is not what was published, or an encoder is not the one that made the vectors.
+        """
+        manifest = read_manifest(folder, KIND)
+        layout = Layout(folder)
+        hashes: dict[str, str] = manifest.meta["encoders"]
+        products = ProductStore(layout.products)
+        snapshot = cls(
+            folder=folder,
+            version=folder.name,
+            created_at=manifest.created_at,
+            encoder_hashes=hashes,
+            products=products,
+            facets=Facets.load(layout.part("facets"), products.row_of),
+            keywords=KeywordIndex.load(layout.part("keywords")),
+            ngrams=NgramIndex.load(layout.part("ngrams")),
+            words=WordIndex.load(layout.part("words")),
+            vectors={space: FaissStore.load(layout.vectors(space)) for space in hashes},
+            documents=DocumentIndex.load(layout.part("documents")),
+        )
+        if encoders is not None:
+            snapshot.require(encoders)
+        return snapshot
+
+    def require(self, encoders: Mapping[str, Encoder]) -> None:
+        """Refuses encoders other than those that made the vectors; one that is missing is allowed.
+
+        Raises:
+            Damaged: an encoder of a space that the snapshot carries has another hash.
+        """
+        for space, expected in self.encoder_hashes.items():
+            if space in encoders and encoders[space].hash != expected:
+                raise Damaged(
+                    f"The index {self.version} was made by the {space} encoder {expected[:12]}…, "
+                    f"the one loaded is {encoders[space].hash[:12]}….",
+                    "Run `launch.py index` again, or activate the encoder that belongs to it.",
+                )
+
+    def row_of(self, product_id: str) -> int | None:
+        """The row of the product with that id, or None."""
+        return self.products.row_of(product_id)
+
+    def __len__(self) -> int:
+        """How many products it has."""
+        return len(self.products)
+
+
+def index_versions(shop: Path) -> Versions:
+    """The versions of a shop's index."""
+    return Versions(shop / "index", KIND)
+
+
+def current_index(shop: Path) -> Path | None:
+    """The folder of the index to serve, verified; None where none was built. Raises `Damaged` where none is whole."""
+    return index_versions(shop).current()
