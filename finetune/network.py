@@ -1,0 +1,122 @@
+"""Building the torch network to train: base weights, method, optimizer groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from bot.intent_network import IntentNetwork
+from storage.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from index.pretrained import Pretrained
+
+METHODS = ("full", "lora", "head")
+BASES = {"latin": "minilm", "han": "e5"}
+
+LORA_RANK = 16
+LORA_ALPHA = 32
+LORA_TARGETS = ("query", "key", "value", "dense")
+"""Attention and feed-forward, by the names in `BertModel`."""
+
+
+def load_base(space: str, base_model: str | None) -> Pretrained:
+    """The encoder to start from: the packaged one of the script, or a folder or Hugging Face id of a BERT-like model.
+
+    Raises:
+        NotFound: there is no such model.
+
+    """
+    from index.pretrained import load_pretrained
+
+    return load_pretrained(BASES[space]) if base_model is None else _load_other(base_model)
+
+
+def _load_other(name: str) -> Pretrained:
+    from tokenizers import Tokenizer
+    from transformers import AutoModel, AutoTokenizer
+
+    from index.pretrained import Pretrained
+    from storage.publish import sha256_file
+
+    try:
+        model = AutoModel.from_pretrained(name, attn_implementation="sdpa")
+        fast = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise NotFound(
+            f"The base model {name} cannot be loaded: {str(error).splitlines()[0]}",
+            "Give a folder with config.json, tokenizer.json and model.safetensors, or a Hugging Face id.",
+        ) from error
+    tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    file = Path(name) / "model.safetensors"
+    return Pretrained(
+        name=name,
+        model=model.eval(),
+        tokenizer=tokenizer,
+        max_tokens=int(model.config.max_position_embeddings),
+        pad_id=int(model.config.pad_token_id or 0),
+        hash=sha256_file(file) if file.is_file() else str(getattr(model.config, "_commit_hash", "") or ""),
+    )
+
+
+def build_network(base: Pretrained, labels: int, method: str) -> IntentNetwork:
+    """The network with the weights that `method` trains unfrozen.
+
+    The word embeddings stay frozen in every method: they are half of MiniLM's and most of e5's weights, a shop's log
+    touches few of them, and an untouched table is shared with the search encoder.
+    """
+    if method not in METHODS:
+        raise InvalidInput(f"The method {method!r} is unknown.", f"Choose one of {', '.join(METHODS)}.")
+    encoder: Any = base.model
+    for parameter in encoder.parameters():
+        parameter.requires_grad_(method == "full")
+    encoder.embeddings.word_embeddings.weight.requires_grad_(False)
+    if method == "lora":
+        encoder = add_lora(encoder)
+    return IntentNetwork(encoder, labels)
+
+
+def add_lora(encoder: nn.Module) -> nn.Module:
+    """The encoder with low-rank adapters on attention and feed-forward (Hu et al. 2021)."""
+    import peft
+
+    config = peft.LoraConfig(r=LORA_RANK, lora_alpha=LORA_ALPHA, lora_dropout=0.05, target_modules=list(LORA_TARGETS))
+    return peft.get_peft_model(encoder, config)  # type: ignore[arg-type]
+
+
+def word_embeddings(network: IntentNetwork) -> nn.Module:
+    """The table that turns token ids into vectors (also under adapters)."""
+    return network.encoder.get_input_embeddings()
+
+
+def adapter_state(network: IntentNetwork) -> dict[str, torch.Tensor]:
+    """The trained low-rank matrices by name; empty where there are none."""
+    return {name: value for name, value in network.encoder.state_dict().items() if "lora_" in name}
+
+
+def head_state(network: IntentNetwork) -> dict[str, torch.Tensor]:
+    """The trained weights outside the encoder by name."""
+    return {name: value for name, value in network.state_dict().items() if not name.startswith("encoder.")}
+
+
+def parameter_groups(network: IntentNetwork, rate: float, head_rate: float) -> list[dict[str, Any]]:
+    """Encoder and head with their learning rates; biases and norms without weight decay."""
+    groups: list[dict[str, Any]] = []
+    for inside, lr in ((True, rate), (False, head_rate)):
+        for decayed in (True, False):
+            found = list(_trained(network, inside, decayed))
+            if found:
+                groups.append({"params": found, "lr": lr, "weight_decay": 0.01 if decayed else 0.0})
+    return groups
+
+
+def _trained(network: IntentNetwork, inside: bool, decayed: bool) -> Iterator[nn.Parameter]:
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad and name.startswith("encoder.") == inside and (parameter.ndim > 1) == decayed:
+            yield parameter
