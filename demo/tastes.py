@@ -67,7 +67,7 @@ class Shelf:
         colors = (self.colors * shopper.color_liking).max(axis=1)  # (n, C) -> (n,)
         fitting = -shopper.price_sensitivity * np.abs(self.price_place - shopper.price)
         liking = 1.5 * self.quality + shopper.brand_liking[self.brands] + colors + fitting
-        return np.asarray(liking + 2.5 * same_language - 2.0 * ~self.orderable, dtype=np.float64)
+        return np.asarray(liking + 4.0 * same_language - 2.0 * ~self.orderable, dtype=np.float64)
 
 
 def make_shelves(products: Sequence[DemoProduct]) -> dict[str, Shelf]:
