@@ -83,6 +83,7 @@ def orderable(shelf: Shelf, product_id: str, variant_id: str | None) -> Orderabl
     Raises:
         NotFound: there is no such product or variant.
         Conflict: it cannot be ordered now, or a variant must be chosen.
+
     """
     product = shelf.product(product_id)
     if product is None:

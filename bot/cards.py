@@ -18,7 +18,10 @@ class View(BaseModel):
 
 
 class CardReason(View):
-    """Why a card is here: a sentence, and the ids of the events (`event:…`) or constraints (`constraint:…`) behind it."""
+    """Why a card is here.
+
+    A sentence, and the ids of the events (`event:…`) or constraints (`constraint:…`) behind it.
+    """
 
     text: str
     evidence: tuple[str, ...] = ()

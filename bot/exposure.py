@@ -25,7 +25,10 @@ _WRITER = Principal(id="aisle", role=Role.SERVICE)
 
 
 class Exposures:
-    """A queue and one thread that empties it; `close` writes what is left. What a crash loses is at most half a second."""
+    """A queue and one thread that empties it; `close` writes what is left.
+
+    What a crash loses is at most half a second.
+    """
 
     def __init__(self, database: Database, consent: Consent) -> None:
         self._database = database

@@ -1,8 +1,9 @@
 """The check that a reply passes before it leaves: what no record backs is removed and counted (rule 1 of the design).
 
-A `Ledger` holds the records that a turn read. Every sentence is compared with it: an amount of money, a percentage, a number of
-days or a model number that stands in no record takes its sentence out of the reply. Quotes count as records, for they are copied
-from one. The check knows nothing of templates, so a wrong template, or a language model, is caught alike.
+A `Ledger` holds the records that a turn read. Every sentence is compared with it: an amount of money, a percentage, a
+number of days or a model number that stands in no record takes its sentence out of the reply. Quotes count as
+records, for they are copied from one. The check knows nothing of templates, so a wrong template, or a language model,
+is caught alike.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ _MONEY = re.compile(
     rf"{_SIGN}\s?{_NUMBER}|\b{_CODE}\s?{_NUMBER}|{_NUMBER}\s?(?:{_SIGN}|{_CODE}\b|元|块钱?|美元|欧元|英镑|dollars?\b|euros?\b)"
 )
 _SHARE = re.compile(r"\d+(?:\.\d+)?\s?[%％]")
-_DAYS = re.compile(r"\b\d+(?:\s?[–-]\s?\d+)?\s(?:business |working )?days?\b|\d+(?:\s?[–-]\s?\d+)?\s?(?:个工作日|天)", re.IGNORECASE)
+_DAYS = re.compile(
+    r"\b\d+(?:\s?[–-]\s?\d+)?\s(?:business |working )?days?\b|\d+(?:\s?[–-]\s?\d+)?\s?(?:个工作日|天)", re.IGNORECASE
+)
 _MODEL = re.compile(r"(?<![\w.-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?![\w-])", re.ASCII)
 _DIGITS = re.compile(r"\d+")
 _LONG_MODEL = 5
@@ -86,7 +89,10 @@ class Ledger:
             if match[0] not in words and not {int(number) for number in _DIGITS.findall(match[0])} <= self.days:
                 return False
         low = words.casefold()
-        return all(len(match[0]) < _LONG_MODEL or match[0].casefold() in low for match in _MODEL.finditer(_MONEY.sub(" ", rest)))
+        return all(
+            len(match[0]) < _LONG_MODEL or match[0].casefold() in low
+            for match in _MODEL.finditer(_MONEY.sub(" ", rest))
+        )
 
     def checked(self, parts: Iterable[str]) -> list[str]:
         """The parts that records back; the others are counted in `removed`."""
@@ -111,7 +117,11 @@ class Ledger:
         return kept
 
     def _knows_money(self, text: str) -> bool:
-        if any(text == format_money(Money(amount=amount, currency=code), language) for amount, code in self.amounts for language in ("en", "zh")):
+        if any(
+            text == format_money(Money(amount=amount, currency=code), language)
+            for amount, code in self.amounts
+            for language in ("en", "zh")
+        ):
             return True
         money = parse_money(text, self.currency)
         return money is not None and (money.amount, money.currency) in self.amounts

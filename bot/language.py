@@ -13,11 +13,12 @@ _FOREIGN_LETTER = re.compile(
     r"[\u0370-\u03ff\u0400-\u052f\u0530-\u058f\u0590-\u05ff\u0600-\u06ff\u0900-\u0dff\u0e00-\u0e7f\u10a0-\u10ff\u3040-\u30ff\uac00-\ud7af]"
 )
 _MODEL = re.compile(r"\b(?=\w*\d)\w+(?:-\w+)*\b", re.ASCII)
-_FOREIGN_WORDS = frozenset(
-    "bonjour je vous avez voudrais cherche pour une est les des avec merci salut combien quel quelle "
-    "hola quiero busco necesito tienes tienen una para por gracias cuanto cuesta donde los las "
-    "ich suche haben sie einen eine und für nicht bitte danke guten wieviel möchte brauche "
-    "ciao vorrei cerco avete grazie quanto costa olá quero você obrigado preciso procuro".split()
+_FOREIGN_WORD = re.compile(
+    r"bonjour|je|vous|avez|voudrais|cherche|pour|une|est|les|des|avec|merci|salut|combien|quel|quelle|"
+    r"hola|quiero|busco|necesito|tienes|tienen|una|para|por|gracias|cuanto|cuesta|donde|los|las|"
+    r"ich|suche|haben|sie|einen|eine|und|für|nicht|bitte|danke|guten|wieviel|möchte|brauche|"
+    r"ciao|vorrei|cerco|avete|grazie|quanto|costa|olá|quero|você|obrigado|preciso|procuro",
+    re.IGNORECASE,
 )
 _SHORT = 2
 
@@ -25,8 +26,8 @@ _SHORT = 2
 def language_of(message: str, before: str = "", wanted: str | None = None) -> str:
     """The language code to answer in.
 
-    `wanted` (the API's `language`) wins where there is such a language. A Chinese character weighs about as much as half an
-    English word; model numbers and a turn of up to two words say nothing against the language so far.
+    `wanted` (the API's `language`) wins where there is such a language. A Chinese character weighs about as much
+    as half an English word; model numbers and a turn of up to two words say nothing against the language so far.
     """
     if wanted in languages():
         return str(wanted)
@@ -46,4 +47,5 @@ def foreign(message: str) -> bool:
     if letters > known:
         return True
     words = {word.casefold() for word in re.findall(r"[^\W\d_]+", message)}
-    return len(words & _FOREIGN_WORDS) >= 3 or (len(words & _FOREIGN_WORDS) >= 2 and len(words) <= 5)
+    strange = sum(bool(_FOREIGN_WORD.fullmatch(word)) for word in words)
+    return strange >= 3 or (strange == 2 and len(words) <= 5)

@@ -1,18 +1,22 @@
-"""Loads what the assistant serves from: snapshot, encoders, search, understanding, intent model. One object, swapped as a whole."""
+"""Loads what the assistant serves from: snapshot, encoders, search, understanding, intent model.
+
+One object, swapped as a whole.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from bot.intent import KIND as INTENT_KIND
-from bot.intent import IntentModel
+from bot.intent import IntentModel, Prediction
 from bot.shelf import Shelf
-from index.encoders import encoder_for
+from index.encoders import Encoder, encoder_for
 from index.product import Product
-from index.snapshot import Snapshot
+from index.snapshot import Snapshot, current_index
 from retrieval.profile import PriceLevels
 from retrieval.search import SearchEngine
 from retrieval.understanding import Understander
@@ -28,13 +32,21 @@ SAMPLE = 5_000
 DEPARTMENTS = 24
 
 
+class Intents(Protocol):
+    """As much of `IntentModel` as a turn needs."""
+
+    def predict(self, messages: Sequence[Mapping[str, object]]) -> Prediction:
+        """The intent of the last user message; messages are {"role", "content"}, oldest first."""
+        ...
+
+
 @dataclass(frozen=True)
 class Parts:
     """What one version of index and models serves with. Immutable: a reload makes another."""
 
     shelf: Shelf
     understander: Understander
-    intents: IntentModel
+    intents: Intents
     levels: PriceLevels
     categories: Mapping[str, tuple[int, int]]
     """Leaf category → (products, median price in minor units of the shop's currency) in the sample."""
@@ -46,8 +58,9 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database) -> Parts:
     Raises:
         Unavailable: there is no index or no intent model yet.
         Damaged: no version is whole.
+
     """
-    folder = Versions(shop / "index", "index").current()
+    folder = current_index(shop)
     if folder is None:
         raise Unavailable(f"{shop} has no index.", "Build one: launch.py index CATALOG --shop DIR.")
     model = Versions(shop / "models" / "intent", INTENT_KIND).current()
@@ -55,21 +68,30 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database) -> Parts:
         raise Unavailable(f"{shop} has no intent model.", "Train one: launch.py finetune intent --promote.")
     snapshot = Snapshot.load(folder)
     encoders = {space: encoder_for(space, shop / "models" / "encoder") for space in snapshot.vectors}
-    return parts_of(snapshot, SearchEngine(snapshot, encoders, lambda: all_offers(database)), IntentModel.load(model), settings, database)
+    snapshot.require(encoders)
+    return parts_of(snapshot, encoders, IntentModel.load(model), settings, database)
 
 
 def parts_of(
-    snapshot: Snapshot, engine: SearchEngine, intents: IntentModel, settings: ShopSettings, database: Database
+    snapshot: Snapshot,
+    encoders: Mapping[str, Encoder],
+    intents: Intents,
+    settings: ShopSettings,
+    database: Database,
 ) -> Parts:
     """The parts around a snapshot that is loaded already."""
     step = max(1, len(snapshot.products) // SAMPLE)
     sample = [snapshot.products.get(row) for row in range(0, len(snapshot.products), step)]
     shelf = Shelf(
         snapshot,
-        engine,
+        SearchEngine(snapshot, encoders, lambda: all_offers(database)),
         lambda ids: offers_for(database, ids),
         popularity(database),
-        tuple(name for name, _ in Counter(each.categories[0] for each in sample if each.categories).most_common(DEPARTMENTS)),
+        tuple(
+            name
+            for name, _ in Counter(each.categories[0] for each in sample if each.categories).most_common(DEPARTMENTS)
+        ),
+        encoders,
     )
     understander = Understander(snapshot.facets, settings.currency, len(snapshot.products))
     return Parts(shelf, understander, intents, PriceLevels.of_products(sample), _categories(sample, settings.currency))

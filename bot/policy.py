@@ -1,7 +1,9 @@
-"""Which task answers a turn: state, intent and understanding in, one decision out. Pure, and the only place that weighs them.
+"""Which task answers a turn: state, intent and understanding in, one decision out.
 
-The model says what the customer wants, the understanding says what was literally said. Where the model doubts and the words
-are plain ("under 50", "blue", "the second one"), the words win.
+Pure, and the only place that weighs them.
+
+The model says what the customer wants, the understanding says what was literally said. Where the model doubts and the
+words are plain ("under 50", "blue", "the second one"), the words win.
 """
 
 from __future__ import annotations
@@ -47,7 +49,10 @@ ACTIONS: tuple[str, ...] = (*LABELS, OUT_OF_SCOPE)
 """What a shop's own labels may map to in shop.toml: the built-in labels name the actions."""
 
 SURE = 0.6
-"""Below this calibrated confidence plain words win over the model. Set by hand; the model is calibrated (ECE in docs)."""
+"""Below this calibrated confidence plain words win over the model. Set by hand.
+
+The model is calibrated (ECE in docs).
+"""
 
 _MORE = re.compile(
     r"^\W*(?:(?:can you |could you |please )*(?:show|see|give)(?: me)? )?(?:(?:any|some|a few) )?(?:more|others?|next)"
@@ -57,16 +62,17 @@ _MORE = re.compile(
     r"(?:的|款|选择|商品|看看|吗|呢|么|了)*\W*$|^\W*(?:再来几[个款件]|还有吗|还有呢|换一批)\W*$",
     re.IGNORECASE,
 )
-_YES = re.compile(
-    r"^\W*(?:yes|yep|yeah|yup|ya|sure|ok(?:ay)?|please do|go ahead|sounds good|do it|of course|fine|great|perfect|alright|"
-    r"y|可以|好的?|行|嗯+|是的?|对的?|要|好啊|好呀|没问题|当然|麻烦了|那就这样)(?:[\s,，]*(?:please|thanks?|do|yes|sure|吧|啊|呀|的|谢谢))*\W*$",
-    re.IGNORECASE,
+_YES_WORDS = (
+    r"yes|yep|yeah|yup|ya|sure|ok(?:ay)?|please do|do (?:it|that)|go ahead|sounds good|of course|fine|great|perfect|"
+    r"all ?right|absolutely|definitely|y|可以|好的?|行|嗯+|是的?|对的?|要|没问题|当然|麻烦了|那就这样"
 )
-_NO = re.compile(
-    r"^\W*(?:no|nope|nah|not now|no thanks?|no thank you|never ?mind|don'?t|cancel|forget it|n|不用了?|不了|不要了?|不是|"
-    r"算了|没事|不必|先不|不|别)(?:[\s,，]*(?:please|thanks?|thank you|it|了|谢谢))*\W*$",
-    re.IGNORECASE,
+_NO_WORDS = (
+    r"no|nope|nah|not now|not really|no thank you|never ?mind|don'?t|cancel|forget it|leave it|n|"
+    r"不用了?|不了|不要了?|不是|算了|没事|不必|先不|不|别"
 )
+_POLITE = r"please|thanks?|thank you|it|then|吧|啊|呀|的|了|谢谢|您|你"
+_YES = re.compile(rf"^\W*(?:{_YES_WORDS})(?:[\s,，!.。]*(?:{_YES_WORDS}|{_POLITE}))*\W*$", re.IGNORECASE)
+_NO = re.compile(rf"^\W*(?:{_NO_WORDS})(?:[\s,，!.。]*(?:{_NO_WORDS}|{_POLITE}))*\W*$", re.IGNORECASE)
 _TAKES_PRODUCTS = frozenset({"ask_product", "compare", "cart_add", "cart_remove"})
 _UNSHAKEN = frozenset({"cart_view", "checkout", "order_status", "ask_policy", "handoff", "complaint"})
 
@@ -85,7 +91,8 @@ def check_actions(mapping: Mapping[str, str]) -> dict[str, str]:
     for label, action in mapping.items():
         if action not in ACTIONS:
             raise InvalidInput(
-                f"shop.toml [intents] maps {label!r} to {action!r}, which is no action.", f"Use one of: {', '.join(ACTIONS)}."
+                f"shop.toml [intents] maps {label!r} to {action!r}, which is no action.",
+                f"Use one of: {', '.join(ACTIONS)}.",
             )
     return dict(mapping)
 
@@ -101,7 +108,8 @@ def decide(
 ) -> Decision:
     """The decision for one turn. `label` may be the shop's own: `mapping` then names the action.
 
-    A label that is neither built in nor mapped is treated as doubtful words: search if they name something, else out of scope.
+    A label that is neither built in nor mapped is treated as doubtful words: search if they name something, else
+    out of scope.
     """
     label = (mapping or {}).get(label, label)
     pending = state.pending
@@ -146,8 +154,10 @@ def _resolution(
     choice = _chosen(pending, understanding, message)
     if choice is not None:
         return Decision("resolved", pending, choice)
-    if pending.kind == "budget" and (understanding.filters.price is not None or re.search(r"\d", message)) and (
-        label in ("refine", "search", "accept") or confidence < SURE
+    if (
+        pending.kind == "budget"
+        and (understanding.filters.price is not None or re.search(r"\d", message))
+        and (label in ("refine", "search", "accept") or confidence < SURE)
     ):
         return Decision("resolved", pending)
     if _YES.match(message) or (label == "accept" and not _says_condition(understanding)):
@@ -164,17 +174,13 @@ def _chosen(pending: Pending, understanding: Understanding, message: str) -> int
     if not pending.options:
         return None
     words = message.casefold()
-    named = [
-        number
-        for number, option in enumerate(pending.options)
-        if re.search(rf"(?<![a-z0-9]){re.escape(option.casefold())}(?![a-z0-9])", words)
-    ]
+    named = [number for number, option in enumerate(pending.options) if _holds(words, option)]
     if len(named) == 1:
         return named[0]
     if named and pending.kind != "facet":
         # "large" inside "extra large": the longest option that was named is the one that was meant.
         longest = max(named, key=lambda number: len(pending.options[number]))
-        if all(pending.options[number].casefold() in pending.options[longest].casefold() for number in named):
+        if all(_holds(pending.options[longest].casefold(), pending.options[number]) for number in named):
             return longest
     if pending.kind in ("variant", "which_product", "which_line", "facet") and len(understanding.ordinals) == 1:
         position = understanding.ordinals[0]
@@ -182,6 +188,11 @@ def _chosen(pending: Pending, understanding: Understanding, message: str) -> int
         if 0 <= index < len(pending.options) and pending.kind != "facet":
             return index
     return None
+
+
+def _holds(text: str, option: str) -> bool:
+    """Whether the option stands in a case-folded text as a word of its own."""
+    return bool(re.search(rf"(?<![a-z0-9]){re.escape(option.casefold())}(?![a-z0-9])", text))
 
 
 def _says_condition(understanding: Understanding) -> bool:

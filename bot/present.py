@@ -25,7 +25,12 @@ def card_of(
     variant = product.variant(variant_id) if variant_id else None
     price = price_of(product, variant)
     list_price = product.list_price
-    reduced = list_price is not None and price is not None and list_price.currency == price.currency and list_price.amount > price.amount
+    reduced = (
+        list_price is not None
+        and price is not None
+        and list_price.currency == price.currency
+        and list_price.amount > price.amount
+    )
     return Card(
         product_id=product.id,
         variant_id=variant.id if variant else None,
@@ -43,7 +48,10 @@ def card_of(
 
 
 def slate_of(found: Found, filters: Filters, voice: Voice, limit: int, asked: Iterable[str] = ()) -> list[Card]:
-    """The first `limit` hits as cards, with the attributes that mattered: asked for, filtered by, or telling them apart."""
+    """The first `limit` hits as cards, with the attributes that mattered.
+
+    Asked for, filtered by, or telling them apart.
+    """
     hits = found.hits[:limit]
     names = [*asked, *filters.attributes, *telling([found.products[each.hit.product_id] for each in hits])]
     cards = []
@@ -62,7 +70,9 @@ def telling(products: Sequence[Product]) -> list[str]:
         for name, values in product.attributes.items():
             filled.setdefault(name, set()).add(values)
             counts[name] = counts.get(name, 0) + 1
-    apart = [name for name in filled if 2 * counts[name] >= len(products) and (len(filled[name]) > 1 or len(products) == 1)]
+    apart = [
+        name for name in filled if 2 * counts[name] >= len(products) and (len(filled[name]) > 1 or len(products) == 1)
+    ]
     return sorted(apart, key=lambda name: -counts[name])
 
 
@@ -124,7 +134,9 @@ def belief_of(belief: Belief, voice: Voice) -> BeliefView:
     """A belief as a sentence with what it rests on: "Likes Acme: 3 views this week"."""
     facts = belief.facts
     counted = [
-        voice.word("count", name, count=int(facts[name])) for name in ("views", "carts", "purchases") if int(facts.get(name, 0)) > 0
+        voice.word("count", name, count=int(facts[name]))
+        for name in ("views", "carts", "purchases")
+        if int(facts.get(name, 0)) > 0
     ]
     named: dict[str, object] = {belief.kind: belief.value}
     if belief.kind == "attribute":
@@ -134,4 +146,6 @@ def belief_of(belief: Belief, voice: Voice) -> BeliefView:
     text = voice.say(
         f"belief.{belief.kind}", events=voice.joined(counted), period=voice.period(int(facts["days"])), **named
     )
-    return BeliefView(kind=belief.kind, value=belief.value, text=text, weight=round(belief.weight, 4), evidence=belief.evidence)
+    return BeliefView(
+        kind=belief.kind, value=belief.value, text=text, weight=round(belief.weight, 4), evidence=belief.evidence
+    )

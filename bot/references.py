@@ -15,8 +15,56 @@ from index.product import Product
 _WORD = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*|[\u3400-\u9fff]")
 _SPLIT = re.compile(r"\b(?:vs\.?|versus|and|or|with|to|against|than)\b|[,，、;；]|和|跟|与|还是|同", re.IGNORECASE)
 _NOISE = frozenset(
-    "a an the of for in on is are it its this that these those one ones and or with to do does can what which how about please "
-    "add cart basket buy take get put me my i want need remove compare between difference better out from".split()
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "for",
+        "in",
+        "on",
+        "is",
+        "are",
+        "it",
+        "its",
+        "this",
+        "that",
+        "these",
+        "those",
+        "one",
+        "ones",
+        "and",
+        "or",
+        "with",
+        "to",
+        "do",
+        "does",
+        "can",
+        "what",
+        "which",
+        "how",
+        "about",
+        "please",
+        "add",
+        "cart",
+        "basket",
+        "buy",
+        "take",
+        "get",
+        "put",
+        "me",
+        "my",
+        "i",
+        "want",
+        "need",
+        "remove",
+        "compare",
+        "between",
+        "difference",
+        "better",
+        "out",
+        "from",
+    ]
 ) | frozenset("的了吗呢把个款件我要加入购物车买删掉去这那和跟对比哪更好区别有是")
 _ENOUGH = 0.6
 """Share of the words of a name that a title must hold to be the product named."""
@@ -24,7 +72,10 @@ _ENOUGH = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The items meant; `off_list` where a position was named that the list does not have, `named` the words that found none."""
+    """The items meant.
+
+    `off_list` where a position was named that the list does not have, `named` the words that found none.
+    """
 
     items: tuple[Item, ...] = ()
     off_list: bool = False
@@ -43,6 +94,7 @@ def resolve(turn: Turn, shown: Sequence[Item] | None = None, assume: bool = True
         turn: the turn; its understanding holds the signs.
         shown: what positions count in, by default the last slate.
         assume: take what the talk is about where the turn names nothing.
+
     """
     listed = turn.state.shown if shown is None else tuple(shown)
     understanding = turn.understanding
@@ -79,7 +131,10 @@ def resolve(turn: Turn, shown: Sequence[Item] | None = None, assume: bool = True
 
 
 def pair(turn: Turn) -> tuple[Item, ...]:
-    """The products to set against each other: positions, names on both sides of an "and", else the first of those shown."""
+    """The products to set against each other.
+
+    Positions, names on both sides of an "and", else the first of those shown.
+    """
     reference = resolve(turn, assume=False)
     if len(reference.items) > 1:
         return reference.items

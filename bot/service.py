@@ -1,7 +1,7 @@
 """The assistant as one object: what the windows, the API and the terminal call.
 
-Every method that touches personal data takes the `Principal` who asks; `user_id` names another shopper and is accepted from the
-shop's own backend only. All methods may be called from several threads.
+Every method that touches personal data takes the `Principal` who asks; `user_id` names another shopper and is
+accepted from the shop's own backend only. All methods may be called from several threads.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ _LOGGER = logging.getLogger(__name__)
 class Assistant:
     """Answers shoppers from one index snapshot, one intent model and one database.
 
-    `timings` holds one dict a turn: milliseconds by stage (storage, intent, understanding, search, ranking, reply, total),
-    newest last; search includes the query's embedding. `removed` counts statements that the grounding check took out.
+    `timings` holds one dict a turn: milliseconds by stage (storage, intent, understanding, search, ranking,
+    reply, total), newest last; search includes the query's embedding. `removed` counts statements that the
+    grounding check took out.
     """
 
     def __init__(self, parts: Parts, settings: ShopSettings, database: Database, checkout_url: str = "") -> None:
@@ -65,7 +66,9 @@ class Assistant:
 
     @classmethod
     def open(cls, shop: Path, settings: ShopSettings, database: Database, checkout_url: str = "") -> Self:
-        """Loads the current index and intent model of the shop's folder; raises `Unavailable` or `Damaged` with the way out.
+        """Loads the current index and intent model of the shop's folder.
+
+        Raises `Unavailable` or `Damaged` with the way out.
 
         `checkout_url` is the shop's own page that takes the payment, with `{cart_id}` where the cart's id belongs.
         """
@@ -95,7 +98,8 @@ class Assistant:
     ) -> Reply:
         """One turn: understands, acts, answers and stores both turns. Without `conversation_id` a conversation starts.
 
-        Raises `NotFound` for a conversation that is not the shopper's, `Forbidden` for a `user_id` that is not from the service role.
+        Raises `NotFound` for a conversation that is not the shopper's, `Forbidden` for a `user_id` that is
+        not from the service role.
         """
         shopper = shopper_of(principal, user_id)
         clock = Clock()
@@ -106,7 +110,9 @@ class Assistant:
             self.removed += removed
             _LOGGER.warning("The reply %s lost %d statements that no record backs.", reply.message_id, removed)
         if reply.products:
-            self.exposures.show(shopper, reply.conversation_id, reply.message_id, reply.products, self.settings.currency)
+            self.exposures.show(
+                shopper, reply.conversation_id, reply.message_id, reply.products, self.settings.currency
+            )
         return reply
 
     def stream(
@@ -119,14 +125,18 @@ class Assistant:
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """The same turn as events in the contract's order.
 
-        `("meta", {conversation_id, message_id, language, intent})`, `("products", {products})`, `("text", {delta})` repeated,
-        `("citations", {citations})`, `("cart", {cart})`, then `("done", the whole reply)` or `("error", {title, status, detail, hint})`.
-        The text is checked before its first delta leaves; the deltas joined are the text.
+        `("meta", {conversation_id, message_id, language, intent})`, `("products", {products})`, `("text",
+        {delta})` repeated, `("citations", {citations})`, `("cart", {cart})`, then `("done", the whole reply)`
+        or `("error", {title, status, detail, hint})`. The text is checked before its first delta leaves; the
+        deltas joined are the text.
         """
         try:
             reply = self.reply(principal, message, conversation_id, user_id, language)
         except AisleError as error:
-            yield "error", {"title": type(error).__name__, "status": error.status, "detail": error.message, "hint": error.hint}
+            yield (
+                "error",
+                {"title": type(error).__name__, "status": error.status, "detail": error.message, "hint": error.hint},
+            )
             return
         whole = reply.model_dump(mode="json")
         yield "meta", {name: whole[name] for name in ("conversation_id", "message_id", "language", "intent")}
@@ -148,10 +158,12 @@ class Assistant:
     ) -> dict[str, Any]:
         """`POST /api/search`: `{products: [card], constraints: Filters, total: int}` as JSON values.
 
-        Constraints in the text join `filters`, which win where both set a field; a signed-in `principal` gets their own order.
+        Constraints in the text join `filters`, which win where both set a field; a signed-in `principal` gets
+        their own order.
 
         Raises:
             InvalidInput: the sort order or the limit is not possible.
+
         """
         if sort not in SORTS:
             raise InvalidInput(f"There is no sort order {sort[:40]!r}.", f"Use one of: {', '.join(SORTS)}.")
@@ -161,7 +173,11 @@ class Assistant:
         understanding = parts.understander.read(text)
         constraints = merge(merge(Filters(), understanding), Understanding(query="", filters=filters or Filters()))
         order = understanding.sort or sort if sort == "relevance" else sort
-        profile = self._profile_of(principal, principal.id) if principal is not None and principal.role is Role.CUSTOMER else None
+        profile = (
+            self._profile_of(principal, principal.id)
+            if principal is not None and principal.role is Role.CUSTOMER
+            else None
+        )
         query = understanding.query
         found = parts.shelf.find(query, constraints, order, max(limit, 30), profile)
         voice = Voice.of(language or understanding.language, query)
@@ -197,7 +213,8 @@ class Assistant:
     ) -> CartView:
         """Adds a product; the same `request_id` twice adds once.
 
-        Raises `NotFound` for an unknown product or variant; `Conflict` where it is sold out, fewer are left, or a variant must be named.
+        Raises `NotFound` for an unknown product or variant; `Conflict` where it is sold out, fewer are left,
+        or a variant must be named.
         """
         shopper = shopper_of(principal, user_id)
         found = orderable(self.parts.shelf, product_id, variant_id)
@@ -205,14 +222,23 @@ class Assistant:
         cart = cart_of(self.database, principal, shopper)
         if request_id is None or held(cart, product_id, chosen) == 0:
             check_stock(found, held(cart, product_id, chosen) + quantity)
-        return self._view(add_line(self.database, principal, shopper, product_id, chosen, quantity, request_id=request_id))
+        return self._view(
+            add_line(self.database, principal, shopper, product_id, chosen, quantity, request_id=request_id)
+        )
 
     def change_cart_line(
-        self, principal: Principal, line_id: str, quantity: int, request_id: str | None = None, user_id: str | None = None
+        self,
+        principal: Principal,
+        line_id: str,
+        quantity: int,
+        request_id: str | None = None,
+        user_id: str | None = None,
     ) -> CartView:
         """Sets a line's quantity (0 removes it); raises `NotFound` for an unknown line, `Conflict` beyond the stock."""
         shopper = shopper_of(principal, user_id)
-        line = next((each for each in cart_of(self.database, principal, shopper).lines if each.line_id == line_id), None)
+        line = next(
+            (each for each in cart_of(self.database, principal, shopper).lines if each.line_id == line_id), None
+        )
         if line is not None and quantity > line.quantity:
             check_stock(orderable(self.parts.shelf, line.product_id, line.variant_id), quantity)
         return self._view(change_line(self.database, principal, shopper, line_id, quantity, request_id=request_id))
@@ -252,7 +278,10 @@ class Assistant:
         return view_of(cart, self.parts.shelf, self.settings.currency, self.checkout_url)
 
     def _profile_of(self, principal: Principal, user_id: str) -> Profile:
-        """The shopper's tastes, cached for some minutes; reading them is checked against the principal each time it happens."""
+        """The shopper's tastes, cached for some minutes.
+
+        Reading them is checked against the principal each time it happens.
+        """
         principal.require_owner(user_id)
         known = self._profiles.get(user_id)
         if known is not None and known[0] > time.monotonic():
@@ -277,11 +306,14 @@ def shopper_of(principal: Principal, user_id: str | None) -> str:
 
     Raises:
         Forbidden: `user_id` is given by another role than the shop's backend.
+
     """
     if user_id is None:
         return principal.id
     if principal.role is not Role.SERVICE:
-        raise Forbidden("user_id is accepted from the shop's backend only.", "Leave it out: the token says who you are.")
+        raise Forbidden(
+            "user_id is accepted from the shop's backend only.", "Leave it out: the token says who you are."
+        )
     return user_id
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from index.encoders import Encoder
 from index.filters import Filters
 from index.product import Availability, Money, Product, Variant
 from index.snapshot import Snapshot
@@ -21,7 +22,10 @@ CANDIDATES = 30
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A search: the hits in their final order, how many matched in all, how many a price limit left out for want of a price."""
+    """A search.
+
+    The hits in their final order, how many matched in all, how many a price limit left out for want of a price.
+    """
 
     hits: tuple[RankedHit[Hit], ...]
     total: int
@@ -31,13 +35,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Shelf:
-    """One snapshot with its search engine; `offers` looks newer prices and stock up, `departments` are root categories, largest first."""
+    """One snapshot with its search engine.
+
+    `offers` looks newer prices and stock up, `departments` are root categories, largest first.
+    """
 
     snapshot: Snapshot
     engine: SearchEngine
     offers: Offers
     popularity: Mapping[str, float] = field(default_factory=dict)
     departments: tuple[str, ...] = ()
+    encoders: Mapping[str, Encoder] = field(default_factory=dict)
 
     def product(self, product_id: str) -> Product | None:
         """The product as it is offered now, or None where the catalog has none of that id."""
@@ -92,14 +100,21 @@ def offered(product: Product, offer: Offer) -> Product:
     if offer.variant_id is None:
         return product.model_copy(update=_changes(offer))
     variants = tuple(
-        variant.model_copy(update=_changes(offer)) if variant.id == offer.variant_id else variant for variant in product.variants
+        variant.model_copy(update=_changes(offer)) if variant.id == offer.variant_id else variant
+        for variant in product.variants
     )
     return product.model_copy(update={"variants": variants})
 
 
 def _changes(offer: Offer) -> dict[str, object]:
-    known = {"price": offer.price, "availability": offer.availability, "stock": offer.stock}
-    return {name: value for name, value in known.items() if value is not None}
+    changes: dict[str, object] = {}
+    if offer.price is not None:
+        changes["price"] = Money(amount=offer.price.amount, currency=offer.price.currency)
+    if offer.availability is not None:
+        changes["availability"] = Availability(offer.availability)
+    if offer.stock is not None:
+        changes["stock"] = offer.stock
+    return changes
 
 
 def price_of(product: Product, variant: Variant | None = None) -> Money | None:
@@ -128,7 +143,11 @@ def title_of(product: Product, variant: Variant | None = None) -> str:
     if variant is None:
         return product.title
     options = ", ".join(variant.options.values()) or variant.title
-    return f"{product.title} ({options})" if options and options.casefold() not in product.title.casefold() else product.title
+    return (
+        f"{product.title} ({options})"
+        if options and options.casefold() not in product.title.casefold()
+        else product.title
+    )
 
 
 def _sold_out(availability: Availability, stock: int | None) -> Availability:

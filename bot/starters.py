@@ -20,7 +20,9 @@ def starters_of(parts: Parts, currency: str, language: str) -> list[str]:
     asked = []
     for name in [each for each in names if parts.categories[each][0] >= FEWEST][:PRODUCT_STARTERS]:
         limit = round_price(parts.categories[name][1], currency)
-        asked.append(voice.say("starters.product", category=name if han else name.lower(), price=voice.amount(limit, currency)))
+        asked.append(
+            voice.say("starters.product", category=name if han else name.lower(), price=voice.amount(limit, currency))
+        )
     asked.append(voice.say("starters.gift"))
     asked.append(voice.say("starters.popular"))
     if len(parts.shelf.snapshot.documents):

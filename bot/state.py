@@ -1,10 +1,12 @@
 """Where a conversation stands: a pure fold over its stored turns.
 
-Nothing is kept between turns but the turns themselves, so a conversation survives a restart, moves between processes and replays
-the same. A user turn stores what was understood of it, an assistant turn stores what it did (an `Effects`):
+Nothing is kept between turns but the turns themselves, so a conversation survives a restart, moves between processes
+and replays the same. A user turn stores what was understood of it, an assistant turn stores what it did (an
+`Effects`):
 
     user       {"intent": {"label": "search", "confidence": 0.97}, "understanding": {…}, "task": "search"}
-    assistant  {"action": "answer", "said": ["search.found"], "effects": {"topic": {…}, "shown": [{…}], "pending": null, …}}
+    assistant  {"action": "answer", "said": ["search.found"], "effects": {"topic": {…}, "shown": [{…}], "pending":
+    null, …}}
 """
 
 from __future__ import annotations
@@ -20,7 +22,17 @@ from index.filters import Filters
 from storage.conversations import Turn
 
 PendingKind = Literal[
-    "relax", "cancel_wishes", "budget", "variant", "which_product", "which_line", "empty_cart", "add", "handoff", "facet", "what"
+    "relax",
+    "cancel_wishes",
+    "budget",
+    "variant",
+    "which_product",
+    "which_line",
+    "empty_cart",
+    "add",
+    "handoff",
+    "facet",
+    "what",
 ]
 
 
@@ -53,7 +65,8 @@ class Topic(Stored):
 class Pending(Stored):
     """What the assistant asked or offered last, to be resolved by the next turn.
 
-    `options` are answers it named, in the order in which it named them, and `items` the products they stand for where they do.
+    `options` are answers it named, in the order in which it named them, and `items` the products they stand for
+    where they do.
     """
 
     kind: PendingKind
@@ -66,7 +79,10 @@ class Pending(Stored):
 
 
 class Effects(Stored):
-    """What an assistant turn changed. None leaves as it was; `pending` always replaces, for a question lives one turn."""
+    """What an assistant turn changed. None leaves as it was.
+
+    `pending` always replaces, for a question lives one turn.
+    """
 
     topic: Topic | None = None
     shown: tuple[Item, ...] | None = None

@@ -28,7 +28,18 @@ LONGEST = 4_000
 """Characters of a message that are read; a longer one is refused with this figure, and its start is kept."""
 HISTORY = 4
 _WORDS = re.compile(r"[^\W_]")
-_STORED = ("query", "sort", "language", "ordinals", "deixis", "quantity", "dropped", "relative", "attribute_asked", "refining")
+_STORED = (
+    "query",
+    "sort",
+    "language",
+    "ordinals",
+    "deixis",
+    "quantity",
+    "dropped",
+    "relative",
+    "attribute_asked",
+    "refining",
+)
 
 
 class Clock:
@@ -69,7 +80,13 @@ class Talk:
         self.profile_of = profile_of
 
     def turn(
-        self, principal: Principal, user_id: str, message: str, conversation_id: str | None, wanted: str | None, clock: Clock
+        self,
+        principal: Principal,
+        user_id: str,
+        message: str,
+        conversation_id: str | None,
+        wanted: str | None,
+        clock: Clock,
     ) -> tuple[Reply, int]:
         """The reply, stored, and how many statements the grounding check took out of it."""
         if conversation_id is None:
@@ -98,13 +115,21 @@ class Talk:
             current = state.topic.filters if state.topic is not None else None
             understanding = self.parts.understander.read(text, current, "zh" if language == "zh" else "en")
             decision = decide(
-                state, prediction.label, prediction.confidence, prediction.out_of_scope, understanding, text, self.actions
+                state,
+                prediction.label,
+                prediction.confidence,
+                prediction.out_of_scope,
+                understanding,
+                text,
+                self.actions,
             )
             task = decision.task
             label = "out_of_scope" if prediction.out_of_scope else prediction.label
             intent = IntentView(label=label, confidence=round(prediction.confidence, 4))
             clock.end("understanding")
-            self._act(principal, user_id, message_id, text, language, state, decision, understanding, voice, answer, clock)
+            self._act(
+                principal, user_id, message_id, text, language, state, decision, understanding, voice, answer, clock
+            )
         cards = answer.ledger.cards(answer.cards, answer.products)
         parts = answer.ledger.checked(answer.parts)
         spoken = voice.sentences(parts).strip() or voice.say("removed.sentence")
@@ -199,5 +224,3 @@ def _spelled(understanding: Understanding | None) -> dict[str, object]:
     found: dict[str, object] = {name: getattr(understanding, name) for name in _STORED}
     found["filters"] = understanding.filters.model_dump(mode="json")
     return found
-
-

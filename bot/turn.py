@@ -25,7 +25,10 @@ SLATE = 6
 
 @dataclass
 class Turn:
-    """One turn to answer. `profile_of` is called only where an order depends on it; `clock(stage)` ends a stage's time."""
+    """One turn to answer. `profile_of` is called only where an order depends on it.
+
+    `clock(stage)` ends a stage's time.
+    """
 
     principal: Principal
     user_id: str
@@ -61,7 +64,10 @@ class Turn:
 
 @dataclass
 class Answer:
-    """What a task says, shows and changes. Parts are sentences; a part that starts with a line break is a block (a table)."""
+    """What a task says, shows and changes. Parts are sentences.
+
+    A part that starts with a line break is a block (a table).
+    """
 
     ledger: Ledger
     parts: list[str] = field(default_factory=list)
@@ -105,4 +111,6 @@ class Answer:
     @property
     def effects(self) -> Effects:
         """What the assistant turn stores."""
-        return Effects(topic=self.topic, shown=self.shown, focus=self.focus, pending=self.pending, handed_off=self.handed_off)
+        return Effects(
+            topic=self.topic, shown=self.shown, focus=self.focus, pending=self.pending, handed_off=self.handed_off
+        )

@@ -1,7 +1,7 @@
 """Renders what is to be said in one language, with variety that replays the same.
 
-The wording of a key is chosen by the conversation and by how often that key was said in it, so that a repeated fact comes in
-other words until the wordings are used up, and a replayed conversation reads as it did.
+The wording of a key is chosen by the conversation and by how often that key was said in it, so that a repeated fact
+comes in other words until the wordings are used up, and a replayed conversation reads as it did.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ class Voice:
         return cls(languages()[code], seed, said_before or {})
 
     def say(self, key: str, **facts: object) -> str:
-        """One wording of `key` ("cart.added") with its facts filled in; `key_one` is taken where count is 1 and it exists."""
+        """One wording of `key` ("cart.added") with its facts filled in.
+
+        `key_one` is taken where count is 1 and it exists.
+        """
         table, _, name = key.partition(".")
         wordings = self.language.tables[table]
         if facts.get("count") == 1 and f"{name}_one" in wordings:
@@ -85,7 +88,7 @@ class Voice:
         return self.money(Money(amount=minor, currency=currency))
 
     def availability(self, availability: Availability) -> str:
-        """ "in stock", "有货"."""
+        """Such as "in stock", "有货"."""
         return self.language.label("availability", availability.value)
 
     def attribute(self, name: str) -> str:
@@ -97,7 +100,7 @@ class Voice:
         return self.language.label("field", name)
 
     def joined(self, parts: Iterable[str], last: str = "list") -> str:
-        """ "a, b and c" where `last` is "and", "a, b or c" where it is "or"; a plain list else."""
+        """Join "a, b and c" where `last` is "and", "a, b or c" where it is "or", else a plain list."""
         words = list(parts)
         glue: Mapping[str, str] = self.language.tables["language"]
         if last == "list" or len(words) < 2:
@@ -118,17 +121,20 @@ class Voice:
         return f"{value:.1f}"
 
     def days(self, low: int | None, high: int | None) -> str:
-        """ "2–4", or the one bound that is known."""
+        """Such as "2–4", or the one bound that is known."""
         known = [str(each) for each in (low, high) if each is not None]
         return "–".join(dict.fromkeys(known))
 
     def period(self, days: int) -> str:
-        """ "this week"."""
+        """Such as "this week"."""
         table = self.language.tables["period"]
         return str(table.get(str(days)) or table["other"].format(count=days))
 
     def constraints(self, filters: Filters) -> dict[str, str]:
-        """Each condition in words by its field's name, as `Understanding.dropped` spells it: {"price": "under $100"}."""
+        """Each condition in words by its field's name, as `Understanding.dropped` spells it: {"price".
+
+        "under $100"}.
+        """
         found: dict[str, str] = {}
         table: Mapping[str, str] = self.language.tables["constraint"]
         if filters.price is not None:

@@ -17,7 +17,8 @@ from storage.errors import Conflict, InvalidInput, NotFound
 
 OPTIONS = 8
 _EVERYTHING = re.compile(
-    r"\b(?:empty|clear|everything|all of (?:it|them)|all items|start over|whole cart)\b|\bremove all\b|清空|全部|全删|都删|都不要|所有",
+    r"\b(?:empty|clear|everything|all of (?:it|them)|all items|start over|whole cart)\b|\bremove all\b|"
+    r"清空|全部|全删|都删|都不要|所有",
     re.IGNORECASE,
 )
 
@@ -67,7 +68,11 @@ def put(turn: Turn, answer: Answer, item: Item, quantity: int, last: bool = True
     answer.know(product)
     answer.focus = (item,)
     if not availability_of(product).orderable:
-        return answer.say(voice.say("cart.out_of_stock", title=product.title, availability=voice.availability(availability_of(product))))
+        return answer.say(
+            voice.say(
+                "cart.out_of_stock", title=product.title, availability=voice.availability(availability_of(product))
+            )
+        )
     variant: Variant | None = None
     if product.variants:
         left = _fitting(turn, product, item)
@@ -76,7 +81,9 @@ def put(turn: Turn, answer: Answer, item: Item, quantity: int, last: bool = True
         variant = left[0]
     found = Orderable(product, variant)
     if not found.availability.orderable:
-        return answer.say(voice.say("cart.out_of_stock", title=found.title, availability=voice.availability(found.availability)))
+        return answer.say(
+            voice.say("cart.out_of_stock", title=found.title, availability=voice.availability(found.availability))
+        )
     answer.ledger.text(found.title)
     cart = cart_of(turn.database, turn.principal, turn.user_id)
     already = held(cart, product.id, variant.id if variant else None)
@@ -86,12 +93,15 @@ def put(turn: Turn, answer: Answer, item: Item, quantity: int, last: bool = True
             return answer.say(voice.say("cart.limited_none", stock=found.stock, title=found.title))
         exact = Item(product_id=product.id, variant_id=variant.id if variant else None, chosen=True)
         return answer.ask(
-            voice.say("cart.limited", stock=left_over, title=found.title), Pending(kind="add", items=(exact,), quantity=left_over)
+            voice.say("cart.limited", stock=left_over, title=found.title),
+            Pending(kind="add", items=(exact,), quantity=left_over),
         )
     variant_id = variant.id if variant else None
     request_id = f"{turn.message_id}:{product.id}:{variant_id or ''}"[:200]
     try:
-        cart = add_line(turn.database, turn.principal, turn.user_id, product.id, variant_id, quantity, request_id=request_id)
+        cart = add_line(
+            turn.database, turn.principal, turn.user_id, product.id, variant_id, quantity, request_id=request_id
+        )
     except (Conflict, InvalidInput) as refused:
         return answer.say(voice.say("cart.busy") if isinstance(refused, Conflict) else str(refused))
     answer.focus = (Item(product_id=product.id, variant_id=variant_id, chosen=True),)
@@ -103,13 +113,18 @@ def put(turn: Turn, answer: Answer, item: Item, quantity: int, last: bool = True
 
 
 def _fitting(turn: Turn, product: Product, item: Item) -> list[Variant]:
-    """The variants that can be meant: by the options that this turn or the topic's conditions name, else the one chosen before."""
+    """The variants that can be meant.
+
+    By the options that this turn or the topic's conditions name, else the one chosen before.
+    """
     alive = [variant for variant in product.variants if availability_of(product, variant).orderable]
     if turn.decision.pending is not None and turn.decision.pending.kind == "variant" and item.variant_id:
         return [variant for variant in product.variants if variant.id == item.variant_id]
     wanted = _wanted(turn)
     named = [variant for variant in product.variants if _meets(variant, wanted)]
-    if wanted and any(name in {option.casefold() for variant in product.variants for option in variant.options} for name in wanted):
+    if wanted and any(
+        name in {option.casefold() for variant in product.variants for option in variant.options} for name in wanted
+    ):
         return [variant for variant in named if variant in alive]
     if item.variant_id and item.chosen:
         return [variant for variant in alive if variant.id == item.variant_id] or alive
@@ -123,7 +138,9 @@ def _wanted(turn: Turn) -> dict[str, set[str]]:
 
 
 def _meets(variant: Variant, wanted: dict[str, set[str]]) -> bool:
-    return all(value.casefold() in wanted.get(name.casefold(), {value.casefold()}) for name, value in variant.options.items())
+    return all(
+        value.casefold() in wanted.get(name.casefold(), {value.casefold()}) for name, value in variant.options.items()
+    )
 
 
 def _ask_variant(turn: Turn, answer: Answer, product: Product, left: Sequence[Variant], quantity: int) -> None:
@@ -135,16 +152,22 @@ def _ask_variant(turn: Turn, answer: Answer, product: Product, left: Sequence[Va
         return answer.say(voice.say("cart.out_of_stock", title=product.title, availability=gone))
     names = list(dict.fromkeys(name for variant in choices for name in variant.options))
     apart = [name for name in names if len({variant.options.get(name) for variant in choices}) > 1] or names
-    spelled = tuple(" / ".join(filter(None, (variant.options.get(name) for name in apart))) or variant.title for variant in choices)
+    spelled = tuple(
+        " / ".join(filter(None, (variant.options.get(name) for name in apart))) or variant.title for variant in choices
+    )
     items = tuple(Item(product_id=product.id, variant_id=variant.id, chosen=True) for variant in choices)
     answer.ledger.text(*spelled)
     pending = Pending(kind="variant", options=spelled, items=items, quantity=quantity)
     options = voice.joined(spelled, "or")
     if not left:
-        wanted = " / ".join(value for name, values in turn.understanding.filters.attributes.items() for value in values if name in names)
+        wanted = " / ".join(
+            value for name, values in turn.understanding.filters.attributes.items() for value in values if name in names
+        )
         if wanted:
             answer.ledger.text(wanted)
-            return answer.ask(voice.say("cart.variant_none", wanted=wanted, title=product.title, options=options), pending)
+            return answer.ask(
+                voice.say("cart.variant_none", wanted=wanted, title=product.title, options=options), pending
+            )
     option = voice.joined([voice.attribute(name) for name in apart], "and") or voice.field("title")
     return answer.ask(voice.say("cart.variant", option=option, title=product.title, options=options), pending)
 
@@ -249,7 +272,9 @@ def view(turn: Turn, answer: Answer) -> None:
     shown = _attach(turn, answer, cart_of(turn.database, turn.principal, turn.user_id))
     if not shown.lines:
         return answer.say(voice.say("cart.empty"))
-    answer.say(voice.say("cart.view", lines=voice.joined([f"{line.quantity} × {line.title}" for line in shown.lines], "and")))
+    answer.say(
+        voice.say("cart.view", lines=voice.joined([f"{line.quantity} × {line.title}" for line in shown.lines], "and"))
+    )
     gone = [line.title for line in shown.lines if not line.availability.orderable]
     if shown.subtotal is not None:
         answer.say(voice.say("cart.total", subtotal=voice.money(shown.subtotal)))

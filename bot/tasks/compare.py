@@ -35,7 +35,11 @@ def compare(turn: Turn, answer: Answer) -> None:
         return answer.ask(turn.voice.say("compare.need_two"), Pending(kind="what", task="compare"))
     names = attributes_of([product for product, _ in sides])
     rows = table(sides, names, turn.voice)
-    answer.show([card_of(product, variant.id if variant else None, names) for product, variant in sides], products.values(), slate=False)
+    answer.show(
+        [card_of(product, variant.id if variant else None, names) for product, variant in sides],
+        products.values(),
+        slate=False,
+    )
     answer.ledger.text(*(cell for row in rows for cell in row))
     if len(rows) == 1:
         answer.say(turn.voice.say("compare.no_facts"))
@@ -46,7 +50,10 @@ def compare(turn: Turn, answer: Answer) -> None:
 
 
 def attributes_of(products: Sequence[Product]) -> list[str]:
-    """Attribute names worth a row: those in which the products differ first, then those they share; at least two fill them."""
+    """Attribute names worth a row: those in which the products differ first, then those they share.
+
+    At least two fill them.
+    """
     names = list(dict.fromkeys(name for product in products for name in product.attributes))
     filled = [name for name in names if sum(name in product.attributes for product in products) > 1]
     differ = [name for name in filled if len({product.attributes.get(name) for product in products}) > 1]

@@ -13,7 +13,8 @@ from storage.orders import Order, orders_of
 ITEMS = 3
 _NUMBER = re.compile(r"#?\b(?=[\w-]*\d)[A-Za-z]{0,6}[-_]?\d[\w-]{2,}\b", re.ASCII)
 _CHANGE = re.compile(
-    r"\b(?:cancel|return|refund|exchange|change|send back|wrong address|invoice|receipt)\b|取消|退货|退款|退掉|换货|改地址|修改|发票",
+    r"\b(?:cancel|return|refund|exchange|change|send back|wrong address|invoice|receipt)\b|"
+    r"取消|退货|退款|退掉|换货|改地址|修改|发票",
     re.IGNORECASE,
 )
 
@@ -23,7 +24,9 @@ def status(turn: Turn, answer: Answer) -> None:
     voice = turn.voice
     if turn.principal.anonymous:
         return answer.say(voice.say("orders.sign_in"))
-    orders = sorted(orders_of(turn.database, turn.principal, turn.user_id), key=lambda order: order.placed_at, reverse=True)
+    orders = sorted(
+        orders_of(turn.database, turn.principal, turn.user_id), key=lambda order: order.placed_at, reverse=True
+    )
     if not orders:
         return answer.say(voice.say("orders.none"))
     order = _named(turn.message, orders)
@@ -50,7 +53,11 @@ def _tell(turn: Turn, answer: Answer, order: Order) -> None:
     answer.say(voice.say(f"orders.{order.status}", order=order.order_id, date=placed))
     products = turn.shelf.products(item.product_id for item in order.items[:ITEMS])
     answer.know(*products.values())
-    named = [f"{item.quantity} × {products[item.product_id].title}" for item in order.items[:ITEMS] if item.product_id in products]
+    named = [
+        f"{item.quantity} × {products[item.product_id].title}"
+        for item in order.items[:ITEMS]
+        if item.product_id in products
+    ]
     if named:
         answer.say(voice.say("orders.items", items=voice.joined(named, "and")))
     tracking = order.tracking

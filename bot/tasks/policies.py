@@ -1,4 +1,7 @@
-"""Questions about the shop: the passage of its own pages that answers, word for word, or an honest "that is not written"."""
+"""Questions about the shop.
+
+The passage of its own pages that answers, word for word, or an honest "that is not written".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Questions about a product: from its record, else a sentence of its page quoted as it stands, else "the page does not say"."""
+"""Questions about a product.
+
+From its record, else a sentence of its page quoted as it stands, else "the page does not say".
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ def about(turn: Turn, answer: Answer, items: Iterable[Item], asked: str | None, 
         return answer.say(turn.voice.say("product.gone", title=items[0].product_id))
     answer.know(*products.values())
     cards = []
-    names = [name for name in (turn.understander.names_for(asked) if asked else ())]
+    names = turn.understander.names_for(asked) if asked else ()
     for item in present:
         product = products[item.product_id]
         variant = product.variant(item.variant_id) if item.variant_id else None
@@ -80,7 +83,9 @@ def _which(turn: Turn, answer: Answer, reference: Reference) -> None:
     return answer.ask(turn.voice.say("product.which", options=turn.voice.joined(titles, "or")), pending)
 
 
-def _facts(turn: Turn, answer: Answer, product: Product, variant: Variant | None, asked: str | None, question: str) -> list[str]:
+def _facts(
+    turn: Turn, answer: Answer, product: Product, variant: Variant | None, asked: str | None, question: str
+) -> list[str]:
     voice = turn.voice
     if asked in _FIELDS:
         return _field(voice, product, variant, asked)
@@ -88,20 +93,43 @@ def _facts(turn: Turn, answer: Answer, product: Product, variant: Variant | None
     for name in names:
         options = list(dict.fromkeys(each.options[name] for each in product.variants if name in each.options))
         if len(options) > 1 and variant is None:
-            return [voice.say("product.quote_option", title=product.title, attribute=voice.attribute(name), value=voice.joined(options))]
+            return [
+                voice.say(
+                    "product.quote_option",
+                    title=product.title,
+                    attribute=voice.attribute(name),
+                    value=voice.joined(options),
+                )
+            ]
         values = [variant.options[name]] if variant and name in variant.options else product.attributes.get(name, ())
         if values:
-            return [voice.say("product.attribute", title=product.title, attribute=voice.attribute(name), value=voice.joined(values))]
+            return [
+                voice.say(
+                    "product.attribute",
+                    title=product.title,
+                    attribute=voice.attribute(name),
+                    value=voice.joined(values),
+                )
+            ]
     quote = passage(product.description, asked, question, product.title)
     if quote:
         answer.ledger.text(quote)
-        answer.citations.append(Citation(kind="product", id=product.id, title=product.title, quote=quote, url=product.url))
+        answer.citations.append(
+            Citation(kind="product", id=product.id, title=product.title, quote=quote, url=product.url)
+        )
         return [voice.say("product.quote", title=product.title, quote=quote)]
     if asked:
         return [voice.say("product.not_said", title=product.title, attribute=voice.attribute(asked))]
     named = _attribute_named(product, question)
     if named:
-        return [voice.say("product.attribute", title=product.title, attribute=voice.attribute(named), value=voice.joined(product.attributes[named]))]
+        return [
+            voice.say(
+                "product.attribute",
+                title=product.title,
+                attribute=voice.attribute(named),
+                value=voice.joined(product.attributes[named]),
+            )
+        ]
     if _wants_summary(question):
         return [voice.say("product.summary", title=product.title, facts=summary(voice, product, variant))]
     return [voice.say("product.not_said_plain", title=product.title)]
@@ -138,7 +166,11 @@ def _field(voice: Voice, product: Product, variant: Variant | None, asked: str) 
     said = [voice.say("product.delivery", title=title, days=days)] if days else []
     if delivery.price is not None:
         free = delivery.price.amount == 0
-        said.append(voice.say("product.delivery_free") if free else voice.say("product.delivery_cost", price=voice.money(delivery.price)))
+        said.append(
+            voice.say("product.delivery_free")
+            if free
+            else voice.say("product.delivery_cost", price=voice.money(delivery.price))
+        )
     return said
 
 
@@ -158,13 +190,15 @@ def summary(voice: Voice, product: Product, variant: Variant | None) -> str:
 def passage(description: str, asked: str | None, question: str, title: str) -> str:
     """The sentence of a description that speaks of what was asked, verbatim; empty where none does.
 
-    With `asked` known its names in both languages are looked for; else half of the question's own words must stand in one
-    sentence, and at least one of them outside the title.
+    With `asked` known its names in both languages are looked for; else half of the question's own words must
+    stand in one sentence, and at least one of them outside the title.
     """
     sentences = [part.strip() for part in _SENTENCE.split(description[:20_000]) if part and part.strip()]
     if asked:
         concept = next((each for each in ASKED if asked == each[0] or asked.casefold() in each[1]), None)
-        pattern = re.compile("|".join(filter(None, (concept[2], concept[3]))) if concept else re.escape(asked), re.IGNORECASE)
+        pattern = re.compile(
+            "|".join(filter(None, (concept[2], concept[3]))) if concept else re.escape(asked), re.IGNORECASE
+        )
         names = [re.escape(name) for name in (concept[1] if concept else (asked,))]
         spelled = re.compile("|".join(rf"(?<![a-z]){name}(?![a-z])" for name in names), re.IGNORECASE)
         hits = [each for each in sentences if spelled.search(each) or pattern.search(each)]
@@ -181,14 +215,19 @@ def passage(description: str, asked: str | None, question: str, title: str) -> s
 
 
 def _same(word: str, have: set[str]) -> bool:
-    return word in have or any(len(word) > 3 and (other.startswith(word) or word.startswith(other)) for other in have if len(other) > 3)
+    return word in have or any(
+        len(word) > 3 and (other.startswith(word) or word.startswith(other)) for other in have if len(other) > 3
+    )
 
 
 _QUESTION = re.compile(
     r"(?:what|which|how|when|where|who|why|many|much|long|big|have|has|had|you|there|any|will|would|could|should|about|tell|know|"
     r"second|first|third|last|product|item|thing|多|少|几|怎|么|样|能|不|会|吗|问|请|下|知|道|第|一|二|三|款)"
 )
-_SUMMARY = re.compile(r"tell me (?:more )?about|more (?:info|details?|information)|describe|details|介绍|说说|详细|怎么样|讲讲", re.IGNORECASE)
+_SUMMARY = re.compile(
+    r"tell me (?:more )?about|more (?:info|details?|information)|describe|details|介绍|说说|详细|怎么样|讲讲",
+    re.IGNORECASE,
+)
 
 
 def _wants_summary(question: str) -> bool:
@@ -196,7 +235,10 @@ def _wants_summary(question: str) -> bool:
 
 
 def _attribute_named(product: Product, question: str) -> str | None:
-    """An attribute whose name or value stands in the question: "is it hypoallergenic" finds {"features": "hypoallergenic"}."""
+    """An attribute whose name or value stands in the question: "is it hypoallergenic" finds {"features".
+
+    "hypoallergenic"}.
+    """
     low = question.casefold()
     for name, values in product.attributes.items():
         if any(len(word) > 2 and word.casefold() in low for word in (name, *values)):

@@ -13,7 +13,9 @@ from retrieval.understanding import merge
 def recommend(turn: Turn, answer: Answer) -> None:
     """Picks by what was said; with nothing said, by the running topic, the shopper's interests, or the best rated."""
     understanding, voice = turn.understanding, turn.voice
-    running = understanding.refining and turn.state.topic is not None and bool(turn.topic.query or turn.topic.filters.brand)
+    running = (
+        understanding.refining and turn.state.topic is not None and bool(turn.topic.query or turn.topic.filters.brand)
+    )
     filters = merge(turn.topic.filters if running else Filters(), understanding)
     query = turn.topic.query if running else understanding.query
     topic = Topic(query=query, filters=filters, sort=understanding.sort or "relevance")
@@ -41,7 +43,9 @@ def recommend(turn: Turn, answer: Answer) -> None:
     return tell_unknown(turn, answer, topic, found)
 
 
-PERSONAL = frozenset({"viewed_item", "viewed_category", "bought_category", "liked_brand", "liked_attribute", "price_band"})
+PERSONAL = frozenset(
+    {"viewed_item", "viewed_category", "bought_category", "liked_brand", "liked_attribute", "price_band"}
+)
 
 
 def _is_personal(found: Found) -> bool:

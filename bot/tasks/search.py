@@ -47,7 +47,9 @@ def refine(turn: Turn, answer: Answer) -> None:
         update={
             "filters": merge(before.filters, understanding),
             "sort": understanding.sort or before.sort,
-            "detail": understanding.query if understanding.query.casefold() not in before.query.casefold() else before.detail,
+            "detail": understanding.query
+            if understanding.query.casefold() not in before.query.casefold()
+            else before.detail,
         }
     )
     if understanding.foreign_budget is not None:
@@ -60,7 +62,9 @@ def refine(turn: Turn, answer: Answer) -> None:
 def relaxed(turn: Turn, answer: Answer) -> None:
     """The condition that the customer agreed to drop is dropped."""
     pending = turn.decision.pending
-    field = pending.options[turn.decision.choice or 0] if pending and pending.options else pending.field if pending else ""
+    field = (
+        pending.options[turn.decision.choice or 0] if pending and pending.options else pending.field if pending else ""
+    )
     filters = merge(turn.topic.filters, Understanding(query="", dropped=(field,)))
     if field == "exclude":
         filters = filters.model_copy(update={"exclude": Filters().exclude})
@@ -76,7 +80,9 @@ def with_budget(turn: Turn, answer: Answer) -> None:
         if money is None or money.currency != turn.currency:
             return refine(turn, answer)
         price = PriceRange(max=money.amount, currency=turn.currency)
-    topic = turn.topic.model_copy(update={"filters": merge(turn.topic.filters, Understanding(query="", filters=Filters(price=price)))})
+    topic = turn.topic.model_copy(
+        update={"filters": merge(turn.topic.filters, Understanding(query="", filters=Filters(price=price)))}
+    )
     return present(turn, answer, topic)
 
 
@@ -86,7 +92,9 @@ def with_facet(turn: Turn, answer: Answer) -> None:
     if pending is None or choice is None:
         return refine(turn, answer)
     value = pending.options[choice]
-    added = Filters(categories=(value,)) if pending.field == "categories" else Filters(attributes={pending.field: (value,)})
+    added = (
+        Filters(categories=(value,)) if pending.field == "categories" else Filters(attributes={pending.field: (value,)})
+    )
     filters = merge(merge(turn.topic.filters, Understanding(query="", filters=added)), turn.understanding)
     return present(turn, answer, turn.topic.model_copy(update={"filters": filters}))
 
@@ -113,7 +121,9 @@ def show_again(turn: Turn, answer: Answer) -> None:
     items = [item for item in reference.items if item.product_id in products]
     if not items:
         return answer.ask(turn.voice.say("search.nothing_shown"), Pending(kind="what"))
-    cards = [card_of(products[item.product_id], item.variant_id, products[item.product_id].attributes) for item in items]
+    cards = [
+        card_of(products[item.product_id], item.variant_id, products[item.product_id].attributes) for item in items
+    ]
     answer.show(cards, products.values(), slate=False)
     if len(cards) > 1:
         return answer.say(turn.voice.say("search.again_many"))
@@ -150,6 +160,7 @@ def _find(turn: Turn, topic: Topic, limit: int = PAGES * SLATE) -> Found:
 
 
 def show(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
+    """The first hits as cards; they become the slate, and the topic the running one."""
     answer.ledger.filters(topic.filters)
     answer.ledger.text(topic.query, topic.detail)
     answer.topic = topic
@@ -181,19 +192,22 @@ def _introduce(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
 
 
 def tell_unknown(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
+    """How many a price limit left out because their price is not known."""
     if topic.filters.price is not None and found.unknown_price:
         answer.say(turn.voice.say("search.unknown_price", count=found.unknown_price))
 
 
 def _relative(turn: Turn, answer: Answer, topic: Topic, understanding: Understanding) -> None:
-    """ "Cheaper" than what it is said of: the one product talked about, else the middle of the slate."""
+    """Cheaper or dearer than what it is said of: the one product talked about, else the middle of the slate."""
     before = _reference_price(turn)
     cheaper = understanding.relative == "cheaper"
     topic = topic.model_copy(update={"sort": "price_asc"})
     if before is None:
         return present(turn, answer, topic)
     current = topic.filters.price
-    low, high = (current.min, current.max) if current is not None and current.currency == before.currency else (None, None)
+    low, high = (
+        (current.min, current.max) if current is not None and current.currency == before.currency else (None, None)
+    )
     if cheaper:
         high, low = max(0, before.amount - 1), low if low is not None and low < before.amount else None
     else:
@@ -259,7 +273,9 @@ def nothing_fits(turn: Turn, answer: Answer, topic: Topic) -> None:
                 Pending(kind="relax", options=tuple(conditions)),
             )
     if topic.query:
-        quoted = voice.language.tables["language"]["open"] + topic.query[:80] + voice.language.tables["language"]["close"]
+        quoted = (
+            voice.language.tables["language"]["open"] + topic.query[:80] + voice.language.tables["language"]["close"]
+        )
         answer.say(voice.say("search.not_carried", what=quoted))
     else:
         answer.say(voice.say("search.not_carried_plain"))
@@ -277,7 +293,9 @@ def _offer(turn: Turn, answer: Answer, topic: Topic, field: str, found: Found, c
     voice, pending = turn.voice, Pending(kind="relax", field=field)
     if field == "price":
         cheapest = _find(turn, _lifted(topic, "price").model_copy(update={"sort": "price_asc"}), limit=SLATE)
-        prices = [price for each in cheapest.hits if (price := price_of(cheapest.products[each.hit.product_id])) is not None]
+        prices = [
+            price for each in cheapest.hits if (price := price_of(cheapest.products[each.hit.product_id])) is not None
+        ]
         limit = topic.filters.price
         if prices and limit is not None and limit.max is not None and prices[0].amount > limit.max:
             answer.know(*cheapest.products.values())
@@ -325,7 +343,8 @@ def _narrow(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
 def splitting(products: Sequence[Product], topic: Topic) -> tuple[str, list[str]] | None:
     """The property that splits the matches best: two to four values that cover four fifths, none above two thirds.
 
-    Returns its field as `Filters` spells it ("categories", or an attribute's name) and the values, the most frequent first.
+    Returns its field as `Filters` spells it ("categories", or an attribute's name) and the values, the most
+    frequent first.
     """
     columns: dict[str, list[str]] = {}
     if not topic.filters.categories:
@@ -341,7 +360,11 @@ def splitting(products: Sequence[Product], topic: Topic) -> tuple[str, list[str]
         top = counts.most_common(4)
         covered = sum(count for _, count in top)
         fits = 2 <= len(counts) <= 8 and 5 * covered >= 4 * len(products) and 3 * top[0][1] <= 2 * len(products)
-        if not fits or any(value.casefold() in said for value, _ in top) or any(char.isdigit() for value, _ in top for char in value):
+        if (
+            not fits
+            or any(value.casefold() in said for value, _ in top)
+            or any(char.isdigit() for value, _ in top for char in value)
+        ):
             continue
         entropy = -sum(count / covered * math.log(count / covered) for _, count in top)
         if best is None or entropy > best[0]:
@@ -355,5 +378,3 @@ def round_price(amount: int, currency: str) -> int:
     major = max(1, amount // unit)
     step = 10 ** max(0, len(str(major)) - 1)
     return (major // step + 1) * step * unit
-
-

@@ -9,7 +9,8 @@ from bot.turn import Answer, Turn
 from storage.carts import cart_of
 
 _BOT = re.compile(
-    r"\b(?:bot|robot|human|real person|ai|machine|chatgpt|program|person)\b|机器人|真人|人工智能|是人吗|程序", re.IGNORECASE
+    r"\b(?:bot|robot|human|real person|ai|machine|chatgpt|program|person)\b|机器人|真人|人工智能|是人吗|程序",
+    re.IGNORECASE,
 )
 _WELL = re.compile(r"how(?:'s| is| are|s)\b|what'?s up|你好吗|怎么样|过得", re.IGNORECASE)
 

@@ -38,7 +38,9 @@ def accepted(turn: Turn, answer: Answer) -> None:
             return cart.put(turn, answer, pending.items[0], pending.quantity)
         if pending.options:
             # "Yes" to "red or blue?" is no answer: the question stays.
-            return answer.ask(turn.voice.say("product.which", options=turn.voice.joined(pending.options, "or")), pending)
+            return answer.ask(
+                turn.voice.say("product.which", options=turn.voice.joined(pending.options, "or")), pending
+            )
     items = resolve(turn).items
     product = turn.shelf.product(items[0].product_id) if len(items) == 1 else None
     if product is None:

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from bot.cards import Reply
+from bot.intent import Prediction
+from bot.parts import Parts, parts_of
+from bot.service import Assistant
+from index.build import build_index
+from index.encoders import Encoder
+from index.snapshot import Snapshot, current_index
+from storage.database import Database
+from storage.principal import Principal, Role
+from storage.settings import ShopSettings
+from tests.bot.catalog import DOCUMENTS, PRODUCTS
+from tests.fixtures import encoder_cache, encoders_by_space, han_encoder, latin_encoder  # noqa: F401  # fixtures
+
+SETTINGS = ShopSettings()
+
+
+class ToldIntents:
+    """Takes the intent from the test instead of from a model, so that a test of a task does not hang on a model's skill."""
+
+    def __init__(self) -> None:
+        self.label, self.confidence, self.out_of_scope = "search", 0.95, False
+
+    def predict(self, messages: Sequence[Mapping[str, object]]) -> Prediction:
+        assert messages[-1]["role"] == "user"
+        return Prediction(self.label, self.confidence, {self.label: self.confidence}, self.out_of_scope)
+
+
+class Conversation:
+    """One shopper's talk: `say(label, text)` is a turn whose intent is known."""
+
+    def __init__(self, assistant: Assistant, intents: ToldIntents, principal: Principal) -> None:
+        self.assistant, self.intents, self.principal = assistant, intents, principal
+        self.id: str | None = None
+
+    def say(self, label: str, text: str, confidence: float = 0.95) -> Reply:
+        self.intents.label, self.intents.confidence = label, confidence
+        self.intents.out_of_scope = label == "out_of_scope"
+        reply = self.assistant.reply(self.principal, text, self.id)
+        self.id = reply.conversation_id
+        return reply
+
+
+@pytest.fixture(scope="session")
+def bot_snapshot(tmp_path_factory: pytest.TempPathFactory, encoders_by_space: Mapping[str, Encoder]) -> Snapshot:
+    root = tmp_path_factory.mktemp("bot-shop")
+    catalog = root / "catalog.jsonl.gz"
+    with gzip.open(catalog, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(product, ensure_ascii=False) + "\n" for product in PRODUCTS)
+    documents = root / "documents"
+    documents.mkdir()
+    for name, text in DOCUMENTS.items():
+        (documents / name).write_text(text, encoding="utf-8")
+    build_index(catalog, root, SETTINGS, encoders_by_space.__getitem__, documents)
+    folder = current_index(root)
+    assert folder is not None
+    return Snapshot.load(folder)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database.open(f"sqlite:///{tmp_path / 'aisle.db'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def intents() -> ToldIntents:
+    return ToldIntents()
+
+
+@pytest.fixture
+def parts(bot_snapshot: Snapshot, encoders_by_space: Mapping[str, Encoder], intents: ToldIntents, database: Database) -> Parts:
+    return parts_of(bot_snapshot, encoders_by_space, intents, SETTINGS, database)
+
+
+@pytest.fixture
+def assistant(parts: Parts, database: Database) -> Iterator[Assistant]:
+    opened = Assistant(parts, SETTINGS, database, "https://shop.example/checkout/{cart_id}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def shopper() -> Principal:
+    return Principal(id="shopper-1", role=Role.CUSTOMER)
+
+
+@pytest.fixture
+def talk(assistant: Assistant, intents: ToldIntents, shopper: Principal) -> Conversation:
+    return Conversation(assistant, intents, shopper)

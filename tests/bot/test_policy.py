@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+
+from bot.labels import LABELS
+from bot.policy import TASKS, Decision, check_actions, decide
+from bot.state import DialogueState, Item, Pending, Topic
+from bot.tasks import run  # noqa: F401  # the tasks that decisions name must import
+from index.filters import Filters, PriceRange
+from retrieval.understanding import Understanding
+from storage.errors import InvalidInput
+
+UNDER_50 = Filters(price=PriceRange(max=5000, currency="USD"))
+TALK = DialogueState(turns=2, topic=Topic(query="kettle"), shown=(Item(product_id="a"), Item(product_id="b")))
+
+
+def decided(
+    label: str, understanding: Understanding, message: str = "…", state: DialogueState = TALK, sure: float = 0.95, oos: bool = False
+) -> Decision:
+    return decide(state, label, sure, oos, understanding, message)
+
+
+@pytest.mark.parametrize("label", [label for label in LABELS if label != "accept"])
+def test_a_sure_label_names_its_task(label: str) -> None:
+    words = Understanding(query="kettle", refining=False)
+    assert decided(label, words, "a kettle").task == label
+
+
+@pytest.mark.parametrize("label", ["chitchat", "greet", "search", "recommend", "ask_product", "out_of_scope"])
+def test_plain_conditions_win_over_a_doubtful_model(label: str) -> None:
+    words = Understanding(query="", filters=UNDER_50, refining=True)
+    assert decided(label, words, "under 50", sure=0.3, oos=label == "out_of_scope").task == "refine"
+
+
+def test_without_a_topic_plain_conditions_with_words_are_a_search() -> None:
+    words = Understanding(query="kettle", filters=UNDER_50)
+    assert decided("chitchat", words, "kettle under 50", DialogueState(), 0.3).task == "search"
+
+
+def test_a_position_alone_shows_that_product() -> None:
+    words = Understanding(query="", ordinals=(2,), refining=True)
+    assert decided("refine", words, "the second one").task == "show_again"
+    assert decided("chitchat", words, "the second one", sure=0.2).task == "show_again"
+    assert decided("cart_add", words, "the second one", sure=0.4).task == "cart_add"
+
+
+@pytest.mark.parametrize("message", ["show me more", "more please", "any others?", "what else", "还有吗", "换一批", "再来几个"])
+def test_more_of_the_same(message: str) -> None:
+    words = Understanding(query="", refining=True)
+    assert decided("refine", words, message).task == "more"
+    assert decided("search", words, message, DialogueState()).task != "more"
+
+
+@pytest.mark.parametrize("message", ["more expensive", "more colors", "a kettle with more power", "还有别的颜色吗"])
+def test_not_every_more_is_that(message: str) -> None:
+    assert decided("refine", Understanding(query="x"), message).task == "refine"
+
+
+@pytest.mark.parametrize("message", ["yes", "Yes please!", "ok", "sure, go ahead", "好的", "可以", "嗯"])
+def test_yes_accepts_what_is_pending_whatever_the_model_says(message: str) -> None:
+    pending = Pending(kind="relax", field="price")
+    state = DialogueState(pending=pending)
+    assert decided("chitchat", Understanding(query=""), message, state, 0.3) == Decision("accepted", pending)
+
+
+@pytest.mark.parametrize("message", ["no", "No thanks.", "nope", "不用了", "算了"])
+def test_no_rejects_what_is_pending(message: str) -> None:
+    pending = Pending(kind="handoff")
+    assert decided("greet", Understanding(query=""), message, DialogueState(pending=pending), 0.3) == Decision("reject", pending)
+
+
+def test_a_no_with_a_condition_is_a_refinement() -> None:
+    words = Understanding(query="", filters=UNDER_50, refining=True)
+    assert decided("reject", words, "no, something under 50").task == "refine"
+
+
+@pytest.mark.parametrize(
+    ("message", "choice"),
+    [("the blue one", 1), ("XL please", 2), ("L", 0), ("extra", None), ("blue or L", None)],
+)
+def test_options_of_a_question_are_matched_as_whole_words(message: str, choice: int | None) -> None:
+    pending = Pending(kind="variant", options=("L", "blue", "XL"))
+    decision = decided("search", Understanding(query="x"), message, DialogueState(pending=pending))
+    assert (decision.choice if decision.task == "resolved" else None) == choice
+
+
+def test_a_position_picks_an_option() -> None:
+    pending = Pending(kind="variant", options=("40", "41", "42"))
+    words = Understanding(query="", ordinals=(-1,))
+    assert decided("refine", words, "the last", DialogueState(pending=pending)) == Decision("resolved", pending, 2)
+
+
+def test_a_question_does_not_trap_who_changes_the_subject() -> None:
+    pending = Pending(kind="variant", options=("40", "41"))
+    words = Understanding(query="return policy")
+    assert decided("ask_policy", words, "what is your return policy?", DialogueState(pending=pending)).task == "ask_policy"
+
+
+def test_out_of_scope_stands_where_the_words_say_nothing() -> None:
+    assert decided("search", Understanding(query="poem about rain"), "write a poem about rain", oos=True).task == "out_of_scope"
+
+
+def test_a_shops_own_labels_are_mapped_and_unknown_actions_refused() -> None:
+    mapping = check_actions({"where_is_my_parcel": "order_status"})
+    decision = decide(DialogueState(), "where_is_my_parcel", 0.9, False, Understanding(query=""), "parcel?", mapping)
+    assert decision.task == "order_status"
+    assert decide(DialogueState(), "unmapped", 0.9, False, Understanding(query=""), "?", mapping).task == "out_of_scope"
+    with pytest.raises(InvalidInput, match="order_status"):
+        check_actions({"a": "fly"})
+
+
+def test_every_label_is_a_task_or_a_consent() -> None:
+    assert set(LABELS) - set(TASKS) == {"accept"}
