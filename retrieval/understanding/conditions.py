@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from types import ModuleType
 
+from index.filters import Filters
 from retrieval.understanding import en, zh
 from retrieval.understanding.lexicon import SIZES
 from retrieval.understanding.text import CLAIMED, Draft, has_han
@@ -32,6 +33,7 @@ LOOK_BACK = 60
 FEATURES = "features"
 
 _BARE_SIZE = re.compile(r"(?:x{1,4}|[2-6]x)[sl]|x-?large|extra large|x-?small|extra small|one size|均码|[大中小]码")
+_SIZE_NOUN = re.compile(r"[\s-]*sized?\b")
 _ALL_SIZE_WORDS = frozenset(key_of(word) for meaning in SIZES for word in meaning.words)
 _SHORT_HAN_AFTER = re.compile(
     r"\s*(?:的|色|质|制|款|系|$|[\x00\s,。?!;]|鞋|衣|裤|裙|衫|包|帽|袜|外套|t恤|手套|围巾|套|服|袋|杯|伞|表|带|衬"
@@ -72,6 +74,14 @@ class Conditions:
             self.wished.attributes[name].extend(value for value in values if value not in self.wished.attributes[name])
         self.wished.brand.extend(self.required.brand)
         self.required = Found()
+
+    def turn_away(self, current: Filters, fields: list[str]) -> None:
+        """Exclude what the running topic asked for in `fields`."""
+        if "brand" in fields:
+            self.excluded.brand.extend(current.brand)
+        for name, values in current.attributes.items():
+            if name in fields:
+                self.excluded.attributes[name].extend(values)
 
 
 def _language_at(draft: Draft, start: int, end: int) -> ModuleType:
@@ -214,6 +224,8 @@ class ConditionReader:
             end = lifted.end() if lifted else end
             if after and polarity != "name":
                 end = after.end()
+        sized = match.of("size") and _SIZE_NOUN.match(draft.view, end)
+        end = sized.end() if sized else end
         tail = re.compile(r"\s*(?:色|色系|材质|材料|牌子|品牌|质|制|制作)?的?").match(draft.view, end)
         end = tail.end() if tail and has_han(tail[0]) else end
         draft.claim(start, end)
@@ -306,6 +318,8 @@ class ConditionReader:
                     continue
                 term = " ".join(words)
                 found.excluded.add(Meant("attribute", self.features, (term,)))
+                for meant in self.vocabulary.containing(term):
+                    found.excluded.add(meant)
                 inside = draft.view.find(term, match.start())
                 draft.claim(match.start(), max(inside + len(term), match.end() if language is zh else 0))
 

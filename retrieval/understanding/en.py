@@ -190,6 +190,10 @@ LIFT = (
         rf"|constraints?|requirements?|cap|filter)\b"
     ),
 )
+OTHER = re.compile(
+    rf"\b(?:an?other|(?:any|some|all) other|(?:a )?different|other)\s+{_FIELD_LIST}"
+    r"(?:\s+(?:than (?:that|this|these|those)|instead))?"
+)
 LIFT_ALL = re.compile(
     r"\b(?:start(?:ing)? (?:over|again|fresh|from scratch)|reset(?: (?:everything|all|the search|filters?"
     r"|the filters?))?"
@@ -460,7 +464,8 @@ _LEAD = (
     r"(?:ay)?|yes|yeah|yep|no|nope|well|so|um+|uh+|hm+|oh|please|pls|plz|thanks|thank you|actually|and|but|or|then"
     r"|now"
     r"|sorry|maybe|perhaps|just|also|what about|how about|what(?:'s| is) (?:the|a|your)|which(?: is| are)?(?: the"
-    r"| your)?|on|to spend(?: on)?|ideally|preferably|add|put|excuse me|quick question|can you help me(?: (?:find"
+    r"| your)?|on"
+    r"|(?:it |they )?(?:should|must|has to|have to|needs? to) have|to spend(?: on)?|ideally|preferably|add|put|excuse me|quick question|can you help me(?: (?:find"
     r"|choose|pick))?|help me (?:find|choose|pick|get)"
     r"|i(?: was|'m|m| am|'ve been) (?:just )?(?:wondering if|looking(?: to (?:buy|get|find|purchase))?|searching"
     r"|shopping|hunting|in the market|interested in|after)(?: for)?"

@@ -48,7 +48,8 @@ class Understander:
         spoken = script_language(draft.text)
         said: Language = language if not spoken else "zh" if spoken == "zh" else "en"
         languages = _languages(draft, said)
-        dropped = [field for spoken_in in languages for field in self._lifted(draft, spoken_in)]
+        others = [field for spoken_in in languages for field in self._others(draft, spoken_in)]
+        dropped = [*others, *(field for spoken_in in languages for field in self._lifted(draft, spoken_in))]
         asked = self._asked(draft, languages)
         if any(spoken_in.STOCK_ASKED.search(draft.low) for spoken_in in languages):
             asked = "availability"
@@ -62,6 +63,7 @@ class Understander:
         sort = next((found for spoken_in in languages if (found := _sort(draft, spoken_in))), None)
         relative = next((step for spoken_in in languages if (step := _relative(draft, spoken_in))), None)
         conditions = self.conditions.read(draft, current is not None, _only_filler)
+        conditions.turn_away(current or Filters(), others)
         deixis = max(read_deixis(draft, spoken_in) for spoken_in in languages)
         adding = any(spoken_in.ADDING.search(draft.low) for spoken_in in languages)
         query = _residual(draft, languages)
@@ -102,6 +104,14 @@ class Understander:
         )
         known = {self.vocabulary.attribute_names.get(key_of(name)) for name in (asked, *names)} - {None}
         return tuple(sorted((name for name in known if name), key=lambda name: -self.vocabulary.counts[name]))
+
+    def _others(self, draft: Draft, language: ModuleType) -> list[str]:
+        """Fields of "another brand", "换个颜色": their condition goes, and what it named is not wanted again."""
+        fields: list[str] = []
+        for match in list(language.OTHER.finditer(draft.view)):
+            fields.extend(self._field(language.FIELDS[word]) for word in language.FIELD_WORD.findall(match[0]))
+            draft.claim(match.start(), match.end())
+        return fields
 
     def _lifted(self, draft: Draft, language: ModuleType) -> list[str]:
         fields: list[str] = []

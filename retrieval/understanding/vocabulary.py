@@ -67,11 +67,17 @@ _MODEL = re.compile(r"(?<![a-z0-9])(?=[a-z0-9./-]*\d)(?=[a-z0-9./-]*[a-z])[a-z0-
 _PARTS = re.compile(r"\s*(?:[/,&+;|、]|\band\b|\d+\s*%)\s*")
 
 _FAUX = re.compile(r"\b(?:faux|vegan|pu|synthetic|imitation|artificial)\b|人造|仿|假")
+_LACKING = re.compile(r"no |without |non |[无不没免]")
 _STOP_VALUES = word_set(
     """
     yes no true false none other others n/a na new one it set all any the not more max min only size color best
     good top it's in us 是 否 有 无 其他 其它 个 的 不 好 新 大 小 款 一 二 三 价 男 女 人
     """
+)
+
+# Values of small attributes that are said for other reasons: "fine" takes an offer, it asks for no fine nib.
+_EVERYDAY_VALUES = word_set(
+    "fine light heavy soft hard plain blank full adult adults medium large small short long thin"
 )
 
 
@@ -102,6 +108,7 @@ class Vocabulary:
     def __init__(self, words: CatalogWords) -> None:
         self._entries: dict[str, dict[Meant, None]] = defaultdict(dict)
         self._longest: dict[str, int] = {}
+        self._plain: list[tuple[str, Meant]] = []
         self.attribute_names: dict[str, str] = {}
         self.role_names: dict[str, str] = {}
         self.counts: dict[str, int] = {}
@@ -166,6 +173,9 @@ class Vocabulary:
             return
         for value in values:
             word = lower(normalise(value)).strip()
+            if word in _EVERYDAY_VALUES:
+                continue
+            self._plain.append((key_of(value), Meant("attribute", name, (value,))))
             if word in TRUE_VALUES:
                 self._add(key_of(name), Meant("attribute", name, (value,)))
             elif any(char.isalpha() for char in word) and (len(word) > 2 or (len(word) == 2 and has_han(word))):
@@ -184,6 +194,12 @@ class Vocabulary:
     def lookup(self, word: str) -> tuple[Meant, ...]:
         """All meanings of a word or phrase."""
         return tuple(self._entries.get(key_of(word), ()))
+
+    def containing(self, term: str) -> list[Meant]:
+        """Values of small attributes that speak of a thing: "microphone" is in "built-in microphone", not in "no …"."""
+        key = key_of(term)
+        inside = re.compile(re.escape(key) if has_han(key) else rf"\b{re.escape(key)}\b")
+        return [meant for spelled, meant in self._plain if inside.search(spelled) and not _LACKING.match(spelled)]
 
     def find(self, view: str) -> list[Match]:
         """Longest matches from left to right, none inside a model number and none across a claimed span."""

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index.facets import Facets
 from index.filters import Exclusions, Filters, PriceRange
 from index.product import Availability
 from retrieval.understanding import Understander, merge
 from retrieval.understanding.text import MAX_CHARACTERS
+from tests.retrieval.behavior import SHOP
 from tests.retrieval.catalog_words import BARE, UNDERSTANDER, Words, flat
 from tests.retrieval.turns import CHINESE, ENGLISH
 
@@ -174,6 +176,55 @@ def test_two_languages_under_two_attribute_names() -> None:
     assert shop.read("in red").filters.attributes == {"color": ("red",)}
     assert shop.read("红色的").filters.attributes == {"颜色": ("红色",)}
     assert shop.read("蓝色的").filters.attributes == {"color": ("blue",)}
+
+
+def test_another_brand_or_color_than_the_one_in_force() -> None:
+    topic = Filters(brand=("Nike",), attributes={"color": ("black", "黑色")})
+    other = merge(topic, UNDERSTANDER.read("any other brand?", topic))
+    assert (other.brand, other.exclude.brand) == ((), ("Nike",))
+    color = merge(topic, UNDERSTANDER.read("换个颜色", topic))
+    assert (color.attributes, color.exclude.attributes) == ({}, {"color": ("black", "黑色")})
+    assert merge(Filters(), UNDERSTANDER.read("a different color", Filters())).empty
+
+
+def test_a_thing_to_be_without_is_found_inside_longer_values() -> None:
+    shop = Understander(
+        Words({}, {}, {"features": {"built-in microphone": 3, "no microphone": 2}, "特点": {"内置麦克风": 2}}), "USD", 9
+    )
+    assert shop.read("headset without microphone").filters.exclude.attributes == {
+        "features": ("microphone", "built-in microphone")
+    }
+    assert shop.read("不带麦克风的耳机").filters.exclude.attributes == {
+        "features": ("麦克风",),
+        "特点": ("内置麦克风",),
+    }
+
+
+def test_small_talk_that_is_an_attribute_value_somewhere_is_no_condition() -> None:
+    shop = Understander(Words({}, {}, {"nib": {"fine": 9, "extra fine": 9}, "resistance": {"light": 9}}), "USD", 9)
+    assert shop.read("fine", Filters()).filters.empty
+    assert shop.read("that's fine", Filters()).filters.empty
+    assert shop.read("extra fine", Filters()).filters.attributes == {"nib": ("extra fine",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("blue trail shoes under $70", {"p2"}),
+        ("trail shoes, not blue, under $70", {"p1"}),
+        ("only Acme tents", {"p3", "p1", "p6", "p8"}),
+        ("shoes in size 42", {"p4"}),
+        ("anything but Acme or Corvo", {"p2", "p7"}),
+        ("四星以上的", {"p1"}),
+        ("黑色的 150以内", {"p4"}),
+    ],
+)
+def test_on_the_facets_of_a_catalog(text: str, found: set[str]) -> None:
+    products = list(SHOP.values())
+    rows = {product.id: row for row, product in enumerate(products)}
+    facets = Facets.build(products, rows.get)
+    filters = Understander(facets, "USD", len(facets)).read(text).filters
+    assert {products[row].id for row in facets.mask(filters).allowed.nonzero()[0]} == found
 
 
 def test_a_condition_beyond_the_cap_is_not_read_and_one_before_it_is() -> None:

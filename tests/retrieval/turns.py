@@ -524,7 +524,7 @@ CHINESE: dict[str, dict[str, Any]] = {
     "+黑色的有吗": {"color": ("黑色", "black")},
     "+要大号的": {"size": ("L",)},
     "+尺码42": {"size": ("42",)},
-    "+换个颜色,蓝色吧": {"color": ("蓝色", "blue")},
+    "+换个颜色,蓝色吧": {"color": ("蓝色", "blue"), "dropped": ("color",)},
     "+不要黑色": {"not color": ("黑色", "black")},
     "+别给我推荐Nike": {"not brand": ("Nike",)},
     "+Nike除外": {"not brand": ("Nike",)},
