@@ -73,7 +73,7 @@ def build_index(
     catalog: Path,
     shop: Path,
     settings: ShopSettings,
-    encoders: Callable[[str], Encoder],
+    encoders: Mapping[str, Encoder] | Callable[[str], Encoder],
     documents: Path | None = None,
     *,
     update: bool = False,
@@ -88,7 +88,7 @@ def build_index(
         catalog: the whole catalog, or with `update` the products to add or replace.
         shop: the shop's folder.
         settings: its settings; columns, currency and languages are used.
-        encoders: gives the encoder of a space, and is asked only for the spaces that the shop needs.
+        encoders: the encoder of each space, or a function that gives it and is asked only for the spaces that are needed.
         documents: a folder of Markdown files; without one the documents of the version before are kept.
         update: keep the products that `catalog` does not name.
         allow_shrink: allow more than a fifth of the products to disappear.
@@ -104,11 +104,12 @@ def build_index(
     """
     started = time.perf_counter()
     versions = index_versions(shop)
+    encoder_of = encoders.__getitem__ if isinstance(encoders, Mapping) else encoders
     with versions.lock():
         versions.sweep()
         before = _before(versions, update=update)
         with versions.stage() as folder, _full_disk(versions.root):
-            run = _Run(Layout(folder), before, settings, encoders, progress or _silent)
+            run = _Run(Layout(folder), before, settings, encoder_of, progress or _silent)
             reading = run.read(catalog, update=update, max_rejected=max_rejected, rejected=rejected, shop=shop)
             removed = _removed(before, run.writer, update=update, allow_shrink=allow_shrink)
             meta = run.index(documents)

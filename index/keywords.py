@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,11 @@ class KeywordIndex:
         writer = index.writer(_HEAP, 1)
         size = 0
         for product in products:
-            writer.add_document(tantivy.Document(row=size, **_texts(product)))
+            document = tantivy.Document()
+            document.add_unsigned("row", size)
+            for field, text in _texts(product).items():
+                document.add_text(field, text)
+            writer.add_document(document)
             size += 1
         writer.commit()
         writer.wait_merging_threads()
@@ -156,7 +160,7 @@ def _analyzer() -> tantivy.TextAnalyzer:
     return builder.build()
 
 
-def _texts(product: Product) -> dict[str, Any]:
+def _texts(product: Product) -> dict[str, str]:
     """The text of each field, spread for the analyzer."""
     attributes = [value for values in product.attributes.values() for value in values]
     attributes += [option for variant in product.variants for option in variant.options.values()]
