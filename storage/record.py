@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+
+from storage.errors import InvalidInput
 
 
 def storable(value: Any) -> Any:
@@ -49,6 +51,9 @@ MinorUnits = Annotated[int, Field(ge=0, le=2**62)]
 # Plain numbers below this are seconds, above it milliseconds: the one is 2286, the other April 1970.
 _SECONDS_UNTIL = 10_000_000_000
 _LAST_INSTANT = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last that datetime can hold
+
+
+R = TypeVar("R", bound="Record")
 
 
 class Record(BaseModel):
@@ -102,6 +107,18 @@ def iso(instant: int) -> str:
 
 
 Instant = Annotated[int, BeforeValidator(to_ms)]
+
+
+def parse_record(kind: type[R], row: dict[str, Any]) -> R:
+    """The record in a row.
+
+    Raises:
+        InvalidInput: a field is missing or cannot be used; all of them are named.
+    """
+    try:
+        return kind.model_validate(row)
+    except ValidationError as error:
+        raise InvalidInput(f"{reasons_of(error)}.", "Mend the row.") from None
 
 
 def reasons_of(error: ValidationError) -> str:

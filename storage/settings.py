@@ -46,6 +46,7 @@ class EmbedSettings(Record):
 class ShopSettings(Record):
     """The whole of shop.toml; an empty file is a valid one."""
 
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)] = "Aisle"
     currency: Currency = "USD"
     languages: tuple[Literal["en", "zh"], ...] = Field(default=("en", "zh"), min_length=1)
     catalog: CatalogSettings = CatalogSettings()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import gradio as gr
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Form, Query, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import Field
+from sqlalchemy import select
 
 from bot.api import problems
 from bot.api.identity import SESSION_COOKIE, IdentityMiddleware, cookie_options
@@ -55,6 +56,7 @@ def create_app(
     app.include_router(routes(assistant, settings))
     _add_health(app, assistant)
     _add_pages(app, assistant, shop)
+    _add_login(app, identity)
     if demo_shoppers:
         _add_demo(app, identity, demo_shoppers)
     app.add_middleware(IdentityMiddleware, identity=identity, origins=settings.embed.origins)
@@ -87,11 +89,10 @@ def _add_health(app: FastAPI, assistant: Assistant) -> None:
         return {"status": "ok"}
 
     @app.get("/readyz")
-    def ready() -> Any:
-        """Index and database answer; 503 says which one does not."""
-        trouble = assistant.trouble()
-        if trouble:
-            return problems.problem(503, trouble, "See the server's log, or run: launch.py doctor")
+    def ready() -> dict[str, str]:
+        """Index and models are loaded, and the database answers; a problem with status 503 otherwise."""
+        with assistant.database.read() as connection:
+            connection.execute(select(1))
         return {"status": "ready"}
 
 
@@ -108,10 +109,35 @@ def _add_pages(app: FastAPI, assistant: Assistant, shop: Path) -> None:
     def product_page(product_id: str, request: Request) -> HTMLResponse:
         """A plain page of one product, for catalogs whose links point at this site."""
         language = language_of(request.headers.get("accept-language", ""))
-        record = assistant.product_record(product_id)
-        card = render.card(assistant.product(product_id, principal_of(request)), language, "")
-        text = f"<p>{render.escape(record.description)}</p>"
-        return HTMLResponse(render.page(record.title, f'<ul class="cards">{card}</ul>{text}', language))
+        card = assistant.product(product_id, principal_of(request))
+        inside = render.product(card, assistant.product_record(product_id).description, language)
+        return HTMLResponse(render.page(card.title, inside, language))
+
+
+def _add_login(app: FastAPI, identity: Identity) -> None:
+    @app.get("/login", include_in_schema=False)
+    def login(request: Request, token: Annotated[str, Query(max_length=200)] = "") -> Response:
+        """The form for a key; with the token of a one-time link, signs in at once."""
+        language = language_of(request.headers.get("accept-language", ""))
+        return _signed_in(identity.sign_in(token)) if token else HTMLResponse(render.login(language))
+
+    @app.post("/login", include_in_schema=False)
+    def with_key(key: Annotated[str, Form(max_length=200)]) -> Response:
+        """Signs in with an API key."""
+        return _signed_in(identity.sign_in(key))
+
+    @app.post("/logout", include_in_schema=False)
+    def logout() -> Response:
+        """Ends the window's session."""
+        response = RedirectResponse("/", status_code=303)
+        response.delete_cookie(SESSION_COOKIE)
+        return response
+
+
+def _signed_in(cookie: str) -> Response:
+    response = RedirectResponse("/", status_code=303)
+    response.set_cookie(SESSION_COOKIE, cookie, **cookie_options())
+    return response
 
 
 def _add_demo(app: FastAPI, identity: Identity, shoppers: tuple[DemoShopper, ...]) -> None:

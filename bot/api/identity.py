@@ -51,7 +51,9 @@ class IdentityMiddleware:
             await problem(error.status, error.message, error.hint)(scope, receive, send)
             return
         if "authorization" not in headers and scope["method"] not in _SAFE and not self._from_here(headers):
-            refused = problem(403, "The request comes from another site.", "Name its origin under [embed] in shop.toml.")
+            refused = problem(
+                403, "The request comes from another site.", "Name its origin under [embed] in shop.toml."
+            )
             await refused(scope, receive, send)
             return
         scope.setdefault("state", {})["principal"] = principal

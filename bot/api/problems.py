@@ -45,4 +45,6 @@ def install(app: FastAPI) -> None:
 
 def described(errors: Any) -> str:
     """Validation errors on one line: `"message: Field required; limit: Input should be less than or equal to 100"`."""
-    return "; ".join(f"{'.'.join(str(part) for part in error['loc'][1:]) or 'body'}: {error['msg']}" for error in errors)
+    return "; ".join(
+        f"{'.'.join(str(part) for part in error['loc'][1:]) or 'body'}: {error['msg']}" for error in errors
+    )

@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from bot.cards import Reply
+from bot.cards import Card, Reply
 from bot.service import Assistant
 from bot.windows import render
 from bot.windows.texts import language_of, texts
@@ -38,7 +38,10 @@ element.addEventListener('click', (event) => {
 });
 """
 _FOLLOW = """
-watch('value', () => { const last = element.querySelector('.turn:last-child'); if (last) last.scrollIntoView({block: 'nearest'}); });
+watch('value', () => {
+  const last = element.querySelector('.turn:last-child');
+  if (last) last.scrollIntoView({block: 'nearest'});
+});
 """
 _PICK_SHOPPER = """
 async (shopper) => {
@@ -82,6 +85,7 @@ def _turn(kind: str, value: Any, language: str, thumbs: dict[str, dict[str, str]
 
 
 def _principal(request: gr.Request) -> Principal:
+    assert request.request is not None  # Gradio leaves it out only for events that no browser sent
     principal: Principal = request.request.state.principal
     return principal
 
@@ -94,7 +98,7 @@ class CustomerWindow:
         self.shop_name = shop_name
         self.shoppers = shoppers
 
-    def blocks(self) -> gr.Blocks:
+    def blocks(self) -> Any:
         """The page, with every event wired."""
         words = texts("en")
         with gr.Blocks(title=self.shop_name, analytics_enabled=False, fill_width=True) as page:
@@ -135,11 +139,7 @@ class CustomerWindow:
         language = language_of(request.headers.get("accept-language", ""))
         words = texts(language)
         principal = _principal(request)
-        talk = Talk(language=language, turns=(("html", _hello(language)),))
-        header = (
-            f'<div class="mark" aria-hidden="true"></div><div><h1>{render.escape(self.shop_name)}</h1>'
-            f"<p>{render.escape(words['tagline'])}</p></div>"
-        )
+        talk = Talk(language=language, turns=(("html", render.hello(language)),))
         choices = [(words["anonymous"], "")] + [(shopper.name[language], shopper.id) for shopper in self.shoppers]
         known = {shopper.id for shopper in self.shoppers}
         picker = gr.Dropdown(
@@ -147,7 +147,7 @@ class CustomerWindow:
         )
         questions = [*self.assistant.starters(language), *[""] * STARTERS][:STARTERS]
         return [
-            header,
+            render.header(self.shop_name, language),
             picker,
             render.talk(talk.html(), language),
             *self._panels(principal, language),
@@ -171,7 +171,7 @@ class CustomerWindow:
                 language = payload["language"]
                 talk.conversation_id = payload["conversation_id"]
             elif name == "products":
-                cards = [*map(render.Card.model_validate, payload["products"])]
+                cards = [*map(Card.model_validate, payload["products"])]
                 partial = Reply.model_construct(products=tuple(cards), citations=())
             elif name == "text":
                 text += payload["delta"]
@@ -216,11 +216,3 @@ class CustomerWindow:
         """Cart and profile as they stand now."""
         view = self.assistant.profile(principal, language=language)
         return [render.cart(self.assistant.cart(principal), language), render.profile(view, language)]
-
-
-def _hello(language: str) -> str:
-    words = texts(language)
-    return (
-        f'<li class="turn turn-aisle"><span class="who">{words["aisle"]}</span>'
-        f'<div class="said"><p>{render.escape(words["hello"])}</p></div></li>'
-    )

@@ -55,7 +55,9 @@ def thinking(language: str) -> str:
 def failure(detail: str, hint: str, language: str) -> str:
     """An error, with the way out."""
     title = escape(texts(language)["failed"])
-    return f'<li class="turn turn-aisle"><p class="failure" role="alert">{title} {escape(detail)} {escape(hint)}</p></li>'
+    return (
+        f'<li class="turn turn-aisle"><p class="failure" role="alert">{title} {escape(detail)} {escape(hint)}</p></li>'
+    )
 
 
 def assistant_turn(
@@ -93,13 +95,15 @@ def card(item: Card, language: str, message_id: str, thumb: str = "") -> str:
     title = escape(item.title)
     link = safe_url(item.url)
     picture = safe_url(item.image_url)
-    image = f'<img {_attribute("src", picture)} alt="" loading="lazy">' if picture else '<span class="no-picture"></span>'
-    heading = f"<a {_attribute('href', link)} target=\"_blank\" rel=\"noopener\">{title}</a>" if link else title
+    image = (
+        f'<img {_attribute("src", picture)} alt="" loading="lazy">' if picture else '<span class="no-picture"></span>'
+    )
+    heading = f'<a {_attribute("href", link)} target="_blank" rel="noopener">{title}</a>' if link else title
     target = _data(product=item.product_id, variant=item.variant_id, message=message_id)
     sellable = item.availability.orderable
     thumbs = "".join(
         f'<button type="button" class="thumb" data-act="{value}" {target} aria-pressed="{str(thumb == value).lower()}" '
-        f'{_attribute("aria-label", words[name])} {_attribute("title", words[name])}>{sign}</button>'
+        f"{_attribute('aria-label', words[name])} {_attribute('title', words[name])}>{sign}</button>"
         for value, name, sign in (("up", "like", "👍"), ("down", "dislike", "👎"))
     )
     add = (
@@ -151,7 +155,11 @@ def _reasons(item: Card, language: str) -> str:
     words = texts(language)
     rows = [
         f"<li>{escape(reason.text)}"
-        + (f' <small>{escape(words["evidence"])} {escape(", ".join(reason.evidence[:3]))}</small>' if reason.evidence else "")
+        + (
+            f" <small>{escape(words['evidence'])} {escape(', '.join(reason.evidence[:3]))}</small>"
+            if reason.evidence
+            else ""
+        )
         + "</li>"
         for reason in item.reasons
     ]
@@ -170,12 +178,14 @@ def cart(view: CartView, language: str) -> str:
             f"{sign}</button>"
             for act, name, sign in (("fewer", "fewer", "−"), ("more", "more", "+"), ("remove", "remove_from_cart", "×"))
         )
-        gone = "" if line.availability.orderable else f' <em>{escape(words[line.availability])}</em>'
+        gone = "" if line.availability.orderable else f" <em>{escape(words[line.availability])}</em>"
         rows.append(
             f'<li><span class="title">{escape(line.title)}{gone}</span><span class="amount">{line.quantity} × {amount}</span>'
             f'<span class="buttons">{buttons}</span></li>'
         )
-    inside = f'<ul class="lines">{"".join(rows)}</ul>' if rows else f'<p class="empty">{escape(words["cart_empty"])}</p>'
+    inside = (
+        f'<ul class="lines">{"".join(rows)}</ul>' if rows else f'<p class="empty">{escape(words["cart_empty"])}</p>'
+    )
     if rows and view.subtotal:
         total = escape(money(view.subtotal, language))
         inside += f'<p class="subtotal">{escape(words["subtotal"])} <strong>{total}</strong></p>'
@@ -190,7 +200,7 @@ def profile(view: ProfileView, language: str) -> str:
     rows = [
         f"<li><span>{escape(belief.text)}</span>"
         f'<button type="button" data-act="forget" {_data(kind=belief.kind, value=belief.value)} '
-        f'{_attribute("aria-label", words["remove_belief"].format(text=belief.text))}>×</button></li>'
+        f"{_attribute('aria-label', words['remove_belief'].format(text=belief.text))}>×</button></li>"
         for belief in view.beliefs
     ]
     note = f'<p class="note">{escape(words["profile_note"])}</p>'
@@ -201,6 +211,35 @@ def profile(view: ProfileView, language: str) -> str:
 
 def _panel(name: str, title: str, inside: str) -> str:
     return f'<details class="panel {name}" open><summary><h2>{escape(title)}</h2></summary>{inside}</details>'
+
+
+def header(name: str, language: str) -> str:
+    """The shop's name at the top of the window."""
+    tagline = escape(texts(language)["tagline"])
+    return f'<div class="mark" aria-hidden="true"></div><div><h1>{escape(name)}</h1><p>{tagline}</p></div>'
+
+
+def hello(language: str) -> str:
+    """The first words of the window."""
+    words = texts(language)
+    who, said = escape(words["aisle"]), escape(words["hello"])
+    return f'<li class="turn turn-aisle"><span class="who">{who}</span><div class="said"><p>{said}</p></div></li>'
+
+
+def product(item: Card, description: str, language: str) -> str:
+    """One product with its description."""
+    return f'<ul class="cards">{card(item, language, "")}</ul><p>{escape(description)}</p>'
+
+
+def login(language: str) -> str:
+    """The page that takes a key."""
+    words = texts(language)
+    title, label, send = (escape(words[name]) for name in ("sign_in", "key", "sign_in"))
+    form = (
+        f'<h1>{title}</h1><form method="post" action="/login"><label>{label} '
+        f'<input name="key" type="password" autocomplete="current-password" required></label> <button>{send}</button></form>'
+    )
+    return page(words["sign_in"], form, language)
 
 
 def page(title: str, inside: str, language: str) -> str:

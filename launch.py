@@ -1,0 +1,586 @@
+"""The composition root and the command line: the only place that reads shop.toml and the environment."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from storage.errors import AisleError, Forbidden, InvalidInput
+from storage.principal import Principal, Role, local_operator
+from storage.publish import Versions, sha256_file
+from storage.rows import Rejects, RowProblem, read_jsonl
+from storage.settings import ShopSettings, parse_settings
+
+if TYPE_CHECKING:
+    from bot.service import Assistant
+    from index.build import BuildReport
+    from index.filters import Filters
+    from storage.database import Database
+
+# Nothing is fetched from a hub unless the person who starts Aisle says so.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(context_settings=_CONTEXT, no_args_is_help=False, add_completion=False, rich_markup_mode=None)
+finetune_app = typer.Typer(help="Train a better model on the shop's own logs.", no_args_is_help=True)
+evaluate_app = typer.Typer(help="Measure a model or the search on a file.", no_args_is_help=True)
+keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
+app.add_typer(finetune_app, name="finetune")
+app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(keys_app, name="keys")
+
+console = Console(stderr=True)
+# Whoever can read the shop's folder has its secret, and with that every role.
+ADMIN = Principal("operator", Role.ADMIN)
+SHIPPED_MODEL = Path(__file__).parent / "demo" / "model" / "intent"
+_BATCH = 5_000  # rows a transaction when logs are loaded
+
+Shop = Annotated[Path, typer.Option("--shop", help="The shop's folder.", file_okay=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+MaxRejected = Annotated[
+    float, typer.Option("--max-rejected", min=0, max=1, help="Above this share (and 10 rows) nothing is published.")
+]
+RejectedFile = Annotated[Path | None, typer.Option("--rejected", help="Where rejected rows go.", dir_okay=False)]
+
+
+class RateColumn(ProgressColumn):
+    """Rows a second."""
+
+    def render(self, task: Task) -> Text:
+        """The rate as text, empty until one is known."""
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+
+@contextmanager
+def bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Progress bars on standard error with rate and time left: call what is yielded with (step, done, total)."""
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        RateColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def show(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = progress.add_task(step, total=total)
+            progress.update(tasks[step], completed=done, total=total)
+
+        yield show
+
+
+def settings_of(shop: Path) -> ShopSettings:
+    """What the shop's shop.toml says; the defaults where there is none."""
+    path = shop / "shop.toml"
+    return parse_settings(path.read_text(encoding="utf-8")) if path.is_file() else ShopSettings()
+
+
+def database_of(shop: Path, settings: ShopSettings) -> Database:
+    """The shop's database, its tables brought up to date."""
+    from storage.database import Database
+
+    return Database.open(os.environ.get("AISLE_DATABASE_URL") or settings.database.url_for(shop))
+
+
+@contextmanager
+def opened(shop: Path) -> Iterator[Database]:
+    """The shop's database, closed when the block ends."""
+    database = database_of(shop, settings_of(shop))
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def assistant_of(shop: Path) -> Iterator[Assistant]:
+    """The shop's assistant, closed when the block ends. A shop without an intent model of its own gets the one that ships."""
+    from bot.service import Assistant
+
+    install_intent_model(shop)
+    with opened(shop) as database:
+        assistant = Assistant.open(shop, settings_of(shop), database)
+        try:
+            yield assistant
+        finally:
+            assistant.close()
+
+
+def intent_versions(shop: Path) -> Versions:
+    """The intent models of a shop."""
+    from bot.intent import KIND
+
+    return Versions(shop / "models" / "intent", KIND)
+
+
+def install_intent_model(shop: Path) -> None:
+    """Builds the shipped intent model (adapter and head) into the shop's folder where it has none."""
+    versions = intent_versions(shop)
+    if versions.current() is not None:
+        return
+    from finetune.export import assemble
+
+    console.print("Building the intent model that ships with Aisle (once)…")
+    name = f"shipped-{sha256_file(SHIPPED_MODEL / 'manifest.json')[:12]}"
+    with versions.lock():
+        if name not in versions.list():
+            assemble(SHIPPED_MODEL, versions.root / name, encoder_cache(shop))
+        versions.activate(name)
+
+
+def encoder_cache(shop: Path) -> Path:
+    """Where the exported encoders of a shop are kept."""
+    return shop / "models" / "encoder"
+
+
+def put(result: Any, as_json: bool, text: str = "") -> None:
+    """The one result of a command: JSON on standard output, or lines for a person."""
+    values = asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
+    if as_json:
+        typer.echo(json.dumps(values, ensure_ascii=False, default=str))
+    elif text:
+        typer.echo(text)
+    else:
+        table = Table(show_header=False, box=None)
+        for name, value in values.items():
+            table.add_row(name.replace("_", " "), "" if value is None else str(value))
+        Console().print(table)
+
+
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Aisle: a shopping assistant that a shop runs itself. Without a command it serves.
+
+    Example: launch.py serve --demo
+    """
+    if context.invoked_subcommand is None:
+        serve()
+
+
+@app.command()
+def serve(
+    shop: Shop = Path("var"),
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = 7860,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="The example shop; builds it where the folder is empty.")
+    ] = False,
+) -> None:
+    """Serve the chat window and the API.
+
+    Example: launch.py serve --shop myshop --port 8000
+    """
+    if demo and host not in ("127.0.0.1", "localhost", "::1"):
+        raise Forbidden(f"The demo lets anyone shop as anyone, so it does not listen on {host}.", "Leave --host out.")
+    if demo:
+        build_demo(shop)
+    import uvicorn
+
+    from bot.api.app import create_app
+    from storage.identity import Identity
+
+    with assistant_of(shop) as assistant:
+        settings = settings_of(shop)
+        identity = Identity.open(shop, settings.identity, assistant.database)
+        web = create_app(assistant, identity, shop, settings, demo_shoppers() if demo else ())
+        console.print(f"Aisle serves on http://{host}:{port} (stop with Ctrl-C)")
+        uvicorn.run(web, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
+
+
+def build_demo(shop: Path) -> None:
+    """Generates and indexes the example shop where the folder holds no index yet."""
+    from demo.generate import write_demo_shop
+    from index.snapshot import current_index
+
+    if current_index(shop) is not None:
+        return
+    console.print(f"Building the demo shop in {shop} (once; about two minutes)…")
+    with bars() as show:
+        files = write_demo_shop(shop, progress=show)
+    run_index(files.catalog, shop, files.documents)
+    for kind, path in (("events", files.events), ("orders", files.orders)):
+        run_ingest(kind, path, shop)
+
+
+def demo_shoppers() -> tuple[Any, ...]:
+    """The shoppers that the demo's window offers."""
+    from bot.windows.customer import DemoShopper
+    from demo.personas import PERSONAS
+
+    return tuple(
+        DemoShopper(
+            persona.id,
+            {
+                "en": f"{persona.name.en}: {persona.description.en}",
+                "zh": f"{persona.name.zh}：{persona.description.zh}",
+            },
+        )
+        for persona in PERSONAS
+    )
+
+
+@app.command()
+def demo(
+    shop: Shop = Path("var"),
+    products: Annotated[int, typer.Option(help="How many products.", min=1)] = 3200,
+    shoppers: Annotated[int, typer.Option(help="How many shoppers.", min=1)] = 2000,
+    seed: Annotated[int, typer.Option(help="Another seed gives another shop.")] = 7,
+    as_json: AsJson = False,
+) -> None:
+    """Write the example shop's files: catalog, pictures, documents, events, orders, shop.toml.
+
+    Example: launch.py demo --shop var
+    """
+    from demo.generate import write_demo_shop
+
+    with bars() as show:
+        files = write_demo_shop(shop, seed=seed, products=products, shoppers=shoppers, progress=show)
+    put(
+        {"catalog": files.catalog, "events": files.events, "orders": files.orders, "documents": files.documents},
+        as_json,
+    )
+
+
+@app.command()
+def index(
+    catalog: Annotated[Path, typer.Argument(help="JSONL, CSV, Parquet, ACP feed or schema.org JSON-LD; .gz too.")],
+    shop: Shop = Path("var"),
+    documents: Annotated[Path | None, typer.Option(help="A folder of Markdown files: policies, FAQ, guides.")] = None,
+    update: Annotated[bool, typer.Option("--update", help="Add or replace these products, keep the others.")] = False,
+    allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help="Let more than 20 % of products go.")] = False,
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Validate a catalog, embed what changed, and publish a version of the index.
+
+    Example: launch.py index catalog.jsonl.gz --shop myshop --documents policies/
+    """
+    report = run_index(catalog, shop, documents, update, allow_shrink, max_rejected, rejected)
+    put(report.as_dict(), as_json)
+
+
+def run_index(
+    catalog: Path,
+    shop: Path,
+    documents: Path | None = None,
+    update: bool = False,
+    allow_shrink: bool = False,
+    max_rejected: float = 0.01,
+    rejected: Path | None = None,
+) -> BuildReport:
+    """Builds an index with progress bars."""
+    from index.build import build_index
+    from index.encoders import encoder_for
+
+    with bars() as show:
+        return build_index(
+            catalog,
+            shop,
+            settings_of(shop),
+            lambda space: encoder_for(space, encoder_cache(shop)),
+            documents,
+            update=update,
+            allow_shrink=allow_shrink,
+            max_rejected=max_rejected,
+            rejected=rejected,
+            progress=show,
+        )
+
+
+@app.command()
+def ingest(
+    kind: Annotated[Literal["events", "orders"], typer.Argument(help="What the file holds.")],
+    file: Annotated[Path, typer.Argument(help="JSONL, also .gz.")],
+    shop: Shop = Path("var"),
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load a behavior or order log into the database; loading it again changes nothing.
+
+    Example: launch.py ingest events events.jsonl.gz --shop myshop
+    """
+    put(run_ingest(kind, file, shop, max_rejected, rejected), as_json)
+
+
+def run_ingest(
+    kind: str, file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None
+) -> dict[str, int]:
+    """Loads one file in batches, with a progress bar."""
+    from storage.event import parse_event
+    from storage.events import record_events
+    from storage.orders import Order, put_orders
+    from storage.record import parse_record
+
+    settings, rejects = settings_of(shop), Rejects()
+    rows: list[Any] = []
+    counts = {"read": 0, "accepted": 0, "duplicates": 0, "rejected": 0}
+    for number, row in read_jsonl(file):
+        counts["read"] += 1
+        try:
+            if isinstance(row, RowProblem):
+                rejects.add_problem(row)
+            else:
+                rows.append((number, row, parse_event(row) if kind == "events" else parse_record(Order, row)))
+        except InvalidInput as error:
+            rejects.add(number, error.message, row)
+    try:
+        rejects.check(counts["read"], max_rejected)
+    finally:
+        if rejects.count:
+            rejects.write(rejected or shop / "rejected" / f"{kind}.jsonl")
+    with opened(shop) as database, bars() as show:
+        for start in range(0, len(rows), _BATCH):
+            batch = rows[start : start + _BATCH]
+            if kind == "events":
+                recorded = record_events(database, local_operator(), [row[2] for row in batch], settings.consent)
+                counts["accepted"] += recorded.accepted
+                counts["duplicates"] += recorded.duplicates
+                for place, reason in recorded.rejected:
+                    rejects.add(batch[place][0], reason, batch[place][1])
+            else:
+                counts["accepted"] += put_orders(database, local_operator(), [row[2] for row in batch])
+            show(f"loading {kind}", start + len(batch), len(rows))
+    if rejects.count:
+        rejects.write(rejected or shop / "rejected" / f"{kind}.jsonl")
+    return counts | {"rejected": rejects.count}
+
+
+@app.command()
+def search(
+    text: Annotated[str, typer.Argument(help="What a shopper would type.")],
+    shop: Shop = Path("var"),
+    filters: Annotated[str, typer.Option(help="Conditions as JSON, see docs/shop_owner.md.")] = "{}",
+    sort: Annotated[Literal["relevance", "price_asc", "price_desc", "rating", "newest"], typer.Option()] = "relevance",
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Find products: what POST /api/search answers.
+
+    Example: launch.py search "rain jacket under $120" --limit 5
+    """
+    with assistant_of(shop) as assistant:
+        found = assistant.search(text, parse_filters(filters), sort, limit)
+    if as_json:
+        put(found, as_json)
+        return
+    from bot.terminal import results
+
+    Console().print(results(found))
+
+
+def parse_filters(text: str) -> Filters:
+    """The filters of `--filters`; raises `InvalidInput` with what is wrong in them."""
+    from pydantic import ValidationError
+
+    from index.filters import Filters
+    from storage.record import reasons_of
+
+    try:
+        return Filters.model_validate_json(text)
+    except ValidationError as error:
+        raise InvalidInput(
+            f"--filters: {reasons_of(error)}.", 'Example: {"price": {"max": 12000, "currency": "USD"}}'
+        ) from None
+
+
+@app.command()
+def chat(
+    shop: Shop = Path("var"),
+    user: Annotated[str | None, typer.Option(help="Chat as this shopper; a new visitor where left out.")] = None,
+) -> None:
+    """Talk with the assistant in the terminal.
+
+    Example: launch.py chat --shop var --user demo-maya
+    """
+    from bot.terminal import talk
+
+    with assistant_of(shop) as assistant:
+        talk(assistant, local_operator(), user)
+
+
+@finetune_app.command("intent")
+def finetune_intent_command(
+    logs: Annotated[list[Path], typer.Option("--logs", help="Dialogue logs; give it once for each file.")],
+    shop: Shop = Path("var"),
+    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    base_model: Annotated[str | None, typer.Option(help="A folder or Hugging Face id instead of the built-in.")] = None,
+    method: Annotated[Literal["full", "lora", "head"], typer.Option(help="What is trained.")] = "full",
+    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many; it stops early.")] = None,
+    seed: Annotated[int, typer.Option(help="Of split, order and initial weights.")] = 0,
+    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on.")] = False,
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train an intent model on dialogue logs.
+
+    Example: launch.py finetune intent --logs dialogues.jsonl.gz --output runs/intent-1
+    """
+    from finetune.intent import finetune_intent
+
+    versions = intent_versions(shop)
+    folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    with bars() as show:
+        trained = finetune_intent(
+            logs,
+            folder,
+            base_model=base_model,
+            method=method,
+            epochs=epochs,
+            seed=seed,
+            cache_dir=encoder_cache(shop) if promote or output is None else None,
+            rejected=rejected,
+            max_rejected=max_rejected,
+            progress=lambda step: show(
+                f"{step.space} loss {step.loss:.3f}" + (f" F1 {step.macro_f1:.3f}" if step.macro_f1 else ""),
+                step.done,
+                step.total,
+            ),
+        )
+    if promote:
+        with versions.lock():
+            if folder.parent.resolve() != versions.root.resolve():
+                shutil.copytree(folder, versions.root / folder.name)
+            versions.activate(folder.name)
+    put(trained, as_json)
+
+
+@evaluate_app.command("intent")
+def evaluate_intent_command(
+    model: Annotated[Path, typer.Option(help="A model folder.", file_okay=False)],
+    logs: Annotated[list[Path], typer.Option("--logs", help="Labelled dialogues; give it once for each file.")],
+    as_json: AsJson = False,
+) -> None:
+    """Score a model on labelled dialogues.
+
+    Example: launch.py evaluate intent --model runs/intent-1 --logs held-out.jsonl
+    """
+    from bot.intent import IntentModel
+    from finetune.evaluate_intent import evaluate_intent
+    from finetune.logs import read_logs
+
+    put(evaluate_intent(IntentModel.load(model), read_logs(logs).dialogues), as_json)
+
+
+@evaluate_app.command("search")
+def evaluate_search_command(
+    queries: Annotated[Path, typer.Option(help="JSONL {query_id, text, filters}.")],
+    qrels: Annotated[Path, typer.Option(help="TSV query_id, product_id, gain.")],
+    shop: Shop = Path("var"),
+    as_json: AsJson = False,
+) -> None:
+    """Score the search on judged queries, by the same way as `search TEXT`.
+
+    Example: launch.py evaluate search --shop myshop --queries queries.jsonl --qrels qrels.tsv
+    """
+    from finetune.evaluate_search import Query, evaluate, read_qrels, read_queries
+
+    judged, gains = read_queries(queries), read_qrels(qrels)
+    with assistant_of(shop) as assistant:
+
+        def found(query: Query) -> list[str]:
+            """The ids of the ten best, best first."""
+            return [card["product_id"] for card in assistant.search(query.text, query.filters)["products"]]
+
+        put(evaluate(found, judged, gains), as_json)
+
+
+@keys_app.command("create")
+def keys_create(
+    name: Annotated[str, typer.Option(help="Whose it is.")],
+    role: Annotated[Role, typer.Option(help="What it may do.")],
+    shop: Shop = Path("var"),
+    team: Annotated[str | None, typer.Option(help="For the role agent.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Valid so long; for ever where left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key. The key and its one-time sign-in link are shown once.
+
+    Example: launch.py keys create --name "shop backend" --role service
+    """
+    from storage.keys import create_key
+
+    with opened(shop) as database:
+        made = create_key(database, ADMIN, role, name, team, days)
+    values = {"key_id": made.record.key_id, "key": made.key, "sign_in_link": f"/login?token={made.link_token}"}
+    put(values, as_json)
+
+
+@keys_app.command("list")
+def keys_list(shop: Shop = Path("var"), as_json: AsJson = False) -> None:
+    """List the keys, without the keys themselves.
+
+    Example: launch.py keys list
+    """
+    from storage.keys import list_keys
+
+    with opened(shop) as database:
+        keys = [asdict(key) for key in list_keys(database, ADMIN)]
+    rows = "\n".join(
+        f"{key['key_id']}  {key['prefix']}…  {key['role']:<10} {key['name']}{'  revoked' if key['revoked_at'] else ''}"
+        for key in keys
+    )
+    put({"keys": keys}, as_json, rows or "There are no keys. Make one with: launch.py keys create")
+
+
+@keys_app.command("revoke")
+def keys_revoke(
+    key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")],
+    shop: Shop = Path("var"),
+    as_json: AsJson = False,
+) -> None:
+    """End a key at once.
+
+    Example: launch.py keys revoke 3q2-7wEBAgM
+    """
+    from storage.keys import revoke_key
+
+    with opened(shop) as database:
+        revoke_key(database, ADMIN, key_id)
+    put({"revoked": key_id}, as_json)
+
+
+def run() -> None:
+    """The command line's entry: errors that a person can mend are one line on standard error."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except AisleError as error:
+        console.print(f"launch.py: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()
