@@ -94,9 +94,9 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _noun(product_type: ProductType) -> str:
+def _noun(name: str) -> str:
     """Wireless Earbuds → wireless earbuds, USB-C Hub → USB-C hub."""
-    words = product_type.name.en.split()
+    words = name.split()
     return " ".join(word if sum(letter.isupper() for letter in word) > 1 else word.lower() for word in words)
 
 
@@ -133,9 +133,9 @@ def description_of(rng: Generator, design: Design) -> str:
         sentences.append(pick(rng, phrases["features"][language]))
     if len(sentences) < 2 or (len(sentences) < 5 and rng.random() < 0.45):
         sentences.append(pick(rng, phrases["endings"][str(design.brand.tier)][language]))
-    text = ("" if language == "zh" else " ").join(sentences[:5])
-    for name, value in _fillers(design).items():
-        text = text.replace("{" + name + "}", value)
+    fillers = _fillers(design)
+    filled = [_capital(re.sub(r"\{(\w+)\}", lambda match: fillers[match[1]], text)) for text in sentences[:5]]
+    text = ("" if language == "zh" else " ").join(filled)
     plural = design.type.name.en == design.type.plural.en and design.type.name.en.endswith("s")
     return in_plural(text) if plural and language == "en" else text
 
@@ -152,7 +152,8 @@ def _fillers(design: Design) -> dict[str, str]:
         **{kind: value.in_(language) for kind, value in design.values.items()},
         "brand": design.brand.name.in_(language),
         "model": design.model,
-        "type": design.type.name.zh if language == "zh" else _noun(design.type),
+        "type": design.type.name.zh if language == "zh" else _noun(design.type.name.en),
+        "types": design.type.plural.zh if language == "zh" else _noun(design.type.plural.en),
         "color": comma.join(color.name.in_(language) for color in design.colors),
         "features": comma.join(feature.in_(language) for feature in design.features),
     }
