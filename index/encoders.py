@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from index.product import Product
 from index.transformer import LAYOUT, Progress, Transformer
-from storage.errors import Damaged, InvalidInput
+from storage.errors import Conflict, Damaged, InvalidInput
 from storage.publish import Versions, read_manifest
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ PRETRAINED: dict[str, str] = {"latin": "minilm", "han": "e5"}  # space → name 
 
 DESCRIPTION_CHARACTERS = 600  # beyond it a description says little about what the product is, and costs time to embed
 KIND = "encoder"
+_PATIENCE_S = 180  # an export takes 15 s; on a loaded machine a minute
 _SPECIAL_TOKENS = 2  # [CLS] … [SEP], <s> … </s>
 
 # Han with its extensions, kana and hangul: what MiniLM's vocabulary cannot spell.
@@ -41,7 +43,7 @@ _CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\
 
 
 def script_of(text: str) -> Script:
-    """"han" where the text holds any Chinese, Japanese or Korean character, else "latin"."""
+    """The script of a text: han where it holds any Chinese, Japanese or Korean character, else latin."""
     return "han" if _CJK.search(text) else "latin"
 
 
@@ -136,10 +138,20 @@ def encoder_for(space: str, cache: Path) -> Encoder:
     versions = Versions(cache / space, KIND)
     folder = versions.current()
     if folder is None:
-        with versions.lock():
-            # Another process may have published while this one waited for nothing: the lock refuses, it does not wait.
-            folder = versions.current() or _export(space, versions)
+        folder = _export_once(space, versions)
     return Encoder.load(folder)
+
+
+def _export_once(space: str, versions: Versions) -> Path:
+    """Exports, or waits while another process does."""
+    for _ in range(_PATIENCE_S):
+        try:
+            with versions.lock():
+                return versions.current() or _export(space, versions)
+        except Conflict:
+            time.sleep(1)
+    with versions.lock():  # raises the Conflict with its way out
+        return versions.current() or _export(space, versions)
 
 
 def _export(space: str, versions: Versions) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from index.transformer import LAYOUT, TransformerSettings
+from index.transformer import LAYOUT, TransformerSettings, runtime
 
 if TYPE_CHECKING:
     import torch
@@ -36,8 +36,9 @@ def export(
     should be "eager" or "sdpa". `embeddings` is the word-embedding matrix (vocabulary, dim), stored as float16, or the
     sha256 of a stored matrix that this model shares (`encoder.embeddings_file`).
     """
-    import openvino
     import torch
+
+    openvino = runtime()
 
     folder.mkdir(parents=True, exist_ok=True)
     example = (

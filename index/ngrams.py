@@ -103,9 +103,9 @@ def _ngrams(texts: Sequence[str]) -> tuple[Keys, NDArray[np.int64], NDArray[np.i
     words: list[int] = []  # characters of each padded word
     owner: list[int] = []  # the text each word belongs to
     for row, text in enumerate(texts):
-        for word in unicodedata.normalize("NFKC", text).casefold().split():
-            points.append(f" {word} ")
-            words.append(len(word) + 2)
+        for token in unicodedata.normalize("NFKC", text).casefold().split():
+            points.append(f" {token} ")
+            words.append(len(token) + 2)
             owner.append(row)
     # Lone surrogates, which broken JSON can carry, have no UTF-32 form unless they are let through.
     codes = np.frombuffer("".join(points).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)

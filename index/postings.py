@@ -29,7 +29,9 @@ class Postings:
     the number of catalog rows.
     """
 
-    def __init__(self, keys: Keys, starts: NDArray[np.int64], rows: NDArray[np.int32], weights: Floats, size: int) -> None:
+    def __init__(
+        self, keys: Keys, starts: NDArray[np.int64], rows: NDArray[np.int32], weights: Floats, size: int
+    ) -> None:
         self.keys = keys
         self.starts = starts
         self.rows = rows
@@ -93,4 +95,10 @@ class Postings:
         except (OSError, ValueError) as error:
             raise Damaged(f"{folder} holds no {name}: {error}.", "Build the index again.") from error
         # Lookups touch all keys; an ndarray view spares the memmap class its overhead at each slice.
-        return cls(np.array(keys), np.array(starts), np.asarray(rows).view(np.ndarray), np.asarray(weights).view(np.ndarray), int(size[0]))
+        return cls(
+            np.array(keys),
+            np.array(starts),
+            np.asarray(rows).view(np.ndarray),
+            np.asarray(weights).view(np.ndarray),
+            int(size[0]),
+        )

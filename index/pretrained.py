@@ -107,7 +107,7 @@ def _load_minilm(path: Path) -> Pretrained:
     _load_state(model, {key: value for key, value in load_file(path).items() if not key.startswith("pooler.")})
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
-    return Pretrained("minilm", model.eval(), tokenizer, max_tokens=256, pad_id=0, hash=WEIGHTS["minilm"].sha256)
+    return Pretrained("minilm", model.train(False), tokenizer, max_tokens=256, pad_id=0, hash=WEIGHTS["minilm"].sha256)
 
 
 def _load_e5(path: Path) -> Pretrained:
@@ -130,7 +130,7 @@ def _load_e5(path: Path) -> Pretrained:
     _load_state(model, {name: torch.from_numpy(array) for name, array in image.state()})
     return Pretrained(
         "e5",
-        model.eval(),
+        model.train(False),
         image.tokenizer(),
         max_tokens=image.positions,
         pad_id=image.pad,
@@ -266,6 +266,8 @@ class E5Image:
         special = [self.pieces[token][0] for token in (self.bos, self.pad, self.eos, self.unk)]
         tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
         tokenizer.post_processor = processors.TemplateProcessing(
-            single=f"{bos} $A {eos}", pair=f"{bos} $A {eos} {eos} $B {eos}", special_tokens=[(bos, self.bos), (eos, self.eos)]
+            single=f"{bos} $A {eos}",
+            pair=f"{bos} $A {eos} {eos} $B {eos}",
+            special_tokens=[(bos, self.bos), (eos, self.eos)],
         )
         return tokenizer

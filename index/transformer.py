@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from storage.errors import Damaged
 
 if TYPE_CHECKING:
-    import openvino
     from tokenizers import Tokenizer
 
 Progress = Callable[[int], None]
@@ -87,7 +86,7 @@ class Transformer:
         self.tokenizer = tokenizer
         self.embeddings = embeddings  # (vocabulary, dim)
         self._body = body
-        self._requests: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         compiled = _compile(body, {"PERFORMANCE_HINT": "LATENCY"})
         for _ in range(_requests_at_once(compiled)):
             self._requests.put(compiled.create_infer_request())
@@ -141,7 +140,9 @@ class Transformer:
     def run_many(self, texts: Sequence[str], progress: Progress | None = None) -> dict[str, NDArray[np.float32]]:
         """As `run`, for many texts; `progress` is called with the number of texts done since its last call."""
         ids = self.tokenize(texts)
-        order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))  # long first: memory peaks at once, not at the end
+        order = sorted(
+            range(len(ids)), key=lambda row: -len(ids[row])
+        )  # long first: memory peaks at once, not at the end
         found: list[tuple[list[int], dict[str, NDArray[np.float32]]]] = []
 
         def keep(request: Any, rows: list[int]) -> None:
@@ -167,11 +168,9 @@ class Transformer:
     def _run_side_by_side(
         self, ids: Sequence[Sequence[int]], batches: Sequence[list[int]], keep: Callable[[Any, list[int]], None]
     ) -> None:
-        import openvino
-
         # Compiled here and dropped after: it holds a second copy of the weights that serving does not need.
         compiled = _compile(self._body, {"PERFORMANCE_HINT": "THROUGHPUT"})
-        jobs = openvino.AsyncInferQueue(compiled, _requests_at_once(compiled))
+        jobs = runtime().AsyncInferQueue(compiled, _requests_at_once(compiled))
         jobs.set_callback(keep)
         for rows in batches:
             jobs.start_async(self._feed([ids[row] for row in rows], {}), userdata=rows)
@@ -213,19 +212,22 @@ class Transformer:
             self._requests.put(request)
 
 
+def runtime() -> Any:
+    """OpenVINO, imported when the first model needs it; its stubs do not name what it has."""
+    import openvino
+
+    return openvino
+
+
 def inference_precision() -> str:
-    """"bf16" where the CPU computes it in hardware (AMX or AVX512-BF16), else "f32"."""
-    import openvino
-
-    return "bf16" if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+    """The precision of inference: bf16 where the CPU computes it in hardware (AMX or AVX512-BF16), else f32."""
+    return "bf16" if "BF16" in runtime().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
 
-def _compile(body: Path, settings: dict[str, str]) -> openvino.CompiledModel:
-    import openvino
-
+def _compile(body: Path, settings: dict[str, str]) -> Any:
     config = {"INFERENCE_PRECISION_HINT": inference_precision(), "INFERENCE_NUM_THREADS": str(cores()), **settings}
     try:
-        return openvino.Core().compile_model(body, "CPU", config)
+        return runtime().Core().compile_model(body, "CPU", config)
     except RuntimeError as error:
         raise Damaged(f"{body} cannot be read: {error}.", "Build or train the model again.") from error
 
@@ -235,5 +237,5 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _requests_at_once(compiled: openvino.CompiledModel) -> int:
+def _requests_at_once(compiled: Any) -> int:
     return max(1, int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))

@@ -31,11 +31,18 @@ _GLUED = re.compile(r"[-/._\s]+")
 
 # Words that say nothing about which product is meant; they neither match nor fail to.
 STOPWORDS = frozenset(
-    "a an and any anything are as at be by can could do does for from get give have hello hey hi i i'd i'm in is it its like looking me my need of"
-    " on one or please show some something sell that the there this to under up want we what which with would you your"
-    " 我 想 要 想要 有 有没有 吗 呢 的 了 个 一个 一款 请 请问 你们 你 们 卖 买 找 给 给我 推荐 一下 什么 看看 能 可以 帮 帮我 和 或 是 在 款 这 那".split()
+    (
+        "a about all an and any anything are as at be by can could do does for from get give have hello hey hi how i i'd i'm in"
+        " is it its like likes looking love loves me my need nice of on one or our please show some something sell that the"
+        " their them there this to under up want we what which who with would you your"
+        " 我 想 要 想要 有 有没有 吗 呢 的 了 个 一个 一款 请 请问 你们 你 们 卖 买 找 给 给我 推荐 一下 什么 看看 能 可以 帮 帮我"
+        " 和 或 是 在 款 这 那"
+    ).split()
 )
-_HAN_FILLERS = re.compile("|".join(sorted((w for w in STOPWORDS if _HAN_RUN.fullmatch(w) and len(w) > 1), key=len, reverse=True)) + "|[的吗呢了]")
+_LONG_FILLERS = sorted(
+    (word for word in STOPWORDS if _HAN_RUN.fullmatch(word) and len(word) > 1), key=len, reverse=True
+)
+_HAN_FILLERS = re.compile("|".join(_LONG_FILLERS) + "|[的吗呢了]")
 
 
 def words_of(text: str) -> list[str]:
@@ -47,7 +54,7 @@ def words_of(text: str) -> list[str]:
             for run in _HAN_FILLERS.split(token):
                 found += [run] if len(run) == 1 else [run[at : at + 2] for at in range(len(run) - 1)]
         elif token not in STOPWORDS:
-            found.append(_singular(token))
+            found.append(singular(token))
     return [word for word in found if word and word not in STOPWORDS]
 
 
@@ -103,7 +110,7 @@ class WordIndex:
         0 everywhere for a query of nothing but stopwords.
         """
         distinct = list(dict.fromkeys(words))
-        if not distinct:
+        if not distinct or not self._words.size:
             return np.zeros(self._words.size, np.float32)
         places = self._words.places(np.array([key_of(word) for word in distinct], np.uint64))
         idf = self._idf(self._words, places)
@@ -119,12 +126,13 @@ class WordIndex:
 
     def knows(self, word: str) -> bool:
         """Whether a product has the word as it is spelled."""
-        return word in self._known or bool(self._words.places(np.array([key_of(_singular(word))], np.uint64))[0] >= 0)
+        return word in self._known or bool(self._words.places(np.array([key_of(singular(word))], np.uint64))[0] >= 0)
 
     def correct(self, word: str) -> str | None:
         """The catalog's word that a misspelled one most likely means, or None.
 
-        At most one edit (insert, delete, replace, swap) up to 5 letters, two from 6 on, three from 10 on; the first letter must agree.
+        At most one edit (insert, delete, replace, swap) up to 5 letters, two from 6 on, three from 10 on; the first letter
+        must agree.
         """
         best: tuple[int, float, str] | None = None
         allowed_edits = 1 + (len(word) >= 6) + (len(word) >= 10)
@@ -229,7 +237,7 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(c for c in parted if not 0x300 <= ord(c) <= 0x36F))
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
     """Harman's S-stemmer (1991): plurals only, so that no two different things become one."""
     if len(word) > 4 and word.endswith("ies") and not word.endswith(("eies", "aies")):
         return word[:-3] + "y"

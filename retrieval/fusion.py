@@ -22,13 +22,15 @@ PARTLY_COVERED = 0.35  # enough together with a meaning that is near
 SPECIFIC = 0.15  # codes below this are shared by so many products that they name none
 AS_NEAR = 0.7  # of the nearest meaning: what is farther matches by its words or not at all
 KEEP = 0.3  # of the best score: what falls below is not shown beside it
+KEEP_UNSURE = 0.5  # of the best score: a product that matches by no source alone may stand beside those that do
 KEEP_SORTED = 0.7  # the same where another order than relevance would lift weak matches to the top
 
 
 @dataclass(frozen=True)
 class Floor:
-    """Cosines of one vector space: `zero` is what unrelated texts have, `near` is near enough beside some shared words,
-    `same` is enough alone.
+    """Cosines of one vector space.
+
+    `zero` is what unrelated texts have, `near` is near enough beside some shared words, `same` is enough alone.
     """
 
     zero: float

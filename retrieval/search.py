@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from index.encoders import Encoder, script_of
 from index.filters import Filters
 from index.snapshot import Snapshot
-from index.words import STOPWORDS, codes_of, spelled, words_of
-from retrieval.fusion import KEEP, KEEP_SORTED, Evidence, Floor
-from retrieval.variants import matching_variant
+from index.words import STOPWORDS, codes_of, singular, spelled, words_of
+from retrieval.fusion import KEEP, KEEP_SORTED, KEEP_UNSURE, Evidence, Floor
 from storage.offers import Offer
 
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
@@ -32,8 +31,9 @@ PRIOR_RATING, PRIOR_COUNT = 3.8, 8  # a rating of few counts little: the mean is
 # MiniLM's cosines mean the same on every catalog; e5's do not, so its floor is measured with `PROBES`.
 LATIN_FLOOR = Floor(zero=0.1, near=0.41, same=0.45)
 # Things and phrases of all kinds, most of which any one shop does not sell: their best cosine is what "nothing" looks like.
-PROBES = (
-    "直升机 钢琴 轮椅 机票 浴缸 摩托车 汽车轮胎 人寿保险 今天天气 游泳池 小提琴 挖掘机 婚纱 彩票 水泥 电梯 讲个笑话 股票 望远镜 棺材 拖拉机 签证 拔牙 房租".split()
+PROBES = tuple(
+    "直升机 钢琴 轮椅 机票 浴缸 摩托车 汽车轮胎 人寿保险 今天天气 游泳池 小提琴 挖掘机 婚纱 彩票 水泥 电梯".split()
+    + "讲个笑话 股票 望远镜 棺材 拖拉机 签证 拔牙 房租".split()
 )
 ABOVE_NOTHING = 0.012  # over the median probe; measured on three catalogs, see docs/benchmarks.md
 
@@ -63,6 +63,15 @@ class SearchResult:
     matched: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is shown, before it is ordered; all arrays are (found,)."""
+
+    rows: NDArray[np.int64]
+    score: NDArray[np.float32]
+    parts: Mapping[str, NDArray[np.float32]]
+
+
 class SearchEngine:
     """Searches one snapshot. Safe to share between threads.
 
@@ -89,25 +98,35 @@ class SearchEngine:
         A text without words (empty, or only "show me something") lists what is allowed, best rated first. Another sort than
         relevance orders only what is relevant enough, so that the cheapest phone is a phone.
         """
-        mask = self._snapshot.facets.mask(filters or Filters(), list(self._offers()))
-        allowed, unknown = mask.allowed, mask.unknown_price
+        filters = filters or Filters()
+        mask = self._snapshot.facets.mask(filters, list(self._offers()))
+        allowed = mask.allowed
+        variant_of = mask.variant_of if _choosing(filters) else _no_variant
         text = self._corrected(text[:TEXT_CHARACTERS])
         words, codes = words_of(text), codes_of(text)
         if not words and not codes:
-            if _says_nothing(text):
-                rows = np.flatnonzero(allowed)
-                return self._result(rows, self._rated(rows), {}, "rating" if sort == "relevance" else sort, limit, unknown, filters, words)
-            return SearchResult([], 0, unknown, matched=False)
+            if not _says_nothing(text):
+                return SearchResult([], 0, mask.unknown_price, matched=False)
+            listed = np.flatnonzero(allowed)
+            found = _Found(listed, self._rated(listed), {})
+            hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, variant_of)
+            return SearchResult(hits, len(listed), mask.unknown_price, matched=True)
         rows, evidence = self._evidence(text, words, codes, allowed)
         matching = evidence.matching()
         if not matching.any():
-            return SearchResult([], 0, unknown, matched=False)
+            return SearchResult([], 0, mask.unknown_price, matched=False)
         score, parts = evidence.fused()
         best = float(score[matching].max())
-        keep = matching | (score >= 0.5 * best) if sort == "relevance" else matching
-        keep &= score >= best * (KEEP if sort == "relevance" else KEEP_SORTED)
-        chosen = {name: values[keep] for name, values in parts.items()}
-        return self._result(rows[keep], score[keep], chosen, sort, limit, unknown, filters, words)
+        if sort != "relevance":
+            keep = matching & (score >= KEEP_SORTED * best)
+        elif codes:  # one article is looked for: those that look like it help, wherever they stop
+            keep = score >= KEEP * best
+        else:
+            keep = (matching & (score >= KEEP * best)) | (score >= KEEP_UNSURE * best)
+        found = _Found(rows[keep], score[keep], {name: values[keep] for name, values in parts.items()})
+        return SearchResult(
+            self._hits(found, sort, limit, variant_of), len(found.rows), mask.unknown_price, matched=True
+        )
 
     def _evidence(
         self, text: str, words: Sequence[str], codes: Sequence[str], allowed: NDArray[np.bool_]
@@ -134,43 +153,34 @@ class SearchEngine:
         floor = self._floors[space] if space is not None else None
         return rows, Evidence(covered[rows], named[rows], similar[rows], dense, keywords, floor)
 
-    def _result(
-        self,
-        rows: NDArray[np.int64],
-        score: NDArray[np.float32],
-        parts: Mapping[str, NDArray[np.float32]],
-        sort: Sort,
-        limit: int,
-        unknown: int,
-        filters: Filters | None,
-        words: Sequence[str],
-    ) -> SearchResult:
-        order = self._order(rows, score, sort)[:limit]
+    def _hits(self, found: _Found, sort: Sort, limit: int, variant_of: Callable[[int], str | None]) -> list[Hit]:
         hits = []
-        for place in order:
-            row = int(rows[place])
+        for place in self._order(found.rows, found.score, sort)[:limit]:
+            row = int(found.rows[place])
+            sources = {name: float(values[place]) for name, values in found.parts.items() if values[place] > 0}
             product = self._snapshot.products.get(row)
-            variant = matching_variant(product, filters or Filters(), words)
-            sources = {name: float(values[place]) for name, values in parts.items() if values[place] > 0}
-            hits.append(Hit(row, product.id, variant.id if variant else None, float(score[place]), sources))
-        return SearchResult(hits, len(rows), unknown, matched=True)
+            hits.append(Hit(row, product.id, variant_of(row), float(found.score[place]), sources))
+        return hits
 
     def _order(self, rows: NDArray[np.int64], score: NDArray[np.float32], sort: Sort) -> NDArray[np.intp]:
         """The places of `rows` in the order of `sort`; ties by score, then by row, so that results can be reproduced."""
         facets = self._snapshot.facets
-        first = {
+        by: dict[Sort, Callable[[], NDArray[np.floating]]] = {
             "relevance": lambda: -score,
-            "price_asc": lambda: np.nan_to_num(facets.price[rows], nan=np.inf),
-            "price_desc": lambda: np.nan_to_num(-facets.price[rows], nan=np.inf),
+            "price_asc": lambda: facets.price[rows],
+            "price_desc": lambda: -facets.price[rows],
             "rating": lambda: -self._rated(rows),
-            "newest": lambda: np.nan_to_num(-facets.published[rows], nan=np.inf),
-        }[sort]()
+            "newest": lambda: -facets.published[rows],
+        }
+        first = np.nan_to_num(by[sort](), nan=np.inf)  # what has no price or date comes last
         return np.lexsort((rows, -score, first))
 
     def _rated(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         value = np.nan_to_num(self._snapshot.facets.rating[rows])
         count = self._snapshot.facets.rating_count[rows]
-        mean: NDArray[np.float32] = ((value * count + PRIOR_RATING * PRIOR_COUNT) / (count + PRIOR_COUNT)).astype(np.float32)
+        mean: NDArray[np.float32] = ((value * count + PRIOR_RATING * PRIOR_COUNT) / (count + PRIOR_COUNT)).astype(
+            np.float32
+        )
         return mean
 
     def _space_of(self, text: str) -> str | None:
@@ -184,19 +194,35 @@ class SearchEngine:
         """The text with misspelled words replaced by the catalog's own; a word that some encoder knows whole is no typo."""
         words = self._snapshot.words
         for word in dict.fromkeys(spelled(text)):
-            if words.knows(word) or any(encoder.is_word(word) for encoder in self._encoders.values()):
+            if words.knows(word) or self._is_word(word):
                 continue
             if (meant := words.correct(word)) is not None:
                 text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meant, text, flags=re.IGNORECASE)
         return text
 
+    def _is_word(self, word: str) -> bool:
+        return any(encoder.is_word(form) for encoder in self._encoders.values() for form in (word, singular(word)))
+
     def _measured_floor(self, space: str) -> Floor:
         if space == "latin":
             return LATIN_FLOOR
         store = self._snapshot.vectors[space]
-        best = [float(scores[0]) for scores in (store.search(v, 1)[1] for v in self._encoders[space].encode_queries(PROBES)) if len(scores)]
+        best = [
+            float(scores[0])
+            for scores in (store.search(v, 1)[1] for v in self._encoders[space].encode_queries(PROBES))
+            if len(scores)
+        ]
         nothing = float(np.median(best)) if best else 1.0
         return Floor(zero=nothing - 0.03, near=nothing + ABOVE_NOTHING / 2, same=nothing + ABOVE_NOTHING)
+
+
+def _choosing(filters: Filters) -> bool:
+    """Whether the conditions tell the variants of a product apart."""
+    return bool(filters.price or filters.attributes or filters.availability or filters.exclude.attributes)
+
+
+def _no_variant(row: int) -> None:
+    """Without a condition the customer chooses the variant."""
 
 
 def _best(scores: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:

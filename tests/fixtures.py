@@ -1,0 +1,39 @@
+"""Encoders for tests: the real ones, exported once and kept in `var/test-cache` under a hash of the code that made them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from index import encoders, export, pretrained, transformer
+from index.encoders import Encoder, encoder_for
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def encoder_cache() -> Path:
+    """The folder that `encoder_for` exports into; a change of the exporting code starts a fresh one."""
+    code = b"".join(Path(str(module.__file__)).read_bytes() for module in (encoders, export, pretrained, transformer))
+    return REPOSITORY / "var" / "test-cache" / hashlib.sha256(code).hexdigest()[:16]
+
+
+@pytest.fixture(scope="session")
+def latin_encoder(encoder_cache: Path) -> Encoder:
+    """MiniLM."""
+    return encoder_for("latin", encoder_cache)
+
+
+@pytest.fixture(scope="session")
+def han_encoder(encoder_cache: Path) -> Encoder:
+    """The multilingual e5."""
+    return encoder_for("han", encoder_cache)
+
+
+@pytest.fixture(scope="session")
+def encoders_by_space(latin_encoder: Encoder, han_encoder: Encoder) -> Mapping[str, Encoder]:
+    """Both, by space, as `SearchEngine` and `build_index` take them."""
+    return {"latin": latin_encoder, "han": han_encoder}

@@ -1,0 +1,143 @@
+from pathlib import Path
+
+import pytest
+
+from index.product import Product, Variant
+from index.words import WordIndex, codes_of, edit_distance, words_of
+
+PRODUCTS = [
+    Product(
+        id="a", title="Northpeak PS-LX350H Turntable", description="Plays records. Fits shelf HX-77.", mpn="0042-17"
+    ),
+    Product(
+        id="b",
+        title="Bluetooth Headphones",
+        brand="Sonderbach",
+        categories=("Audio", "Headphones"),
+        gtin="4006381333931",
+    ),
+    Product(id="c", title="无线蓝牙耳机", attributes={"颜色": ("红色",)}),
+    Product(
+        id="SKU-9931",
+        title="Running Shoes",
+        attributes={"color": ("red",)},
+        variants=(Variant(id="v", options={"size": "42", "color": "crème"}),),
+    ),
+    Product(id="e", title="Glass bowl", description="Its glass is red."),
+]
+
+
+@pytest.fixture(scope="module")
+def index() -> WordIndex:
+    return WordIndex.build(PRODUCTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Do you have BLUE Shoes?", ["blue", "shoe"]),
+        ("蓝牙耳机", ["蓝牙", "牙耳", "耳机"]),
+        ("请问有没有红色的耳机吗", ["红色", "耳机"]),
+        ("Crème brûlée dishes", ["creme", "brulee", "dish"]),
+        ("iPhone15手机", ["iphone15", "手机"]),
+        ("batteries glasses lens bus", ["battery", "glass", "len", "bus"]),
+        ("1.7 L kettle", ["1.7", "l", "kettle"]),
+        ("😀 ... ---", []),
+        ("", []),
+    ],
+)
+def test_words_are_folded_the_same_way_for_products_and_queries(text: str, words: list[str]):
+    assert words_of(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("Sony PS-LX350H turntable", ["pslx350h"]),
+        ("ps lx350h", ["lx350h"]),
+        ("model DMC/FX36.K", ["dmcfx36k"]),
+        ("4006381333931", ["4006381333931"]),
+        ("size 42, 2024, 1080p", ["1080p"]),
+        ("under 120 dollars", []),
+    ],
+)
+def test_codes_have_one_spelling(text: str, codes: list[str]):
+    assert codes_of(text) == codes
+
+
+def test_coverage_is_one_for_all_words_and_less_for_some(index: WordIndex):
+    both = index.coverage(words_of("bluetooth headphones"))
+    assert both[1] == pytest.approx(1)
+    assert both[[0, 2, 3, 4]].max() == 0
+    assert 0 < index.coverage(words_of("red headphones"))[3] < 0.6
+
+
+def test_a_word_of_the_description_counts_half(index: WordIndex):
+    red = index.coverage(["red"])
+    assert red[3] == pytest.approx(1)
+    assert red[4] == pytest.approx(0.5)
+
+
+def test_an_unknown_word_outweighs_a_common_one(index: WordIndex):
+    assert index.coverage(words_of("red helicopter")).max() < 0.5
+
+
+def test_chinese_is_covered_by_pairs(index: WordIndex):
+    assert index.coverage(words_of("红色蓝牙耳机"))[2] > 0.7  # all pairs but 色蓝
+    assert index.coverage(words_of("浴缸")).max() == 0
+
+
+def test_options_of_variants_are_words_of_the_product(index: WordIndex):
+    assert index.coverage(words_of("creme"))[3] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [("pslx350h", 0), ("PS-LX350H", 0), ("004217", 0), ("4006381333931", 1), ("sku9931", 3), ("HX77", 0)],
+)
+def test_identifiers_are_found_however_they_are_spelled(index: WordIndex, text: str, row: int):
+    named = index.identified(codes_of(text))
+    assert named.argmax() == row
+    assert named[row] > 0.15
+
+
+def test_no_code_names_nothing(index: WordIndex):
+    assert index.identified([]).tolist() == [0] * len(PRODUCTS)
+    assert index.identified(["xyz999"]).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("blutooth", "bluetooth"),
+        ("hedphones", "headphones"),
+        ("turntabel", "turntable"),
+        ("helicopter", None),
+        ("asdfgh", None),
+    ],
+)
+def test_typos_are_corrected_to_words_of_the_catalog(index: WordIndex, word: str, meant: str | None):
+    assert not index.knows(word)
+    assert index.correct(word) == meant
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "edits"), [("ab", "ba", 1), ("kitten", "sitting", 3), ("", "abc", 3), ("same", "same", 0)]
+)
+def test_edit_distance(one: str, other: str, edits: int):
+    assert edit_distance(one, other) == edits
+
+
+def test_what_is_saved_answers_the_same(index: WordIndex, tmp_path: Path):
+    index.save(tmp_path)
+    loaded = WordIndex.load(tmp_path)
+    assert loaded.coverage(words_of("red shoes")).tolist() == index.coverage(words_of("red shoes")).tolist()
+    assert loaded.identified(["pslx350h"]).tolist() == index.identified(["pslx350h"]).tolist()
+    assert loaded.correct("hedphones") == "headphones"
+
+
+def test_an_empty_catalog_covers_nothing(tmp_path: Path):
+    WordIndex.build([]).save(tmp_path)
+    loaded = WordIndex.load(tmp_path)
+    assert loaded.coverage(["red"]).shape == (0,)
+    assert loaded.correct("hedphones") is None
