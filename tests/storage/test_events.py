@@ -15,6 +15,7 @@ from storage.events import events_of, popularity, record_events
 from storage.principal import Principal, Role
 
 NOON = 1_767_323_045_000
+GOOD: dict[str, Any] = {"event_id": "e", "event": "view_item", "timestamp": NOON}
 
 
 def view(number: int, user_id: str | None = None, at: int | None = None, **fields: Any) -> Event:
@@ -119,7 +120,9 @@ class TestConsent:
         record_events(database, alice, [view(1)])
         record_events(database, alice, [view(2)], Consent(personalize=False))
         set_consent(database, alice, "alice", Consent(answer=True, personalize=False, train=True))
-        record_events(database, alice, [view(3), view(4, consent={"answer": True, "personalize": True, "train": False})])
+        record_events(
+            database, alice, [view(3), view(4, consent={"answer": True, "personalize": True, "train": False})]
+        )
         found = [event.consent for event in events_of(database, alice, "alice")]
         assert found == [Consent(), Consent(personalize=False), Consent(personalize=False, train=True), Consent()]
 
@@ -150,10 +153,8 @@ class TestPopularity:
 
 
 class TestParse:
-    GOOD = {"event_id": "e", "event": "view_item", "timestamp": NOON}
-
     def test_optional_fields_that_are_broken_become_null_and_are_named(self) -> None:
-        row = self.GOOD | {
+        row = GOOD | {
             "value": "12.50",
             "currency": "dollars",
             "dwell_ms": -4,
@@ -182,22 +183,22 @@ class TestParse:
     )
     def test_required_fields_are_required(self, change: dict[str, Any]) -> None:
         with pytest.raises(InvalidInput):
-            parse_event(self.GOOD | change)
+            parse_event(GOOD | change)
 
     @pytest.mark.parametrize(
         "timestamp",
         [NOON, NOON // 1000, str(NOON), "2026-01-02T03:04:05Z", "2026-01-02T11:04:05+08:00", "2026-01-02 03:04:05"],
     )
     def test_instants_are_read_as_shops_write_them(self, timestamp: object) -> None:
-        assert parse_event(self.GOOD | {"timestamp": timestamp}).timestamp == NOON
+        assert parse_event(GOOD | {"timestamp": timestamp}).timestamp == NOON
 
     def test_text_that_no_database_keeps_is_cleaned(self, database: Database, alice: Principal) -> None:
-        event = parse_event(self.GOOD | {"event": "search", "search_term": "shoes\x00 \ud800 ok"})
+        event = parse_event(GOOD | {"event": "search", "search_term": "shoes\x00 \ud800 ok"})
         record_events(database, alice, [event])
         assert events_of(database, alice, "alice")[0].search_term == "shoes ? ok"
 
     def test_items_that_are_no_list_are_dropped(self) -> None:
-        event, dropped = read_event(self.GOOD | {"items": {"item_id": "p1"}})
+        event, dropped = read_event(GOOD | {"items": {"item_id": "p1"}})
         assert event.items == ()
         assert dropped == ("items",)
 
