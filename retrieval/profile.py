@@ -20,6 +20,7 @@ from storage.event import Event
 
 BeliefKind = Literal["item", "category", "brand", "price_band", "attribute"]
 PriceBand = Literal["budget", "middle", "premium"]
+Trait = tuple[BeliefKind, str]
 Lookup = Callable[[str], Product | None]
 
 # Stated defaults, in units of one plain view. What was taken back weighs against the interest, but less than what it
@@ -43,6 +44,7 @@ WINDOWS_DAYS = (1, 7, 30, 90, 365)
 
 MAX_EVIDENCE = 20
 MIN_BELIEF = 0.05
+MIN_BAND = 0.2  # about half of all interest in one third of the prices
 PARENT_SHARE = 0.75  # a category whose child holds this share of its interest says nothing beyond the child
 MAX_VALUE_LENGTH = 40
 MAX_VALUES_AN_ATTRIBUTE = 4
@@ -148,6 +150,7 @@ class Profile:
     levels: PriceLevels = field(default_factory=PriceLevels)
     parents: Mapping[str, str] = field(default_factory=dict)
     largest: Mapping[BeliefKind, float] = field(default_factory=dict)
+    bands: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -159,6 +162,8 @@ class Profile:
 
         One view gives at most 1/3, ten give 10/12: w / (w + 2).
         """
+        if kind == "price_band":
+            return self.bands.get(value, 0.0)
         interest = self.interests.get((kind, value))
         if interest is None:
             return 0.0
@@ -171,7 +176,7 @@ class Profile:
         believed = [
             self.belief(kind, value)
             for (kind, value), interest in self.interests.items()
-            if interest.weight >= MIN_BELIEF and kind != "item" and not self._said_by_child(kind, value)
+            if interest.weight >= MIN_BELIEF and kind != "item" and not self._says_nothing(kind, value)
         ]
         found = [belief for belief in believed if belief is not None]
         return sorted(found, key=lambda belief: (-belief.weight, belief.kind, belief.value))[:limit]
@@ -187,7 +192,10 @@ class Profile:
             facts |= {"name": name, "value": spelled}
         return Belief(kind, value, interest.weight, facts, evidence)
 
-    def _said_by_child(self, kind: BeliefKind, value: str) -> bool:
+    def _says_nothing(self, kind: BeliefKind, value: str) -> bool:
+        """True for a price band that does not stand out, and a category that one below it explains."""
+        if kind == "price_band":
+            return self.bands.get(value, 0.0) < MIN_BAND
         return kind == "category" and any(
             self.interests[("category", child)].weight >= PARENT_SHARE * self.interests[("category", value)].weight
             for child, parent in self.parents.items()
@@ -261,7 +269,20 @@ def build_profile(
     largest: dict[BeliefKind, float] = defaultdict(lambda: 1e-9)
     for (kind, _), interest in interests.items():
         largest[kind] = max(largest[kind], abs(interest.weight))
-    return Profile(now, interests, bands, parents, dict(largest))
+    return Profile(now, interests, bands, parents, dict(largest), _band_strengths(interests))
+
+
+def _band_strengths(interests: Mapping[Trait, Interest]) -> dict[str, float]:
+    """How far each third of the prices stands out: who buys in all thirds alike has no price taste.
+
+    1.5 · (share − 1/3) is 1 where all interest is in one third, 0 at an even spread and −1/2 where none is.
+    """
+    weights = dict.fromkeys(("budget", "middle", "premium"), 0.0)
+    weights |= {value: max(0.0, each.weight) for (kind, value), each in interests.items() if kind == "price_band"}
+    total = sum(weights.values())
+    if total <= 0:
+        return {}
+    return {band: 1.5 * (weight / total - 1 / 3) * total / (total + 2.0) for band, weight in weights.items()}
 
 
 def _facts(interest: Interest, now: int) -> tuple[dict[str, int | str], tuple[str, ...]]:
@@ -269,22 +290,28 @@ def _facts(interest: Interest, now: int) -> tuple[dict[str, int | str], tuple[st
 
     The window is the first of 1, 7, 30, 90, 365 days that holds two products or a purchase, else the first with any.
     """
-    positive = [each for each in interest.events if EVENT_WEIGHTS[each[2]] > 0]
-    chosen: list[tuple[int, str, str, str]] = []
-    days = WINDOWS_DAYS[-1]
+    positive = [each for each in interest.events if EVENT_WEIGHTS[each[2]] > 0]  # newest first
+    chosen, days = 0, WINDOWS_DAYS[-1]
+    items: set[str] = set()
+    bought = False
+    inside = 0
     for window in WINDOWS_DAYS:
-        inside = [each for each in positive if each[0] >= now - window * DAY_MS]
+        since = now - window * DAY_MS
+        while inside < len(positive) and positive[inside][0] >= since:
+            items.add(positive[inside][3])
+            bought = bought or positive[inside][2] == "purchase"
+            inside += 1
         if inside and not chosen:
             chosen, days = inside, window
-        if len({each[3] for each in inside}) >= 2 or any(each[2] == "purchase" for each in inside):
+        if len(items) >= 2 or bought:
             chosen, days = inside, window
             break
-    if not chosen:
-        chosen = positive
-        days = max(1, math.ceil((now - min(each[0] for each in chosen)) / DAY_MS)) if chosen else days
-    counts = {name: len({each[1] for each in chosen if each[2] in names}) for name, names in _COUNTED}
-    viewed = {each[3] for each in chosen}
-    evidence = tuple(dict.fromkeys(each[1] for each in chosen))[:MAX_EVIDENCE]
+    if not chosen and positive:
+        chosen, days = len(positive), max(1, math.ceil((now - positive[-1][0]) / DAY_MS))
+    told = positive[:chosen]
+    counts = {name: len({each[1] for each in told if each[2] in names}) for name, names in _COUNTED}
+    viewed = {each[3] for each in told}
+    evidence = tuple(dict.fromkeys(each[1] for each in told))[:MAX_EVIDENCE]
     return {"items": len(viewed), **counts, "days": days}, evidence
 
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 from typing import Generic, Literal, Protocol, TypeVar
 
 from index.clean import fold
 from index.facets import canonical, parts_of
 from index.filters import Filters
 from index.product import Availability, Money, Product, Variant
-from retrieval.profile import Belief, BeliefKind, Profile, traits
+from retrieval.profile import Belief, BeliefKind, Profile, Trait, traits
 
 ReasonKind = Literal[
     "viewed_item",
@@ -120,7 +121,14 @@ def rerank(
     relevance = _scaled([hit.score for hit in hits])
     most = max((popularity or {}).values(), default=0.0)
     known = {hit.product_id: products(hit.product_id) for hit in hits}
-    shared = _shared([product for product in known.values() if product is not None], profile)
+    stranger = profile.empty
+    meant = (
+        {}
+        if stranger
+        else {id_: traits(product, profile.levels) for id_, product in known.items() if product is not None}
+    )
+    shared = _shared(list(meant.values()))
+    believed = cache(profile.belief)
     ranked: list[tuple[float, int, RankedHit[HitType]]] = []
     for place, hit in enumerate(hits):
         product = known[hit.product_id]
@@ -128,27 +136,25 @@ def rerank(
         score = relevance[place] + POPULARITY_WEIGHT * share
         reasons: tuple[Reason, ...] = ()
         if product is not None:
-            matched = matches(profile, product, shared)
+            matched = [] if stranger else _matched(profile, product, meant[product.id], shared)
             score += MATCH_WEIGHT * sum(part for _, _, part in matched) + RATING_WEIGHT * reputation(product)
-            reasons = tuple(_reasons(profile, product, hit.variant_id, matched, filters, share))
+            reasons = tuple(_reasons(believed, product, hit.variant_id, matched, filters, share))
         ranked.append((score, place, RankedHit(hit, score, reasons)))
     if reorder:
         ranked.sort(key=lambda each: (-each[0], each[1]))
     return [each for _, _, each in ranked]
 
 
-def matches(
-    profile: Profile, product: Product, shared: Set[tuple[BeliefKind, str]] = frozenset()
+def _matched(
+    profile: Profile, product: Product, meant: Sequence[Trait], shared: Set[Trait] = frozenset()
 ) -> list[tuple[BeliefKind, str, float]]:
     """What of a shopper's taste a product meets, as signed contributions to `match`, which they sum to (−1 … 1).
 
     Of several attributes the strongest speaks; of a category path the deepest level that means something, and half as
     much where that is not the product's own. Traits in `shared` are passed over.
     """
-    if profile.empty:
-        return []
     best: dict[BeliefKind, tuple[float, str]] = {}
-    for kind, value in [("item", product.id), *traits(product, profile.levels)]:
+    for kind, value in [("item", product.id), *meant]:
         if (kind, value) in shared:
             continue
         strength = profile.strength(kind, value)
@@ -167,14 +173,14 @@ def reputation(product: Product) -> float:
     return (rating.value * rating.count + PRIOR_RATING * PRIOR_COUNT) / (5 * (rating.count + PRIOR_COUNT))
 
 
-def _shared(products: Sequence[Product], profile: Profile) -> Set[tuple[BeliefKind, str]]:
+def _shared(meant: Sequence[Sequence[Trait]]) -> Set[Trait]:
     """Brand, price band and attributes that all of several hits have: they tell none from another, so they say nothing.
 
     A category stays: that all are trail shoes is why they are shown to one who looked at trail shoes.
     """
-    if len(products) < 2 or profile.empty:
+    if len(meant) < 2:
         return frozenset()
-    common = frozenset.intersection(*(frozenset(traits(product, profile.levels)) for product in products))
+    common = frozenset(meant[0]).intersection(*meant[1:])
     return frozenset(trait for trait in common if trait[0] != "category")
 
 
@@ -185,7 +191,7 @@ def _scaled(scores: Sequence[float]) -> list[float]:
 
 
 def _reasons(
-    profile: Profile,
+    believed: Callable[[BeliefKind, str], Belief | None],
     product: Product,
     variant_id: str | None,
     matched: Sequence[tuple[BeliefKind, str, float]],
@@ -196,7 +202,7 @@ def _reasons(
     for kind, value, part in sorted(matched, key=lambda each: -each[2]):
         if part < MIN_STRENGTH * KIND_WEIGHTS[kind] or len(personal) == MAX_PERSONAL:
             break
-        belief = profile.belief(kind, value)
+        belief = believed(kind, value)
         if belief is not None and belief.evidence:
             personal.append(_personal(belief))
     met = list(constraint_reasons(filters, product, variant_id)) if filters is not None else []

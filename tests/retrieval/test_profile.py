@@ -118,6 +118,16 @@ def test_a_parent_category_is_not_told_beside_the_child_that_explains_it() -> No
     assert {"Trail shoes", "Tents", "Outdoor"} <= spread
 
 
+def test_only_prices_that_stand_out_are_a_taste() -> None:
+    even = profile_of(*[event(number, "purchase", item) for number, item in enumerate(["p1", "p3", "p5"])])
+    assert abs(even.strength("price_band", "budget")) < 0.01
+    assert not [belief for belief in even.beliefs() if belief.kind == "price_band"]
+    cheap = profile_of(*[event(number, "purchase", item) for number, item in enumerate(["p1", "p2", "p1"])])
+    assert cheap.strength("price_band", "budget") > 0.7
+    assert cheap.strength("price_band", "premium") < 0
+    assert [belief.value for belief in cheap.beliefs() if belief.kind == "price_band"] == ["budget"]
+
+
 def test_hidden_beliefs_neither_show_nor_rank() -> None:
     events = [event(1, "purchase", "p1"), event(2, "view_item", "p2")]
     profile = profile_of(*events, hidden={("brand", "acme"), ("attribute", "color: red")})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from index.filters import Exclusions, Filters, PriceRange
 from index.product import Availability, Money
 from retrieval.profile import PriceLevels, Profile, build_profile
-from retrieval.ranking import LEAD, MAX_REASONS, constraint_reasons, matches, rerank
+from retrieval.ranking import LEAD, MATCH_WEIGHT, MAX_REASONS, constraint_reasons, rerank
 from storage.event import Event
 from tests.retrieval.behavior import DAY, NOW, SHOP, event
 
@@ -161,5 +161,17 @@ def test_nothing_is_added_or_lost_and_relevance_leads(
 
 
 @given(TASTES, st.sampled_from([*SHOP]))
-def test_match_is_bounded(taste: Profile, product_id: str) -> None:
-    assert -1 <= sum(part for _, _, part in matches(taste, SHOP[product_id])) <= 1
+def test_taste_moves_a_score_within_its_bounds(taste: Profile, product_id: str) -> None:
+    hit = [Hit(product_id, 1.0)]
+    moved = rerank(hit, taste, SHOP.get)[0].score - rerank(hit, STRANGER, SHOP.get)[0].score
+    assert abs(moved) <= MATCH_WEIGHT
+
+
+def test_what_all_hits_share_is_no_reason_except_the_category() -> None:
+    kinds = {
+        reason.kind
+        for each in rerank([Hit("p1", 1.0), Hit("p3", 0.9), Hit("p6", 0.8)], ACME_FAN, SHOP.get)
+        for reason in each.reasons
+    }
+    assert "viewed_category" in kinds
+    assert "liked_brand" not in kinds
