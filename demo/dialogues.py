@@ -21,7 +21,7 @@ from random import Random
 from demo.phrasings.affixes import wrap
 from demo.phrasings.bank import LABELS, Bank, Skeleton, load_bank
 from demo.phrasings.slots import Filler
-from demo.phrasings.style import draw_persona, write_as
+from demo.phrasings.style import FULL_WIDTH, draw_persona, write_as
 
 _TURNS = {1: 0.22, 2: 0.14, 3: 0.16, 4: 0.16, 5: 0.12, 6: 0.1, 7: 0.06, 8: 0.04}
 _SPLITS = {"train": 0.84, "validation": 0.08, "test": 0.08}
@@ -38,29 +38,41 @@ TARGETS = {
 
 _ANSWERS = {
     "start": dict.fromkeys(LABELS, 1.0) | {"accept": 0.12, "reject": 0.12, "goodbye": 0.3, "thank": 0.4, "search": 2},
-    "greeting": {"search": 2, "recommend": 1.5, "order_status": 1, "ask_policy": 1, "complaint": 1, "chitchat": 1, "greet": 0.5},
-    "list": {"refine": 3, "compare": 2, "ask_product": 2, "cart_add": 2, "recommend": 1, "accept": 1.2, "reject": 1.5, "search": 1},
-    "picked": {"refine": 2, "ask_product": 2, "cart_add": 1.5, "accept": 1.5, "reject": 1.2, "compare": 1, "recommend": 1},
-    "compared": {"cart_add": 2, "ask_product": 1.5, "recommend": 1, "accept": 1, "reject": 0.7, "refine": 1, "compare": 1},
-    "detail": {"ask_product": 1.5, "cart_add": 1.5, "accept": 1, "reject": 1, "refine": 1, "thank": 1, "compare": 1, "ask_policy": 1},
+    "greeting": {"search": 2, "recommend": 1.5, "order_status": 1, "ask_policy": 1, "complaint": 1, "chitchat": 1,
+        "greet": 0.5},
+    "list": {"refine": 3, "compare": 2, "ask_product": 2, "cart_add": 2, "recommend": 1, "accept": 1.2,
+        "reject": 1.5, "search": 1},
+    "picked": {"refine": 2, "ask_product": 2, "cart_add": 1.5, "accept": 1.5, "reject": 1.2, "compare": 1,
+        "recommend": 1},
+    "compared": {"cart_add": 2, "ask_product": 1.5, "recommend": 1, "accept": 1, "reject": 0.7, "refine": 1,
+        "compare": 1},
+    "detail": {"ask_product": 1.5, "cart_add": 1.5, "accept": 1, "reject": 1, "refine": 1, "thank": 1,
+        "compare": 1, "ask_policy": 1},
     "ask": {"refine": 8, "reject": 0.7, "search": 0.5, "recommend": 0.5, "complaint": 0.4},
     "which": {"cart_add": 6, "reject": 0.5, "refine": 0.6, "ask_product": 0.6, "cart_view": 0.5},
-    "empty": {"search": 2, "refine": 2, "complaint": 1, "goodbye": 1, "recommend": 1, "reject": 0.5, "handoff": 0.6, "thank": 0.6},
-    "offer_add": {"accept": 3, "reject": 3, "cart_add": 2, "ask_product": 1, "refine": 1, "ask_policy": 0.7, "compare": 0.6},
+    "empty": {"search": 2, "refine": 2, "complaint": 1, "goodbye": 1, "recommend": 1, "reject": 0.5,
+        "handoff": 0.6, "thank": 0.6},
+    "offer_add": {"accept": 3, "reject": 3, "cart_add": 2, "ask_product": 1, "refine": 1, "ask_policy": 0.7,
+        "compare": 0.6},
     "offer_show": {"accept": 3, "reject": 3, "refine": 1.5, "search": 1, "handoff": 0.4, "ask_product": 0.6},
     "offer_human": {"accept": 3, "reject": 3, "handoff": 1.5, "complaint": 1, "order_status": 0.7, "thank": 0.5},
-    "offer_pay": {"accept": 2.5, "reject": 2.5, "checkout": 2, "cart_remove": 1.5, "cart_add": 0.7, "search": 0.6, "ask_policy": 1},
-    "added": {"checkout": 2, "cart_view": 2, "search": 1.5, "cart_remove": 2, "recommend": 1, "thank": 1, "ask_policy": 0.7, "reject": 0.4},
+    "offer_pay": {"accept": 2.5, "reject": 2.5, "checkout": 2, "cart_remove": 1.5, "cart_add": 0.7, "search": 0.6,
+        "ask_policy": 1},
+    "added": {"checkout": 2, "cart_view": 2, "search": 1.5, "cart_remove": 2, "recommend": 1, "thank": 1,
+        "ask_policy": 0.7, "reject": 0.4},
     "removed": {"checkout": 1.5, "cart_view": 1.5, "search": 1, "cart_remove": 1, "thank": 1, "cart_add": 1},
     "cart": {"checkout": 2, "cart_remove": 2, "ask_policy": 0.7, "search": 0.7, "cart_add": 0.7, "thank": 0.5},
-    "policy": {"ask_policy": 2, "thank": 1.5, "search": 1, "order_status": 1, "goodbye": 0.6, "complaint": 0.6, "accept": 0.3, "reject": 0.2},
+    "policy": {"ask_policy": 2, "thank": 1.5, "search": 1, "order_status": 1, "goodbye": 0.6, "complaint": 0.6,
+        "accept": 0.3, "reject": 0.2},
     "order": {"thank": 1.5, "order_status": 1.5, "complaint": 1.5, "handoff": 1, "ask_policy": 1, "goodbye": 1},
     "placed": {"thank": 2, "goodbye": 2, "order_status": 1, "chitchat": 0.7, "ask_policy": 0.6},
-    "sorry": {"complaint": 1.5, "handoff": 2, "order_status": 1, "ask_policy": 1, "thank": 1, "reject": 0.5, "accept": 0.5},
+    "sorry": {"complaint": 1.5, "handoff": 2, "order_status": 1, "ask_policy": 1, "thank": 1, "reject": 0.5,
+        "accept": 0.5},
     "human": {"thank": 2, "goodbye": 1, "complaint": 1, "handoff": 0.7},
     "chat": {"chitchat": 2, "search": 1.5, "thank": 0.7, "out_of_scope": 1, "goodbye": 1, "recommend": 1},
     "welcome": {"goodbye": 2, "search": 1, "ask_policy": 0.7, "chitchat": 1, "thank": 0.3},
-    "anything_else": {"goodbye": 3, "reject": 2, "thank": 1.5, "search": 1, "ask_policy": 1, "order_status": 0.7, "checkout": 1},
+    "anything_else": {"goodbye": 3, "reject": 2, "thank": 1.5, "search": 1, "ask_policy": 1, "order_status": 0.7,
+        "checkout": 1},
     "fallback": {"out_of_scope": 2, "search": 1, "handoff": 1, "complaint": 1.5, "chitchat": 1, "goodbye": 0.7},
 }  # fmt: skip
 """How people answer in each situation, relative to the floor."""
@@ -144,7 +156,8 @@ class _Walk:
         if here in _OFFERS_AFTER and not text.rstrip().endswith(("?", "\uff1f")) and self.rng.random() < 0.18:
             here = _OFFERS_AFTER[here]
             text = f"{text}\n{filler.say(self.rng.choice(self.bank.assistant[here]))}"
-        return here, text.replace("\\n", "\n")
+        text = text.replace("\\n", "\n")
+        return here, text.translate(FULL_WIDTH) if self.bank.language == "zh" else text
 
 
 def generate_dialogues(seed: int = 7, english: int = 3000, chinese: int = 1000) -> Iterator[dict[str, object]]:
@@ -159,7 +172,7 @@ def generate_dialogues(seed: int = 7, english: int = 3000, chinese: int = 1000) 
     for language, count in (("en", english), ("zh", chinese)):
         if count == 0:
             continue
-        rng = Random(f"{seed}-{language}")  # noqa: S311: not for secrets
+        rng = Random(f"{seed}-{language}")
         walk = _Walk(load_bank(language), rng)
         for number in range(1, count + 1):
             yield _dialogue(walk, f"demo-{language}-{number:05d}")

@@ -23,6 +23,8 @@ _FORMAL = (
     (r"\bwhat's\b", "what is"), (r"\bdoesn't\b", "does not"), (r"\bit's\b", "it is"), (r"\bthat's\b", "that is"),
     (r"\bwon't\b", "will not"), (r"\bisn't\b", "is not"), (r"\bi've\b", "i have"), (r"\bwanna\b", "want to"),
 )  # fmt: skip
+FULL_WIDTH = str.maketrans({",": "\uff0c", "?": "\uff1f", "!": "\uff01", ":": "\uff1a"})
+"""Chinese punctuation for the half-width signs that the phrasing files are written with."""
 _HOMOPHONES = (("在", "再"), ("的", "地"), ("吗", "嘛"), ("什么", "啥"), ("怎么", "咋"), ("没有", "木有"), ("这个", "介个"),
                ("有没有", "有木有"), ("想要", "想买"), ("喜欢", "稀饭"), ("你们", "你门"), ("订单", "定单"))  # fmt: skip
 
@@ -117,10 +119,10 @@ def _chinese(text: str, persona: Persona, rng: Random) -> str:
         for right, wrong in rng.sample(_HOMOPHONES, 4):
             text = text.replace(right, wrong, 1)
     if rng.random() >= persona.punctuation:
-        text = re.sub(r"[,。?!,;?!]+$", "", text)
-        text = re.sub(r"[,。?!;]", rng.choice((" ", "", ",")), text) if rng.random() < 0.6 else text
-    elif text[-1] not in "。?!~?!." and rng.random() < 0.4:
-        text += rng.choice(("。", "。", "!", "~", "~~", "哈", "呀"))
-    if rng.random() < 0.3:
-        text = text.translate(str.maketrans({"?": "?", "!": "!", ",": ","}))
-    return text
+        text = re.sub(r"[,.?!\u3002]+$", "", text)
+        if rng.random() < 0.5:
+            text = re.sub(r"[,?!\u3002]", rng.choice((" ", "")), text)
+    elif text[-1].isalnum() and rng.random() < 0.35:
+        text += rng.choice(("\u3002", "\u3002", "!", "~", "~~", "哈", "呀"))
+    # most phones type full-width punctuation, some people do not care
+    return text if rng.random() < 0.3 else text.translate(FULL_WIDTH)
