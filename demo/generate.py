@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from numpy.random import PCG64, Generator
 
@@ -18,6 +17,7 @@ from demo.shoppers import make_behavior
 
 DOCUMENTS = Path(__file__).parent / "documents"
 Progress = Callable[[str, int, int], None]
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 _SETTINGS = f"""\
 # The demo shop's settings. Every key and its meaning: docs/shop_owner.md
@@ -84,15 +84,15 @@ def write_demo_shop(
 
     # A generator for each part, so that more shoppers do not change the catalog.
     catalog = make_catalog(_generator(seed, 0), moment, products, _step(progress, "catalog"))
-    _write_lines(files.catalog, (product.product.model_dump(mode="json") for product in catalog))
+    _write_lines(files.catalog, (product.product.model_dump_json() for product in catalog))
     drawn = _step(progress, "pictures")
     for number, product in enumerate(catalog):
         (files.media / f"{product.product.id}.svg").write_text(picture_of(product), "utf-8")
         if drawn is not None:
             drawn(number + 1, len(catalog))
     behavior = make_behavior(_generator(seed, 1), moment, catalog, shoppers, _step(progress, "shoppers"))
-    _write_lines(files.events, behavior.events)
-    _write_lines(files.orders, behavior.orders)
+    _write_lines(files.events, map(_JSON.encode, behavior.events))
+    _write_lines(files.orders, map(_JSON.encode, behavior.orders))
     return files
 
 
@@ -106,7 +106,6 @@ def _step(progress: Progress | None, name: str) -> Callable[[int, int], None] | 
     return lambda done, total: progress(name, done, total)
 
 
-def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+        file.writelines(line + "\n" for line in lines)

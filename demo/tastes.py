@@ -72,9 +72,12 @@ class Shelf:
 
 def make_shelves(products: Sequence[DemoProduct]) -> dict[str, Shelf]:
     """Sort the catalog by type."""
+    sorted_rows: dict[str, list[int]] = {key: [] for key in PRODUCT_TYPES}
+    for row, product in enumerate(products):
+        sorted_rows[product.type.key].append(row)
     shelves = {}
     for key, kind in PRODUCT_TYPES.items():
-        rows = [row for row, product in enumerate(products) if product.type.key == key]
+        rows = sorted_rows[key]
         low, high = kind.price
         shelf = [products[row] for row in rows]
         shelves[key] = Shelf(
