@@ -30,6 +30,8 @@ from storage.settings import ShopSettings
 SAMPLE = 5_000
 """At most so many products are read at the start for price levels, departments and starter questions."""
 DEPARTMENTS = 24
+WARM_UP = ("hello", "你好")
+"""Said once at the start: the first run of a compiled model allocates, and no shopper should wait for that."""
 
 
 class Intents(Protocol):
@@ -69,7 +71,11 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database) -> Parts:
     snapshot = Snapshot.load(folder)
     encoders = {space: encoder_for(space, shop / "models" / "encoder") for space in snapshot.vectors}
     snapshot.require(encoders)
-    return parts_of(snapshot, encoders, IntentModel.load(model), settings, database)
+    parts = parts_of(snapshot, encoders, IntentModel.load(model), settings, database)
+    for words in WARM_UP:
+        parts.intents.predict([{"role": "user", "content": words}])
+        parts.shelf.engine.search(words)
+    return parts
 
 
 def parts_of(

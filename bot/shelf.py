@@ -11,7 +11,7 @@ from index.product import Availability, Money, Product, Variant
 from index.snapshot import Snapshot
 from retrieval.profile import Profile
 from retrieval.ranking import RankedHit, rerank
-from retrieval.search import Hit, SearchEngine
+from retrieval.search import Hit, SearchEngine, Sort
 from storage.offers import Offer
 
 Offers = Callable[[Sequence[str]], Iterable[Offer]]
@@ -72,12 +72,16 @@ class Shelf:
         self,
         text: str,
         filters: Filters,
-        sort: str = "relevance",
+        sort: Sort = "relevance",
         limit: int = CANDIDATES,
         profile: Profile | None = None,
         clock: Callable[[str], None] = lambda _: None,
+        named: Filters | None = None,
     ) -> Found:
-        """Searches and orders for one shopper; `clock` is told when a stage ends."""
+        """Searches and orders for one shopper.
+
+        `clock` is told when a stage ends; `named` are the conditions that may be given as reasons, by default all.
+        """
         result = self.engine.search(text, filters, sort, limit)
         clock("search")
         hits = result.hits if result.matched else []
@@ -86,7 +90,7 @@ class Shelf:
             [hit for hit in hits if hit.product_id in products],
             profile or Profile(now=0),
             products.get,
-            filters=filters,
+            filters=filters if named is None else named,
             popularity=self.popularity,
             reorder=sort == "relevance",
         )

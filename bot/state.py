@@ -18,7 +18,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from index.filters import Filters
+from index.filters import Filters, PriceRange
+from retrieval.understanding import Sort
 from storage.conversations import Turn
 
 PendingKind = Literal[
@@ -55,9 +56,11 @@ class Topic(Stored):
 
     query: str = ""
     filters: Filters = Field(default_factory=Filters)
-    sort: str = "relevance"
+    sort: Sort = "relevance"
     detail: str = ""
     """Words that the latest turn added to the query, replaced by the next one that adds some."""
+    bound: PriceRange | None = None
+    """What "cheaper" came to: it filters like a price limit, but is not repeated as one that the customer named."""
     narrowed: bool = False
     """True once a narrowing question was asked: at most one a topic."""
 

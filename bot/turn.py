@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from bot.cards import Action, Card, CartView, Citation
 from bot.grounding import Ledger
 from bot.policy import Decision
 from bot.reply.voice import Voice
-from bot.shelf import Found, Shelf
+from bot.shelf import Found, Shelf, availability_of
 from bot.state import DialogueState, Effects, Item, Pending, Topic
 from index.filters import Filters
 from index.product import Product
 from retrieval.profile import Profile
-from retrieval.understanding import Understander, Understanding
+from retrieval.understanding import Sort, Understander, Understanding
 from storage.database import Database
 from storage.principal import Principal
 
@@ -57,9 +57,13 @@ class Turn:
         """What is being looked for, an empty topic where nothing is."""
         return self.state.topic or Topic()
 
-    def find(self, text: str, filters: Filters, sort: str = "relevance", limit: int = 30) -> Found:
-        """A search in this shopper's order."""
-        return self.shelf.find(text, filters, sort, limit, self.profile, self.clock)
+    def find(
+        self, text: str, filters: Filters, sort: Sort = "relevance", limit: int = 30, named: Filters | None = None
+    ) -> Found:
+        """A search in this shopper's order; what cannot be bought now comes last. `named` as in `Shelf.find`."""
+        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named)
+        hits = sorted(found.hits, key=lambda each: not _orderable(found, each.hit.product_id, each.hit.variant_id))
+        return replace(found, hits=tuple(hits))
 
 
 @dataclass
@@ -114,3 +118,8 @@ class Answer:
         return Effects(
             topic=self.topic, shown=self.shown, focus=self.focus, pending=self.pending, handed_off=self.handed_off
         )
+
+
+def _orderable(found: Found, product_id: str, variant_id: str | None) -> bool:
+    product = found.products[product_id]
+    return availability_of(product, product.variant(variant_id) if variant_id else None).orderable

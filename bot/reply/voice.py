@@ -71,7 +71,8 @@ class Voice:
         self.said.append(key)
         chosen = choices[(zlib.crc32(f"{self.seed}/{key}".encode()) + times) % len(choices)]
         text = chosen.format(**{each: str(value) for each, value in facts.items()})
-        return text[:1].upper() + text[1:]
+        # A title keeps its own first letter ("iPhone"); other sentences start with a capital.
+        return text if chosen.startswith("{title") or self.language.code != "en" else text[:1].upper() + text[1:]
 
     def word(self, table: str, name: str, **facts: object) -> str:
         """A label, or a counted one: `word("count", "views", count=3)` is "3 views"."""
@@ -130,13 +131,22 @@ class Voice:
         table = self.language.tables["period"]
         return str(table.get(str(days)) or table["other"].format(count=days))
 
+    def own(self, values: Sequence[str]) -> Sequence[str]:
+        """Of values in two scripts ("blue", "蓝色") those in this language's; all where none is."""
+        spoken = [
+            value
+            for value in values
+            if any("\u3400" <= char <= "\u9fff" for char in value) == (self.language.code == "zh")
+        ]
+        return spoken or values
+
     def constraints(self, filters: Filters) -> dict[str, str]:
         """Each condition in words by its field's name, as `Understanding.dropped` spells it: {"price".
 
         "under $100"}.
         """
         found: dict[str, str] = {}
-        table: Mapping[str, str] = self.language.tables["constraint"]
+        table: Mapping[str, Any] = self.language.tables["constraint"]
         if filters.price is not None:
             price = filters.price
             low = self.amount(price.min, price.currency) if price.min is not None else ""
@@ -145,15 +155,18 @@ class Voice:
             if low or high:
                 found["price"] = table[kind].format(min=low, max=high)
         if filters.brand:
-            found["brand"] = table["brand"].format(value=self.joined(filters.brand, "or"))
+            found["brand"] = table["brand"].format(value=self.joined(self.own(filters.brand), "or"))
         if filters.categories:
-            found["categories"] = table["categories"].format(value=self.joined(filters.categories, "or"))
+            found["categories"] = table["categories"].format(value=self.joined(self.own(filters.categories), "or"))
         for name, values in filters.attributes.items():
-            found[name] = table["attributes"].format(name=self.attribute(name), value=self.joined(values, "or"))
+            spelled = self.joined(self.own(values), "or")
+            # "Red", but "size 42": some values say by themselves what they are of.
+            whole = table["attributes"].format(name=self.attribute(name), value=spelled)
+            found[name] = spelled if name.casefold() in table["plain"] else whole
         excluded = [*filters.exclude.brand, *filters.exclude.categories]
         excluded += [value for values in filters.exclude.attributes.values() for value in values]
         if excluded:
-            found["exclude"] = table["exclude"].format(value=self.joined(excluded, "or"))
+            found["exclude"] = table["exclude"].format(value=self.joined(self.own(excluded), "or"))
         if filters.availability:
             words = [self.availability(each) for each in filters.availability]
             found["availability"] = table["availability"].format(value=self.joined(words, "or"))

@@ -27,7 +27,9 @@ def add(turn: Turn, answer: Answer) -> None:
     """Adds what the turn means: shown here, or named by its title or number."""
     from bot.tasks.search import off_list
 
-    reference = resolve(turn)
+    words = turn.understanding.query
+    # A write needs a product that was named or pointed at: words that name none must not add what was talked about before.
+    reference = resolve(turn, assume=not words_of(words))
     if reference.off_list:
         return off_list(turn, answer)
     quantity = turn.understanding.quantity or 1
@@ -37,8 +39,7 @@ def add(turn: Turn, answer: Answer) -> None:
             if answer.pending is not None:
                 break
         return None
-    words = turn.understanding.query
-    if words_of(words) and not turn.understanding.deixis:
+    if words_of(words):
         answer.ledger.text(words)
         return answer.ask(turn.voice.say("cart.not_found", name=words[:80]), Pending(kind="what"))
     products = turn.shelf.products(item.product_id for item in turn.state.shown)
@@ -216,11 +217,11 @@ def _meant(turn: Turn, cart: CartView) -> list[CartLineView]:
     if ordinals and turn.state.last_task in ("cart_view", "cart_remove", "checkout"):
         picked = [position - 1 if position > 0 else len(cart.lines) + position for position in ordinals]
         return [cart.lines[index] for index in picked if 0 <= index < len(cart.lines)]
-    query = words_of(turn.understanding.query)
-    if query:
-        shares = [(sum(word in set(words_of(line.title)) for word in query) / len(query), line) for line in cart.lines]
-        best = max(share for share, _ in shares)
-        return [line for share, line in shares if share == best and best >= 0.5]
+    said = set(words_of(turn.message))
+    shared = [(len(said & set(words_of(line.title))), line) for line in cart.lines]
+    most = max((count for count, _ in shared), default=0)
+    if most:
+        return [line for count, line in shared if count == most]
     reference = resolve(turn)
     ids = {item.product_id for item in reference.items}
     found = [line for line in cart.lines if line.product_id in ids]

@@ -119,7 +119,7 @@ def _facts(
         )
         return [voice.say("product.quote", title=product.title, quote=quote)]
     if asked:
-        return [voice.say("product.not_said", title=product.title, attribute=voice.attribute(asked))]
+        return [voice.say("product.not_said", title=product.title, attribute=_concept(voice, asked))]
     named = _attribute_named(product, question)
     if named:
         return [
@@ -133,6 +133,12 @@ def _facts(
     if _wants_summary(question):
         return [voice.say("product.summary", title=product.title, facts=summary(voice, product, variant))]
     return [voice.say("product.not_said_plain", title=product.title)]
+
+
+def _concept(voice: Voice, asked: str) -> str:
+    """The name of what was asked in the turn's language, whatever the catalog calls it: "续航" is "battery life"."""
+    concept = next((each[0] for each in ASKED if asked == each[0] or asked.casefold() in each[1]), asked)
+    return voice.attribute(concept)
 
 
 def _field(voice: Voice, product: Product, variant: Variant | None, asked: str) -> list[str]:

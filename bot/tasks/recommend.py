@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bot.shelf import Found
 from bot.state import Topic
 from bot.tasks.search import ask_budget, nothing_fits, present, show, tell_unknown
@@ -23,13 +25,10 @@ def recommend(turn: Turn, answer: Answer) -> None:
         return ask_budget(turn, answer, topic)
     if topic.sort != "relevance":
         return present(turn, answer, topic)
-    found = turn.find(query, filters, "relevance" if query else "rating")
-    if not found.hits and query:
-        # A need in words that no product bears ("for my dad"): what is left are the conditions and the tastes.
-        wider = turn.find("", filters, "rating")
-        if filters.empty or not wider.hits:
-            return nothing_fits(turn, answer, topic)
-        found, topic = wider, topic.model_copy(update={"query": ""})
+    if not _names_something(query):
+        # "For my dad", "what's popular": no product bears these words; what counts are the conditions and the tastes.
+        topic = topic.model_copy(update={"query": ""})
+    found = turn.find(topic.query, filters)
     if not found.hits:
         return nothing_fits(turn, answer, topic)
     show(turn, answer, topic, found)
@@ -41,6 +40,26 @@ def recommend(turn: Turn, answer: Answer) -> None:
     else:
         answer.say(voice.say("recommend.picks"))
     return tell_unknown(turn, answer, topic, found)
+
+
+_OPEN = re.compile(
+    r"\b(?:what(?:'?s| is| are| would| do| should| can)?|which|would|could|should|can|do|does|you|your|i|me|my|we|our|us|it|is|are|get|"
+    r"buy|pick|choose|go with|suggest\w*|recommend\w*|advise|advice|idea\w*|gift\w*|present|presents|surprise|something|anything|some|"
+    r"any|nice|good|best|great|cool|popular|trending|bestsell\w*|best sell\w*|top|selling|people|others|everyone|right|now|today|for|a|an|"
+    r"the|of|to|on|in|and|or|with|who|that|has|have|everything|his|her|their|him|them|please|help|find|looking|need|want|think|like|"
+    r"birthday|anniversary|christmas|holidays?|wedding|graduation|year|old|years|dad|father|mom|mum|mother|parents?|wife|husband|"
+    r"girlfriend|boyfriend|partner|friend|kids?|child|children|son|daughter|sister|brother|grandma|grandpa|grandmother|grandfather|"
+    r"nephew|niece|uncle|aunt|colleague|boss|teacher|man|woman|men|women|boy|girl|teen\w*|\d+)\b|"
+    r"推荐|建议|有什么|什么|哪些|哪个|怎么|选|挑|买|送给|送|礼物|礼品|生日|节日|纪念日|爸爸|妈妈|父亲|母亲|爸妈|父母|老婆|老公|妻子|丈夫|男朋友|女朋友|"
+    r"男友|女友|朋友|孩子|儿子|女儿|姐姐|妹妹|哥哥|弟弟|爷爷|奶奶|同事|老师|热门|流行|大家|卖得|畅销|随便|看看|给|我|你|帮|想|要|好|的|吗|呢|啊|吧|都|在|"
+    r"现在|最近|有|没|个|点|几|样|款|比较|最|了|来|一|下|合适|适合",
+    re.IGNORECASE,
+)
+
+
+def _names_something(query: str) -> bool:
+    """Whether words are left that could name a product once those that only ask for advice are gone."""
+    return bool(re.search(r"[^\W_]", _OPEN.sub(" ", query)))
 
 
 PERSONAL = frozenset(

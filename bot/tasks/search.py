@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.present import card_of, slate_of
 from bot.references import resolve
@@ -22,6 +23,8 @@ from retrieval.understanding import Understanding, merge
 MANY = 12
 """Above this many matches a narrowing question may help."""
 PAGES = 5
+MOST = 100
+SHORTEST_CODE = 5
 
 
 def new(turn: Turn, answer: Answer) -> None:
@@ -47,6 +50,7 @@ def refine(turn: Turn, answer: Answer) -> None:
         update={
             "filters": merge(before.filters, understanding),
             "sort": understanding.sort or before.sort,
+            "bound": None if understanding.filters.price or "price" in understanding.dropped else before.bound,
             "detail": understanding.query
             if understanding.query.casefold() not in before.query.casefold()
             else before.detail,
@@ -141,7 +145,7 @@ def off_list(turn: Turn, answer: Answer) -> None:
 
 def present(turn: Turn, answer: Answer, topic: Topic) -> None:
     """Searches the topic and shows what fits, or says what stands in the way."""
-    found = _find(turn, topic)
+    found = _exact(topic, _find(turn, topic))
     if not found.hits and topic.detail:
         topic = topic.model_copy(update={"detail": ""})
         found = _find(turn, topic)
@@ -156,7 +160,24 @@ def present(turn: Turn, answer: Answer, topic: Topic) -> None:
 
 
 def _find(turn: Turn, topic: Topic, limit: int = PAGES * SLATE) -> Found:
-    return turn.find(f"{topic.query} {topic.detail}".strip(), topic.filters, topic.sort, limit)
+    filters = topic.filters if topic.bound is None else topic.filters.model_copy(update={"price": topic.bound})
+    return turn.find(f"{topic.query} {topic.detail}".strip(), filters, topic.sort, limit, topic.filters)
+
+
+def _exact(topic: Topic, found: Found) -> Found:
+    """Only the products whose model number or id the query spells, where there are such: nobody who names one wants others."""
+    words = set(topic.query.casefold().split())
+    hits = tuple(
+        each
+        for each in found.hits
+        if words
+        & {code.casefold() for code in _codes(found.products[each.hit.product_id]) if len(code) >= SHORTEST_CODE}
+    )
+    return replace(found, hits=hits, total=len(hits)) if hits else found
+
+
+def _codes(product: Product) -> tuple[str, ...]:
+    return (product.mpn, product.gtin, product.id)
 
 
 def show(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
@@ -178,8 +199,10 @@ def _introduce(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
     what = topic.query or voice.joined(conditions.values())
     for_what = voice.language.tables["language"]["open"] + what + voice.language.tables["language"]["close"]
     key = "search.found" if found.total > len(answer.cards) else "search.found_all"
-    answer.say(voice.say(key, count=found.total, shown=len(answer.cards), for_what=for_what))
-    if conditions and topic.query:
+    reordered = turn.decision.task == "refine" and turn.understanding.sort and topic.sort != "relevance"
+    if not reordered:
+        answer.say(voice.say(key, count=found.total, shown=len(answer.cards), for_what=for_what))
+    if conditions and topic.query and not reordered:
         answer.say(voice.say("search.within", constraints=voice.joined(conditions.values()), count=found.total))
     if topic.sort == "price_asc" and first.price is not None:
         answer.say(voice.say("search.cheapest", title=first.title, price=voice.money(first.price)))
@@ -193,34 +216,40 @@ def _introduce(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
 
 def tell_unknown(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
     """How many a price limit left out because their price is not known."""
-    if topic.filters.price is not None and found.unknown_price:
-        answer.say(turn.voice.say("search.unknown_price", count=found.unknown_price))
+    if topic.filters.price is None or not found.unknown_price:
+        return
+    # The search counts them in the whole catalog; the customer cares about those that fit the words.
+    anyhow = _find(turn, _lifted(topic, "price"), limit=MOST)
+    count = sum(price_of(product) is None for product in anyhow.products.values())
+    if count:
+        answer.say(turn.voice.say("search.unknown_price", count=count))
 
 
 def _relative(turn: Turn, answer: Answer, topic: Topic, understanding: Understanding) -> None:
     """Cheaper or dearer than what it is said of: the one product talked about, else the middle of the slate."""
     before = _reference_price(turn)
     cheaper = understanding.relative == "cheaper"
+    if understanding.filters.price is not None:
+        # "Cheaper, under 50" says how much cheaper.
+        return present(turn, answer, topic)
     topic = topic.model_copy(update={"sort": "price_asc"})
     if before is None:
         return present(turn, answer, topic)
-    current = topic.filters.price
-    low, high = (
-        (current.min, current.max) if current is not None and current.currency == before.currency else (None, None)
-    )
+    current = topic.bound or topic.filters.price
+    same = current is not None and current.currency == before.currency
+    low, high = (current.min, current.max) if current is not None and same else (None, None)
     if cheaper:
         high, low = max(0, before.amount - 1), low if low is not None and low < before.amount else None
     else:
         low, high = before.amount + 1, high if high is not None and high > before.amount else None
-    limit = PriceRange(min=low, max=high, currency=before.currency)
-    changed = topic.model_copy(update={"filters": topic.filters.model_copy(update={"price": limit})})
+    changed = topic.model_copy(update={"bound": PriceRange(min=low, max=high, currency=before.currency)})
     found = _find(turn, changed)
     if found.hits:
         show(turn, answer, changed, found)
         price = answer.cards[0].price
         answer.say(turn.voice.say(f"search.{understanding.relative}", price=turn.voice.money(price) if price else ""))
         return tell_unknown(turn, answer, changed, found)
-    end = _find(turn, topic.model_copy(update={"sort": "price_asc" if cheaper else "price_desc"}))
+    end = _find(turn, topic.model_copy(update={"bound": None, "sort": "price_asc" if cheaper else "price_desc"}))
     priced = [each for each in end.hits if price_of(end.products[each.hit.product_id]) is not None]
     if not priced:
         return nothing_fits(turn, answer, changed)
@@ -313,7 +342,7 @@ def _lifted(topic: Topic, field: str) -> Topic:
         filters = topic.filters.model_copy(update={"exclude": Filters().exclude})
     else:
         filters = merge(topic.filters, Understanding(query="", dropped=(field,)))
-    return topic.model_copy(update={"filters": filters})
+    return topic.model_copy(update={"filters": filters, "bound": None if field == "price" else topic.bound})
 
 
 def departments_of(turn: Turn, limit: int = 8) -> list[str]:
@@ -350,9 +379,9 @@ def splitting(products: Sequence[Product], topic: Topic) -> tuple[str, list[str]
     if not topic.filters.categories:
         columns["categories"] = [product.categories[-1] for product in products if product.categories]
     for product in products:
-        for name, values in product.attributes.items():
-            if len(values) == 1 and name.casefold() not in {each.casefold() for each in topic.filters.attributes}:
-                columns.setdefault(name, []).append(values[0])
+        for name, own in product.attributes.items():
+            if len(own) == 1 and name.casefold() not in {each.casefold() for each in topic.filters.attributes}:
+                columns.setdefault(name, []).append(own[0])
     best: tuple[float, str, list[str]] | None = None
     said = f"{topic.query} {topic.detail}".casefold()
     for field, values in columns.items():
@@ -374,7 +403,7 @@ def splitting(products: Sequence[Product], topic: Topic) -> tuple[str, list[str]
 
 def round_price(amount: int, currency: str) -> int:
     """A price limit as people say it, from one of the catalog: 8,734 minor units become 9,000 ($90)."""
-    unit = 10 ** minor_digits(currency)
+    unit = int(10 ** minor_digits(currency))
     major = max(1, amount // unit)
-    step = 10 ** max(0, len(str(major)) - 1)
+    step = int(10 ** max(0, len(str(major)) - 1))
     return (major // step + 1) * step * unit

@@ -31,7 +31,13 @@ class ToldIntents:
 
     def predict(self, messages: Sequence[Mapping[str, object]]) -> Prediction:
         assert messages[-1]["role"] == "user"
-        return Prediction(self.label, self.confidence, {self.label: self.confidence}, self.out_of_scope)
+        return Prediction(
+            label=self.label,
+            confidence=self.confidence,
+            scores={self.label: self.confidence},
+            out_of_scope=self.out_of_scope,
+            margin=1.0,
+        )
 
 
 class Conversation:
@@ -78,7 +84,9 @@ def intents() -> ToldIntents:
 
 
 @pytest.fixture
-def parts(bot_snapshot: Snapshot, encoders_by_space: Mapping[str, Encoder], intents: ToldIntents, database: Database) -> Parts:
+def parts(
+    bot_snapshot: Snapshot, encoders_by_space: Mapping[str, Encoder], intents: ToldIntents, database: Database
+) -> Parts:
     return parts_of(bot_snapshot, encoders_by_space, intents, SETTINGS, database)
 
 

@@ -30,11 +30,32 @@ def test_a_wish_wins_and_an_unknown_one_does_not() -> None:
     assert language_of("hello there my friend", "", "fr") == "en"
 
 
-@pytest.mark.parametrize("message", ["Привет, есть наушники?", "こんにちは、ヘッドホンはありますか", "bonjour je cherche une lampe", "안녕하세요", "quiero una lámpara"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Привет, есть наушники?",
+        "こんにちは、ヘッドホンはありますか",
+        "bonjour je cherche une lampe",
+        "안녕하세요",
+        "quiero una lámpara",
+    ],
+)
 def test_other_languages_are_noticed(message: str) -> None:
     assert foreign(message)
 
 
-@pytest.mark.parametrize("message", ["un-ear headphones pour over kettle", "café lamp", "耳机", "a pour over kettle", "los angeles hat", "🎧", "Haben chair", ""])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "un-ear headphones pour over kettle",
+        "café lamp",
+        "耳机",
+        "a pour over kettle",
+        "los angeles hat",
+        "🎧",
+        "Haben chair",
+        "",
+    ],
+)
 def test_odd_words_in_english_are_not_another_language(message: str) -> None:
     assert not foreign(message)

@@ -15,7 +15,12 @@ TALK = DialogueState(turns=2, topic=Topic(query="kettle"), shown=(Item(product_i
 
 
 def decided(
-    label: str, understanding: Understanding, message: str = "…", state: DialogueState = TALK, sure: float = 0.95, oos: bool = False
+    label: str,
+    understanding: Understanding,
+    message: str = "…",
+    state: DialogueState = TALK,
+    sure: float = 0.95,
+    oos: bool = False,
 ) -> Decision:
     return decide(state, label, sure, oos, understanding, message)
 
@@ -44,7 +49,9 @@ def test_a_position_alone_shows_that_product() -> None:
     assert decided("cart_add", words, "the second one", sure=0.4).task == "cart_add"
 
 
-@pytest.mark.parametrize("message", ["show me more", "more please", "any others?", "what else", "还有吗", "换一批", "再来几个"])
+@pytest.mark.parametrize(
+    "message", ["show me more", "more please", "any others?", "what else", "还有吗", "换一批", "再来几个"]
+)
 def test_more_of_the_same(message: str) -> None:
     words = Understanding(query="", refining=True)
     assert decided("refine", words, message).task == "more"
@@ -66,7 +73,9 @@ def test_yes_accepts_what_is_pending_whatever_the_model_says(message: str) -> No
 @pytest.mark.parametrize("message", ["no", "No thanks.", "nope", "不用了", "算了"])
 def test_no_rejects_what_is_pending(message: str) -> None:
     pending = Pending(kind="handoff")
-    assert decided("greet", Understanding(query=""), message, DialogueState(pending=pending), 0.3) == Decision("reject", pending)
+    assert decided("greet", Understanding(query=""), message, DialogueState(pending=pending), 0.3) == Decision(
+        "reject", pending
+    )
 
 
 def test_a_no_with_a_condition_is_a_refinement() -> None:
@@ -93,11 +102,16 @@ def test_a_position_picks_an_option() -> None:
 def test_a_question_does_not_trap_who_changes_the_subject() -> None:
     pending = Pending(kind="variant", options=("40", "41"))
     words = Understanding(query="return policy")
-    assert decided("ask_policy", words, "what is your return policy?", DialogueState(pending=pending)).task == "ask_policy"
+    assert (
+        decided("ask_policy", words, "what is your return policy?", DialogueState(pending=pending)).task == "ask_policy"
+    )
 
 
 def test_out_of_scope_stands_where_the_words_say_nothing() -> None:
-    assert decided("search", Understanding(query="poem about rain"), "write a poem about rain", oos=True).task == "out_of_scope"
+    assert (
+        decided("search", Understanding(query="poem about rain"), "write a poem about rain", oos=True).task
+        == "out_of_scope"
+    )
 
 
 def test_a_shops_own_labels_are_mapped_and_unknown_actions_refused() -> None:

@@ -70,6 +70,13 @@ def test_fields_of_a_newer_version_are_passed_over() -> None:
 
 
 def test_complaints_are_counted_and_a_handover_stays() -> None:
-    state = fold([user("broken!", "complaint"), assistant(Effects(handed_off=True)), user("still!", "complaint"), assistant(Effects())])
+    state = fold(
+        [
+            user("broken!", "complaint"),
+            assistant(Effects(handed_off=True)),
+            user("still!", "complaint"),
+            assistant(Effects()),
+        ]
+    )
     assert state.complaints == 2
     assert state.handed_off
