@@ -20,7 +20,7 @@ Progress = Callable[[str, int, int], None]
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 _SETTINGS = f"""\
-# The demo shop's settings. Every key and its meaning: docs/shop_owner.md
+# The settings of the demo shop; what is not set here has its default.
 currency = "{CURRENCY}"
 languages = ["en", "zh"]
 """
