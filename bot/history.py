@@ -20,9 +20,9 @@ from typing import Protocol
 TOKEN_BUDGET = 128
 TURN_TOKENS = 80
 """The last turn is whole up to here; a longer one keeps its start and its end."""
-MESSAGE_TOKENS = 32
+MESSAGE_TOKENS = 24
 """A message of the history keeps this much of its start: assistants list products at length."""
-HISTORY_MESSAGES = 4
+HISTORY_MESSAGES = 3
 
 _TURN_CHARACTERS = 1_200
 _MESSAGE_CHARACTERS = 400

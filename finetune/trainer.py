@@ -27,7 +27,7 @@ OUT_OF_SCOPE_WEIGHT = 0.5
 """How much an out-of-scope turn, pushed to an even distribution, weighs against an in-scope one (Hendrycks et al. 2019)."""
 
 
-class Diverged(AisleError):
+class DivergedError(AisleError):
     """The loss became infinite or no number; nothing was written."""
 
 
@@ -62,7 +62,7 @@ class Recipe:
 
 RECIPES = {
     "full": Recipe(epochs=6, rate=8e-5),
-    "lora": Recipe(epochs=8, rate=5e-4),
+    "lora": Recipe(epochs=6, rate=1e-3, batch_size=16),
     "head": Recipe(epochs=30, rate=0.0, head_rate=2e-3, patience=5, context_dropout=0.0),
 }
 
@@ -88,7 +88,7 @@ def train(
     """Trains in place, leaves the weights of the best epoch, and returns its macro-F1 on validation.
 
     Raises:
-        Diverged: the loss is no longer a finite number.
+        DivergedError: the loss is no longer a finite number.
 
     """
     torch.manual_seed(recipe.seed)
@@ -106,7 +106,7 @@ def train(
         ):
             loss = _loss(network, batch, weights)
             if not torch.isfinite(loss):
-                raise Diverged(
+                raise DivergedError(
                     f"The loss became {loss.item()} at step {done}; no model was written.",
                     "Train with another seed or method, and look at the log's labels.",
                 )
