@@ -9,7 +9,7 @@ import pytest
 
 from demo.catalog import check_digit
 from demo.vocabulary import BRANDS, DEPARTMENTS, PRODUCT_TYPES
-from index.product import Product
+from index.product import Availability, Product
 from tests.demo.written import NOW, Written
 
 HAN = re.compile(r"[一-鿿]")
@@ -85,8 +85,8 @@ def test_money_and_stock_agree(products: list[Product]) -> None:
         assert product.published_at is not None
         assert product.published_at < NOW
     states = Counter(product.availability for product in products)
-    assert states["out_of_stock"] > 100
-    assert states["in_stock"] > 2500
+    assert states[Availability.OUT_OF_STOCK] > 100
+    assert states[Availability.IN_STOCK] > 2500
     assert 0.15 < sum(product.list_price is not None for product in products) / len(products) < 0.3
 
 
