@@ -36,7 +36,8 @@ _BUDGET = (
     r"|\b(?:spend|spending|pay|afford|price(?:d)?(?: at| is| of)?|cost(?:s|ing)?)(?:\s+(?:only|just|like))?\s+"
 )
 PRICE_BEFORE = re.compile(
-    r"(?:\b(?:it|that|which|is|are|be|stay|stays|keep|keep it|costs?|costing|priced?|must|should|for|has to"
+    r"(?:\b(?:(?:(?:my|a|the) )?(?:budget|price)(?: is| of| should be)?|it|that|which|is|are|be|stay|stays|keep"
+    r"|keep it|costs?|costing|priced?|must|should|for|has to"
     r"|have to)\s+)*(?:"
     rf"(?P<upper>(?:{_NEGATED_OVER}|{_UNDER}|<=?|≤)-?{_SAY})|(?P<lower>(?:{_OVER}|>=?|≥){_SAY})"
     r"|(?P<around>(?:\b(?:around|about|approximately|approx\.?|roughly|circa|close to|near|nearly|somewhere "
@@ -55,7 +56,6 @@ RANGE_BEFORE = re.compile(
     r"|:)?|spend|pay"
     r"|(?:price|cost)(?:s|d)?(?: is| are| of|:| range| between| from)*|range(?: is| of|:)?)[\s:]*(?:around |about )?$"
 )
-RANGE_AFTER_WORDS = "range|budget"
 HAVE_BEFORE = re.compile(
     r"\b(?:for|have|got|with|spend|spending|pay|worth|afford|has)(?:\s+(?:only|just|a|max|like|maybe|exactly))*\s+$"
 )
@@ -311,6 +311,8 @@ ORDINAL_ONE = re.compile(
     rf"|\b(?:the|number)\s+(?:very\s+)?(?P<bare>{_ORD})(?=\s*(?:$|[?!.,;:\x00)]|'s\b|(?:is|are|was|has|have|does"
     rf"|do|can|will|looks?|comes?|in|and|or|with|to|for|please"
     r"|from|into|but|seems?|sounds?|costs?|again|too|instead|if|vs|you|of (?:them|those|these))\b))"
+    rf"|\b(?:is|are|was|does|has|can|will)\s+the\s+(?P<asked>{_ORD})\b"
+    r"(?!\s+(?:hand|aid|party|generation|edition|class|time|floor|person|grade|year|version)\b)"
     rf"|(?:^|\x00|\bcompare\s|\badd\s|\btake\s|\bbuy\s)\s*(?P<lone>{_ORD})(?=\s*(?:$|[?!.,]|please\b))"
 )
 NUMBERED = re.compile(
@@ -322,11 +324,13 @@ NUMBERED = re.compile(
 COMPARED = re.compile(
     r"\b(?:compare|difference between)\s+(?P<numbers>1?\d\s*(?:,|and|with|to|vs\.?|versus|&)\s*1?\d(?:\s*(?:,"
     r"|and)\s*1?\d)?)(?=\s*(?:$|[?!.,]|please))"
+    r"|(?:^|[,:?]|\bnumber)\s*(?P<pair>1?\d\s*(?:or|vs\.?|versus)\s*1?\d)(?=\s*[?!.]*\s*$)"
 )
 BOTH = re.compile(
     r"\b(?:both(?:\s+of\s+(?:them|these|those))?|(?:these|those|the|them)\s+two|either(?:\s+one|\s+of\s+(?:them"
     r"|these|those))|the pair of them)\b(?!\s+(?:of|weeks|days))"
 )
+COMPARES = re.compile(r"^\W*(?:and |so |but )?(?:is|are|which|what)\b")
 ALL_N = re.compile(
     rf"\b(?:(?:all|these|those|the)(?:\s+of)?(?:\s+(?:these|those|the))?)\s+(?P<count>three|four|five|3|4"
     rf"|5)\b{_NOT_TIME}(?:\s+{_THING})?(?=\s*(?:$|[?!.,]|of|in|is|are|to|please|and))"
@@ -441,13 +445,10 @@ QUESTION = re.compile(
     r"\?|^\s*(?:and |so |ok |okay |but |hey |hi )*(?:what|what's|whats|how|is|are|does|do|can|could|which|will"
     r"|would|tell me|when|where|who|has|have)\b|\bits\b|\bhow (?:much|long|big|heavy|many|good|tall|wide)\b"
 )
-FINDING = re.compile(
-    r"\b(?:do you (?:have|sell|carry|stock)|looking for|show me|i need|i want|find me|any\b.*\bwith|are there"
-    r"|is there|got any|recommend|suggest|search)\b"
-)
 FILLER_WORDS = word_set(
     """
-    compare difference stock available much many tell take about which add cart basket put bit i i'd i'm i'll im
+    compare difference else none others remove delete change stock available much many tell
+    take about which add cart basket put bit i i'd i'm i'll im
     id ill we you your me my it its it's that this these those them they the a an any some something anything
     one ones like want wants wanted need needs looking look for to of in on at by from with is are be been am
     was would could can should will do does did don't have has had got get give show see find please pls plz ok
@@ -465,7 +466,8 @@ _LEAD = (
     r"|now"
     r"|sorry|maybe|perhaps|just|also|what about|how about|what(?:'s| is) (?:the|a|your)|which(?: is| are)?(?: the"
     r"| your)?|on"
-    r"|(?:it |they )?(?:should|must|has to|have to|needs? to) have|to spend(?: on)?|ideally|preferably|add|put|excuse me"
+    r"|(?:it |they )?(?:should|must|has to|have to|needs? to) have|to spend(?: on)?|ideally|preferably|add|put|"
+    r"(?:i )?mean(?:t)?|remove|delete|take out|change|update|excuse me"
     r"|quick question|can you help me(?: (?:find"
     r"|choose|pick))?|help me (?:find|choose|pick|get)"
     r"|i(?: was|'m|m| am|'ve been) (?:just )?(?:wondering if|looking(?: to (?:buy|get|find|purchase))?|searching"

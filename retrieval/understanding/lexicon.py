@@ -108,7 +108,8 @@ MATERIALS = _meanings("""
     foam, eva | 泡沫, 海绵
     marble | 大理石
     stone, granite | 石, 石头, 花岗岩
-    paper, cardboard | 纸, 纸质, 纸板
+    paper | 纸, 纸质
+    cardboard | 纸板
     carbon fiber, carbon fibre | 碳纤维
 """)
 

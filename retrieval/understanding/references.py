@@ -59,7 +59,7 @@ def _listed_zh(match: re.Match[str]) -> list[int]:
 
 
 def _one_en(match: re.Match[str]) -> list[int]:
-    return [en.ORDINALS[_groups(match, "ordinal", "bare", "lone")]]
+    return [en.ORDINALS[_groups(match, "ordinal", "bare", "asked", "lone")]]
 
 
 def _one_zh(match: re.Match[str]) -> list[int]:
@@ -70,7 +70,9 @@ def _one_zh(match: re.Match[str]) -> list[int]:
 
 
 def _numbered(match: re.Match[str]) -> list[int]:
-    numbers = re.findall(r"\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten", _groups(match, "numbers", "no"))
+    numbers = re.findall(
+        r"\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten", _groups(match, "numbers", "pair", "no")
+    )
     return [small_number(number) or 0 for number in numbers]
 
 

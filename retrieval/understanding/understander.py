@@ -62,6 +62,8 @@ class Understander:
         in_stock = max(_in_stock(draft, spoken_in) for spoken_in in languages)
         sort = next((found for spoken_in in languages if (found := _sort(draft, spoken_in))), None)
         relative = next((step for spoken_in in languages if (step := _relative(draft, spoken_in))), None)
+        if ordinals and any(spoken_in.COMPARES.search(draft.low) for spoken_in in languages):
+            relative = None
         conditions = self.conditions.read(draft, current is not None, _only_filler)
         conditions.turn_away(current or Filters(), others)
         deixis = max(read_deixis(draft, spoken_in) for spoken_in in languages)

@@ -66,7 +66,7 @@ _TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?|[\u3400-\u9fff]|[^\W\d_]+
 _MODEL = re.compile(r"(?<![a-z0-9])(?=[a-z0-9./-]*\d)(?=[a-z0-9./-]*[a-z])[a-z0-9]+(?:[-./][a-z0-9]+)*")
 _PARTS = re.compile(r"\s*(?:[/,&+;|、]|\band\b|\d+\s*%)\s*")
 
-_FAUX = re.compile(r"\b(?:faux|vegan|pu|synthetic|imitation|artificial)\b|人造|仿|假")
+_FAUX = re.compile(r"\b(?:faux|vegan|pu|synthetic|imitation|artificial|protein)\b|人造|仿|假|蛋白")
 _LACKING = re.compile(r"no |without |non |[无不没免]")
 _STOP_VALUES = word_set(
     """

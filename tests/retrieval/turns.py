@@ -328,6 +328,16 @@ ENGLISH: dict[str, dict[str, Any]] = {
     "4 pack aa batteries": {"query": "4 pack aa batteries"},
     "size 42 shoes": {"query": "shoes", "size": ("42",)},
     "shoes size 55": {"query": "shoes", "size": ("55",)},
+    "+which is better, 1 or 2": {"ordinals": (1, 2)},
+    "+is the second cheaper than the first": {"ordinals": (2, 1)},
+    "gift for my niece, budget around 40": {"query": "gift for my niece", "price": (3200, 4800)},
+    "+another color please": {"dropped": ("color",)},
+    "+show me something else": {},
+    "+remove the second one from my cart": {"ordinals": (2,)},
+    "+take the blue one in size 42": {"size": ("42",), "referent": {"color": ("blue", "蓝色")}, "deixis": True},
+    "+under $25, 4 stars or better": {"price": (None, 2500), "rating": 4.0},
+    "shoes that aren't leather": {"query": "shoes", "not material": ("leather", "真皮")},
+    "queen kettle, max 50": {"query": "queen kettle", "price": (None, 5000)},
 }
 
 CHINESE: dict[str, dict[str, Any]] = {
@@ -599,4 +609,15 @@ CHINESE: dict[str, dict[str, Any]] = {
     "不低于4星的耳机": {"query": "耳机", "rating": 4.0},
     "想要一个水壶,不锈钢的,两百以内": {"query": "水壶,不锈钢", "price": (None, 20000), "quantity": 1},
     "给我来两件蓝色的": {"color": ("蓝色", "blue"), "quantity": 2},
+    "+两个有什么区别": {"ordinals": (1, 2)},
+    "+第一个有几种颜色": {"ordinals": (1,), "attribute_asked": "color"},
+    "+还有别的颜色吗": {"dropped": ("color",)},
+    "+再看看其他的": {},
+    "+把第一个删掉": {"ordinals": (1,)},
+    "+换个牌子": {"dropped": ("brand",)},
+    "+五十以内有吗": {"price": (None, 5000)},
+    "+我要第二个,黑色的,42码": {"size": ("42",), "color": ("黑色", "black"), "ordinals": (2,)},
+    "一米五的床单": {"query": "一米五的床单"},
+    "8寸煎锅": {"query": "8寸煎锅"},
+    "两人帐篷 五百以内": {"query": "两人帐篷", "price": (None, 50000)},
 }
