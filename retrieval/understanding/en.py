@@ -26,19 +26,16 @@ _UNDER = (
 )
 _OVER = (
     r"\b(?:(?:no|not) (?:less|lower|cheaper) than|(?:not|nothing) (?:under|below)|over|above|more than"
-    r"|greater than|higher than|at least"
-    r"|min(?:imum)?(?: price| of)?|starting (?:at|from)|upwards of|north of|beyond)"
+    r"|greater than|higher than|at least|min(?:imum)?(?: price| of)?|starting (?:at|from)|upwards of|north of|beyond)"
 )
 _BUDGET = (
     r"\b(?:(?:my|our|the|a|total|max|maximum)\s+)*(?:budget|price limit|price cap|spending limit|price range"
-    r"|price point)"
-    r"(?:\s*(?:'s|is|of|would be|will be|to|at|now|only|just|:|=|-|from)(?![a-z]))*\s*"
+    r"|price point)(?:\s*(?:'s|is|of|would be|will be|to|at|now|only|just|:|=|-|from)(?![a-z]))*\s*"
     r"|\b(?:spend|spending|pay|afford|price(?:d)?(?: at| is| of)?|cost(?:s|ing)?)(?:\s+(?:only|just|like))?\s+"
 )
 PRICE_BEFORE = re.compile(
     r"(?:\b(?:(?:(?:my|a|the) )?(?:budget|price)(?: is| of| should be)?|it|that|which|is|are|be|stay|stays|keep"
-    r"|keep it|costs?|costing|priced?|must|should|for|has to"
-    r"|have to)\s+)*(?:"
+    r"|keep it|costs?|costing|priced?|must|should|for|has to|have to)\s+)*(?:"
     rf"(?P<upper>(?:{_NEGATED_OVER}|{_UNDER}|<=?|≤)-?{_SAY})|(?P<lower>(?:{_OVER}|>=?|≥){_SAY})"
     r"|(?P<around>(?:\b(?:around|about|approximately|approx\.?|roughly|circa|close to|near|nearly|somewhere "
     r"(?:around|near|about)"
@@ -48,8 +45,7 @@ PRICE_AFTER = re.compile(
     r"\s*(?:(?P<upper>(?:or|and) (?:less|under|below|cheaper|lower|down)\b|max(?:imum)?\b|tops\b|at (?:the )?"
     r"(?:very )?most\b|limit\b)"
     r"|(?P<lower>(?:or|and) (?:more|above|over|up|higher|upwards?)\b|\+|plus\b|minimum\b|at least\b)"
-    r"|(?P<around>or so\b|-?ish\b|or thereabouts\b|more or less\b|give or take\b)"
-    r"|(?P<budget>budget\b))"
+    r"|(?P<around>or so\b|-?ish\b|or thereabouts\b|more or less\b|give or take\b)|(?P<budget>budget\b))"
 )
 RANGE_BEFORE = re.compile(
     r"(?:\b(?:somewhere|anywhere|it|is|are|be|costs?|priced?|that|for)\s+)*\b(?:between|from|budget(?: is| of|'s"
@@ -65,8 +61,7 @@ AMOUNT_ENDS = re.compile(
     r"\s*(?:$|[\x00,;!?()\]\u3400-\u9fff]|\.(?!\d)|[-/]\s|(?:and|or|but|for|please|pls|plz|with|without|that|which"
     r"|if|total|each|apiece|max"
     r"|is|are|only|from|by|on|to|budget|price|range|thanks|thank|tops|now|today|altogether|including|so|not|no|any"
-    r"|because|since|as|at"
-    r"|maybe|though|then|this|having|made|would|will|should|me|my)\b|in\s+\w)"
+    r"|because|since|as|at|maybe|though|then|this|having|made|would|will|should|me|my)\b|in\s+\w)"
 )
 PLAIN_WORD_BEFORE = re.compile(r"(?:^|\s)[a-z]{3,}\s+$|[\u3400-\u9fff]\s*$")
 UNIT_AFTER = re.compile(
@@ -83,8 +78,7 @@ UNIT_AFTER = re.compile(
     r"|channels?|pockets?|speeds?|settings?|modes?|colou?rs|sizes|buttons?|seats?|seater|doors?|drawers?|shelves"
     r"|layers?|steps?|items?|products?"
     r"|options?|ones|things|units|sheets|pages|blades|keys|slots|levels|programs|functions|pairs?|sets?|bottles?"
-    r"|boxes|thread|ply|tier|gen"
-    r"|am|pm|o'clock|th|st|nd|rd|of (?:them|those|these|it|each)|more|different)(?![a-z])"
+    r"|boxes|thread|ply|tier|gen|am|pm|o'clock|th|st|nd|rd|of (?:them|those|these|it|each)|more|different)(?![a-z])"
 )
 COUNTED_BEFORE = re.compile(
     r"\b(?:kids?|child(?:ren)?|toddlers?|bab(?:y|ies)|infants?|boys?|girls?|ages?|aged|adults?|people|anyone"
@@ -92,11 +86,9 @@ COUNTED_BEFORE = re.compile(
     r"|version|generation|series|volume|level|page|part|pack of|set of|ratings?|rated|stars?|reviews?|battery"
     r"|capacity|weight|weighs?|weighing|power"
     r"|screen|resolution|speed|wattage|length|height|width|depth|diameter|storage|memory|ram|lasts?|years?|born"
-    r"|room|bpa|mp|spf|numbers?|option"
-    r"|items?)"
+    r"|room|bpa|mp|spf|numbers?|option|items?)"
     r"\s*(?:that (?:is|are)|of|is|are|who are|must be|should be)?\s*(?:under|over|below|above|between|from|up to"
-    r"|at least|at most|older than"
-    r"|younger than|more than|less than|around|about)?\s*$"
+    r"|at least|at most|older than|younger than|more than|less than|around|about)?\s*$"
     r"|\b(?:what|how|tell me|know|talk|think|question) about\s*$"
 )
 
@@ -130,8 +122,7 @@ IN_STOCK = re.compile(
     r"(?<!not )(?<!n't )\b(?:(?:and|but|that|which|is|are|only|must be|should be|has to be|have to be|currently"
     r"|what's|what is|available)\s+)*"
     r"(?:in[\s-]stock|available (?:now|today|immediately|right now|for immediate delivery)|ready to ship|ships? "
-    r"(?:now|today|immediately)"
-    r"|not (?:sold out|out of stock))(?:\s+(?:only|right now|now|items?|products?))?\b"
+    r"(?:now|today|immediately)|not (?:sold out|out of stock))(?:\s+(?:only|right now|now|items?|products?))?\b"
 )
 STOCK_ASKED = re.compile(
     r"\b(?:is|are)\s+(?:(?:it|this|that|they|these|those|both)\b|the\s+(?!re)[^?!.]{1,40}?)[^?!.]{0,20}\b"
@@ -164,20 +155,17 @@ LIFT = (
         rf"\b(?:any|whatever|whichever|every|all|no matter (?:the|which|what)|regardless of (?:the )?"
         rf"|irrespective of (?:the )?)\s*{_FIELD_LIST}"
         r"(?:\s*(?:is|are|would be|will be|'s|can)?\s*(?:fine|ok|okay|good|great|works?|will do|do|alright"
-        r"|acceptable|possible)\b)?"
-        r"(?:\s+(?:with|by|for) me\b)?"
+        r"|acceptable|possible)\b)?(?:\s+(?:with|by|for) me\b)?"
     ),
     re.compile(
         rf"\b(?:the |my )?{_FIELD_LIST}\s*(?:(?:does|do)(?:n't| not|nt)\s+(?:really\s+)?matter|(?:is|are)(?:n't"
         rf"| not)\s+(?:a |an |that |so )?(?:problem|issue"
         r"|important|concern|big deal|matter)|is no (?:object|issue|problem)|(?:is|are) (?:unimportant|irrelevant"
-        r"|flexible|open|up to you"
-        r"|not relevant)|can be (?:anything|any|whatever)|is whatever)\b"
+        r"|flexible|open|up to you|not relevant)|can be (?:anything|any|whatever)|is whatever)\b"
     ),
     re.compile(
         rf"\b(?:i |we )?(?:do|does)(?:n't| not|nt)\s+(?:really\s+)?(?:care|mind|worry|have a preference|bother)\s*"
-        rf"(?:about|for|on|which|what|with)?"
-        rf"\s*(?:the |my |which |what |its )*{_FIELD_LIST}(?:\s+it is)?"
+        rf"(?:about|for|on|which|what|with)?\s*(?:the |my |which |what |its )*{_FIELD_LIST}(?:\s+it is)?"
     ),
     re.compile(
         r"\b(?:forget|ignore|drop|remove|skip|lift|never\s?mind|scrap|disregard|clear|delete|lose|cancel|reset"
@@ -222,8 +210,7 @@ SORT: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"\b(?:the )?(?:cheapest|cheep?est|least expensive|most affordable|most inexpensive|lowest[\s-](?:pric"
             r"(?:ed?|es?)|cost)|cheap(?:er)? first"
             r"|(?:(?:sort|order|rank)(?:ed)? )?(?:by )?(?:price )?(?:\(?(?:from )?low(?:est)? to high(?:est)?\)?"
-            r"|ascending)"
-            r"|(?:sort|order|rank)(?:ed)?(?: (?:them|these|it|results?))? by (?:price|cost))(?:\s+"
+            r"|ascending)|(?:sort|order|rank)(?:ed)?(?: (?:them|these|it|results?))? by (?:price|cost))(?:\s+"
             r"(?:price )?first)?(?:\s+(?:ones?|options?))?\b"
         ),
     ),
@@ -298,8 +285,7 @@ FIRST_N = re.compile(
     rf"|those|these))?"
 )
 LAST_N = re.compile(
-    rf"\b(?:the\s+)?(?:last|final)\s+(?P<count>{_COUNT})\b{_NOT_TIME}(?:\s+{_THING})?(?:\s+of (?:them|those"
-    rf"|these))?"
+    rf"\b(?:the\s+)?(?:last|final)\s+(?P<count>{_COUNT})\b{_NOT_TIME}(?:\s+{_THING})?(?:\s+of (?:them|those|these))?"
 )
 ORDINAL_LIST = re.compile(
     rf"\b(?:the\s+)?(?P<list>(?:{_ORD})(?:\s+{_THING})?(?:\s*(?:,|and|or|vs\.?|versus|with|to|&|from|,\s*and|than"
@@ -354,8 +340,7 @@ QUANTITY = (
         rf"\b(?:add|take|buy|get|want|need|order|purchase|grab|have|give me|make it|make that|put|like)\s+(?:me\s+"
         rf"|another\s+|in\s+)?{_NUM}"
         r"(?=\s*(?:$|[,.!?\x00]|(?:of|to|more|in|into|pcs|pieces?|units?|copies|please|from|for my|for us"
-        r"|total)\b))(?:\s*(?:pcs|pieces?|units?|copies|more)\b)?"
-        r"(?:\s+of\b)?"
+        r"|total)\b))(?:\s*(?:pcs|pieces?|units?|copies|more)\b)?(?:\s+of\b)?"
     ),
     re.compile(rf"\b{_NUM}\s*(?:pcs|pieces|units|copies|x)?\s*of\s+(?=(?:them|those|these|it|that|this|the)\b|\x00)"),
     re.compile(rf"\b{_NUM}\s*(?:pcs|units|copies)\b(?!\s+set)(?:\s+of\b)?"),
@@ -463,12 +448,10 @@ _LEAD = (
     r"tell me (?:more )?about|(?:i'll|i will|let me) (?:take|have|get|buy)|compare|the difference between"
     r"|difference between|hi(?: there)?|hello(?: there)?|hey(?: there)?|good (?:morning|afternoon|evening)|ok"
     r"(?:ay)?|yes|yeah|yep|no|nope|well|so|um+|uh+|hm+|oh|please|pls|plz|thanks|thank you|actually|and|but|or|then"
-    r"|now"
-    r"|sorry|maybe|perhaps|just|also|what about|how about|what(?:'s| is) (?:the|a|your)|which(?: is| are)?(?: the"
+    r"|now|sorry|maybe|perhaps|just|also|what about|how about|what(?:'s| is) (?:the|a|your)|which(?: is| are)?(?: the"
     r"| your)?|on"
     r"|(?:it |they )?(?:should|must|has to|have to|needs? to) have|to spend(?: on)?|ideally|preferably|add|put|"
-    r"(?:i )?mean(?:t)?|remove|delete|take out|change|update|excuse me"
-    r"|quick question|can you help me(?: (?:find"
+    r"(?:i )?mean(?:t)?|remove|delete|take out|change|update|excuse me|quick question|can you help me(?: (?:find"
     r"|choose|pick))?|help me (?:find|choose|pick|get)"
     r"|i(?: was|'m|m| am|'ve been) (?:just )?(?:wondering if|looking(?: to (?:buy|get|find|purchase))?|searching"
     r"|shopping|hunting|in the market|interested in|after)(?: for)?"
