@@ -41,7 +41,6 @@ Id = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"),
     # Shops number their things: 17 is "17".
     BeforeValidator(_number_as_text),
-    BeforeValidator(storable),
 ]
 Content = Annotated[str, BeforeValidator(storable)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]

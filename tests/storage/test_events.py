@@ -102,10 +102,10 @@ class TestRecord:
         record_events(database, visitor, [view(1)])
         assert [event.user_id for event in events_of(database, visitor, "anon-x1")] == ["anon-x1"]
 
-    @pytest.mark.parametrize("role", [Role.AGENT, Role.SUPERVISOR, Role.ENGINEER, Role.ADMIN])
-    def test_other_roles_write_none(self, database: Database, role: Role) -> None:
-        with pytest.raises(Forbidden):
-            record_events(database, Principal("x", role), [view(1)])
+    def test_other_roles_write_none(self, database: Database) -> None:
+        for role in (Role.AGENT, Role.SUPERVISOR, Role.ENGINEER, Role.ADMIN):
+            with pytest.raises(Forbidden):
+                record_events(database, Principal("x", role), [view(1)])
 
     def test_events_of_another_look_as_if_there_were_none(self, database: Database, mallory: Principal) -> None:
         with pytest.raises(NotFound):
@@ -239,7 +239,7 @@ class TestManyWriters:
         assert len(events_of(database, alice, "alice")) == 200
 
     def test_processes_share_a_sqlite_file(self, sqlite_url: str, backend: Principal) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("fork")
         workers = [context.Process(target=_write_many, args=(sqlite_url, worker)) for worker in range(2)]
         for worker in workers:
             worker.start()

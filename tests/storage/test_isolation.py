@@ -74,31 +74,33 @@ def ids(database: Database, backend: Principal) -> dict[str, str]:
     return {TALKING: talking, MESSAGE: reply.message_id, LINE: cart.lines[0].line_id}
 
 
-@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS.keys())
-def test_only_the_owner_and_the_shop_may(database: Database, backend: Principal, ids: dict[str, str], act: Act) -> None:
+def test_only_the_owner_may(database: Database, backend: Principal, ids: dict[str, str]) -> None:
     before = everything(database, backend, ids)
-    for stranger in STRANGERS:
-        with pytest.raises(NotFound) as refused:
-            act(database, stranger, ids)
-        assert refused.value.status == 404
+    for name, act in ACTS.items():
+        for stranger in STRANGERS:
+            with pytest.raises(NotFound) as refused:
+                act(database, stranger, ids)
+            assert refused.value.status == 404, (name, stranger)
     assert everything(database, backend, ids) == before
-    act(database, ALICE, ids)
 
 
-@pytest.mark.parametrize("act", ["see a conversation", "read turns", "write turns", "rate a reply"])
-def test_a_foreign_id_reads_exactly_like_one_that_does_not_exist(
-    database: Database, ids: dict[str, str], act: str
-) -> None:
+def test_the_owner_may_all_of_it(database: Database, ids: dict[str, str]) -> None:
+    for act in ACTS.values():
+        act(database, ALICE, ids)
+
+
+def test_a_foreign_id_reads_exactly_like_one_that_does_not_exist(database: Database, ids: dict[str, str]) -> None:
     mallory = STRANGERS[0]
-    with pytest.raises(NotFound) as foreign:
-        ACTS[act](database, mallory, ids)
-    with pytest.raises(NotFound) as missing:
-        ACTS[act](database, mallory, dict.fromkeys(ids, "nothing"))
-    shown = str(foreign.value)
-    for value in ids.values():
-        shown = shown.replace(value, "nothing")
-    assert shown == str(missing.value)
-    assert "alice" not in shown
+    for act in ("see a conversation", "read turns", "write turns", "rate a reply"):
+        with pytest.raises(NotFound) as foreign:
+            ACTS[act](database, mallory, ids)
+        with pytest.raises(NotFound) as missing:
+            ACTS[act](database, mallory, dict.fromkeys(ids, "nothing"))
+        shown = str(foreign.value)
+        for value in ids.values():
+            shown = shown.replace(value, "nothing")
+        assert shown == str(missing.value)
+        assert "alice" not in shown
 
 
 def test_agents_see_what_their_team_was_handed(database: Database, ids: dict[str, str]) -> None:
@@ -119,23 +121,22 @@ def test_agents_see_what_their_team_was_handed(database: Database, ids: dict[str
     assert len(turns_of(database, supervisor, ids[TALKING])) == 2
 
 
-@pytest.mark.parametrize("role", [role for role in Role if role is not Role.SERVICE])
-def test_only_the_shop_reports_orders_and_prices(database: Database, role: Role) -> None:
-    with pytest.raises(Forbidden):
-        put_orders(database, Principal("x", role), [])
-    with pytest.raises(Forbidden):
-        put_offers(database, Principal("x", role), [Offer(product_id="p1")])
+def test_only_the_shop_reports_orders_and_prices(database: Database) -> None:
+    for who in (Principal("x", role) for role in Role if role is not Role.SERVICE):
+        with pytest.raises(Forbidden):
+            put_orders(database, who, [])
+        with pytest.raises(Forbidden):
+            put_offers(database, who, [Offer(product_id="p1")])
 
 
-@pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])
-def test_only_an_admin_manages_keys(database: Database, role: Role) -> None:
-    who = Principal("x", role)
-    with pytest.raises(Forbidden):
-        create_key(database, who, Role.ADMIN, "me")
-    with pytest.raises(Forbidden):
-        list_keys(database, who)
-    with pytest.raises(Forbidden):
-        revoke_key(database, who, "k")
+def test_only_an_admin_manages_keys(database: Database) -> None:
+    for who in (Principal("x", role) for role in Role if role is not Role.ADMIN):
+        with pytest.raises(Forbidden):
+            create_key(database, who, Role.ADMIN, "me")
+        with pytest.raises(Forbidden):
+            list_keys(database, who)
+        with pytest.raises(Forbidden):
+            revoke_key(database, who, "k")
 
 
 def everything(db: Database, who: Principal, ids: dict[str, str]) -> list[object]:

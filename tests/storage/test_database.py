@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Connection, inspect, select, text
+
+from storage import migrate
+from storage.carts import add_line
+from storage.consent import Consent, set_consent
+from storage.conversations import Turn, append, start, turns_of
+from storage.database import Database, in_chunks
+from storage.errors import InvalidInput, NotFound, Unavailable
+from storage.event import parse_event
+from storage.events import events_of, record_events
+from storage.feedback import put_feedback
+from storage.keys import create_key
+from storage.offers import Offer, put_offers
+from storage.orders import Order, put_orders
+from storage.principal import Principal, Role
+from storage.tables import consents, metadata
+
+ALICE = Principal("alice", Role.CUSTOMER)
+BACKEND = Principal("shop", Role.SERVICE)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'deep' / 'er' / 'aisle.db'}"
+    url: str = request.getfixturevalue("empty_postgres_url")
+    return url
+
+
+@pytest.fixture
+def empty(empty_url: str) -> Iterator[Database]:
+    database = Database.connect(empty_url)
+    yield database
+    database.close()
+
+
+def fill(database: Database) -> str:
+    """Puts at least one row into every table."""
+    event = {"event_id": "e", "event": "view_item", "timestamp": 1767323045, "items": [{"item_id": "p1"}]}
+    record_events(database, ALICE, [parse_event(event)])
+    set_consent(database, ALICE, "alice", Consent())
+    add_line(database, ALICE, "alice", "p1", request_id="r")
+    talking = start(database, ALICE)
+    append(database, ALICE, talking, [Turn(message_id="m", role="assistant", content="hi", data={"a": 1})])
+    put_feedback(database, ALICE, "m", None, "up")
+    order = {"order_id": "o", "user_id": "alice", "status": "paid", "placed_at": 1, "items": [{"product_id": "p"}]}
+    put_orders(database, BACKEND, [Order.model_validate(order)])
+    put_offers(database, BACKEND, [Offer(product_id="p1", stock=3)])
+    create_key(database, Principal("a", Role.ADMIN), Role.SERVICE, "shop")
+    with database.write() as connection:
+        row = "INSERT INTO hidden_beliefs (user_id, kind, value, hidden_at) VALUES ('alice', 'brand', 'A', 1)"
+        connection.execute(text(row))
+    return talking
+
+
+def counts(database: Database) -> dict[str, int]:
+    with database.read() as connection:
+        return {table.name: len(connection.execute(select(table)).all()) for table in metadata.sorted_tables}
+
+
+class TestMigrations:
+    def test_they_make_exactly_the_tables_that_the_code_uses(self, empty: Database) -> None:
+        migrate.upgrade(empty)
+        with empty.read() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, metadata) == []
+
+    def test_up_and_down_on_full_tables(self, empty: Database) -> None:
+        migrate.upgrade(empty)
+        fill(empty)
+        full = counts(empty)
+        assert all(full.values()), full
+        migrate.upgrade(empty)
+        assert counts(empty) == full
+        migrate.downgrade(empty, "base")
+        with empty.read() as connection:
+            assert inspect(connection).get_table_names() == ["alembic_version"]
+        migrate.upgrade(empty)
+        assert not any(counts(empty).values())
+        fill(empty)
+        assert counts(empty) == full
+
+    def test_rebuilding_a_table_keeps_what_points_to_it(self, empty: Database) -> None:
+        migrate.upgrade(empty)
+        talking = fill(empty)
+        with empty.migration() as connection:
+            context = MigrationContext.configure(connection, opts={"transactional_ddl": True})
+            with Operations(context).batch_alter_table("conversations", recreate="auto") as batch:
+                batch.alter_column("team", new_column_name="crew")
+        with empty.migration() as connection:
+            context = MigrationContext.configure(connection, opts={"transactional_ddl": True})
+            with Operations(context).batch_alter_table("conversations", recreate="auto") as batch:
+                batch.alter_column("crew", new_column_name="team")
+        assert [turn.message_id for turn in turns_of(empty, ALICE, talking)] == ["m"]
+
+    def test_a_step_that_fails_leaves_everything_as_it_was(
+        self, empty: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(_config: Any, _revision: str) -> None:
+            connection: Connection = _config.attributes["connection"]
+            connection.execute(text("CREATE TABLE half (a INTEGER)"))
+            raise RuntimeError("the power went out")
+
+        monkeypatch.setattr("storage.migrate.command.upgrade", fail)
+        with pytest.raises(RuntimeError):
+            migrate.upgrade(empty)
+        with empty.read() as connection:
+            assert inspect(connection).get_table_names() == []
+
+    def test_a_newer_aisles_database_is_left_alone(self, empty: Database, empty_url: str) -> None:
+        migrate.upgrade(empty)
+        with empty.write() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(InvalidInput, match="9999") as found:
+            Database.open(empty_url)
+        assert "newer" in found.value.hint
+
+    def test_processes_that_open_at_once_migrate_once(self, empty_url: str) -> None:
+        context = multiprocessing.get_context("fork")
+        workers = [context.Process(target=_open, args=(empty_url,)) for _ in range(2)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert [worker.exitcode for worker in workers] == [0, 0]
+        database = Database.open(empty_url)
+        assert not any(counts(database).values())
+        database.close()
+
+
+def _open(url: str) -> None:
+    Database.open(url).close()
+
+
+class TestTransactions:
+    def test_what_raises_is_rolled_back(self, database: Database) -> None:
+        row = {"user_id": "alice", **Consent().model_dump(), "updated_at": 1}
+        with pytest.raises(NotFound), database.write() as connection:
+            _insert_then_fail(connection, row)
+        with database.read() as connection:
+            assert connection.execute(select(consents)).all() == []
+
+    def test_a_reader_sees_one_moment(self, database: Database) -> None:
+        """SQLite's readers see the moment of their first look; a writer does not disturb them."""
+        set_consent(database, ALICE, "alice", Consent())
+        if not database.is_sqlite:
+            return
+        with database.read() as connection:
+            first = connection.execute(select(consents)).all()
+            set_consent(database, ALICE, "alice", Consent(train=True))
+            assert connection.execute(select(consents)).all() == first
+
+    def test_values_that_cannot_be_kept_are_the_callers_error(self, database: Database) -> None:
+        if database.is_sqlite:
+            return
+        for strange in ("a\x00b", "x" * 201):
+            with pytest.raises(InvalidInput) as found:
+                set_consent(database, BACKEND, strange, Consent())
+            assert found.value.status == 422
+
+    def test_a_lone_surrogate_is_the_callers_error(self, database: Database) -> None:
+        with pytest.raises(InvalidInput):
+            events_of(database, BACKEND, "\ud800")
+
+    @pytest.mark.parametrize(("durable", "synchronous"), [(True, 2), (False, 1)])
+    def test_sqlite_is_as_durable_as_asked(self, sqlite_url: str, durable: bool, synchronous: int) -> None:
+        database = Database.open(sqlite_url)
+        with database.write(durable=durable) as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == synchronous
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+            assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+        database.close()
+
+    def test_chunks(self) -> None:
+        assert list(in_chunks([1, 2, 3, 4, 5], 2)) == [[1, 2], [3, 4], [5]]
+        assert list(in_chunks([], 2)) == []
+
+
+def _insert_then_fail(connection: Connection, row: dict[str, Any]) -> None:
+    connection.execute(consents.insert(), row)
+    raise NotFound("gone")
+
+
+class TestTrouble:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "nonsense",
+            "mysql://localhost/a",
+            "sqlite://",
+            "sqlite:///:memory:",
+            "oracle+x://a",
+            "postgresql+asyncpg://a/b",
+        ],
+    )
+    def test_urls_that_name_no_database(self, url: str) -> None:
+        with pytest.raises(InvalidInput) as found:
+            Database.open(url)
+        assert "sqlite:///" in found.value.hint
+
+    def test_a_server_that_is_away(self) -> None:
+        with pytest.raises(Unavailable) as found:
+            Database.open("postgresql://someone:hush@127.0.0.1:1/aisle")
+        assert "shop.toml" in found.value.hint
+        assert "hush" not in str(found.value)
+        assert found.value.status == 503
+
+    def test_a_server_that_drops_its_connections_is_found_again(self, postgres_url: str) -> None:
+        database, other = Database.open(postgres_url), Database.open(postgres_url)
+        with pytest.raises(Unavailable) as found:
+            _read_while_killed_by(other, database)
+        assert found.value.hint
+        assert events_of(database, ALICE, "alice") == []
+        database.close()
+        other.close()
+
+    def test_a_damaged_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "aisle.db"
+        path.write_bytes(os.urandom(8192))
+        with pytest.raises(Unavailable) as found:
+            Database.open(f"sqlite:///{path}")
+        assert "backup" in found.value.hint
+
+    def test_a_folder_in_the_files_place(self, tmp_path: Path) -> None:
+        (tmp_path / "aisle.db").mkdir()
+        with pytest.raises(Unavailable) as found:
+            Database.open(f"sqlite:///{tmp_path / 'aisle.db'}")
+        assert found.value.hint
+
+    def test_a_file_where_a_folder_should_be(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(Unavailable):
+            Database.open(f"sqlite:///{tmp_path / 'file' / 'aisle.db'}")
+
+    def test_another_process_that_never_lets_go(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("storage.database._WAIT_SECONDS", 0.1)
+        database = Database.open(sqlite_url)
+        other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable) as found:
+            set_consent(database, ALICE, "alice", Consent())
+        assert "busy" in found.value.hint
+        assert events_of(database, ALICE, "alice") == [], "reading goes on meanwhile"
+        other.close()
+        set_consent(database, ALICE, "alice", Consent())
+        database.close()
+
+
+def _read_while_killed_by(other: Database, database: Database) -> None:
+    with database.read() as connection:
+        process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        with other.write() as killer:
+            killer.execute(text("SELECT pg_terminate_backend(:process)"), {"process": process})
+        connection.execute(select(consents))
