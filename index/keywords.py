@@ -181,7 +181,8 @@ def _spread(text: str, *, pairs_only: bool = False) -> str:
     `"蓝牙耳机 WH-1000"` → `"蓝 牙 耳 机 蓝牙 牙耳 耳机 WH 1000 WH1000"`. In a query (`pairs_only`) single characters count
     only where they stand alone: 机 is in every machine.
     """
-    text = unicodedata.normalize("NFKC", text)
+    # Half characters, which broken JSON can carry, have no UTF-8 form.
+    text = unicodedata.normalize("NFKC", text.encode("utf-8", "ignore").decode())
     if any(map(is_cjk, text)):
         text = _RUN.sub(lambda match: f" {_pairs(match.group(), pairs_only)} ", text)
     glued = [_GLUE.sub("", word) for word in text.split() if _GLUE.search(word) and any(map(str.isdigit, word))]

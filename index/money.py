@@ -166,7 +166,7 @@ def _groups(separator: str, tail: int, text: str, currency: str) -> bool:
 
 
 def _money(major: Decimal, currency: str) -> Money | None:
-    if not major.is_finite() or major < 0:
+    if not major.is_finite() or not 0 <= major <= _LARGEST:
         return None
     amount = major.scaleb(minor_digits(currency)).quantize(Decimal(1), rounding=ROUND_HALF_UP)
     return Money(amount=int(amount), currency=currency) if amount <= _LARGEST else None

@@ -54,6 +54,9 @@ class ProductStore:
 
     def row_of(self, product_id: str) -> int | None:
         """The row of the product with that id, or None."""
+        if not product_id.isascii():
+            # Half characters, which broken JSON can carry, have no UTF-8 form and are in no id.
+            product_id = product_id.encode("utf-8", "replace").decode()
         found = self._connection().execute("SELECT row FROM products WHERE id = ?", (product_id,)).fetchone()
         return None if found is None else int(found[0])
 

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.facets import FacetMask, Facets, canonical, parts_of
+from index.filters import Exclusions, Filters, PriceRange
+from index.product import Availability
+from storage.errors import Damaged
+from storage.offers import Offer, Price
+from tests.index.catalogs import products_of
+
+SHIRT = {
+    "title": "Shirt", "brand": "Acme", "categories": ["Clothing", "Shirts"], "price": "$30", "rating": {"value": 4.4, "count": 9},
+    "attributes": {"material": "Cotton, Linen"},
+    "variants": [
+        {"id": "s-blue-l", "price": "$40", "options": {"Color": "Blue", "Size": "L"}},
+        {"id": "s-red-s", "price": "$20", "options": {"Color": "Red", "Size": "S"}},
+        {"id": "s-green-m", "price": "$10", "options": {"Color": "Green", "Size": "M"}, "availability": "sold out"},
+    ],
+}  # fmt: skip
+CATALOG = products_of(
+    SHIRT,
+    {"title": "Red leather bag", "brand": "acme", "categories": ["Bags"], "price": "$50", "rating": 4.6},
+    {"title": "Acme suitcase with wheels", "price": "45 EUR", "categories": ["Bags", "Suitcases"]},
+    {"title": "Reddish scarf", "brand": "Woolly", "categories": ["Clothing"], "attributes": {"Colour": "dark red"}},
+    {"title": "红色 皮革 手提包", "categories": ["Bags"], "price": "$25", "availability": "out_of_stock", "attributes": {"颜色": "红色"}},
+)  # fmt: skip
+SHIRTS, BAG, SUITCASE, SCARF, HANDBAG = range(5)
+
+
+@pytest.fixture(params=["built", "loaded"])
+def facets(request: pytest.FixtureRequest, tmp_path: Path) -> Facets:
+    rows = {product.id: row for row, product in enumerate(CATALOG)}
+    built = Facets.build(CATALOG, rows.get)
+    if request.param == "built":
+        return built
+    built.save(tmp_path)
+    return Facets.load(tmp_path, rows.get)
+
+
+def rows(mask: FacetMask) -> list[int]:
+    return np.flatnonzero(mask.allowed).tolist()
+
+
+def usd(low: int | None = None, high: int | None = None) -> PriceRange:
+    return PriceRange(min=low, max=high, currency="USD")
+
+
+def test_no_condition_allows_all(facets: Facets) -> None:
+    mask = facets.mask(Filters())
+    assert rows(mask) == [0, 1, 2, 3, 4]
+    assert mask.unknown_price == 0
+
+
+def test_one_variant_must_keep_all_conditions_together(facets: Facets) -> None:
+    blue, red = {"color": ("blue",)}, {"color": ("RED",)}
+    assert SHIRTS in rows(facets.mask(Filters(attributes=blue)))
+    assert SHIRTS not in rows(facets.mask(Filters(attributes=blue, price=usd(high=3000))))
+    mask = facets.mask(Filters(attributes=red, price=usd(high=3000)))
+    assert SHIRTS in rows(mask)
+    assert mask.variant_of(SHIRTS) == "s-red-s"
+    assert mask.variant_of(BAG) is None
+    assert SHIRTS not in rows(facets.mask(Filters(attributes={"color": ("blue",), "size": ("s",)})))
+
+
+def test_a_sold_out_variant_does_not_make_its_product_pass(facets: Facets) -> None:
+    assert SHIRTS not in rows(facets.mask(Filters(attributes={"color": ("green",)})))
+    assert SHIRTS not in rows(facets.mask(Filters(price=usd(high=1500))))
+    sold_out = facets.mask(Filters(attributes={"color": ("green",)}, availability=(Availability.OUT_OF_STOCK,)))
+    assert sold_out.variant_of(SHIRTS) == "s-green-m"
+
+
+def test_price_bounds_are_inclusive_and_unknown_prices_are_counted(facets: Facets) -> None:
+    mask = facets.mask(Filters(price=usd(2500, 5000)))
+    assert rows(mask) == [SHIRTS, BAG, HANDBAG]
+    # The scarf has no price and the suitcase one in euro: neither is guessed.
+    assert mask.unknown_price == 2
+    assert facets.mask(Filters(price=usd(high=5000), categories=("clothing",))).unknown_price == 1
+    assert (
+        facets.mask(Filters(price=PriceRange(max=5000, currency="EUR"), categories=("Suitcases",))).unknown_price == 0
+    )
+    assert not facets.mask(Filters(price=PriceRange(max=5000, currency="GBP"))).allowed.any()
+
+
+def test_brand_by_field_else_by_title(facets: Facets) -> None:
+    assert rows(facets.mask(Filters(brand=("ACME",)))) == [SHIRTS, BAG, SUITCASE]
+    assert rows(facets.mask(Filters(brand=("acme", "woolly")))) == [SHIRTS, BAG, SUITCASE, SCARF]
+    assert rows(facets.mask(Filters(exclude=Exclusions(brand=("Acme",))))) == [SCARF, HANDBAG]
+    assert rows(facets.mask(Filters(brand=("Acm",)))) == []
+
+
+def test_categories_at_any_level(facets: Facets) -> None:
+    assert rows(facets.mask(Filters(categories=("bags",)))) == [BAG, SUITCASE, HANDBAG]
+    assert rows(facets.mask(Filters(categories=("Shirts", "Suitcases")))) == [SHIRTS, SUITCASE]
+    assert rows(facets.mask(Filters(categories=("Bags > Suitcases",)))) == [SUITCASE]
+    assert rows(facets.mask(Filters(categories=("bags",), exclude=Exclusions(categories=("suitcases",))))) == [
+        BAG,
+        HANDBAG,
+    ]
+
+
+def test_color_in_the_title_only_where_the_field_is_missing_and_as_a_whole_word(facets: Facets) -> None:
+    assert rows(facets.mask(Filters(attributes={"color": ("red",)}))) == [SHIRTS, BAG]
+    assert rows(facets.mask(Filters(attributes={"颜色": ("红色",)}))) == [HANDBAG]
+    assert rows(facets.mask(Filters(attributes={"material": ("皮革",)}))) == [HANDBAG]
+    assert rows(facets.mask(Filters(attributes={"feature": ("wheels",)}))) == []
+
+
+def test_listed_values_count_one_by_one(facets: Facets) -> None:
+    assert rows(facets.mask(Filters(attributes={"material": ("linen",)}))) == [SHIRTS]
+    assert rows(facets.mask(Filters(attributes={"material": ("cotton, linen",)}))) == [SHIRTS]
+
+
+def test_exclusions(facets: Facets) -> None:
+    leather = Filters(exclude=Exclusions(attributes={"material": ("leather", "cotton")}))
+    assert rows(facets.mask(leather)) == [SUITCASE, SCARF, HANDBAG]
+    wheels = Filters(categories=("bags",), exclude=Exclusions(attributes={"feature": ("wheels",)}))
+    assert rows(facets.mask(wheels)) == [BAG, HANDBAG]
+    not_red = facets.mask(Filters(exclude=Exclusions(attributes={"color": ("red",)})))
+    assert rows(not_red) == [SHIRTS, SUITCASE, SCARF, HANDBAG]
+    assert not_red.variant_of(SHIRTS) == "s-blue-l"
+
+
+def test_availability_and_rating(facets: Facets) -> None:
+    assert rows(facets.mask(Filters(availability=(Availability.IN_STOCK,)))) == [SHIRTS, BAG, SUITCASE, SCARF]
+    assert rows(facets.mask(Filters(availability=(Availability.OUT_OF_STOCK,)))) == [SHIRTS, HANDBAG]
+    assert rows(facets.mask(Filters(rating_min=4.4))) == [SHIRTS, BAG]
+    assert rows(facets.mask(Filters(rating_min=4.5))) == [BAG]
+
+
+def test_vocabularies(facets: Facets) -> None:
+    assert facets.brands() == {"Acme": 2, "Woolly": 1}
+    assert facets.categories() == {"Clothing": 2, "Shirts": 1, "Bags": 3, "Suitcases": 1}
+    color = facets.attributes()["Color"]
+    assert color == {"Blue": 1, "Red": 1, "Green": 1, "dark red": 1, "红色": 1}
+
+
+def test_columns_to_sort_by(facets: Facets) -> None:
+    np.testing.assert_array_equal(facets.price, [20, 50, 45, np.nan, 25])
+    np.testing.assert_allclose(facets.rating, [4.4, 4.6, np.nan, np.nan, np.nan], rtol=1e-6)
+    assert facets.rating_count.tolist() == [9, 0, 0, 0, 0]
+    assert np.isnan(facets.published).all()
+
+
+def test_newer_offers_are_obeyed(facets: Facets) -> None:
+    cheap = Filters(price=usd(high=1000))
+    offers = [
+        Offer(product_id="1", price=Price(amount=900, currency="USD")),
+        Offer(product_id="0", variant_id="s-red-s", price=Price(amount=500, currency="USD"), stock=0),
+        Offer(product_id="0", variant_id="s-green-m", availability="in_stock"),
+        Offer(product_id="3", price=Price(amount=100, currency="CHF")),
+        Offer(product_id="gone", stock=0),
+        Offer(product_id="0", variant_id="gone", stock=0),
+    ]
+    mask = facets.mask(cheap, offers)
+    assert rows(mask) == [SHIRTS, BAG]
+    assert mask.variant_of(SHIRTS) == "s-green-m"
+    assert rows(facets.mask(cheap, offers)) == [SHIRTS, BAG]
+    assert rows(facets.mask(Filters(price=PriceRange(max=100, currency="CHF")), offers)) == [SCARF]
+    # Without them the snapshot is what it was.
+    assert rows(facets.mask(cheap)) == []
+    assert rows(facets.mask(cheap, offers[:1])) == [BAG]
+
+
+def test_values_that_nothing_has_and_hostile_ones(facets: Facets) -> None:
+    for value in ("", "x" * 10_000, "a\nb", "'; DROP TABLE products", "(red", "\t", "🎧"):
+        assert rows(facets.mask(Filters(attributes={"color": (value,)}))) == []
+        assert rows(facets.mask(Filters(brand=(value,)))) == []
+        assert rows(facets.mask(Filters(categories=(value,)))) == []
+
+
+def test_an_empty_catalog() -> None:
+    facets = Facets.build([], {}.get)
+    assert facets.mask(Filters(price=usd(high=1))).allowed.shape == (0,)
+    assert facets.brands() == {}
+
+
+def test_names_and_parts() -> None:
+    assert canonical(" Colour ") == canonical("颜色") == "color"
+    assert parts_of("1,5 L") == {"1,5 l"}
+    assert parts_of("1/2 inch") == {"1/2 inch"}
+    assert parts_of("Black/White") == {"black/white", "black", "white"}
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    with pytest.raises(Damaged):
+        Facets.load(tmp_path, {}.get)
+    Facets.build(CATALOG, {}.get).save(tmp_path)
+    (tmp_path / "starts.npy").write_bytes(b"\x80\x04pickle")
+    with pytest.raises(Damaged):
+        Facets.load(tmp_path, {}.get)
