@@ -43,16 +43,16 @@ def recommend(turn: Turn, answer: Answer) -> None:
 
 
 _OPEN = re.compile(
-    r"\b(?:what(?:'?s| is| are| would| do| should| can)?|which|would|could|should|can|do|does|you|your|i|me|my|we|our|us|it|is|are|get|"
-    r"buy|pick|choose|go with|suggest\w*|recommend\w*|advise|advice|idea\w*|gift\w*|present|presents|surprise|something|anything|some|"
-    r"any|nice|good|best|great|cool|popular|trending|bestsell\w*|best sell\w*|top|selling|people|others|everyone|right|now|today|for|a|an|"
-    r"the|of|to|on|in|and|or|with|who|that|has|have|everything|his|her|their|him|them|please|help|find|looking|need|want|think|like|"
-    r"birthday|anniversary|christmas|holidays?|wedding|graduation|year|old|years|dad|father|mom|mum|mother|parents?|wife|husband|"
-    r"girlfriend|boyfriend|partner|friend|kids?|child|children|son|daughter|sister|brother|grandma|grandpa|grandmother|grandfather|"
-    r"nephew|niece|uncle|aunt|colleague|boss|teacher|man|woman|men|women|boy|girl|teen\w*|\d+)\b|"
-    r"推荐|建议|有什么|什么|哪些|哪个|怎么|选|挑|买|送给|送|礼物|礼品|生日|节日|纪念日|爸爸|妈妈|父亲|母亲|爸妈|父母|老婆|老公|妻子|丈夫|男朋友|女朋友|"
-    r"男友|女友|朋友|孩子|儿子|女儿|姐姐|妹妹|哥哥|弟弟|爷爷|奶奶|同事|老师|热门|流行|大家|卖得|畅销|随便|看看|给|我|你|帮|想|要|好|的|吗|呢|啊|吧|都|在|"
-    r"现在|最近|有|没|个|点|几|样|款|比较|最|了|来|一|下|合适|适合",
+    r"\b(?:what(?:'?s| is| are| would| do| should| can)?|which|would|could|should|can|do|does|you|your|i|me|my|we|our|us|it|is|"
+    r"are|get|buy|pick|choose|go with|suggest\w*|recommend\w*|advise|advice|idea\w*|gift\w*|presents?|surprise|something|"
+    r"anything|some|any|nice|good|best|great|cool|popular|trending|best ?sell\w*|top|selling|people|others|everyone|right|now|"
+    r"today|for|a|an|the|of|to|on|in|and|or|with|who|that|has|have|everything|his|her|their|him|them|please|help|find|looking|"
+    r"need|want|think|like|birthday|anniversary|christmas|holidays?|wedding|graduation|year|old|years|dad|father|mom|mum|mother|"
+    r"parents?|wife|husband|girlfriend|boyfriend|partner|friend|kids?|child|children|son|daughter|sister|brother|grandma|grandpa|"
+    r"grandmother|grandfather|nephew|niece|uncle|aunt|colleague|boss|teacher|man|woman|men|women|boy|girl|teen\w*|\d+)\b|"
+    r"推荐|建议|有什么|什么|哪些|哪个|怎么|选|挑|买|送给|送|礼物|礼品|生日|节日|纪念日|爸爸|妈妈|父亲|母亲|爸妈|父母|老婆|老公|"
+    r"妻子|丈夫|男朋友|女朋友|男友|女友|朋友|孩子|儿子|女儿|姐姐|妹妹|哥哥|弟弟|爷爷|奶奶|同事|老师|热门|流行|大家|卖得|畅销|随便|"
+    r"看看|给|我|你|帮|想|要|好|的|吗|呢|啊|吧|都|在|现在|最近|有|没|个|点|几|样|款|比较|最|了|来|一|下|合适|适合",
     re.IGNORECASE,
 )
 

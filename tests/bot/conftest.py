@@ -18,7 +18,6 @@ from storage.database import Database
 from storage.principal import Principal, Role
 from storage.settings import ShopSettings
 from tests.bot.catalog import DOCUMENTS, PRODUCTS
-from tests.fixtures import encoder_cache, encoders_by_space, han_encoder, latin_encoder  # noqa: F401  # fixtures
 
 SETTINGS = ShopSettings()
 

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import pytest
+
+from bot.cards import Reply
+from bot.service import Assistant
+from bot.state import fold
+from bot.talk import LONGEST
+from storage.conversations import turns_of
+from storage.database import Database
+from storage.principal import Principal, Role
+from tests.bot.conftest import Conversation, ToldIntents
+
+
+def ids(reply: Reply) -> list[str]:
+    return [card.product_id for card in reply.products]
+
+
+def test_the_walk_of_a_shopper_who_wants_a_phone(talk: Conversation) -> None:
+    assert talk.say("greet", "hello").text
+    found = talk.say("search", "do you have a Panasonic cordless phone under $100")
+    assert {"phone-1", "phone-2"} <= set(ids(found))
+    assert all(card.price and card.price.amount <= 10_000 for card in found.products)
+    assert "phone-4" not in ids(found), "an unknown price never passes a limit"
+    assert "left" in found.text or "no price" in found.text or "price" in found.text
+    cheapest = talk.say("refine", "the cheapest one")
+    assert ids(cheapest)[0] == "phone-2"
+    assert "$49.99" in cheapest.text
+    compared = talk.say("compare", "compare the first two")
+    assert ids(compared) == ids(cheapest)[:2]
+    assert "| $49.99 | $79.99 |" in compared.text
+    assert "$30.00" in compared.text
+    asked = talk.say("ask_product", "how many handsets does the second one have?")
+    assert "4" in asked.text
+    assert ids(asked) == ["phone-1"]
+
+
+def test_positions_count_in_the_last_slate_after_a_question(talk: Conversation) -> None:
+    slate = ids(talk.say("search", "kettles"))
+    talk.say("ask_product", "is the first one made of glass?")
+    assert ids(talk.say("refine", "the second one")) == [slate[1]]
+    assert ids(talk.say("refine", "the last one")) == [slate[-1]]
+    off = talk.say("ask_product", "what about the ninth one?")
+    assert off.action == "ask"
+    assert not off.products
+
+
+def test_cheaper_is_cheaper_than_what_was_shown_until_nothing_is(talk: Conversation) -> None:
+    prices = [card.price.amount for card in talk.say("search", "kettles").products if card.price]
+    lower = [card.price.amount for card in talk.say("refine", "cheaper").products if card.price]
+    assert lower
+    assert max(lower) < max(prices)
+    assert lower == sorted(lower)
+    for _ in range(3):
+        last = talk.say("refine", "cheaper")
+    assert ids(last) == ["kettle-2"]
+    assert "$19.00" in last.text
+
+
+def test_color_and_a_new_topic(talk: Conversation) -> None:
+    talk.say("search", "headphones under $100")
+    assert ids(talk.say("refine", "in blue")) == ["head-2"]
+    fresh = talk.say("search", "kettle")
+    assert len(fresh.products) == 4, "a new topic starts without the old conditions"
+
+
+def test_negation_and_an_excluded_material(talk: Conversation) -> None:
+    reply = talk.say("search", "kettle not plastic")
+    assert set(ids(reply)) == {"kettle-1", "kettle-3", "kettle-4"}
+    assert any("plastic" in reason.text for card in reply.products for reason in card.reasons)
+
+
+def test_sold_out_products_come_last(talk: Conversation) -> None:
+    assert ids(talk.say("search", "headphones"))[-1] == "head-4"
+    assert "head-4" not in ids(talk.say("search", "headphones"))[:3]
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("what is the battery life of the Arbor Studio headphones?", "The battery lasts 38 hours on one charge."),
+        ("what is the battery life of the Northtone Pro?", "30 h"),
+        ("how much does the Arbor Studio weigh?", "254 g"),
+        ("how much is the Arbor Mini?", "$59.00"),
+        ("is the Arbor Mini in stock?", "one"),
+        ("how long does delivery of the Falken Drift take?", "2–4"),
+    ],
+)
+def test_questions_are_answered_from_the_record_or_quoted(talk: Conversation, question: str, expected: str) -> None:
+    talk.say("search", "Arbor headphones")
+    reply = talk.say("ask_product", question)
+    assert expected in reply.text
+    assert reply.action == "answer"
+
+
+def test_a_quote_is_cited_and_a_silent_page_is_said_to_be(talk: Conversation) -> None:
+    quoted = talk.say("ask_product", "what is the battery life of the Arbor Studio headphones?")
+    assert [(citation.kind, citation.id) for citation in quoted.citations] == [("product", "head-1")]
+    assert quoted.citations[0].quote in quoted.text
+    silent = talk.say("ask_product", "what is the battery life of the Pip travel kettle?")
+    assert not silent.citations
+    assert "battery life" in silent.text.casefold()
+    assert not any(char.isdigit() for char in silent.text.replace("0.5 L", ""))
+
+
+def test_policies_are_quoted_from_the_page_in_the_customers_language(talk: Conversation) -> None:
+    reply = talk.say("ask_policy", "what is your return policy?")
+    assert "30 days" in reply.text
+    assert reply.citations[0].kind == "document"
+    assert reply.citations[0].title == "Returns"
+    chinese = talk.say("ask_policy", "怎么退货？")
+    assert chinese.language == "zh"
+    assert "30天" in chinese.text
+    assert talk.say("ask_policy", "do you have a store in Lisbon with a rooftop bar?").action == "ask"
+
+
+def test_what_is_not_sold_is_said_and_nothing_else_is_shown(talk: Conversation) -> None:
+    reply = talk.say("search", "do you have a surfboard")
+    assert not reply.products
+    assert "surfboard" in reply.text
+    assert "Kitchen" in reply.text
+    assert ids(talk.say("search", "kettle"))
+
+
+def test_a_condition_is_relaxed_only_after_a_yes(talk: Conversation) -> None:
+    asked = talk.say("search", "kettles under $10")
+    assert asked.action == "ask"
+    assert not asked.products
+    assert "$19.00" in asked.text
+    assert "kettle-2" in ids(talk.say("accept", "yes please"))
+    talk.say("search", "red headphones under $30")
+    assert talk.say("reject", "no").products == ()
+
+
+def test_a_foreign_budget_is_asked_about_and_the_answer_holds(talk: Conversation) -> None:
+    asked = talk.say("search", "headphones under 50 euros")
+    assert asked.action == "ask"
+    assert "USD" in asked.text
+    found = talk.say("refine", "60 dollars at most")
+    assert set(ids(found)) <= {"head-2", "head-4"}
+    assert found.products
+
+
+def test_a_model_number_finds_its_product_alone(talk: Conversation) -> None:
+    assert ids(talk.say("search", "KX-TG6702B")) == ["phone-3"]
+    assert "2" in talk.say("ask_product", "how many handsets does it have?").text
+
+
+def test_chinese_from_search_to_cart(talk: Conversation) -> None:
+    found = talk.say("search", "有没有蓝牙耳机，三百以内")
+    assert set(ids(found)) == {"zh-1", "zh-2"}
+    assert found.language == "zh"
+    first = found.products[0]
+    assert first.attributes["续航"][0] in talk.say("ask_product", "第一个续航多久").text
+    assert "| 续航 |" in talk.say("compare", "比较一下前两个").text
+    added = talk.say("cart_add", "第一个来两个")
+    assert added.cart is not None
+    assert [(line.product_id, line.quantity) for line in added.cart.lines] == [(ids(found)[0], 2)]
+    assert talk.say("thank", "ok").language == "zh", "a very short turn keeps the language"
+
+
+@pytest.mark.parametrize("text", ["", "   \n", "🎉🎉🎉", "!!!", "<script></script>", "\x00\x01"])
+def test_messages_without_words_get_a_friendly_answer(talk: Conversation, text: str) -> None:
+    reply = talk.say("search", text)
+    assert reply.text
+    assert not reply.products
+    assert reply.action == "answer"
+
+
+def test_a_message_that_is_too_long_is_refused_with_the_limit(talk: Conversation, database: Database) -> None:
+    reply = talk.say("search", "kettle " * 8_000)
+    assert f"{LONGEST:,}" in reply.text
+    stored = turns_of(database, talk.principal, reply.conversation_id)
+    assert len(stored[0].content) == LONGEST
+
+
+@pytest.mark.parametrize("text", ["Привет, есть чайник?", "bonjour je cherche une bouilloire"])
+def test_other_languages_are_told_which_are_spoken(talk: Conversation, text: str) -> None:
+    assert "中文" in talk.say("search", text).text
+
+
+def test_markup_and_sql_are_words(talk: Conversation) -> None:
+    assert ids(talk.say("search", "<b>kettle</b><script>alert(1)</script>"))
+    assert "<b>" not in talk.say("search", "<b>kettle</b>").text
+    assert not talk.say("search", "SELECT * FROM users; DROP TABLE users").products
+
+
+def test_a_description_gives_no_orders(talk: Conversation) -> None:
+    reply = talk.say("ask_product", "tell me about the Pip travel kettle")
+    assert "$1." not in reply.text.replace("$19.00", "")
+    assert talk.say("ask_product", "how much is it?").text.count("$19.00") == 1
+
+
+def test_handing_over_does_not_loop(talk: Conversation) -> None:
+    first = talk.say("complaint", "this is useless")
+    assert first.action == "ask"
+    assert talk.say("accept", "yes").action == "handoff"
+    again = [talk.say("handoff", "I want a human") for _ in range(3)]
+    assert {reply.action for reply in again} == {"handoff"}
+    assert len({reply.text for reply in again}) == 3
+    assert ids(talk.say("search", "kettle")), "until a colleague comes, it still helps"
+
+
+def test_the_second_complaint_is_handed_over_without_asking(talk: Conversation) -> None:
+    talk.say("complaint", "broken")
+    talk.say("reject", "no")
+    assert talk.say("complaint", "still broken and nobody cares").action == "handoff"
+
+
+def test_a_restart_in_mid_talk_changes_nothing(
+    talk: Conversation, assistant: Assistant, intents: ToldIntents, database: Database
+) -> None:
+    talk.say("search", "kettles")
+    talk.say("refine", "not plastic")
+    other = Assistant(assistant.parts, assistant.settings, database)
+    again = Conversation(other, intents, talk.principal)
+    again.id = talk.id
+    assert ids(again.say("refine", "cheaper"))
+    state = fold(turns_of(database, talk.principal, talk.id or ""))
+    assert state.topic is not None
+    assert state.topic.filters.exclude.attributes
+    assert state.turns == 3
+    other.close()
+
+
+def test_a_replay_says_the_same(talk: Conversation, assistant: Assistant, database: Database) -> None:
+    for label, text in [("search", "kettles"), ("refine", "cheaper"), ("cart_view", "my cart")]:
+        talk.say(label, text)
+    stored = turns_of(database, talk.principal, talk.id or "")
+    from bot.reply.voice import Voice
+
+    state = fold(stored[:4])
+    voice = Voice.of("en", f"{talk.id}/{state.turns}", state.said)
+    assert stored[5].content == voice.say("cart.empty")
+
+
+def test_another_shoppers_conversation_does_not_exist(talk: Conversation, assistant: Assistant) -> None:
+    from storage.errors import NotFound
+
+    reply = talk.say("search", "kettles")
+    stranger = Principal(id="stranger", role=Role.CUSTOMER)
+    with pytest.raises(NotFound):
+        assistant.reply(stranger, "hello", reply.conversation_id)
