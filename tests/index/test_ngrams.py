@@ -30,19 +30,19 @@ def index() -> NgramIndex:
         ("ｔｅａｐｏｔ", 3),  # full-width letters
     ],
 )
-def test_the_right_row_is_first_in_spite_of_spelling(index: NgramIndex, query: str, row: int):
+def test_the_right_row_is_first_in_spite_of_spelling(index: NgramIndex, query: str, row: int) -> None:
     rows, scores = index.search(query, 3)
     assert rows[0] == row
     assert 0 < scores[0] <= 1.0001
     assert (np.diff(scores) <= 0).all()
 
 
-def test_a_text_is_its_own_best_match_with_cosine_one(index: NgramIndex):
+def test_a_text_is_its_own_best_match_with_cosine_one(index: NgramIndex) -> None:
     for row in (0, 1, 2, 3):
         assert index.scores(TEXTS[row])[row] == pytest.approx(1, abs=1e-5)
 
 
-def test_it_computes_the_textbook_cosine():
+def test_it_computes_the_textbook_cosine() -> None:
     # By hand: "ab" gives " a", "ab", "b ", " ab", "ab ", " ab "; "ac" shares only " a" with it.
     index = NgramIndex.build(["ab", "ac"])
     once, shared = 1 + np.log(3 / 2), 1.0  # idf of an n-gram that one row has, and of one that both have
@@ -51,36 +51,36 @@ def test_it_computes_the_textbook_cosine():
 
 
 @pytest.mark.parametrize("query", ["", "   ", "\n\t", "q", "жзк"])
-def test_nothing_in_common_finds_nothing(index: NgramIndex, query: str):
+def test_nothing_in_common_finds_nothing(index: NgramIndex, query: str) -> None:
     rows, _ = index.search(query, 5)
     assert 3 not in rows or query == "q"
     assert index.scores(query).max() < 0.2
 
 
-def test_only_allowed_rows_are_found(index: NgramIndex):
+def test_only_allowed_rows_are_found(index: NgramIndex) -> None:
     allowed = np.ones(len(TEXTS), bool)
     allowed[1] = False
     rows, _ = index.search("bluetooth headphones", 6, allowed)
     assert 1 not in rows
 
 
-def test_strange_words_lower_the_match(index: NgramIndex):
+def test_strange_words_lower_the_match(index: NgramIndex) -> None:
     assert index.scores("teapot")[3] > index.scores("teapot zzzzqqqq")[3]
 
 
-def test_an_empty_catalog_is_searched_without_trouble(tmp_path: Path):
+def test_an_empty_catalog_is_searched_without_trouble(tmp_path: Path) -> None:
     NgramIndex.build([]).save(tmp_path)
     rows, scores = NgramIndex.load(tmp_path).search("teapot", 5)
     assert len(rows) == len(scores) == 0
 
 
-def test_what_is_saved_scores_the_same(index: NgramIndex, tmp_path: Path):
+def test_what_is_saved_scores_the_same(index: NgramIndex, tmp_path: Path) -> None:
     index.save(tmp_path)
     loaded = NgramIndex.load(tmp_path)
     np.testing.assert_array_equal(loaded.scores("wireless headphone"), index.scores("wireless headphone"))
 
 
-def test_many_texts_get_the_rows_of_their_places():
+def test_many_texts_get_the_rows_of_their_places() -> None:
     texts = [f"item {number:05d}" for number in range(4_500)]  # more than one chunk
     index = NgramIndex.build(texts)
     assert [index.search(texts[row], 1)[0][0] for row in (0, 1_999, 2_000, 4_499)] == [0, 1_999, 2_000, 4_499]

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from index.vectors import FaissStore, VectorStore
 from storage.errors import Damaged
 
 
-def unit(rows: int, dim: int = 16, seed: int = 5) -> np.ndarray:
+def unit(rows: int, dim: int = 16, seed: int = 5) -> NDArray[np.float32]:
     vectors = np.random.default_rng(seed).normal(size=(rows, dim)).astype(np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
@@ -19,7 +20,7 @@ class VectorStoreContract:
 
     store: type[VectorStore]
 
-    def test_the_nearest_come_first_with_their_cosines(self):
+    def test_the_nearest_come_first_with_their_cosines(self) -> None:
         vectors = unit(200)
         store = self.store.build(vectors)
         query = unit(1, seed=9)[0]
@@ -29,14 +30,14 @@ class VectorStoreContract:
         np.testing.assert_allclose(scores, (vectors @ query)[expected], atol=1e-5)
         assert len(store) == 200
 
-    def test_a_vector_finds_itself(self):
+    def test_a_vector_finds_itself(self) -> None:
         vectors = unit(50)
         rows, scores = self.store.build(vectors).search(vectors[17], 1)
         assert rows.tolist() == [17]
         assert scores[0] == pytest.approx(1, abs=1e-5)
 
     @pytest.mark.parametrize("share", [0.5, 0.02])
-    def test_the_mask_filters_before_the_cut(self, share: float):
+    def test_the_mask_filters_before_the_cut(self, share: float) -> None:
         vectors = unit(300)
         store = self.store.build(vectors)
         allowed = np.random.default_rng(1).random(300) < share
@@ -45,7 +46,7 @@ class VectorStoreContract:
         expected = [row for row in np.argsort(-(vectors @ query)) if allowed[row]][:20]
         assert rows.tolist() == expected
 
-    def test_fewer_allowed_than_asked_for(self):
+    def test_fewer_allowed_than_asked_for(self) -> None:
         store = self.store.build(unit(30))
         allowed = np.zeros(30, bool)
         allowed[[4, 29]] = True
@@ -53,19 +54,19 @@ class VectorStoreContract:
         assert sorted(rows.tolist()) == [4, 29]
         assert len(scores) == 2
 
-    def test_nothing_allowed_and_nothing_asked_for(self):
+    def test_nothing_allowed_and_nothing_asked_for(self) -> None:
         store = self.store.build(unit(30))
         for k, allowed in ((5, np.zeros(30, bool)), (0, None)):
             rows, scores = store.search(unit(1)[0], k, allowed)
             assert len(rows) == len(scores) == 0
 
-    def test_an_empty_store(self, tmp_path: Path):
+    def test_an_empty_store(self, tmp_path: Path) -> None:
         self.store.build(np.empty((0, 16), np.float32)).save(tmp_path)
         store = self.store.load(tmp_path)
         assert len(store) == 0
         assert len(store.search(unit(1)[0], 5)[0]) == 0
 
-    def test_a_store_of_some_rows_names_catalog_rows(self, tmp_path: Path):
+    def test_a_store_of_some_rows_names_catalog_rows(self, tmp_path: Path) -> None:
         vectors = unit(4)
         self.store.build(vectors, np.array([10, 3, 99, 42])).save(tmp_path)
         store = self.store.load(tmp_path)
@@ -80,7 +81,7 @@ class VectorStoreContract:
         with pytest.raises(KeyError, match="7"):
             store.vectors_of(np.array([3, 7]))
 
-    def test_what_is_saved_comes_back(self, tmp_path: Path):
+    def test_what_is_saved_comes_back(self, tmp_path: Path) -> None:
         vectors = unit(60)
         self.store.build(vectors).save(tmp_path)
         store = self.store.load(tmp_path)
@@ -91,11 +92,11 @@ class VectorStoreContract:
 class TestFaissStore(VectorStoreContract):
     store = FaissStore
 
-    def test_vectors_that_do_not_fit_their_rows_are_refused(self):
+    def test_vectors_that_do_not_fit_their_rows_are_refused(self) -> None:
         with pytest.raises(ValueError, match="3 rows"):
             FaissStore.build(unit(4), np.arange(3))
 
-    def test_a_missing_or_pickled_file_is_refused(self, tmp_path: Path):
+    def test_a_missing_or_pickled_file_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(Damaged, match="holds no vectors"):
             FaissStore.load(tmp_path)
         np.save(tmp_path / "vectors.npy", np.array([{"a": 1}], object), allow_pickle=True)

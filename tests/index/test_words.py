@@ -46,7 +46,7 @@ def index() -> WordIndex:
         ("", []),
     ],
 )
-def test_words_are_folded_the_same_way_for_products_and_queries(text: str, words: list[str]):
+def test_words_are_folded_the_same_way_for_products_and_queries(text: str, words: list[str]) -> None:
     assert words_of(text) == words
 
 
@@ -61,33 +61,33 @@ def test_words_are_folded_the_same_way_for_products_and_queries(text: str, words
         ("under 120 dollars", []),
     ],
 )
-def test_codes_have_one_spelling(text: str, codes: list[str]):
+def test_codes_have_one_spelling(text: str, codes: list[str]) -> None:
     assert codes_of(text) == codes
 
 
-def test_coverage_is_one_for_all_words_and_less_for_some(index: WordIndex):
+def test_coverage_is_one_for_all_words_and_less_for_some(index: WordIndex) -> None:
     both = index.coverage(words_of("bluetooth headphones"))
     assert both[1] == pytest.approx(1)
     assert both[[0, 2, 3, 4]].max() == 0
     assert 0 < index.coverage(words_of("red headphones"))[3] < 0.6
 
 
-def test_a_word_of_the_description_counts_half(index: WordIndex):
+def test_a_word_of_the_description_counts_half(index: WordIndex) -> None:
     red = index.coverage(["red"])
     assert red[3] == pytest.approx(1)
     assert red[4] == pytest.approx(0.5)
 
 
-def test_an_unknown_word_outweighs_a_common_one(index: WordIndex):
+def test_an_unknown_word_outweighs_a_common_one(index: WordIndex) -> None:
     assert index.coverage(words_of("red helicopter")).max() < 0.5
 
 
-def test_chinese_is_covered_by_pairs(index: WordIndex):
+def test_chinese_is_covered_by_pairs(index: WordIndex) -> None:
     assert index.coverage(words_of("红色蓝牙耳机"))[2] > 0.7  # all pairs but 色蓝
     assert index.coverage(words_of("浴缸")).max() == 0
 
 
-def test_options_of_variants_are_words_of_the_product(index: WordIndex):
+def test_options_of_variants_are_words_of_the_product(index: WordIndex) -> None:
     assert index.coverage(words_of("creme"))[3] == pytest.approx(1)
 
 
@@ -95,13 +95,13 @@ def test_options_of_variants_are_words_of_the_product(index: WordIndex):
     ("text", "row"),
     [("pslx350h", 0), ("PS-LX350H", 0), ("004217", 0), ("4006381333931", 1), ("sku9931", 3), ("HX77", 0)],
 )
-def test_identifiers_are_found_however_they_are_spelled(index: WordIndex, text: str, row: int):
+def test_identifiers_are_found_however_they_are_spelled(index: WordIndex, text: str, row: int) -> None:
     named = index.identified(codes_of(text))
     assert named.argmax() == row
     assert named[row] > 0.15
 
 
-def test_no_code_names_nothing(index: WordIndex):
+def test_no_code_names_nothing(index: WordIndex) -> None:
     assert index.identified([]).tolist() == [0] * len(PRODUCTS)
     assert index.identified(["xyz999"]).max() == 0
 
@@ -116,7 +116,7 @@ def test_no_code_names_nothing(index: WordIndex):
         ("asdfgh", None),
     ],
 )
-def test_typos_are_corrected_to_words_of_the_catalog(index: WordIndex, word: str, meant: str | None):
+def test_typos_are_corrected_to_words_of_the_catalog(index: WordIndex, word: str, meant: str | None) -> None:
     assert not index.knows(word)
     assert index.correct(word) == meant
 
@@ -124,11 +124,11 @@ def test_typos_are_corrected_to_words_of_the_catalog(index: WordIndex, word: str
 @pytest.mark.parametrize(
     ("one", "other", "edits"), [("ab", "ba", 1), ("kitten", "sitting", 3), ("", "abc", 3), ("same", "same", 0)]
 )
-def test_edit_distance(one: str, other: str, edits: int):
+def test_edit_distance(one: str, other: str, edits: int) -> None:
     assert edit_distance(one, other) == edits
 
 
-def test_what_is_saved_answers_the_same(index: WordIndex, tmp_path: Path):
+def test_what_is_saved_answers_the_same(index: WordIndex, tmp_path: Path) -> None:
     index.save(tmp_path)
     loaded = WordIndex.load(tmp_path)
     assert loaded.coverage(words_of("red shoes")).tolist() == index.coverage(words_of("red shoes")).tolist()
@@ -136,7 +136,7 @@ def test_what_is_saved_answers_the_same(index: WordIndex, tmp_path: Path):
     assert loaded.correct("hedphones") == "headphones"
 
 
-def test_an_empty_catalog_covers_nothing(tmp_path: Path):
+def test_an_empty_catalog_covers_nothing(tmp_path: Path) -> None:
     WordIndex.build([]).save(tmp_path)
     loaded = WordIndex.load(tmp_path)
     assert loaded.coverage(["red"]).shape == (0,)
