@@ -12,7 +12,8 @@ from storage.errors import Damaged
 
 def unit(rows: int, dim: int = 16, seed: int = 5) -> NDArray[np.float32]:
     vectors = np.random.default_rng(seed).normal(size=(rows, dim)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths: NDArray[np.float32] = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / lengths).astype(np.float32)
 
 
 class VectorStoreContract:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,7 +91,7 @@ def below(cents: int) -> Filters:
         ("跑步鞋", "z3"),
         ("烧水壶", "z2"),
         ("枕头", "z4"),
-        ("electric kettle; DROP TABLE products", "k1"),
+        ("electric kettle'; --", "k1"),
         ("<script>alert('kettle')</script> electric kettle", "k1"),
     ],
 )
