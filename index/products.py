@@ -15,6 +15,7 @@ from storage.errors import Damaged
 
 FILE = "products.sqlite"
 _CACHED = 8_192
+_MAPPED = 2**30  # bytes of the file that are read without copying
 
 _SCHEMA = """
 CREATE TABLE products (
@@ -72,6 +73,7 @@ class ProductStore:
         if connection is None:
             # `immutable` spares locks and journals: a published file never changes.
             connection = self._local.connection = sqlite3.connect(self._uri, uri=True)
+            connection.execute(f"PRAGMA mmap_size = {_MAPPED}")
         return connection
 
 

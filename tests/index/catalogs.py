@@ -30,7 +30,8 @@ class HashEncoder(Encoder):
             np.random.default_rng(int(hashlib.sha256(t.encode()).hexdigest()[:8], 16)).normal(size=8) for t in texts
         ]
         array = np.array(vectors, np.float32).reshape(-1, 8)
-        return array / np.linalg.norm(array, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = array / np.linalg.norm(array, axis=1, keepdims=True)
+        return unit
 
     def encode_documents(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None

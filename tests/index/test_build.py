@@ -220,7 +220,7 @@ def test_columns_and_currency_of_the_settings(shop: Path, encoders: dict[str, Ha
 def test_progress_reaches_its_total(shop: Path, encoders: dict[str, HashEncoder]) -> None:
     calls: list[tuple[str, int, int]] = []
     build(shop, plain_rows(12), encoders, progress=lambda *call: calls.append(call))
-    assert [name for name in dict.fromkeys(call[0] for call in calls)] == ["read", "embed", "index"]
+    assert list(dict.fromkeys(call[0] for call in calls)) == ["read", "embed", "index"]
     for stage in ("read", "embed", "index"):
         done = [call[1:] for call in calls if call[0] == stage]
         assert done[-1][0] == done[-1][1]

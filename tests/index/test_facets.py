@@ -26,7 +26,8 @@ CATALOG = products_of(
     {"title": "Red leather bag", "brand": "acme", "categories": ["Bags"], "price": "$50", "rating": 4.6},
     {"title": "Acme suitcase with wheels", "price": "45 EUR", "categories": ["Bags", "Suitcases"]},
     {"title": "Reddish scarf", "brand": "Woolly", "categories": ["Clothing"], "attributes": {"Colour": "dark red"}},
-    {"title": "红色 皮革 手提包", "categories": ["Bags"], "price": "$25", "availability": "out_of_stock", "attributes": {"颜色": "红色"}},
+    {"title": "红色 皮革 手提包", "categories": ["Bags"], "price": "$25", "availability": "out_of_stock",
+     "attributes": {"颜色": "红色"}},
 )  # fmt: skip
 SHIRTS, BAG, SUITCASE, SCARF, HANDBAG = range(5)
 
@@ -39,6 +40,10 @@ def facets(request: pytest.FixtureRequest, tmp_path: Path) -> Facets:
         return built
     built.save(tmp_path)
     return Facets.load(tmp_path, rows.get)
+
+
+def nowhere(product_id: str) -> int | None:
+    return None
 
 
 def rows(mask: FacetMask) -> list[int]:
@@ -56,7 +61,8 @@ def test_no_condition_allows_all(facets: Facets) -> None:
 
 
 def test_one_variant_must_keep_all_conditions_together(facets: Facets) -> None:
-    blue, red = {"color": ("blue",)}, {"color": ("RED",)}
+    blue: dict[str, tuple[str, ...]] = {"color": ("blue",)}
+    red: dict[str, tuple[str, ...]] = {"color": ("RED",)}
     assert SHIRTS in rows(facets.mask(Filters(attributes=blue)))
     assert SHIRTS not in rows(facets.mask(Filters(attributes=blue, price=usd(high=3000))))
     mask = facets.mask(Filters(attributes=red, price=usd(high=3000)))
@@ -173,7 +179,7 @@ def test_values_that_nothing_has_and_hostile_ones(facets: Facets) -> None:
 
 
 def test_an_empty_catalog() -> None:
-    facets = Facets.build([], {}.get)
+    facets = Facets.build([], nowhere)
     assert facets.mask(Filters(price=usd(high=1))).allowed.shape == (0,)
     assert facets.brands() == {}
 
@@ -187,8 +193,8 @@ def test_names_and_parts() -> None:
 
 def test_damaged_files(tmp_path: Path) -> None:
     with pytest.raises(Damaged):
-        Facets.load(tmp_path, {}.get)
-    Facets.build(CATALOG, {}.get).save(tmp_path)
+        Facets.load(tmp_path, nowhere)
+    Facets.build(CATALOG, nowhere).save(tmp_path)
     (tmp_path / "starts.npy").write_bytes(b"\x80\x04pickle")
     with pytest.raises(Damaged):
-        Facets.load(tmp_path, {}.get)
+        Facets.load(tmp_path, nowhere)

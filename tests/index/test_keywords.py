@@ -27,7 +27,7 @@ def index(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def found(index: KeywordIndex, text: str, k: int = 10) -> list[int]:
-    return index.search(text, k)[0].tolist()
+    return [int(row) for row in index.search(text, k)[0]]
 
 
 def test_title_before_description_and_stems(index: KeywordIndex) -> None:
@@ -81,7 +81,7 @@ def test_allowed_rows_only(index: KeywordIndex) -> None:
 def test_filters_behind_and_inside_the_engine_agree(tmp_path: Path) -> None:
     catalog = products_of(*({"title": f"lamp {'bright ' * (n % 5)}number{n}"} for n in range(5_000)))
     index = KeywordIndex.build(catalog, tmp_path)
-    for count in (1, 50, 1_999, 2_001, 4_999):
+    for count in (1, 50, 999, 1_001, 4_999):
         allowed = np.zeros(5_000, np.bool_)
         allowed[np.random.default_rng(count).choice(5_000, count, replace=False)] = True
         rows, scores = index.search("bright lamp", 20, allowed)

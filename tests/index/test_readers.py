@@ -94,7 +94,7 @@ def test_bad_optional_fields_become_null_and_are_counted(tmp_path: Path) -> None
 
 
 def test_empty_fields_on_every_row_are_not_bad(tmp_path: Path) -> None:
-    nothing = [None, "", "  ", "N/A", "-", "null", [], {}, "暂无"]
+    nothing: list[Any] = [None, "", "  ", "N/A", "-", "null", [], {}, "暂无"]
     fields = [name for name in Product.model_fields if name not in ("id", "title")]
     rows = [{"id": str(place), "title": "x"} | dict.fromkeys(fields, value) for place, value in enumerate(nothing)]
     products, problems, notes = read(jsonl(tmp_path / "c.jsonl", *rows))
@@ -243,7 +243,8 @@ def test_parquet(tmp_path: Path) -> None:
     table = pa.table({
         "id": [1, 2, None], "title": ["Kettle", "杯子", "x"], "price": [Decimal("12.50"), None, Decimal("1.00")],
         "categories": [["Kitchen", "Kettles"], [], None], "rating": [{"value": 4.0, "count": 3}, None, None],
-        "published_at": [datetime(2026, 1, 2, tzinfo=UTC), None, None], "attributes": pa.array([[("color", "red")], [], None], pa.map_(pa.string(), pa.string())),
+        "published_at": [datetime(2026, 1, 2, tzinfo=UTC), None, None],
+        "attributes": pa.array([[("color", "red")], [], None], pa.map_(pa.string(), pa.string())),
     })  # fmt: skip
     pq.write_table(table, path)
     products, problems, notes = read(path)
@@ -260,14 +261,17 @@ def test_parquet(tmp_path: Path) -> None:
 def test_acp_feed(tmp_path: Path) -> None:
     row = {
         "id": "tee", "title": "Plain tee", "description": {"html": "<p>Soft cotton.</p>"}, "url": "https://x.example/tee",
-        "media": [{"type": "video", "url": "https://x.example/tee.mp4"}, {"type": "image", "url": "https://x.example/tee.jpg"}],
+        "media": [{"type": "video", "url": "https://x.example/tee.mp4"},
+                  {"type": "image", "url": "https://x.example/tee.jpg"}],
         "variants": [
             {"id": "tee-r-s", "title": "Red / S", "price": {"amount": 1999, "currency": "USD"},
              "list_price": {"amount": 2499, "currency": "USD"}, "availability": {"available": True, "status": "in_stock"},
              "variant_options": [{"name": "Color", "value": "Red"}, {"name": "Size", "value": "S"}],
              "barcodes": [{"type": "GTIN", "value": "00012345600012"}],
-             "categories": [{"value": "166", "taxonomy": "google_product_category"}, {"value": "Clothing > Shirts", "taxonomy": "merchant"}]},
-            {"id": "tee-b-s", "title": "Blue / S", "price": {"amount": 1799, "currency": "USD"}, "availability": {"available": False},
+             "categories": [{"value": "166", "taxonomy": "google_product_category"},
+                            {"value": "Clothing > Shirts", "taxonomy": "merchant"}]},
+            {"id": "tee-b-s", "title": "Blue / S", "price": {"amount": 1799, "currency": "USD"},
+             "availability": {"available": False},
              "variant_options": [{"name": "Color", "value": "Blue"}]},
         ],
     }  # fmt: skip
@@ -289,9 +293,12 @@ def test_flat_feed_with_groups(tmp_path: Path) -> None:
     shared = {"item_group_id": "g1", "item_group_title": "Rain coat", "brand": "Acme", "link": "https://x.example/g1",
               "product_category": "Clothing > Coats", "enable_search": "true", "material": "Nylon"}  # fmt: skip
     rows = [
-        {"id": "a", "title": "Rain coat S", "price": "79.99 USD", "availability": "in_stock", "size": "S", "color": "Red", **shared},
-        {"id": "b", "title": "Rain coat M", "price": "99.99 USD", "sale_price": "59.99 USD", "availability": "out of stock", "size": "M", "color": "Red", **shared},
-        {"item_id": "single", "title": "Hat", "price": "10.00 USD", "product_review_rating": 4.5, "product_review_count": 9, "image_link": "https://x.example/h.jpg", "quantity": 4},
+        {"id": "a", "title": "Rain coat S", "price": "79.99 USD", "availability": "in_stock",
+         "size": "S", "color": "Red", **shared},
+        {"id": "b", "title": "Rain coat M", "price": "99.99 USD", "sale_price": "59.99 USD",
+         "availability": "out of stock", "size": "M", "color": "Red", **shared},
+        {"item_id": "single", "title": "Hat", "price": "10.00 USD",
+         "product_review_rating": 4.5, "product_review_count": 9, "image_link": "https://x.example/h.jpg", "quantity": 4},
     ]  # fmt: skip
     products, _, notes = read(jsonl(tmp_path / "feed.jsonl", *rows))
     single, coat = products
@@ -314,9 +321,12 @@ def test_json_ld(tmp_path: Path) -> None:
             "additionalProperty": [{"@type": "PropertyValue", "name": "capacity", "value": 1.7, "unitText": "L"}],
             "aggregateRating": {"@type": "AggregateRating", "ratingValue": "9", "bestRating": 10, "reviewCount": "12"},
             "offers": {"@type": "Offer", "price": "39.90", "priceCurrency": "EUR", "availability": "https://schema.org/InStock"}}},
-        {"@type": "ProductGroup", "productGroupID": "SH", "name": "Shirt", "variesBy": ["https://schema.org/size"], "hasVariant": [
-            {"@type": "Product", "sku": "SH-S", "name": "Shirt S", "size": "S", "offers": {"@type": "AggregateOffer", "lowPrice": 20, "priceCurrency": "USD"}},
-            {"@type": "Product", "sku": "SH-M", "name": "Shirt M", "size": "M", "offers": [{"@type": "Offer", "price": 25, "priceCurrency": "USD", "availability": "OutOfStock"}]}]},
+        {"@type": "ProductGroup", "productGroupID": "SH", "name": "Shirt", "variesBy": ["https://schema.org/size"],
+         "hasVariant": [
+            {"@type": "Product", "sku": "SH-S", "name": "Shirt S", "size": "S",
+             "offers": {"@type": "AggregateOffer", "lowPrice": 20, "priceCurrency": "USD"}},
+            {"@type": "Product", "sku": "SH-M", "name": "Shirt M", "size": "M",
+             "offers": [{"@type": "Offer", "price": 25, "priceCurrency": "USD", "availability": "OutOfStock"}]}]},
         {"@type": "Product", "name": "No id"},
     ]}  # fmt: skip
     path = tmp_path / "catalog.jsonld"
