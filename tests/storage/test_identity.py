@@ -85,7 +85,7 @@ class TestTokens:
             with pytest.raises(Unauthenticated):
                 tokens.from_bearer(credential)
 
-    def test_the_algorithm_is_the_one_set(self) -> None:
+    def test_the_algorithm_is_the_one_set(self, tokens: Identity) -> None:
         other = Identity(SECRET, IdentitySettings(algorithm="HS512"), tokens._database)
         assert other.from_bearer(signed(algorithm="HS512")).id == "alice"
         with pytest.raises(Unauthenticated):
