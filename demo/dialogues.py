@@ -139,10 +139,8 @@ class _Walk:
     def skeleton(self, label: str, situation: str, split: str) -> Skeleton:
         """Prefer what was rarely said, and what was written for just this situation."""
         options = self.skeletons(label, situation, split)
-        weights = [
-            (4.0 if len(option.situations) <= 5 else 1.0) / (1 + self.used[option.pattern]) ** 2 for option in options
-        ]
-        chosen = self.rng.choices(options, weights)[0]
+        weights = [4 if len(option.situations) <= 5 else 1 for option in options]
+        chosen = min(self.rng.choices(options, weights, k=6), key=lambda option: self.used[option.pattern])
         self.used[chosen.pattern] += 1
         return chosen
 
