@@ -23,7 +23,11 @@ from demo.phrasings.bank import LABELS, Bank, Skeleton, load_bank
 from demo.phrasings.slots import Filler
 from demo.phrasings.style import FULL_WIDTH, draw_persona, write_as
 
-_TURNS = {1: 0.22, 2: 0.14, 3: 0.16, 4: 0.16, 5: 0.12, 6: 0.1, 7: 0.06, 8: 0.04}
+_TURNS = {
+    "en": {1: 0.22, 2: 0.14, 3: 0.16, 4: 0.16, 5: 0.12, 6: 0.1, 7: 0.06, 8: 0.04},
+    "zh": {1: 0.1, 2: 0.06, 3: 0.1, 4: 0.14, 5: 0.16, 6: 0.16, 7: 0.14, 8: 0.14},
+}
+"""Share of dialogues by user turns; fewer Chinese dialogues have to carry as many phrasings, so they are longer."""
 _SPLITS = {"train": 0.84, "validation": 0.08, "test": 0.08}
 _FLOOR = 0.22
 """Weight of a label that is not typical of a situation: people say anything at any time."""
@@ -179,7 +183,8 @@ def generate_dialogues(seed: int = 7, english: int = 3000, chinese: int = 1000) 
 def _dialogue(walk: _Walk, dialogue_id: str) -> dict[str, object]:
     rng = walk.rng
     split = rng.choices(list(_SPLITS), list(_SPLITS.values()))[0]
-    turns = rng.choices(list(_TURNS), list(_TURNS.values()))[0]
+    lengths = _TURNS[walk.bank.language]
+    turns = rng.choices(list(lengths), list(lengths.values()))[0]
     persona = draw_persona(rng)
     filler = Filler(walk.bank, rng)
     clock = datetime(2026, 1, 5, tzinfo=UTC) + timedelta(seconds=rng.randrange(180 * 86_400))
