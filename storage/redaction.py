@@ -38,7 +38,7 @@ _IP6 = re.compile(
 )
 _VERSION = re.compile(r"(?:(?<![A-Za-z])(?:version|firmware|driver|rev|ver|v)\.?|版本|固件)[ :]*$", re.IGNORECASE)
 # International with + or 00, Chinese mobiles, North American groups (neither area nor exchange begins with 0 or 1), and
-# the trunk-zero forms of Europe and Asia, which need a separator.
+# the trunk-zero forms of Europe and Asia, which need a separator but in China.
 _PHONE = re.compile(
     r"(?<![\w.+-])(?:"
     r"(?:\+|00)[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,5}(?:[ .-]?\d{2,5}){1,4}"
@@ -48,15 +48,17 @@ _PHONE = re.compile(
     r"|\(0\d{1,4}\) ?\d{3,4}[ -]?\d{3,5}"
     r"|0\d{2,4}[ /-]\d{3,4}[ -]?\d{3,5}"
     r"|0[1-9](?:[ .]\d{2}){4}"
+    r"|0(?:10|2\d)\d{8}|0[3-9]\d{9,10}|400[ -]\d{3}[ -]\d{4}"
     r")(?![\w-]|\.\d)",
     re.ASCII,
 )
-# A plain number is a phone's where a word says so.
+# A plain number is a phone's where a word says so; so are those listed after it.
+_PLAIN = r"(?:(?:1[ .-]?)?[2-9]\d{2}[ .-]?[2-9]\d{2}[ .-]?\d{4}|0\d{9,10}|[2-9]\d{6,7}|\d{10})"
 _CALLED = re.compile(
     r"((?:(?<![A-Za-z])(?:call|dial|phone|tel|telephone|mobile|cell|fax|whatsapp|text|reach|my number)\b"
     r"|电话|手机|热线|座机|致电|拨打|微信)"
-    r"(?:(?:\s|:|\.|,|#|\b(?:me|us|my|number|no|nr|is|at|on)\b|号码|号|是|为|我|请)*))"
-    r"((?:1[ .-]?)?[2-9]\d{2}[ .-]?[2-9]\d{2}[ .-]?\d{4}|0\d{9,10}|[2-9]\d{6,7}|\d{10})(?![\w-]|\.\d|\s*(?:mah|ml|mm|w\b|gb|元))",
+    r"(?:(?:\s|[:：.,#]|\b(?:me|us|my|number|no|nr|is|at|on)\b|号码|号|是|为|我|请)*))"
+    rf"({_PLAIN}(?:(?: or | and |[ ,、，/和或]){{1,3}}{_PLAIN})*)(?![\w-]|\.\d|\s*(?:mah|ml|mm|w\b|gb|元))",
     re.IGNORECASE | re.ASCII,
 )
 
