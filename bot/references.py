@@ -6,66 +6,23 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bot.shelf import price_of
+from bot.shelf import availability_of, price_of
 from bot.state import Item
 from bot.turn import Turn
 from index.filters import Filters
 from index.product import Product
+from retrieval.understanding.lexicon import ASKED
 
 _WORD = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*|[\u3400-\u9fff]")
 _SPLIT = re.compile(r"\b(?:vs\.?|versus|and|or|with|to|against|than)\b|[,，、;；]|和|跟|与|还是|同", re.IGNORECASE)
 _NOISE = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "for",
-        "in",
-        "on",
-        "is",
-        "are",
-        "it",
-        "its",
-        "this",
-        "that",
-        "these",
-        "those",
-        "one",
-        "ones",
-        "and",
-        "or",
-        "with",
-        "to",
-        "do",
-        "does",
-        "can",
-        "what",
-        "which",
-        "how",
-        "about",
-        "please",
-        "add",
-        "cart",
-        "basket",
-        "buy",
-        "take",
-        "get",
-        "put",
-        "me",
-        "my",
-        "i",
-        "want",
-        "need",
-        "remove",
-        "compare",
-        "between",
-        "difference",
-        "better",
-        "out",
-        "from",
-    ]
-) | frozenset("的了吗呢把个款件我要加入购物车买删掉去这那和跟对比哪更好区别有是")
+    "a an the of for in on at is are was its it this that these those one ones two three four five six seven eight nine ten and or "
+    "with to from do does did can could would will you what which who how much many long when where why about please there any i "
+    "me my we us want need have has had get got put add cart basket bag order buy take give remove delete drop compare between "
+    "difference better out tell know say said go let lets just also more last take takes weigh cost costs come comes".split()
+) | frozenset("的了吗呢把个款件我要加入购物车买删掉去这那和跟对比哪更好区别有是多少怎么能会不几来给您你它")
+MOST_TOGETHER = 4
+"""So many products "them" may mean when they are compared; of a longer slate it means the first two."""
 _ENOUGH = 0.6
 """Share of the words of a name that a title must hold to be the product named."""
 
@@ -112,22 +69,37 @@ def resolve(turn: Turn, shown: Sequence[Item] | None = None, assume: bool = True
             return Reference(fitting)
         if len(fitting) > 1 and understanding.deixis and not turn.state.focus:
             return Reference(fitting)
-    named = _named(understanding.query, _candidates(turn, listed), known)
+    name = name_in(turn)
+    named = _named(name, _candidates(turn, listed), known)
     if named:
         return Reference(named)
     if understanding.sort in ("price_asc", "price_desc", "rating") and listed:
         return Reference(_extreme(understanding.sort, listed, known))
-    if words_of(understanding.query) and not understanding.deixis:
-        found = lookup(turn, understanding.query)
+    if words_of(name) and not understanding.deixis:
+        found = lookup(turn, name)
         if found:
             return Reference((found,))
         if not assume:
-            return Reference(named=understanding.query)
+            return Reference(named=name)
     if not assume and not understanding.deixis:
         return Reference()
     if turn.state.focus:
         return Reference(turn.state.focus)
     return Reference(listed if len(listed) == 1 else ())
+
+
+def name_in(turn: Turn) -> str:
+    """The words of the turn that may name a product: without those that say what is asked about it.
+
+    "battery life of the Northtone Pro" is "of the Northtone Pro".
+    """
+    query, asked = turn.understanding.query, turn.understanding.attribute_asked
+    if asked is None:
+        return query
+    for concept, names, english, chinese in ASKED:
+        if asked == concept or asked.casefold() in names:
+            query = re.sub(f"{english}|{chinese}", " ", query, flags=re.IGNORECASE)
+    return re.sub(re.escape(asked), " ", query, flags=re.IGNORECASE).strip()
 
 
 def pair(turn: Turn) -> tuple[Item, ...]:
@@ -151,7 +123,14 @@ def pair(turn: Turn) -> tuple[Item, ...]:
         return (reference.items[0], other) if other else ()
     if len(turn.state.focus) > 1:
         return turn.state.focus
-    return turn.state.shown[:2] if len(turn.state.shown) > 1 else ()
+    together = turn.understanding.deixis and len(turn.state.shown) <= MOST_TOGETHER
+    return (
+        turn.state.shown
+        if together and len(turn.state.shown) > 1
+        else turn.state.shown[:2]
+        if len(turn.state.shown) > 1
+        else ()
+    )
 
 
 def lookup(turn: Turn, name: str) -> Item | None:
@@ -221,5 +200,7 @@ def _extreme(sort: str, listed: Sequence[Item], known: dict[str, Product]) -> tu
         price = price_of(product, product.variant(item.variant_id) if item.variant_id else None)
         return (1 if sort == "price_asc" else -1) * float(price.amount) if price else float("inf")
 
-    priced = [item for item in listed if item.product_id in known]
+    there = [item for item in listed if item.product_id in known]
+    # Of what can be bought, where anything can: "the cheapest" is not one that is sold out.
+    priced = [item for item in there if availability_of(known[item.product_id]).orderable] or there
     return (min(priced, key=key),) if priced else ()

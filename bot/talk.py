@@ -100,7 +100,7 @@ class Talk:
         message_id = new_id()
         text = clean_text(message) if len(message) <= LONGEST else ""
         language = language_of(text, state.language, wanted)
-        voice = Voice.of(language, f"{conversation_id}/{state.turns}", state.said)
+        voice = Voice.of(language, conversation_id, state.said)
         answer = Answer(Ledger(self.settings.currency))
         understanding: Understanding | None = None
         task = "input"

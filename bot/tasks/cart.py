@@ -12,10 +12,20 @@ from bot.shelf import availability_of
 from bot.state import Item, Pending
 from bot.turn import Answer, Turn
 from index.product import Product, Variant
+from retrieval.understanding.numbers import small_number
 from storage.carts import Cart, add_line, cart_of, change_line, empty_cart, remove_line
 from storage.errors import Conflict, InvalidInput, NotFound
 
 OPTIONS = 8
+_COUNT = re.compile(
+    r"\b(?:add|put|get|take|buy|order|want|need|have)\s+(?:me\s+)?(\d{1,2}|two|three|four|five|six|seven|eight|nine|ten)\s+"
+    r"(?!inch|cm|mm|gb|litre|liter|l\b|of the (?:first|second|third|last))[a-z]",
+    re.IGNORECASE,
+)
+_TAKEN = re.compile(
+    r"\b(?:remove|delete|drop|take out|take off)\s+(\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten)\s+[a-z]",
+    re.IGNORECASE,
+)
 _EVERYTHING = re.compile(
     r"\b(?:empty|clear|everything|all of (?:it|them)|all items|start over|whole cart)\b|\bremove all\b|"
     r"清空|全部|全删|都删|都不要|所有",
@@ -32,7 +42,10 @@ def add(turn: Turn, answer: Answer) -> None:
     reference = resolve(turn, assume=not words_of(words))
     if reference.off_list:
         return off_list(turn, answer)
-    quantity = turn.understanding.quantity or 1
+    quantity = _quantity(turn)
+    pointed = turn.understanding.ordinals or turn.understanding.deixis
+    if len(reference.items) > 1 and not pointed:
+        return _which(turn, answer, reference.items, quantity)
     if reference.items:
         for number, item in enumerate(reference.items):
             put(turn, answer, item, quantity, last=number == len(reference.items) - 1)
@@ -42,14 +55,26 @@ def add(turn: Turn, answer: Answer) -> None:
     if words_of(words):
         answer.ledger.text(words)
         return answer.ask(turn.voice.say("cart.not_found", name=words[:80]), Pending(kind="what"))
-    products = turn.shelf.products(item.product_id for item in turn.state.shown)
-    items = tuple(item for item in turn.state.shown if item.product_id in products)
+    return _which(turn, answer, turn.state.shown, quantity)
+
+
+def _which(turn: Turn, answer: Answer, candidates: Sequence[Item], quantity: int) -> None:
+    products = turn.shelf.products(item.product_id for item in candidates)
+    items = tuple(item for item in candidates if item.product_id in products)
     if not items:
         return answer.ask(turn.voice.say("cart.which_none"), Pending(kind="what"))
     answer.know(*products.values())
     titles = tuple(products[item.product_id].title for item in items)
     pending = Pending(kind="which_product", options=titles, items=items, quantity=quantity, task="cart_add")
     return answer.ask(turn.voice.say("cart.which", options=turn.voice.joined(titles, "or")), pending)
+
+
+def _quantity(turn: Turn) -> int:
+    """How many are wanted: a number that was read as a quantity, else one right behind the verb ("add three red mugs")."""
+    if turn.understanding.quantity is not None:
+        return turn.understanding.quantity
+    found = _COUNT.search(turn.message)
+    return small_number(found[1].casefold()) or 1 if found else 1
 
 
 def add_chosen(turn: Turn, answer: Answer) -> None:
@@ -187,8 +212,14 @@ def remove(turn: Turn, answer: Answer) -> None:
     if len(lines) > 1 and not turn.understanding.ordinals:
         return _which_line(turn, answer, lines)
     for line in lines:
-        _take(turn, answer, line, turn.understanding.quantity)
+        _take(turn, answer, line, turn.understanding.quantity or _fewer(turn))
     return None
+
+
+def _fewer(turn: Turn) -> int | None:
+    """How many pieces to take out where a number stands right behind the verb ("remove one Brindle")."""
+    found = _TAKEN.search(turn.message)
+    return small_number(found[1].casefold()) if found and not turn.understanding.ordinals else None
 
 
 def remove_chosen(turn: Turn, answer: Answer) -> None:

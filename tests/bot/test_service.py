@@ -89,10 +89,11 @@ def test_two_shoppers_get_other_orders_and_reasons_with_evidence(
     looked_at(database, runner, "head-3", "head-3", "head-4")
     slates = [Conversation(assistant, intents, who).say("search", "headphones").products for who in (walker, runner)]
     assert [card.product_id for card in slates[0]] != [card.product_id for card in slates[1]]
-    assert slates[0][0].brand == "Arbor"
-    assert slates[1][0].brand == "Northtone"
-    reasons = slates[0][0].reasons
+    places = [[card.product_id for card in slate].index("head-3") for slate in slates]
+    assert places[1] < places[0]
+    reasons = [reason for card in slates[0] if card.brand == "Arbor" for reason in card.reasons]
     assert any(set(reason.evidence) & {"walker-0", "walker-1", "walker-2"} for reason in reasons)
+    assert not any("runner" in evidence for reason in reasons for evidence in reason.evidence)
 
 
 def test_a_belief_is_told_and_gone_once_removed(assistant: Assistant, database: Database, shopper: Principal) -> None:
@@ -135,7 +136,7 @@ def test_orders_are_told_to_their_owner_alone(
     assert talk.say("order_status", "cancel order A-1001").action == "ask"
     assert "A-9999" in talk.say("order_status", "where is A-9999?").text
     stranger = Conversation(assistant, intents, Principal(id="stranger", role=Role.CUSTOMER))
-    assert "A-1001" not in stranger.say("order_status", "where is order A-1001?").text.replace("A-1001?", "") or True
+    assert "SW778899" not in stranger.say("order_status", "where is order A-1001?").text
     anonymous = Conversation(assistant, intents, Principal(id="anon-1", role=Role.CUSTOMER, anonymous=True))
     assert "ign in" in anonymous.say("order_status", "where is my order?").text
 
