@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from storage.consent import Consent
+from storage.errors import InvalidInput
+from storage.settings import ShopSettings, parse_settings
+
+WHOLE = """
+currency = "CNY"
+languages = ["zh", "en"]
+
+[catalog.columns]
+title = "Product name"
+
+[intents]
+warranty = "ask_policy"
+
+[database]
+url = "postgresql://aisle@localhost/aisle"
+
+[identity]
+algorithm = "HS512"
+session_hours = 8
+
+[embed]
+origins = ["https://shop.example"]
+
+[consent]
+personalize = false
+"""
+
+
+def test_an_empty_file_is_a_shop() -> None:
+    assert parse_settings("") == parse_settings("# nothing\n") == ShopSettings()
+    assert ShopSettings().consent == Consent(answer=True, personalize=True, train=False)
+
+
+def test_everything_that_can_be_set() -> None:
+    settings = parse_settings(WHOLE)
+    assert settings.currency == "CNY"
+    assert settings.languages == ("zh", "en")
+    assert settings.catalog.columns == {"title": "Product name"}
+    assert settings.intents == {"warranty": "ask_policy"}
+    assert settings.database.url_for(Path("var")) == "postgresql://aisle@localhost/aisle"
+    assert (settings.identity.algorithm, settings.identity.session_hours) == ("HS512", 8)
+    assert settings.embed.origins == ("https://shop.example",)
+    assert settings.consent == Consent(personalize=False)
+
+
+def test_the_database_is_in_the_shops_folder_unless_set(tmp_path: Path) -> None:
+    assert ShopSettings().database.url_for(tmp_path) == f"sqlite:///{tmp_path}/aisle.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "way_out"),
+    [
+        ('curency = "USD"', "'curency'", "'currency'"),
+        ("[catalog]\ncolums = {}", "'catalog.colums'", "'columns'"),
+        ("[consent]\nsell = true", "'consent.sell'", "personalize"),
+        ("[llm]\nmodel = 'x'", "'llm'", "currency"),
+        ("[identity]\nsecret = 'x'", "'identity.secret'", "session_hours"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_way_out(text: str, named: str, way_out: str) -> None:
+    with pytest.raises(InvalidInput) as found:
+        parse_settings(text)
+    assert named in found.value.message
+    assert way_out in found.value.hint
+    assert found.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "currency = ",
+        'currency = "dollars"',
+        "languages = []",
+        'languages = ["fr"]',
+        '[identity]\nalgorithm = "none"',
+        '[embed]\norigins = ["*"]',
+        '[embed]\norigins = ["https://shop.example/path"]',
+        "[consent]\ntrain = 'perhaps'",
+        'catalog = "x"',
+        "[database]\nurl = 5",
+    ],
+)
+def test_impossible_values_are_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match=r"shop\.toml"):
+        parse_settings(text)

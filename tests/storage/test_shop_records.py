@@ -1,0 +1,124 @@
+"""Orders, offers, thumbs and removed beliefs, on both databases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from storage.beliefs import hidden_beliefs, hide_belief
+from storage.conversations import Turn, append, start
+from storage.database import Database
+from storage.errors import NotFound
+from storage.feedback import feedback_of, put_feedback
+from storage.offers import Offer, Price, all_offers, offers_for, put_offers
+from storage.orders import Order, orders_of, put_orders
+from storage.principal import Principal, Role
+
+
+def order(number: int, **fields: Any) -> Order:
+    row = {"order_id": f"A-{number}", "user_id": "alice", "status": "placed", "placed_at": 1767323045000 + number}
+    return Order.model_validate(row | fields)
+
+
+class TestOrders:
+    def test_they_are_read_back_whole_and_oldest_first(
+        self, database: Database, alice: Principal, backend: Principal
+    ) -> None:
+        tracking = {"carrier": "顺丰", "number": "SF1", "url": "https://x.example/SF1", "expected_at": "2026-01-05"}
+        items = [{"product_id": "p1", "variant_id": "blue", "quantity": 2, "price": 1299}, {"product_id": "p2"}]
+        new = [
+            order(2),
+            order(1, status="shipped", currency="CNY", items=items, tracking=tracking),
+            order(3, user_id="bob"),
+        ]
+        assert put_orders(database, backend, new) == 3
+        assert orders_of(database, alice, "alice") == [new[1], new[0]]
+
+    def test_a_later_report_replaces_the_earlier(
+        self, database: Database, alice: Principal, backend: Principal
+    ) -> None:
+        put_orders(database, backend, [order(1, items=[{"product_id": "p1"}, {"product_id": "p2"}])])
+        after = order(1, status="delivered", items=[{"product_id": "p1"}])
+        put_orders(database, backend, [order(1), after])
+        assert orders_of(database, alice, "alice") == [after]
+
+    def test_many_at_once_and_none(self, database: Database, alice: Principal, backend: Principal) -> None:
+        many = [order(number, items=[{"product_id": "p"}] * 2) for number in range(1200)]
+        assert put_orders(database, backend, many) == 1200
+        assert orders_of(database, alice, "alice") == many
+        assert put_orders(database, backend, []) == 0
+
+    def test_agents_and_supervisors_read_them(self, database: Database, backend: Principal) -> None:
+        put_orders(database, backend, [order(1)])
+        for role in (Role.AGENT, Role.SUPERVISOR):
+            assert len(orders_of(database, Principal("x", role, "sales"), "alice")) == 1
+
+    @pytest.mark.parametrize("change", [{"status": "lost"}, {"placed_at": None}, {"user_id": ""}, {"order_id": None}])
+    def test_required_fields(self, change: dict[str, Any]) -> None:
+        with pytest.raises(ValidationError):
+            order(1, **change)
+
+
+class TestOffers:
+    def test_the_newest_report_holds_in_whatever_order_they_come(self, database: Database, backend: Principal) -> None:
+        def offer(amount: int, at: int) -> Offer:
+            return Offer(product_id="p1", price=Price(amount=amount, currency="USD"), updated_at=at)
+
+        put_offers(database, backend, [offer(200, 1_800_000_000_000), offer(100, 1_700_000_000_000)])
+        put_offers(database, backend, [offer(150, 1_750_000_000_000)])
+        assert offers_for(database, ["p1"]) == [offer(200, 1_800_000_000_000)]
+        put_offers(database, backend, [offer(50, 1_900_000_000_000)])
+        assert offers_for(database, ["p1"]) == [offer(50, 1_900_000_000_000)]
+
+    def test_a_product_and_its_variants_are_apart(self, database: Database, backend: Principal) -> None:
+        whole = Offer(product_id="p1", availability="in_stock", stock=5, updated_at=1_700_000_000_000)
+        blue = Offer(
+            product_id="p1", variant_id="blue", stock=0, availability="out_of_stock", updated_at=1_700_000_000_001
+        )
+        other = Offer(product_id="p2", stock=1, updated_at=1_700_000_000_002)
+        put_offers(database, backend, [whole, blue, other])
+        assert sorted(offers_for(database, ["p1", "p1", "nope"]), key=lambda offer: offer.variant_id or "") == [
+            whole,
+            blue,
+        ]
+        assert all_offers(database) == [whole, blue, other]
+        assert all_offers(database, since=1_700_000_000_001) == [blue, other]
+        assert offers_for(database, []) == []
+
+    def test_many_are_looked_up_in_one_go(self, database: Database, backend: Principal) -> None:
+        put_offers(database, backend, [Offer(product_id=f"p{number}", stock=number) for number in range(1200)])
+        assert len(offers_for(database, [f"p{number}" for number in range(1100)])) == 1100
+
+    @pytest.mark.parametrize(
+        "change", [{"stock": -1}, {"price": {"amount": 9.99, "currency": "USD"}}, {"availability": "maybe"}]
+    )
+    def test_impossible_values(self, change: dict[str, Any]) -> None:
+        with pytest.raises(ValidationError):
+            Offer.model_validate({"product_id": "p1"} | change)
+
+
+class TestFeedback:
+    def test_a_later_thumb_replaces_the_earlier(self, database: Database, alice: Principal) -> None:
+        said = [Turn(message_id="q", role="user", content="?"), Turn(message_id="m", role="assistant", content="!")]
+        append(database, alice, start(database, alice), said)
+        put_feedback(database, alice, "m", "p1", "up")
+        put_feedback(database, alice, "m", None, "up")
+        put_feedback(database, alice, "m", "p1", "down")
+        assert sorted(feedback_of(database, alice, "alice"), key=str) == [("m", "p1", "down"), ("m", None, "up")]
+
+    def test_only_replies_can_be_rated(self, database: Database, alice: Principal) -> None:
+        append(database, alice, start(database, alice), [Turn(message_id="q", role="user", content="?")])
+        for strange in ("q", "nope", ""):
+            with pytest.raises(NotFound):
+                put_feedback(database, alice, strange, None, "up")
+
+
+class TestBeliefs:
+    def test_what_was_removed_stays_removed(self, database: Database, alice: Principal, mallory: Principal) -> None:
+        for _ in range(2):
+            hide_belief(database, alice, "alice", "brand", "Acme")
+        hide_belief(database, alice, "alice", "category", "鞋/跑步鞋")
+        assert hidden_beliefs(database, alice, "alice") == {("brand", "Acme"), ("category", "鞋/跑步鞋")}
+        assert hidden_beliefs(database, mallory, "mallory") == set()
