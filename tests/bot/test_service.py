@@ -20,11 +20,20 @@ SHOP = Principal(id="backend", role=Role.SERVICE)
 
 
 def looked_at(database: Database, user: Principal, *products: str) -> None:
+    consent = {"answer": True, "personalize": True, "train": False}
     events = [
-        parse_event({"event_id": f"{user.id}-{number}", "event": "view_item", "timestamp": now_ms() - 60_000 * number, "dwell_ms": 40_000,
-                     "items": [{"item_id": product}], "consent": {"answer": True, "personalize": True, "train": False}})
+        parse_event(
+            {
+                "event_id": f"{user.id}-{number}",
+                "event": "view_item",
+                "timestamp": now_ms() - 60_000 * number,
+                "dwell_ms": 40_000,
+                "items": [{"item_id": product}],
+                "consent": consent,
+            }
+        )
         for number, product in enumerate(products)
-    ]  # fmt: skip
+    ]
     record_events(database, user, events)
 
 
@@ -72,7 +81,7 @@ def test_search_as_the_api_answers(assistant: Assistant, shopper: Principal) -> 
     }
     for bad in ({"sort": "random"}, {"limit": 0}, {"limit": 101}):
         with pytest.raises(InvalidInput):
-            assistant.search("kettle", **bad)  # type: ignore[arg-type]
+            assistant.search("kettle", **bad)
 
 
 def test_a_product_by_id(assistant: Assistant) -> None:

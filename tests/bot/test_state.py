@@ -9,7 +9,7 @@ from storage.conversations import Turn
 
 
 def user(text: str, task: str = "search", language: str = "en") -> Turn:
-    return Turn(role="user", content=text, language=language, data={"task": task})  # type: ignore[arg-type]
+    return Turn(role="user", content=text, language=language, data={"task": task})
 
 
 def assistant(effects: Effects, said: list[str] | None = None) -> Turn:
@@ -61,7 +61,7 @@ def test_an_empty_slate_clears_what_it_means_but_no_slate_keeps_it() -> None:
 def test_agents_system_and_imported_turns_change_nothing() -> None:
     before = fold([user("x"), assistant(Effects(shown=(C,)))])
     for role in ("agent", "system", "assistant"):
-        assert step(before, Turn(role=role, content="hello")) == before  # type: ignore[arg-type]
+        assert step(before, Turn(role=role, content="hello")) == before
 
 
 def test_fields_of_a_newer_version_are_passed_over() -> None:
