@@ -40,6 +40,11 @@ def language_of(message: str, before: str = "", wanted: str | None = None) -> st
     return "zh" if han >= 2 * words or (han and not words) else "en"
 
 
+def spoken(wanted: str) -> str:
+    """The language code where there is such a language, else the default."""
+    return wanted if wanted in languages() else DEFAULT
+
+
 def foreign(message: str) -> bool:
     """Whether the turn is plainly in a language that has no file here: by its letters, or by three function words."""
     letters = len(_FOREIGN_LETTER.findall(message))

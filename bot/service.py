@@ -16,6 +16,7 @@ from typing import Any, Self
 from bot.basket import check_stock, held, orderable, view_of
 from bot.cards import Card, CartView, ProfileView, Reply
 from bot.exposure import Exposures
+from bot.language import spoken
 from bot.parts import Parts, load_parts
 from bot.policy import check_actions
 from bot.present import belief_of, card_of, slate_of
@@ -180,7 +181,7 @@ class Assistant:
         )
         query = understanding.query
         found = parts.shelf.find(query, constraints, order, max(limit, 30), profile)
-        voice = Voice.of(language or understanding.language, query)
+        voice = Voice.of(spoken(language or understanding.language), query)
         return {
             "products": [card.model_dump(mode="json") for card in slate_of(found, constraints, voice, limit)],
             "constraints": constraints.model_dump(mode="json"),
@@ -252,8 +253,8 @@ class Assistant:
 
     def profile(self, principal: Principal, user_id: str | None = None, language: str = "en") -> ProfileView:
         """What the shop believes about the shopper, in words of `language`."""
-        shopper = shopper_of(principal, user_id)
-        voice = Voice.of(language, shopper)
+        shopper = owner_of(principal, user_id)
+        voice = Voice.of(spoken(language), shopper)
         beliefs = tuple(belief_of(belief, voice) for belief in self._profile_of(principal, shopper).beliefs())
         return ProfileView(user_id=shopper, beliefs=beliefs)
 
@@ -261,7 +262,7 @@ class Assistant:
         self, principal: Principal, kind: str, value: str, user_id: str | None = None, language: str = "en"
     ) -> ProfileView:
         """Hides one belief for good and returns what is left."""
-        shopper = shopper_of(principal, user_id)
+        shopper = owner_of(principal, user_id)
         hide_belief(self.database, principal, shopper, kind, value)
         self.forget_cached_profile(shopper)
         return self.profile(principal, user_id, language)
@@ -272,7 +273,7 @@ class Assistant:
 
     def starters(self, language: str = "en") -> list[str]:
         """Starter questions for the window, made from what this catalog sells."""
-        return starters_of(self.parts, self.settings.currency, language)
+        return starters_of(self.parts, self.settings.currency, spoken(language))
 
     def _view(self, cart: Cart) -> CartView:
         return view_of(cart, self.parts.shelf, self.settings.currency, self.checkout_url)
@@ -314,6 +315,18 @@ def shopper_of(principal: Principal, user_id: str | None) -> str:
         raise Forbidden(
             "user_id is accepted from the shop's backend only.", "Leave it out: the token says who you are."
         )
+    return user_id
+
+
+def owner_of(principal: Principal, user_id: str | None) -> str:
+    """Whose profile an address names: the principal's own, or anyone's for the shop's backend.
+
+    Raises:
+        NotFound: it is another's, which must look like one that does not exist.
+    """
+    if user_id is None:
+        return principal.id
+    principal.require_owner(user_id)
     return user_id
 
 

@@ -114,8 +114,11 @@ def test_a_belief_is_told_and_gone_once_removed(assistant: Assistant, database: 
     assert any("今天" in belief.text for belief in chinese.beliefs)
     left = assistant.remove_belief(shopper, "brand", "Arbor")
     assert all((belief.kind, belief.value) != ("brand", "Arbor") for belief in left.beliefs)
-    with pytest.raises(Forbidden):
+    assert assistant.profile(shopper, shopper.id, "xx").user_id == shopper.id
+    with pytest.raises(NotFound):
         assistant.profile(shopper, "another")
+    with pytest.raises(NotFound):
+        assistant.remove_belief(shopper, "brand", "Arbor", "another")
 
 
 def test_what_was_shown_is_written_with_its_positions(talk: Conversation, database: Database) -> None:
