@@ -172,7 +172,10 @@ class _Run:
             rejects.write(file)
         rejects.check(total, max_rejected)
         if not len(self.writer):
-            raise InvalidInput(f"{catalog} holds no usable product.", "Give a catalog with at least id and title.")
+            raise InvalidInput(
+                f"{catalog} holds no usable product.",
+                "It needs id and title; [catalog.columns] in shop.toml maps columns of other names.",
+            )
         return {
             "rejected": rejects.count,
             "rejected_file": str(file) if file else None,
