@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: run setup setup-dev test check format bench demo-model clean
+.PHONY: run setup setup-dev test check format openapi bench demo-model clean
 
 run: setup  ## Serve the demo shop on http://127.0.0.1:7860
 	$(PY) launch.py serve --demo
@@ -38,6 +38,9 @@ check: setup-dev  ## Format, lint, types, direction of imports
 	$(PY) -m ruff check .
 	$(PY) -m mypy .
 	$(PY) -m pytest -q tests/test_imports.py
+
+openapi: setup-dev  ## Write docs/openapi.json anew
+	WRITE_OPENAPI=1 $(PY) -m pytest -q tests/bot/test_api.py -k openapi
 
 format: setup-dev  ## Format and mend what lint can mend
 	$(PY) -m ruff format .

@@ -49,6 +49,16 @@ def for_user(principal: Principal, user_id: str | None) -> str | None:
     return user_id
 
 
+def owned(principal: Principal, user_id: str) -> str | None:
+    """The `user_id` of an address, as the assistant takes it: None for the caller's own.
+
+    Raises:
+        NotFound: it is another's.
+    """
+    principal.require_owner(user_id)
+    return None if principal.role is Role.CUSTOMER else user_id
+
+
 Caller = Annotated[Principal, Depends(principal_of)]
 
 
@@ -138,12 +148,12 @@ def routes(assistant: Assistant, settings: ShopSettings) -> APIRouter:
     @api.get("/users/{user_id}/profile", response_model=ProfileView)
     def profile(user_id: str, caller: Caller, language: str = "en") -> Any:
         """What the shop believes about a shopper."""
-        return assistant.profile(caller, user_id, language)
+        return assistant.profile(caller, owned(caller, user_id), language)
 
     @api.delete("/users/{user_id}/profile/{kind}/{value:path}", response_model=ProfileView)
     def remove_belief(user_id: str, kind: str, value: str, caller: Caller) -> Any:
         """Removes one belief for good."""
-        return assistant.remove_belief(caller, kind, value, user_id)
+        return assistant.remove_belief(caller, kind, value, owned(caller, user_id))
 
     return api
 

@@ -1,0 +1,271 @@
+"""The HTTP contract, over a real assistant, index and database."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from bot.api.app import create_app
+from bot.api.identity import SESSION_COOKIE, VISITOR_COOKIE
+from bot.parts import parts_of
+from bot.service import Assistant
+from bot.windows import render
+from index.encoders import Encoder
+from index.snapshot import Snapshot
+from storage.database import Database
+from storage.identity import Identity
+from storage.keys import create_key
+from storage.principal import Principal, Role
+from storage.settings import EmbedSettings, ShopSettings
+from tests.bot.catalog import PRODUCTS
+from tests.bot.conftest import ToldIntents
+
+OPENAPI = Path(__file__).parent.parent.parent / "docs" / "openapi.json"
+PARTNER = "https://partner.example"
+REPLY = {"conversation_id", "message_id", "text", "language", "intent", "action", "products", "citations", "cart"}
+
+
+@pytest.fixture(scope="module")
+def served(
+    tmp_path_factory: pytest.TempPathFactory, bot_snapshot: Snapshot, encoders_by_space: Mapping[str, Encoder]
+) -> Iterator[tuple[TestClient, Identity, Assistant]]:
+    """One application for all tests: mounting the window takes seconds. Tests keep apart by being different people."""
+    shop = tmp_path_factory.mktemp("served")
+    database = Database.open(f"sqlite:///{shop / 'aisle.db'}")
+    settings = ShopSettings(embed=EmbedSettings(origins=(PARTNER,)))
+    parts = parts_of(bot_snapshot, encoders_by_space, ToldIntents(), settings, database)
+    assistant = Assistant(parts, settings, database)
+    identity = Identity.open(shop, settings.identity, database)
+    with TestClient(create_app(assistant, identity, shop, settings)) as client:
+        yield client, identity, assistant
+    assistant.close()
+    database.close()
+
+
+@pytest.fixture
+def client(served: tuple[TestClient, Identity, Assistant]) -> TestClient:
+    served[0].cookies.clear()
+    return served[0]
+
+
+@pytest.fixture
+def identity(served: tuple[TestClient, Identity, Assistant]) -> Identity:
+    return served[1]
+
+
+def bearer(identity: Identity, user: str, role: Role = Role.CUSTOMER) -> dict[str, str]:
+    return {"Authorization": f"Bearer {identity.token(Principal(user, role))}"}
+
+
+def chat(client: TestClient, message: str = "show me kettles", **fields: object) -> dict[str, object]:
+    answer = client.post("/api/chat", json={"message": message, **fields})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, object] = answer.json()
+    return found
+
+
+def test_a_visitor_is_known_by_a_signed_cookie(client: TestClient) -> None:
+    first = client.get("/api/cart")
+    assert "HttpOnly" in first.headers["set-cookie"]
+    product = PRODUCTS[0]["id"]
+    added = client.post("/api/cart/lines", json={"product_id": product})
+    assert added.status_code == 200, added.text
+    assert "set-cookie" not in added.headers
+    assert [line["product_id"] for line in client.get("/api/cart").json()["lines"]] == [product]
+    forged = client.cookies[VISITOR_COOKIE][:-2] + "00"
+    client.cookies.clear()
+    assert client.get("/api/cart", headers={"Cookie": f"{VISITOR_COOKIE}={forged}"}).json()["lines"] == []
+
+
+def test_a_turn_has_all_fields_of_the_contract(client: TestClient) -> None:
+    reply = chat(client)
+    assert set(reply) == REPLY
+    assert reply["products"], "a kettle is in the catalog"
+    again = chat(client, "the second one", conversation_id=reply["conversation_id"])
+    assert again["conversation_id"] == reply["conversation_id"]
+
+
+def test_a_streamed_turn_sends_its_events_in_order(client: TestClient) -> None:
+    with client.stream("POST", "/api/chat", json={"message": "show me kettles", "stream": True}) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = [line for line in answer.iter_lines() if line]
+    names = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+    payloads = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    order = ["meta", "products", "text", "citations", "cart", "done"]
+    assert list(dict.fromkeys(names)) == [name for name in order if name in names]
+    assert {"meta", "products", "text", "done"} <= set(names)
+    deltas = "".join(payload["delta"] for name, payload in zip(names, payloads, strict=True) if name == "text")
+    assert deltas == payloads[-1]["text"]
+
+
+def test_anothers_conversation_looks_like_none(client: TestClient, identity: Identity) -> None:
+    theirs = chat(client)["conversation_id"]
+    client.cookies.clear()
+    answer = client.post("/api/chat", json={"message": "hi", "conversation_id": theirs})
+    missing = client.post("/api/chat", json={"message": "hi", "conversation_id": "nowhere"})
+    assert answer.status_code == missing.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(answer.json()) == {"type", "title", "status", "detail", "hint"}
+    profile = client.get("/api/users/maya/profile", headers=bearer(identity, "leo"))
+    assert profile.status_code == 404
+
+
+@pytest.mark.parametrize("credential", ["Bearer nonsense", "Bearer ", "Basic dTpw", "Bearer aisle_nokey"])
+def test_a_credential_that_does_not_hold_is_refused(client: TestClient, credential: str) -> None:
+    answer = client.get("/api/cart", headers={"Authorization": credential})
+    assert answer.status_code == 401
+    assert answer.json()["hint"]
+
+
+def test_only_the_service_may_name_a_user(client: TestClient, identity: Identity) -> None:
+    body = {"message": "hello", "user_id": "maya"}
+    assert client.post("/api/chat", json=body, headers=bearer(identity, "leo")).status_code == 403
+    reply = client.post("/api/chat", json=body, headers=bearer(identity, "backend", Role.SERVICE))
+    assert reply.status_code == 200
+    conversation = reply.json()["conversation_id"]
+    mine = {"message": "hello again", "conversation_id": conversation}
+    assert client.post("/api/chat", json=mine, headers=bearer(identity, "maya")).status_code == 200
+    assert client.post("/api/chat", json=mine, headers=bearer(identity, "leo")).status_code == 404
+
+
+def test_search_keeps_its_conditions(client: TestClient) -> None:
+    answer = client.post("/api/search", json={"text": "kettle under $40", "limit": 5}).json()
+    assert answer["constraints"]["price"]["max"] == 4000
+    assert all(card["price"]["amount"] <= 4000 for card in answer["products"])
+    wrong = client.post("/api/search", json={"text": "kettle", "limit": 101})
+    assert wrong.status_code == 422
+    assert "limit" in wrong.json()["detail"]
+    assert client.post("/api/search", json={"txt": "kettle"}).status_code == 422
+
+
+def test_events_are_accepted_once_and_broken_ones_named(client: TestClient) -> None:
+    view = {"event_id": "e1", "event": "view_item", "timestamp": "2026-11-01T10:00:00Z", "items": [{"item_id": "p"}]}
+    batch = {"events": [view, {"event": "view_item"}, "nonsense", {**view, "event_id": "e2", "user_id": "other"}]}
+    answer = client.post("/api/events", json=batch)
+    assert answer.status_code == 202
+    assert answer.json()["accepted"] == 1
+    assert [row["index"] for row in answer.json()["rejected"]] == [1, 2, 3]
+    assert client.post("/api/events", json={"events": [view]}).json() == {
+        "accepted": 0,
+        "duplicates": 1,
+        "rejected": [],
+    }
+    assert client.post("/api/events", json={"events": [view] * 1001}).status_code == 422
+
+
+def test_the_cart_changes_truly(client: TestClient) -> None:
+    product = PRODUCTS[0]["id"]
+    once = {"product_id": product, "quantity": 2, "request_id": "r1"}
+    client.post("/api/cart/lines", json=once)
+    cart = client.post("/api/cart/lines", json=once).json()
+    (line,) = cart["lines"]
+    assert line["quantity"] == 2
+    assert cart["subtotal"]["amount"] == 2 * line["price"]["amount"]
+    changed = client.patch("/api/cart/lines", json={"line_id": line["line_id"], "quantity": 1}).json()
+    assert changed["lines"][0]["quantity"] == 1
+    assert changed["version"] > cart["version"]
+    empty = client.request("DELETE", "/api/cart/lines", json={"line_id": line["line_id"]}).json()
+    assert empty["lines"] == []
+    unknown = client.post("/api/cart/lines", json={"product_id": "no-such-product"})
+    assert unknown.status_code == 404
+
+
+def test_newer_prices_come_from_the_service_only(client: TestClient, identity: Identity) -> None:
+    product = PRODUCTS[1]["id"]
+    offer = {"offers": [{"product_id": product, "price": {"amount": 123, "currency": "USD"}}]}
+    assert client.post("/api/products", json=offer).status_code == 403
+    service = bearer(identity, "backend", Role.SERVICE)
+    assert client.post("/api/products", json=offer, headers=service).status_code == 204
+    assert client.get(f"/api/products/{product}").json()["price"] == {"amount": 123, "currency": "USD"}
+    assert client.get("/api/products/no-such-product").status_code == 404
+
+
+def test_thumbs_need_a_message_of_ones_own(client: TestClient) -> None:
+    reply = chat(client)
+    thumb = {"message_id": reply["message_id"], "value": "up"}
+    assert client.post("/api/feedback", json=thumb).status_code == 204
+    client.cookies.clear()
+    assert client.post("/api/feedback", json=thumb).status_code == 404
+
+
+def test_a_belief_can_be_removed(client: TestClient, identity: Identity) -> None:
+    maya = bearer(identity, "maya")
+    product = next(each for each in PRODUCTS if each.get("categories") and each.get("brand"))
+    views = [
+        {
+            "event_id": f"v{number}",
+            "event": "view_item",
+            "timestamp": f"2026-11-2{number}T10:00:00Z",
+            "items": [{"item_id": product["id"]}],
+            "dwell_ms": 40_000,
+        }
+        for number in range(4)
+    ]
+    assert client.post("/api/events", json={"events": views}, headers=maya).json()["accepted"] == 4
+    beliefs = client.get("/api/users/maya/profile", headers=maya).json()["beliefs"]
+    assert beliefs
+    first = beliefs[0]
+    left = client.delete(f"/api/users/maya/profile/{first['kind']}/{first['value']}", headers=maya).json()["beliefs"]
+    assert (first["kind"], first["value"]) not in {(each["kind"], each["value"]) for each in left}
+    assert len(left) < len(beliefs)
+
+
+def test_another_site_cannot_act_by_cookie(client: TestClient) -> None:
+    product = {"product_id": PRODUCTS[0]["id"]}
+    client.get("/api/cart")
+    refused = client.post("/api/cart/lines", json=product, headers={"Origin": "https://evil.example"})
+    assert refused.status_code == 403
+    assert client.get("/api/cart").json()["lines"] == []
+    assert client.post("/api/cart/lines", json=product, headers={"Origin": PARTNER}).status_code == 200
+    preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    assert "access-control-allow-origin" not in client.options("/api/chat", headers=preflight).headers
+
+
+def test_a_key_and_a_one_time_link_sign_in(client: TestClient, served: tuple[TestClient, Identity, Assistant]) -> None:
+    admin = Principal("operator", Role.ADMIN)
+    made = create_key(served[2].database, admin, Role.CUSTOMER, "maya")
+    assert client.get("/api/users/maya/profile").status_code == 404
+    answer = client.get(f"/login?token={made.link_token}", follow_redirects=False)
+    assert answer.status_code == 303
+    assert client.cookies[SESSION_COOKIE]
+    assert client.get("/api/users/maya/profile").status_code == 200
+    client.cookies.clear()
+    assert client.get(f"/login?token={made.link_token}", follow_redirects=False).status_code == 401
+    assert client.post("/login", data={"key": made.key}, follow_redirects=False).status_code == 303
+    assert client.post("/logout", follow_redirects=False).status_code == 303
+    assert client.get("/api/users/maya/profile").status_code == 404
+
+
+@pytest.mark.parametrize("text", ["", "🙂🙂🙂", "<script>alert(1)</script>", "'; DROP TABLE turns; --", "x" * 50_000])
+def test_odd_messages_get_an_answer(client: TestClient, text: str) -> None:
+    reply = chat(client, text)
+    assert reply["text"]
+
+
+def test_health_is_open_and_the_window_is_served(client: TestClient) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/readyz").json() == {"status": "ready"}
+    page = client.get("/")
+    assert page.status_code == 200
+    assert "gradio" in page.text
+
+
+def test_the_window_escapes_what_it_is_told() -> None:
+    hostile = '<img src=x onerror="alert(1)">'
+    assert "<img" not in render.user_turn(hostile, "en")
+    assert "<img" not in render.assistant_turn(hostile, (), (), "en", "m")
+    assert render.safe_url("javascript:alert(1)") == ""
+    assert render.safe_url("//evil.example/x") == ""
+    assert render.safe_url("/products/1") == "/products/1"
+
+
+def test_the_committed_openapi_file_is_the_one_that_is_served(client: TestClient) -> None:
+    served = client.get("/openapi.json").json()
+    if os.environ.get("WRITE_OPENAPI"):
+        OPENAPI.write_text(json.dumps(served, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert json.loads(OPENAPI.read_text(encoding="utf-8")) == served, "write it anew: make openapi"
