@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, func, insert, select, update
 
 from storage.database import Database, in_chunks, lock_row
 from storage.errors import Conflict, NotFound
@@ -39,6 +39,19 @@ class Conversation:
     team: str | None
     created_at: int
     updated_at: int
+
+
+_FIELDS = tuple(Turn.model_fields)
+_ID: BindParameter[str] = bindparam("id")
+# Built once: every turn of every conversation runs these, and building a statement costs as much as running it.
+_HEAD = select(conversations).where(conversations.c.conversation_id == _ID)
+_TURNS = select(*(turns.c[name] for name in _FIELDS)).where(turns.c.conversation_id == _ID).order_by(turns.c.number)
+_KNOWN = select(turns.c.message_id, turns.c.conversation_id).where(
+    turns.c.message_id.in_(bindparam("ids", expanding=True))
+)
+_LAST = select(func.coalesce(func.max(turns.c.number), 0)).where(turns.c.conversation_id == _ID)
+_ADD = insert(turns)
+_TOUCH = update(conversations).where(conversations.c.conversation_id == _ID).values(updated_at=bindparam("updated_at"))
 
 
 def start(db: Database, principal: Principal, user_id: str | None = None) -> str:
@@ -73,14 +86,11 @@ def append(db: Database, principal: Principal, conversation_id: str, new: Sequen
         _readable(connection, principal, conversation_id, lock=True)
         known: set[str] = set()
         for some in in_chunks([turn.message_id for turn in new]):
-            statement = select(turns.c.message_id, turns.c.conversation_id).where(turns.c.message_id.in_(some))
-            for message_id, owner in connection.execute(statement):
+            for message_id, owner in connection.execute(_KNOWN, {"ids": some}):
                 if owner != conversation_id:
                     raise Conflict(f"The message id {message_id!r} is taken.", "Let Aisle choose it.")
                 known.add(message_id)
-        number = connection.execute(
-            select(func.coalesce(func.max(turns.c.number), 0)).where(turns.c.conversation_id == conversation_id)
-        ).scalar_one()
+        number = connection.execute(_LAST, {"id": conversation_id}).scalar_one()
         rows = []
         for turn in new:
             if turn.message_id not in known:
@@ -89,9 +99,8 @@ def append(db: Database, principal: Principal, conversation_id: str, new: Sequen
                 fields = turn.model_dump() | {"data": storable(turn.data)}
                 rows.append({"conversation_id": conversation_id, "number": number, **fields})
         if rows:
-            connection.execute(insert(turns), rows)
-        own = conversations.c.conversation_id == conversation_id
-        connection.execute(update(conversations).where(own).values(updated_at=now_ms()))
+            connection.execute(_ADD, rows)
+        connection.execute(_TOUCH, {"id": conversation_id, "updated_at": now_ms()})
 
 
 def turns_of(db: Database, principal: Principal, conversation_id: str) -> list[Turn]:
@@ -100,11 +109,10 @@ def turns_of(db: Database, principal: Principal, conversation_id: str) -> list[T
     Raises:
         NotFound: there is no such conversation for this principal.
     """
-    statement = select(turns).where(turns.c.conversation_id == conversation_id).order_by(turns.c.number)
     with db.read() as connection:
         _readable(connection, principal, conversation_id)
-        found = connection.execute(statement).mappings().all()
-    return [Turn.model_construct(**{name: row[name] for name in Turn.model_fields}) for row in found]
+        found = connection.execute(_TURNS, {"id": conversation_id}).all()
+    return [Turn.model_construct(**dict(zip(_FIELDS, row, strict=True))) for row in found]
 
 
 def conversation(db: Database, principal: Principal, conversation_id: str) -> Conversation:
@@ -146,8 +154,8 @@ def hand_to_team(db: Database, principal: Principal, conversation_id: str, team:
 
 def _readable(connection: Connection, principal: Principal, conversation_id: str, lock: bool = False) -> Row[Any]:
     """The conversation's row, where the principal may see it."""
-    statement = select(conversations).where(conversations.c.conversation_id == conversation_id)
-    row = connection.execute(lock_row(connection, statement) if lock else statement).one_or_none()
+    statement = lock_row(connection, _HEAD) if lock else _HEAD
+    row = connection.execute(statement, {"id": conversation_id}).one_or_none()
     own_team = principal.role is Role.AGENT and row is not None and row.team is not None and row.team == principal.team
     if row is None or not (own_team or principal.owns(row.user_id, Role.SUPERVISOR)):
         # One text for both, so that a foreign id cannot be told from one that does not exist.

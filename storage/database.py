@@ -69,9 +69,11 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads; on SQLite it never waits for a writer."""
-        with self._trouble(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        """A transaction that only reads, all of it as of one moment; it never waits for a writer."""
+        with self._trouble(), self.engine.connect() as bare:
+            connection = bare if self.is_sqlite else bare.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self, durable: bool = False) -> Iterator[Connection]:
@@ -190,10 +192,12 @@ def _begin_sqlite(connection: Connection) -> None:
     if mode is None:
         connection.exec_driver_sql("BEGIN")
         return
-    # Neither of the two can be changed inside a transaction. Rebuilding a table drops the old one, which with foreign
-    # keys on would delete what points to it.
-    connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if mode == 'write' else 'FULL'}")
-    connection.exec_driver_sql(f"PRAGMA foreign_keys={'OFF' if mode == 'migrate' else 'ON'}")
+    if connection.info.get("transaction_mode") != mode:
+        # Neither of the two can be changed inside a transaction. Rebuilding a table drops the old one, which with
+        # foreign keys on would delete what points to it.
+        connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if mode == 'write' else 'FULL'}")
+        connection.exec_driver_sql(f"PRAGMA foreign_keys={'OFF' if mode == 'migrate' else 'ON'}")
+        connection.info["transaction_mode"] = mode
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

@@ -50,8 +50,3 @@ class Principal:
 def local_operator() -> Principal:
     """The person at the machine's own command line: whoever can read the shop's folder acts for the shop."""
     return Principal(id="operator", role=Role.SERVICE)
-
-
-def local_admin() -> Principal:
-    """The same person where they manage API keys, which no key of the shop's backend may."""
-    return Principal(id="operator", role=Role.ADMIN)

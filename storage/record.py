@@ -99,12 +99,6 @@ def to_ms(value: object) -> int:
     return instant
 
 
-def iso(instant: int) -> str:
-    """Milliseconds since 1970 as ISO 8601 text: `iso(1767323045000) == "2026-01-02T03:04:05.000Z"`."""
-    moment = datetime.fromtimestamp(instant // 1000, UTC).replace(microsecond=instant % 1000 * 1000)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 Instant = Annotated[int, BeforeValidator(to_ms)]
 
 

@@ -155,22 +155,19 @@ class TestTransactions:
             assert connection.execute(select(consents)).all() == []
 
     def test_a_reader_sees_one_moment(self, database: Database) -> None:
-        """SQLite's readers see the moment of their first look; a writer does not disturb them."""
         set_consent(database, ALICE, "alice", Consent())
-        if not database.is_sqlite:
-            return
         with database.read() as connection:
             first = connection.execute(select(consents)).all()
             set_consent(database, ALICE, "alice", Consent(train=True))
             assert connection.execute(select(consents)).all() == first
 
-    def test_values_that_cannot_be_kept_are_the_callers_error(self, database: Database) -> None:
-        if database.is_sqlite:
-            return
+    def test_values_that_postgresql_refuses_are_the_callers_error(self, postgres_url: str) -> None:
+        database = Database.open(postgres_url)
         for strange in ("a\x00b", "x" * 201):
             with pytest.raises(InvalidInput) as found:
                 set_consent(database, BACKEND, strange, Consent())
             assert found.value.status == 422
+        database.close()
 
     def test_a_lone_surrogate_is_the_callers_error(self, database: Database) -> None:
         with pytest.raises(InvalidInput):

@@ -14,7 +14,7 @@ from storage.database import Database
 from storage.errors import Damaged, InvalidInput, NotFound, Unauthenticated
 from storage.identity import Identity
 from storage.keys import create_key, key_of, list_keys, redeem_link, revoke_key
-from storage.principal import Principal, Role, local_admin, local_operator
+from storage.principal import Principal, Role
 from storage.secret import derive, load_secret
 from storage.settings import IdentitySettings
 from storage.tables import api_keys, sign_in_links
@@ -186,12 +186,6 @@ class TestKeys:
     ) -> None:
         with pytest.raises(InvalidInput):
             create_key(database, admin, role, name, team)
-
-    def test_the_person_at_the_command_line_manages_keys_but_the_shops_backend_does_not(
-        self, database: Database
-    ) -> None:
-        assert create_key(database, local_admin(), Role.SERVICE, "shop").record.role is Role.SERVICE
-        assert local_operator().role is Role.SERVICE
 
 
 class TestLinks:

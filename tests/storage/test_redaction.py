@@ -57,9 +57,9 @@ AROUND = [
 ]
 
 
-@pytest.mark.parametrize("text", STAY)
-def test_what_a_shop_talks_about_stays(text: str) -> None:
-    for around in AROUND:
+@pytest.mark.parametrize("around", AROUND)
+def test_what_a_shop_talks_about_stays(around: str) -> None:
+    for text in STAY:
         whole = around.replace("{}", text)
         assert redact(whole) == whole
 
@@ -97,7 +97,8 @@ def test_sentences(text: str, expected: str) -> None:
     assert redact(text) == expected
 
 
-DIGITS = st.text(string.digits, min_size=1, max_size=1)
+# No deadline: how long one takes on a busy machine says nothing.
+FEW = hypothesis_settings(max_examples=40, deadline=None)
 
 
 def with_check_digit(digits: str) -> str:
@@ -110,12 +111,14 @@ def as_iban(country: str, account: str) -> str:
 
 
 class TestAnything:
+    @FEW
     @given(st.from_regex(r"[2-6][0-9]{14}", fullmatch=True), st.sampled_from(["", " ", "-"]))
     def test_cards(self, body: str, separator: str) -> None:
         card = with_check_digit(body)
         grouped = separator.join(card[start : start + 4] for start in range(0, 16, 4))
         assert redact(f"pay with {grouped} please") == "pay with REDACTED_CARD please"
 
+    @FEW
     @given(
         st.sampled_from(["DE", "NL", "GB", "FR", "ES"]), st.from_regex(r"[A-Z0-9]{18}", fullmatch=True), st.booleans()
     )
@@ -125,21 +128,25 @@ class TestAnything:
         shown = " ".join(iban[start : start + 4] for start in range(0, len(iban), 4)) if spaced else iban
         assert redact(f"账号 {shown}。") == "账号 REDACTED_IBAN。"
 
+    @FEW
     @given(st.ip_addresses())
     def test_addresses(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
         if any(map(str.isdigit, str(address))):
             assert redact(f"from {address} today") == "from REDACTED_IP today"
 
+    @FEW
     @given(
         st.from_regex(r"[a-z0-9]([a-z0-9._+-]{0,20}[a-z0-9])?@([a-z][a-z0-9]{0,10}\.){1,3}[a-z]{2,6}", fullmatch=True)
     )
     def test_mail(self, address: str) -> None:
         assert redact(f"write to {address} please") == "write to REDACTED_EMAIL please"
 
+    @FEW
     @given(st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True), st.sampled_from(["", "+86", "+86 ", "0086 "]))
     def test_chinese_mobiles(self, number: str, prefix: str) -> None:
         assert redact(f"电话{prefix}{number}谢谢") == "电话REDACTED_PHONE谢谢"
 
+    @FEW
     @given(
         st.dates(date(1970, 1, 1), date(2099, 12, 31)),
         st.integers(0, 99_999_999),
@@ -150,11 +157,12 @@ class TestAnything:
         text = f"{day} {day:%d.%m.%Y} {day:%m/%d/%Y} ${cents / 100:,.2f} ¥{cents} A-{cents % 100_000} GTIN {gtin}"
         assert redact(text) == text
 
+    @FEW
     @given(st.text(st.characters(exclude_categories=["Nd", "Cs"], exclude_characters="@＠[(:")))
     def test_text_without_digits_and_at_signs_stays(self, text: str) -> None:
         assert redact(text) == text
 
-    @hypothesis_settings(deadline=None)
+    @FEW
     @given(st.text(st.sampled_from("0123456789 .-:+()@abDE电话,/"), max_size=80))
     def test_twice_is_once_and_no_text_fails(self, text: str) -> None:
         once = redact(text)
