@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.cards import BeliefView, Card, CardReason
@@ -13,6 +14,9 @@ from retrieval.profile import Belief
 from retrieval.ranking import Reason
 
 SHOWN_ATTRIBUTES = 4
+_NUMBERING = re.compile(
+    r".*\b(?:sku|asin|upc|ean|gtin|mpn|isbn|barcode|qr ?code|id|url|image|thumbnail|stock|rating|price|quantity)\b.*"
+)
 
 
 def card_of(
@@ -62,12 +66,19 @@ def slate_of(found: Found, filters: Filters, voice: Voice, limit: int, asked: It
     return cards
 
 
+def is_numbering(name: str) -> bool:
+    """Whether an attribute numbers a product or repeats a field of its record, and so tells a customer nothing."""
+    return bool(_NUMBERING.fullmatch(name.casefold().replace("_", " ")))
+
+
 def telling(products: Sequence[Product]) -> list[str]:
     """Names of attributes that at least half of the products fill and in which they differ, the best filled first."""
     filled: dict[str, set[tuple[str, ...]]] = {}
     counts: dict[str, int] = {}
     for product in products:
         for name, values in product.attributes.items():
+            if is_numbering(name):
+                continue
             filled.setdefault(name, set()).add(values)
             counts[name] = counts.get(name, 0) + 1
     apart = [

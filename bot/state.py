@@ -64,6 +64,11 @@ class Topic(Stored):
     narrowed: bool = False
     """True once a narrowing question was asked: at most one a topic."""
 
+    @property
+    def empty(self) -> bool:
+        """True where nothing is looked for: what was asked is not sold, or nothing was said yet."""
+        return not self.query and self.filters.empty and self.bound is None
+
 
 class Pending(Stored):
     """What the assistant asked or offered last, to be resolved by the next turn.
@@ -88,6 +93,7 @@ class Effects(Stored):
     """
 
     topic: Topic | None = None
+    """An empty one ends the running topic."""
     shown: tuple[Item, ...] | None = None
     focus: tuple[Item, ...] | None = None
     pending: Pending | None = None
@@ -147,7 +153,7 @@ def _applied(state: DialogueState, effects: Effects, data: Mapping[str, Any]) ->
     shown = state.shown if effects.shown is None else effects.shown
     return replace(
         state,
-        topic=effects.topic or state.topic,
+        topic=state.topic if effects.topic is None else None if effects.topic.empty else effects.topic,
         shown=shown,
         slates=(*state.slates, shown) if effects.shown else state.slates,
         focus=state.focus if effects.focus is None else effects.focus,

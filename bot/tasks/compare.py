@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bot.present import card_of
+from bot.present import card_of, is_numbering
 from bot.references import pair
 from bot.reply.voice import Voice
 from bot.shelf import availability_of, price_of
@@ -54,7 +54,7 @@ def attributes_of(products: Sequence[Product]) -> list[str]:
 
     At least two fill them.
     """
-    names = list(dict.fromkeys(name for product in products for name in product.attributes))
+    names = list(dict.fromkeys(name for product in products for name in product.attributes if not is_numbering(name)))
     filled = [name for name in names if sum(name in product.attributes for product in products) > 1]
     differ = [name for name in filled if len({product.attributes.get(name) for product in products}) > 1]
     return (differ + [name for name in filled if name not in differ])[:ROWS]

@@ -6,12 +6,13 @@ A condition is never dropped silently: where nothing meets all of them, the repl
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.present import card_of, slate_of
-from bot.references import resolve
+from bot.present import card_of, is_numbering, slate_of
+from bot.references import resolve, words_of
 from bot.shelf import Found, price_of
 from bot.state import Item, Pending, Topic
 from bot.turn import SLATE, Answer, Turn
@@ -25,19 +26,22 @@ MANY = 12
 PAGES = 5
 MOST = 100
 SHORTEST_CODE = 5
+CHECKED_WORDS = 2
+_COMPARATIVE = re.compile(r"[a-z]+er|more|less|better|best|[a-z]+est|good|nice|cool|similar|other|different|else")
 
 
 def new(turn: Turn, answer: Answer) -> None:
     """A new topic: what was asked before no longer holds."""
     understanding = turn.understanding
     topic = Topic(
-        query=understanding.query or turn.topic.query,
-        filters=merge(Filters(), understanding),
+        query=understanding.query,
+        # "Not black" came before the product was named: it holds for what is named now.
+        filters=merge(Filters() if turn.topic.query else turn.topic.filters, understanding),
         sort=understanding.sort or "relevance",
     )
     if understanding.foreign_budget is not None:
         return ask_budget(turn, answer, topic)
-    if not topic.query and topic.filters.empty:
+    if not topic.query and not _names_products(topic.filters):
         answer.topic = topic
         return answer.ask(turn.voice.say("search.topic"), Pending(kind="what"))
     return present(turn, answer, topic)
@@ -61,6 +65,11 @@ def refine(turn: Turn, answer: Answer) -> None:
     if understanding.relative is not None:
         return _relative(turn, answer, topic, understanding)
     return present(turn, answer, topic)
+
+
+def _names_products(filters: Filters) -> bool:
+    """Whether conditions alone say what is looked for: a brand, a category or a property, not a budget or a "not"."""
+    return bool(filters.brand or filters.categories or filters.attributes)
 
 
 def relaxed(turn: Turn, answer: Answer) -> None:
@@ -145,14 +154,24 @@ def off_list(turn: Turn, answer: Answer) -> None:
 
 def present(turn: Turn, answer: Answer, topic: Topic) -> None:
     """Searches the topic and shows what fits, or says what stands in the way."""
-    found = _exact(topic, _find(turn, topic))
-    if not found.hits and topic.detail:
+    detail, unsaid = topic.detail, False
+    found = _exact(topic, _find(turn, topic, MOST if detail else PAGES * SLATE))
+    if detail and _checkable(detail):
+        saying = tuple(each for each in found.hits if _says(found.products[each.hit.product_id], detail))
+        unsaid = not saying
+        found = replace(found, hits=saying, total=len(saying)) if saying else found
+    if not found.hits and detail:
         topic = topic.model_copy(update={"detail": ""})
         found = _find(turn, topic)
     if not found.hits:
         return nothing_fits(turn, answer, topic)
     show(turn, answer, topic, found)
-    _introduce(turn, answer, topic, found)
+    if unsaid:
+        answer.ledger.text(detail)
+        answer.say(turn.voice.say("search.unsaid", words=detail))
+        answer.topic = topic.model_copy(update={"detail": ""})
+    else:
+        _introduce(turn, answer, topic, found)
     tell_unknown(turn, answer, topic, found)
     if not topic.narrowed and found.total > MANY and topic.sort == "relevance":
         _narrow(turn, answer, topic, found)
@@ -162,6 +181,21 @@ def present(turn: Turn, answer: Answer, topic: Topic) -> None:
 def _find(turn: Turn, topic: Topic, limit: int = PAGES * SLATE) -> Found:
     filters = topic.filters if topic.bound is None else topic.filters.model_copy(update={"price": topic.bound})
     return turn.find(f"{topic.query} {topic.detail}".strip(), filters, topic.sort, limit, topic.filters)
+
+
+def _checkable(detail: str) -> bool:
+    """Whether what a turn added is a word or two that a page either says or not; "bigger" and whole sentences are not."""
+    words = words_of(detail)
+    return 0 < len(words) <= CHECKED_WORDS and not any(_COMPARATIVE.fullmatch(word) for word in words)
+
+
+def _says(product: Product, detail: str) -> bool:
+    values = [value for own in product.attributes.values() for value in own]
+    values += [value for variant in product.variants for value in variant.options.values()]
+    said = set(words_of(" ".join([product.title, product.brand, product.description, *product.categories, *values])))
+    return all(
+        any(each == word or (len(word) > 3 and each.startswith(word)) for each in said) for word in words_of(detail)
+    )
 
 
 def _exact(topic: Topic, found: Found) -> Found:
@@ -378,9 +412,10 @@ def splitting(products: Sequence[Product], topic: Topic) -> tuple[str, list[str]
     columns: dict[str, list[str]] = {}
     if not topic.filters.categories:
         columns["categories"] = [product.categories[-1] for product in products if product.categories]
+    known = {name.casefold() for name in topic.filters.attributes}
     for product in products:
         for name, own in product.attributes.items():
-            if len(own) == 1 and name.casefold() not in {each.casefold() for each in topic.filters.attributes}:
+            if len(own) == 1 and not is_numbering(name) and name.casefold() not in known:
                 columns.setdefault(name, []).append(own[0])
     best: tuple[float, str, list[str]] | None = None
     said = f"{topic.query} {topic.detail}".casefold()

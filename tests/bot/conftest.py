@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -71,8 +70,8 @@ def bot_snapshot(tmp_path_factory: pytest.TempPathFactory, encoders_by_space: Ma
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path / 'aisle.db'}")
+def database(sqlite_url: str) -> Iterator[Database]:
+    opened = Database.connect(sqlite_url)
     yield opened
     opened.close()
 

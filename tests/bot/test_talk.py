@@ -241,3 +241,24 @@ def test_another_shoppers_conversation_does_not_exist(talk: Conversation, assist
     stranger = Principal(id="stranger", role=Role.CUSTOMER)
     with pytest.raises(NotFound):
         assistant.reply(stranger, "hello", reply.conversation_id)
+
+
+def test_what_is_not_sold_does_not_linger_as_the_topic(talk: Conversation) -> None:
+    talk.say("search", "do you have a surfboard")
+    reply = talk.say("refine", "the cheapest one")
+    assert reply.action == "ask"
+    assert not reply.products
+
+
+def test_a_condition_said_before_the_product_holds_for_it(talk: Conversation) -> None:
+    assert talk.say("search", "nothing black please").action == "ask"
+    reply = talk.say("search", "headphones")
+    assert reply.products
+    assert not any("black" in card.attributes.get("color", ()) for card in reply.products)
+
+
+def test_a_word_that_no_page_says_is_told(talk: Conversation) -> None:
+    talk.say("search", "headphones")
+    reply = talk.say("refine", "with gold plating")
+    assert "gold plating" in reply.text
+    assert reply.products
