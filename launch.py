@@ -1,4 +1,7 @@
-"""The composition root and the command line: the only place that reads shop.toml and the environment."""
+"""The composition root and the command line: the only place that reads shop.toml and the environment.
+
+It is long because it is the one list of all commands with all their options; what they do stands elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,7 @@ from rich.text import Text
 from storage.errors import AisleError, Forbidden, InvalidInput
 from storage.principal import Principal, Role, local_operator
 from storage.publish import Versions, sha256_file
+from storage.record import new_id
 from storage.rows import Rejects, RowProblem, read_jsonl
 from storage.settings import ShopSettings, parse_settings
 
@@ -121,11 +125,15 @@ def opened(shop: Path) -> Iterator[Database]:
 
 
 @contextmanager
-def assistant_of(shop: Path) -> Iterator[Assistant]:
-    """The shop's assistant, closed when the block ends. A shop without an intent model of its own gets the one that ships."""
+def assistant_of(shop: Path, talks: bool = True) -> Iterator[Assistant]:
+    """The shop's assistant, closed when the block ends.
+
+    One that `talks` needs an intent model: a shop without its own gets the one that ships.
+    """
     from bot.service import Assistant
 
-    install_intent_model(shop)
+    if talks:
+        install_intent_model(shop)
     with opened(shop) as database:
         assistant = Assistant.open(shop, settings_of(shop), database)
         try:
@@ -388,14 +396,15 @@ def search(
 
     Example: launch.py search "rain jacket under $120" --limit 5
     """
-    with assistant_of(shop) as assistant:
+    with assistant_of(shop, talks=False) as assistant:
         found = assistant.search(text, parse_filters(filters), sort, limit)
     if as_json:
         put(found, as_json)
         return
+    from bot.cards import Card
     from bot.terminal import results
 
-    Console().print(results(found))
+    Console().print(results([Card.model_validate(card) for card in found["products"]], found["total"]))
 
 
 def parse_filters(text: str) -> Filters:
@@ -422,10 +431,12 @@ def chat(
 
     Example: launch.py chat --shop var --user demo-maya
     """
-    from bot.terminal import talk
+    from bot.terminal import converse
+    from storage.identity import VISITOR_MARK
 
+    principal = Principal(user or f"{VISITOR_MARK}{new_id()}", Role.CUSTOMER, anonymous=user is None)
     with assistant_of(shop) as assistant:
-        talk(assistant, local_operator(), user)
+        converse(assistant, principal, Console(), lambda: Console().input("[bold]› [/bold]"))
 
 
 @finetune_app.command("intent")
@@ -506,7 +517,7 @@ def evaluate_search_command(
     from finetune.evaluate_search import Query, evaluate, read_qrels, read_queries
 
     judged, gains = read_queries(queries), read_qrels(qrels)
-    with assistant_of(shop) as assistant:
+    with assistant_of(shop, talks=False) as assistant:
 
         def found(query: Query) -> list[str]:
             """The ids of the ten best, best first."""

@@ -43,6 +43,17 @@ class Intents(Protocol):
 
 
 @dataclass(frozen=True)
+class NoIntents:
+    """Stands where a shop has no intent model: searching needs none, a turn says what is missing."""
+
+    shop: Path
+
+    def predict(self, messages: Sequence[Mapping[str, object]]) -> Prediction:
+        """Raises `Unavailable`, always."""
+        raise Unavailable(f"{self.shop} has no intent model.", "Train one: launch.py finetune intent --promote.")
+
+
+@dataclass(frozen=True)
 class Parts:
     """What one version of index and models serves with. Immutable: a reload makes another."""
 
@@ -58,7 +69,7 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database) -> Parts:
     """The current index and intent model of the shop's folder.
 
     Raises:
-        Unavailable: there is no index or no intent model yet.
+        Unavailable: there is no index yet.
         Damaged: no version is whole.
 
     """
@@ -66,14 +77,14 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database) -> Parts:
     if folder is None:
         raise Unavailable(f"{shop} has no index.", "Build one: launch.py index CATALOG --shop DIR.")
     model = Versions(shop / "models" / "intent", INTENT_KIND).current()
-    if model is None:
-        raise Unavailable(f"{shop} has no intent model.", "Train one: launch.py finetune intent --promote.")
+    intents: Intents = NoIntents(shop) if model is None else IntentModel.load(model)
     snapshot = Snapshot.load(folder)
     encoders = {space: encoder_for(space, shop / "models" / "encoder") for space in snapshot.vectors}
     snapshot.require(encoders)
-    parts = parts_of(snapshot, encoders, IntentModel.load(model), settings, database)
+    parts = parts_of(snapshot, encoders, intents, settings, database)
     for words in WARM_UP:
-        parts.intents.predict([{"role": "user", "content": words}])
+        if model is not None:
+            parts.intents.predict([{"role": "user", "content": words}])
         parts.shelf.engine.search(words)
     return parts
 

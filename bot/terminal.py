@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.markdown import Markdown
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from bot.cards import CartView, Reply
+from bot.cards import Card, CartView, Reply
 from bot.reply.voice import Voice
 from bot.service import Assistant
+from index.money import format_money
 from storage.errors import AisleError
 from storage.principal import Principal
 
@@ -77,6 +79,17 @@ def show(reply: Reply, console: Console) -> None:
         console.print(Text(f"[{citation.title}] {citation.url}".rstrip(), style="dim"))
     if reply.cart is not None and reply.cart.lines:
         console.print(_cart(reply.cart, voice))
+
+
+def results(products: Sequence[Card], total: int, language: str = "en") -> Table:
+    """What a search found, as a table."""
+    table = Table(caption=f"{len(products)} / {total}", caption_justify="left", box=None)
+    for heading in ("id", "title", "brand", "price", "availability"):
+        table.add_column(heading)
+    for card in products:
+        price = format_money(card.price, language) if card.price else ""
+        table.add_row(*map(escape, (card.product_id, card.title, card.brand, price, card.availability.value)))
+    return table
 
 
 def _cart(cart: CartView, voice: Voice) -> Table:

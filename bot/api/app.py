@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import gradio as gr
 from fastapi import FastAPI, Form, Query, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
@@ -25,8 +24,6 @@ from storage.errors import NotFound
 from storage.identity import Identity
 from storage.principal import Principal, Role
 from storage.settings import ShopSettings
-
-LARGEST_UPLOAD = "1mb"  # the window takes no files; Gradio's route for them exists all the same
 
 
 class ShopperChoice(Body):
@@ -68,18 +65,8 @@ def create_app(
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type"],
     )
-    window = CustomerWindow(assistant, settings.name, demo_shoppers)
-    mounted: FastAPI = gr.mount_gradio_app(
-        app,
-        window.blocks(),
-        path="/",
-        footer_links=[],
-        show_error=False,
-        max_file_size=LARGEST_UPLOAD,
-        css_paths=[STYLE],
-        theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-    )
-    return mounted
+    CustomerWindow(assistant, settings.name, demo_shoppers).mount(app)
+    return app
 
 
 def _add_health(app: FastAPI, assistant: Assistant) -> None:

@@ -23,6 +23,7 @@ from storage.principal import Principal
 
 STYLE = Path(__file__).parent / "window.css"
 STARTERS = 4
+LARGEST_UPLOAD = "1mb"  # the window takes no files; Gradio's route for them exists all the same
 _LONGEST_MESSAGE = 60_000
 
 # One listener on the component's root serves all buttons in it, also those of later renderings.
@@ -97,6 +98,19 @@ class CustomerWindow:
         self.assistant = assistant
         self.shop_name = shop_name
         self.shoppers = shoppers
+
+    def mount(self, app: Any) -> None:
+        """Mounts the window at the root of a FastAPI app, after every other route: what comes later would not be found."""
+        gr.mount_gradio_app(
+            app,
+            self.blocks(),
+            path="/",
+            footer_links=[],
+            show_error=False,
+            max_file_size=LARGEST_UPLOAD,
+            css_paths=[STYLE],
+            theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+        )
 
     def blocks(self) -> Any:
         """The page, with every event wired."""
