@@ -27,6 +27,9 @@ OUT_OF_SCOPE_WEIGHT = 0.5
 """How much an out-of-scope turn, pushed to an even distribution, weighs against an in-scope one (Hendrycks et al. 2019)."""
 
 
+_STANDARDISE_FROM = 256
+
+
 class DivergedError(AisleError):
     """The loss became infinite or no number; nothing was written."""
 
@@ -94,6 +97,7 @@ def train(
     torch.manual_seed(recipe.seed)
     shuffle = random.Random(recipe.seed)
     weights = torch.from_numpy(class_weights(training))
+    standardise(network, shuffle.sample(list(training), min(_STANDARDISE_FROM, len(training))), pad_id)
     optimizer = torch.optim.AdamW(parameter_groups(network, recipe.rate, recipe.head_rate))
     total = recipe.epochs * math.ceil(len(training) / recipe.batch_size)
     schedule = _schedule(optimizer, total, recipe.warm_up)
@@ -130,6 +134,19 @@ def train(
     network.load_state_dict(best_state, strict=False)
     network.eval()
     return best
+
+
+def standardise(network: IntentNetwork, examples: Sequence[Example], pad_id: int) -> None:
+    """Sets the head's center and scale to mean and deviation of what the untrained encoder yields for `examples`."""
+    network.eval()
+    found = []
+    with torch.inference_mode():
+        for batch in batches(examples, 64, pad_id):
+            inputs = _inputs(network, batch)
+            found.append(network.head.pooled(network.states(*inputs), *inputs[1:]))
+    pooled = torch.cat(found)  # (examples, 2 dim)
+    network.head.center.copy_(pooled.mean(dim=0).half().float())
+    network.head.scale.copy_(pooled.std(dim=0, correction=0).clamp(min=1e-2).half().float())
 
 
 def infer(network: IntentNetwork, examples: Sequence[Example], pad_id: int, size: int = 64) -> Outputs:
@@ -174,9 +191,13 @@ def class_weights(examples: Sequence[Example]) -> NDArray[np.float32]:
     return np.asarray(raw * counts.sum() / (raw * counts).sum(), np.float32)
 
 
-def _run(network: IntentNetwork, batch: Batch) -> tuple[Tensor, Tensor]:
+def _inputs(network: IntentNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     embeds = word_embeddings(network)(torch.from_numpy(batch.ids))  # (batch, tokens, dim)
-    outputs: tuple[Tensor, Tensor] = network(embeds, torch.from_numpy(batch.mask), torch.from_numpy(batch.segments))
+    return embeds, torch.from_numpy(batch.mask), torch.from_numpy(batch.segments)
+
+
+def _run(network: IntentNetwork, batch: Batch) -> tuple[Tensor, Tensor]:
+    outputs: tuple[Tensor, Tensor] = network(*_inputs(network, batch))
     return outputs
 
 
