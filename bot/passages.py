@@ -6,14 +6,19 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from bot.shelf import Shelf
 from index.documents import Passage
-from index.encoders import script_of
+from index.encoders import Encoder, Vectors, script_of
 
 CANDIDATES = 8
 WORDS_WEIGHT = 0.35
-_FLOORS: Mapping[str, tuple[float, float]] = {"latin": (0.15, 0.45), "han": (0.80, 0.87)}
+EXCERPT = 320
+"""Characters of an answer; half as many in Chinese."""
+OPENING, MUCH = 0.2, 0.5
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])|\n+")
+_FLOORS: Mapping[str, tuple[float, float]] = {"latin": (0.15, 0.45), "han": (0.80, 0.88)}
 """Per space: the cosine that says nothing, and the one that says it all. Measured on the demo shop's pages."""
 ENOUGH = 0.5
 _STOP = frozenset(
@@ -42,7 +47,7 @@ def best_passages(shelf: Shelf, question: str, language: str) -> list[Passage]:
     shares = coverage(question, passages)
     scored = []
     for passage, share in zip(passages, shares, strict=True):
-        meaning = min(1.2, max(0.0, (cosines.get(passage, low) - low) / (high - low)))
+        meaning = min(2.0, max(0.0, (cosines.get(passage, low) - low) / (high - low)))
         score = (1 - WORDS_WEIGHT) * meaning + WORDS_WEIGHT * share
         if score >= ENOUGH:
             scored.append((score, passage))
@@ -50,14 +55,61 @@ def best_passages(shelf: Shelf, question: str, language: str) -> list[Passage]:
     return [passage for _, passage in scored]
 
 
+def excerpt(shelf: Shelf, passage: Passage, question: str) -> str:
+    """The part of a passage that answers: its best sentence and those around it, verbatim, up to `EXCERPT` characters."""
+    sentences = [part for part in _SENTENCE.split(passage.text) if part.strip()]
+    limit = EXCERPT // 2 if script_of(passage.text) == "han" else EXCERPT
+    if len(passage.text) <= limit or len(sentences) < 2:
+        return passage.text
+    shares = _shares(question, sentences)
+    encoder = shelf.encoders.get(script_of(question)) or shelf.encoders.get("han")
+    meanings = [0.0] * len(sentences)
+    if encoder is not None:
+        vector = encoder.encode_queries([question])[0]  # (dim,)
+        meanings = [float(value) for value in _sentence_vectors(encoder, tuple(sentences)) @ vector]
+    worth = [meaning + WORDS_WEIGHT * share for meaning, share in zip(meanings, shares, strict=True)]
+    best = max(range(len(sentences)), key=worth.__getitem__)
+    if worth[0] >= worth[best] - OPENING and shares[best] - shares[0] < MUCH:
+        # A page states its rule first and the exceptions after it: a general question wants the rule.
+        best = 0
+    first = last = best
+    while True:
+        # What follows a sentence explains it, so it is taken before what precedes.
+        for start, end in ((first, last + 1), (first - 1, last)):
+            text = _between(passage.text, sentences, start, end) if start >= 0 and end < len(sentences) else ""
+            if text and len(text) <= limit:
+                first, last = start, end
+                break
+        else:
+            break
+    return _between(passage.text, sentences, first, last)
+
+
+def _between(text: str, sentences: Sequence[str], first: int, last: int) -> str:
+    """The text from the start of one sentence to the end of another, as it stands."""
+    start = text.index(sentences[first])
+    end = text.index(sentences[last], start) + len(sentences[last])
+    return text[start:end].strip()
+
+
+@lru_cache(maxsize=512)
+def _sentence_vectors(encoder: Encoder, sentences: tuple[str, ...]) -> Vectors:
+    """(sentences, dim); the shop's pages are few and asked about again and again."""
+    return encoder.encode_documents(list(sentences))
+
+
 def coverage(question: str, passages: Sequence[Passage]) -> list[float]:
     """For each passage the share of the question's words that it holds, rare words counting more, from 0 to 1."""
+    return _shares(question, [f"{passage.title} {passage.heading} {passage.text}" for passage in passages])
+
+
+def _shares(question: str, texts: Sequence[str]) -> list[float]:
     asked = _words(question)
     if not asked:
-        return [0.0] * len(passages)
-    held = [_words(f"{passage.title} {passage.heading} {passage.text}") for passage in passages]
+        return [0.0] * len(texts)
+    held = [_words(text) for text in texts]
     counts = Counter(word for words in held for word in words)
-    rarity = {word: math.log(1 + len(passages) / (1 + counts[word])) for word in asked}
+    rarity = {word: math.log(1 + len(texts) / (1 + counts[word])) for word in asked}
     total = sum(rarity.values()) or 1.0
     return [sum(rarity[word] for word in asked & words) / total for words in held]
 

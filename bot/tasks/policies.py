@@ -6,11 +6,9 @@ The passage of its own pages that answers, word for word, or an honest "that is 
 from __future__ import annotations
 
 from bot.cards import Citation
-from bot.passages import best_passages
+from bot.passages import best_passages, excerpt
 from bot.state import Pending
 from bot.turn import Answer, Turn
-
-QUOTE = 600
 
 
 def ask(turn: Turn, answer: Answer) -> None:
@@ -19,7 +17,7 @@ def ask(turn: Turn, answer: Answer) -> None:
     if not found:
         return answer.ask(turn.voice.say("policy.none"), Pending(kind="handoff"))
     passage = found[0]
-    quote = passage.text if len(passage.text) <= QUOTE else passage.text[: QUOTE - 1].rstrip() + "…"
+    quote = excerpt(turn.shelf, passage, turn.message)
     answer.ledger.text(passage.text, quote, passage.title)
     answer.citations.append(Citation(kind="document", id=passage.document_id, title=passage.title, quote=quote))
     return answer.say(turn.voice.say("policy.answer", quote=quote, title=passage.title))
