@@ -119,13 +119,20 @@ class CustomerWindow:
             talk = gr.State(Talk())
             with gr.Row(elem_id="top"):
                 header = gr.HTML(elem_id="brand")
-                picker = gr.Dropdown(visible=bool(self.shoppers), elem_id="shopper", scale=0, min_width=220)
+                picker = gr.Dropdown(
+                    visible=bool(self.shoppers),
+                    show_label=True,
+                    label=words["shopper"],
+                    elem_id="shopper",
+                    scale=0,
+                    min_width=220,
+                )
             with gr.Row(elem_id="columns"):
                 with gr.Column(scale=3, min_width=320, elem_id="chat"):
                     transcript = gr.HTML(elem_id="transcript", js_on_load=_BUTTONS, apply_default_css=False)
                     live = gr.HTML(elem_id="live", js_on_load=_FOLLOW, apply_default_css=False)
                     with gr.Row(elem_id="starters"):
-                        starters = [gr.Button(size="sm", elem_classes="starter") for _ in range(STARTERS)]
+                        starters = [gr.Button(size="sm", visible=False) for _ in range(STARTERS)]
                     with gr.Row(elem_id="ask"):
                         box = gr.Textbox(
                             show_label=False, placeholder=words["placeholder"], container=False, scale=8, lines=1,
@@ -136,7 +143,8 @@ class CustomerWindow:
                     cart = gr.HTML(elem_id="cart", js_on_load=_BUTTONS, apply_default_css=False)
                     profile = gr.HTML(elem_id="profile", js_on_load=_BUTTONS, apply_default_css=False)
             out = [box, transcript, live, cart, profile, talk]
-            page.load(self.open, [talk], [header, picker, transcript, cart, profile, box, send, *starters, talk])
+            first = [header, picker, transcript, cart, profile, box, send, *starters, talk]
+            page.load(self.open, None, first, show_progress="hidden")
             for event in (box.submit, send.click):
                 event(self.say, [box, talk], out, show_progress="hidden", concurrency_limit=8)
             for starter in starters:
@@ -148,7 +156,7 @@ class CustomerWindow:
         page.queue(max_size=256, default_concurrency_limit=8)
         return page
 
-    def open(self, talk: Talk, request: gr.Request) -> list[Any]:
+    def open(self, request: gr.Request) -> list[Any]:
         """The first view, in the browser's language."""
         language = language_of(request.headers.get("accept-language", ""))
         words = texts(language)

@@ -1,0 +1,133 @@
+"""A small demo shop, built and served by the command line, and a browser that looks at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def launch(*arguments: str) -> list[str]:
+    return [sys.executable, str(ROOT / "launch.py"), *arguments]
+
+
+@pytest.fixture(scope="session")
+def demo_shop(tmp_path_factory: pytest.TempPathFactory, encoder_cache: Path) -> Path:
+    """A demo shop of 500 products and 60 shoppers."""
+    shop = tmp_path_factory.mktemp("demo-shop")
+    if encoder_cache.is_dir():
+        shutil.copytree(encoder_cache, shop / "models" / "encoder")
+    folder = str(shop)
+    for arguments in (
+        ("demo", "--products", "500", "--shoppers", "60"),
+        ("index", f"{folder}/catalog.jsonl", "--documents", f"{folder}/documents"),
+        ("ingest", "events", f"{folder}/events.jsonl"),
+        ("ingest", "orders", f"{folder}/orders.jsonl"),
+    ):
+        done = subprocess.run(launch(*arguments, "--shop", folder), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+    return shop
+
+
+@pytest.fixture(scope="session")
+def served(demo_shop: Path) -> Iterator[str]:
+    """The address of the shop's server."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = demo_shop / "server.log"
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            launch("serve", "--demo", "--shop", str(demo_shop), "--port", str(port)),
+            stdout=out,
+            stderr=out,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(180):
+            assert server.poll() is None, log.read_text()[-2000:]
+            try:
+                with urllib.request.urlopen(f"{address}/readyz", timeout=2):
+                    break
+            except OSError:
+                time.sleep(1)
+        else:
+            pytest.fail(f"The server did not start: {log.read_text()[-2000:]}")
+        yield address
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        assert not os.environ.get("CI"), "CI installs chromium"
+        pytest.skip("chromium is not installed (Debian: apt install chromium)")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+class Window:
+    """The chat window as a customer uses it."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(address)
+        page.locator("#transcript .turn-aisle").first.wait_for(timeout=30_000)
+
+    def say(self, text: str) -> str:
+        """Sends a message and returns the text of the answer."""
+        before = self.page.locator("#transcript .turn-aisle").count()
+        self.page.fill("#message textarea", text)
+        self.page.press("#message textarea", "Enter")
+        self.page.wait_for_function(
+            "count => document.querySelectorAll('#transcript .turn-aisle').length > count", arg=before, timeout=30_000
+        )
+        return self.last.locator(".said").inner_text()
+
+    @property
+    def last(self):
+        """The last answer."""
+        return self.page.locator("#transcript .turn-aisle").last
+
+    def titles(self) -> list[str]:
+        """The titles of the cards in the last answer."""
+        return self.last.locator(".card h3").all_inner_texts()
+
+    def prices(self) -> list[float]:
+        """The prices of the cards in the last answer, in units of the currency."""
+        texts = self.last.locator(".card .price strong").all_inner_texts()
+        return [float("".join(sign for sign in text if sign.isdigit() or sign == ".")) for text in texts]
+
+
+@pytest.fixture
+def window(browser: Browser, served: str, request: pytest.FixtureRequest) -> Iterator[Window]:
+    """A new visitor's window; `@pytest.mark.parametrize("window", ["zh-CN"], indirect=True)` for another language."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale=getattr(request, "param", "en-US"))
+    yield Window(context.new_page(), served)
+    context.close()
