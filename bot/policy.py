@@ -48,6 +48,8 @@ Task = Literal[
 ACTIONS: tuple[str, ...] = (*LABELS, OUT_OF_SCOPE)
 """What a shop's own labels may map to in shop.toml: the built-in labels name the actions."""
 
+WRITE_SURE = 0.75
+"""Below this confidence a product is not put in the cart but offered: a needless question costs less than a wrong write."""
 SURE = 0.6
 """Below this calibrated confidence plain words win over the model. Set by hand.
 
@@ -73,17 +75,45 @@ _NO_WORDS = (
 _POLITE = r"please|thanks?|thank you|it|then|吧|啊|呀|的|了|谢谢|您|你"
 _YES = re.compile(rf"^\W*(?:{_YES_WORDS})(?:[\s,，!.。]*(?:{_YES_WORDS}|{_POLITE}))*\W*$", re.IGNORECASE)
 _NO = re.compile(rf"^\W*(?:{_NO_WORDS})(?:[\s,，!.。]*(?:{_NO_WORDS}|{_POLITE}))*\W*$", re.IGNORECASE)
+_FIXED: tuple[tuple[Task, re.Pattern[str]], ...] = (
+    (
+        "greet",
+        re.compile(
+            r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening)|你好|您好|嗨|哈喽|在吗|早上好|晚上好)(?: there)?[\W啊呀]*$",
+            re.I,
+        ),
+    ),
+    ("goodbye", re.compile(r"^\W*(?:bye|goodbye|see you|good night|再见|拜拜|回头见)(?: bye)?\W*$", re.IGNORECASE)),
+    (
+        "thank",
+        re.compile(r"^\W*(?:thanks?|thank you|thx|谢谢|多谢|感谢)(?: a lot| so much|你|您|啦|了)*\W*$", re.IGNORECASE),
+    ),
+    (
+        "cart_view",
+        re.compile(
+            r"^\W*(?:(?:please |can you |could you )?(?:show|view|see|open|check)(?: me)? )?(?:what(?:'s| is) in )?(?:my |the )?"
+            r"(?:cart|basket|bag)(?: please)?\W*$|"
+            r"^\W*(?:看看|查看|看一下|看下|打开|显示)?(?:我的)?购物车(?:里?有(?:什么|啥|哪些))?[\W吧]*$",
+            re.IGNORECASE,
+        ),
+    ),
+)
+"""Fixed phrases that a doubting model need not be asked about."""
 _TAKES_PRODUCTS = frozenset({"ask_product", "compare", "cart_add", "cart_remove"})
 _UNSHAKEN = frozenset({"cart_view", "checkout", "order_status", "ask_policy", "handoff", "complaint"})
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The task, and what was pending where the task resolves it (`choice` is the option taken, 0-based)."""
+    """The task, and what was pending where the task resolves it (`choice` is the option taken, 0-based).
+
+    `doubtful` where the model was not sure enough for a write: the task then offers it instead of doing it.
+    """
 
     task: Task
     pending: Pending | None = None
     choice: int | None = None
+    doubtful: bool = False
 
 
 def check_actions(mapping: Mapping[str, str]) -> dict[str, str]:
@@ -127,11 +157,16 @@ def decide(
         return Decision("refine")
     if label not in LABELS:
         return Decision(_by_words(state, understanding) or ("search" if understanding.query else "out_of_scope"))
+    if confidence < WRITE_SURE:
+        fixed = next((task for task, pattern in _FIXED if pattern.match(message)), None)
+        if fixed is not None:
+            return Decision(fixed)
     if confidence < SURE and label not in _UNSHAKEN:
         plain = _by_words(state, understanding)
         if plain is not None and not (label in _TAKES_PRODUCTS and plain == "show_again"):
             return Decision(plain)
-    return Decision(_settled(label, state, understanding))
+    task = _settled(label, state, understanding)
+    return Decision(task, doubtful=task == "cart_add" and confidence < WRITE_SURE)
 
 
 def _settled(label: str, state: DialogueState, understanding: Understanding) -> Task:

@@ -111,6 +111,11 @@ def put(turn: Turn, answer: Answer, item: Item, quantity: int, last: bool = True
             voice.say("cart.out_of_stock", title=found.title, availability=voice.availability(found.availability))
         )
     answer.ledger.text(found.title)
+    if turn.decision.doubtful:
+        exact = Item(product_id=product.id, variant_id=variant.id if variant else None, chosen=variant is not None)
+        return answer.ask(
+            voice.say("accept.offer_add", title=found.title), Pending(kind="add", items=(exact,), quantity=quantity)
+        )
     cart = cart_of(turn.database, turn.principal, turn.user_id)
     already = held(cart, product.id, variant.id if variant else None)
     if found.stock is not None and already + quantity > found.stock:

@@ -158,3 +158,11 @@ def test_a_product_that_left_the_catalog_stays_visible_in_the_cart(
     assert cart.lines[0].price is None
     assert cart.subtotal is None
     assert cart.checkout_url == ""
+
+
+def test_a_doubtful_wish_to_buy_is_offered_and_not_done(talk: Conversation) -> None:
+    talk.say("search", "kettles")
+    offered = talk.say("cart_add", "second one", confidence=0.65)
+    assert offered.action == "ask"
+    assert talk.assistant.cart(talk.principal).lines == ()
+    assert [line.quantity for line in (talk.say("accept", "yes").cart or pytest.fail("no cart")).lines] == [1]

@@ -46,7 +46,19 @@ def test_a_position_alone_shows_that_product() -> None:
     words = Understanding(query="", ordinals=(2,), refining=True)
     assert decided("refine", words, "the second one").task == "show_again"
     assert decided("chitchat", words, "the second one", sure=0.2).task == "show_again"
-    assert decided("cart_add", words, "the second one", sure=0.4).task == "cart_add"
+    assert decided("cart_add", words, "the second one", sure=0.4) == Decision("cart_add", doubtful=True)
+    assert decided("cart_add", words, "the second one", sure=0.9) == Decision("cart_add")
+
+
+@pytest.mark.parametrize(
+    ("message", "task"),
+    [("看看购物车", "cart_view"), ("show me my cart", "cart_view"), ("购物车里有什么", "cart_view"),
+     ("你好", "greet"), ("谢谢！", "thank"),
+     ("bye bye", "goodbye")],
+)  # fmt: skip
+def test_fixed_phrases_settle_a_doubt(message: str, task: str) -> None:
+    assert decided("cart_add", Understanding(query=""), message, sure=0.5).task == task
+    assert decided("cart_add", Understanding(query=""), message, sure=0.9).task == "cart_add"
 
 
 @pytest.mark.parametrize(

@@ -94,13 +94,13 @@ def test_two_shoppers_get_other_orders_and_reasons_with_evidence(
     assistant: Assistant, intents: ToldIntents, database: Database
 ) -> None:
     walker, runner = (Principal(id=name, role=Role.CUSTOMER) for name in ("walker", "runner"))
-    looked_at(database, walker, *["shoe-2"] * 4)
-    looked_at(database, runner, *["shoe-3"] * 4)
-    slates = [Conversation(assistant, intents, who).say("search", "trail running shoes").products for who in (walker, runner)]
+    looked_at(database, walker, *["kettle-3"] * 4)
+    looked_at(database, runner, *["kettle-4"] * 4)
+    slates = [Conversation(assistant, intents, who).say("search", "electric kettle").products for who in (walker, runner)]
     assert [card.product_id for card in slates[0]] != [card.product_id for card in slates[1]]
-    places = [[card.product_id for card in slate].index("shoe-3") for slate in slates]
+    places = [[card.product_id for card in slate].index("kettle-4") for slate in slates]
     assert places[1] < places[0]
-    reasons = [reason for card in slates[0] if card.brand == "Falken" for reason in card.reasons]
+    reasons = [reason for card in slates[0] if card.brand == "Brindle" for reason in card.reasons]
     assert any(set(reason.evidence) & {"walker-0", "walker-1", "walker-2", "walker-3"} for reason in reasons)
     assert not any("runner" in evidence for reason in reasons for evidence in reason.evidence)
 
