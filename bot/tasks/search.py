@@ -428,6 +428,7 @@ def splitting(products: Sequence[Product], topic: Topic) -> tuple[str, list[str]
             not fits
             or any(value.casefold() in said for value, _ in top)
             or any(char.isdigit() for value, _ in top for char in value)
+            or len({_is_han(value) for value, _ in top}) > 1
         ):
             continue
         entropy = -sum(count / covered * math.log(count / covered) for _, count in top)
