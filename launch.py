@@ -135,7 +135,8 @@ def assistant_of(shop: Path, talks: bool = True) -> Iterator[Assistant]:
     if talks:
         install_intent_model(shop)
     with opened(shop) as database:
-        assistant = Assistant.open(shop, settings_of(shop), database)
+        settings = settings_of(shop)
+        assistant = Assistant.open(shop, settings, database, settings.checkout_url)
         try:
             yield assistant
         finally:

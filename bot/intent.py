@@ -80,7 +80,7 @@ class IntentSettings:
             if not encoders or not set(encoders) <= set(SPACES) or not values["labels"]:
                 raise ValueError("it names no encoder or no label")
             return cls(tuple(values["labels"]), encoders)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise Damaged(f"{folder / SETTINGS} cannot be used: {error}.", "Train the intent model again.") from error
 
 

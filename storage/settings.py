@@ -44,9 +44,13 @@ class EmbedSettings(Record):
 
 
 class ShopSettings(Record):
-    """The whole of shop.toml; an empty file is a valid one."""
+    """The whole of shop.toml; an empty file is a valid one.
+
+    `checkout_url` is the shop's page that takes the payment, with `{cart_id}` where the cart's id belongs.
+    """
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)] = "Aisle"
+    checkout_url: Annotated[str, StringConstraints(max_length=500)] = ""
     currency: Currency = "USD"
     languages: tuple[Literal["en", "zh"], ...] = Field(default=("en", "zh"), min_length=1)
     catalog: CatalogSettings = CatalogSettings()

@@ -34,7 +34,6 @@ element.addEventListener('click', (event) => {
   if (button.classList.contains('thumb')) {
     button.parentElement.querySelectorAll('.thumb').forEach((other) => other.setAttribute('aria-pressed', other === button));
   }
-  if (button.dataset.done) button.textContent = button.dataset.done;
   trigger('click', {...button.dataset});
 });
 """
@@ -150,7 +149,9 @@ class CustomerWindow:
             for starter in starters:
                 starter.click(self.say, [starter, talk], out, show_progress="hidden", concurrency_limit=8)
             for panel in (transcript, cart, profile):
-                panel.click(self.act, [talk], [cart, profile, talk], show_progress="hidden", concurrency_limit=8)
+                panel.click(
+                    self.act, [talk], [transcript, cart, profile, talk], show_progress="hidden", concurrency_limit=8
+                )
             if self.shoppers:
                 picker.input(None, [picker], None, js=_PICK_SHOPPER)
         page.queue(max_size=256, default_concurrency_limit=8)
@@ -214,14 +215,14 @@ class CustomerWindow:
             self._do(principal, data, talk)
         except AisleError as error:
             gr.Warning(f"{error.message} {error.hint}".strip(), title=texts(talk.language)["failed"])
-        return [*self._panels(principal, talk.language), talk]
+        return [render.talk(talk.html(), talk.language), *self._panels(principal, talk.language), talk]
 
     def _do(self, principal: Principal, data: dict[str, str], talk: Talk) -> None:
         """Carries out one button; unknown ones do nothing, for a page can send anything."""
         assistant, line, quantity = self.assistant, data.get("line", ""), data.get("quantity", "0")
         match data.get("act"):
             case "add":
-                assistant.add_to_cart(principal, data.get("product", ""), data.get("variant"))
+                self._add(principal, data.get("product", ""), data.get("variant"), talk)
             case "more" | "fewer" as act if quantity.isdecimal():
                 assistant.change_cart_line(principal, line, int(quantity) + (1 if act == "more" else -1))
             case "remove":
@@ -233,6 +234,14 @@ class CustomerWindow:
                 put_feedback(assistant.database, principal, message, product or None, value)
                 talk.thumbs = {**(talk.thumbs or {})}
                 talk.thumbs[message] = {**talk.thumbs.get(message, {}), product: value}
+
+    def _add(self, principal: Principal, product_id: str, variant_id: str | None, talk: Talk) -> None:
+        """Puts a product into the cart; one that comes in variants is asked about first."""
+        record = self.assistant.product_record(product_id)
+        if record.variants and not variant_id:
+            talk.turns = (*talk.turns, ("html", render.choices(record, talk.language)))
+        else:
+            self.assistant.add_to_cart(principal, product_id, variant_id)
 
     def _panels(self, principal: Principal, language: str) -> list[str]:
         """Cart and profile as they stand now."""

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from bot.cards import Card, CartView, Citation, ProfileView
 from bot.windows.texts import texts
 from index.money import format_money
-from index.product import Money
+from index.product import Money, Product
 
 # Replies are plain text with the occasional table; raw HTML in them is shown, not run, and links stay text.
 _MARKDOWN = MarkdownIt("zero", {"html": False, "breaks": True}).enable(["table", "list", "emphasis", "newline"])
@@ -80,6 +80,21 @@ def assistant_turn(
     return f'<li class="turn turn-aisle" lang="{escape(language)}">{"".join(parts)}</li>'
 
 
+def choices(record: Product, language: str) -> str:
+    """The variants of a product that can be ordered, as buttons that put one into the cart."""
+    words = texts(language)
+    buttons = []
+    for variant in record.variants:
+        if variant.availability.orderable:
+            name = ", ".join(variant.options.values()) or variant.title or variant.id
+            price = money(variant.price or record.price, language)
+            target = _data(product=record.id, variant=variant.id)
+            buttons.append(f'<button type="button" data-act="add" {target}>{escape(f"{name} · {price}")}</button>')
+    asked = escape(words["which"].format(title=record.title))
+    inside = f'<p>{asked}</p><div class="choices">{"".join(buttons)}</div>'
+    return f'<li class="turn turn-aisle"><span class="who">{escape(words["aisle"])}</span><div class="said">{inside}</div></li>'
+
+
 def citation(item: Citation, language: str) -> str:
     """Where a sentence comes from, with the words that stand there."""
     source = escape(texts(language)["sources"])
@@ -107,10 +122,7 @@ def card(item: Card, language: str, message_id: str, thumb: str = "") -> str:
         for value, name, sign in (("up", "like", "👍"), ("down", "dislike", "👎"))
     )
     add = (
-        f'<button type="button" class="add" data-act="add" {target} {_attribute("data-done", words["added"])}>'
-        f"{escape(words['add'])}</button>"
-        if sellable
-        else ""
+        f'<button type="button" class="add" data-act="add" {target}>{escape(words["add"])}</button>' if sellable else ""
     )
     return (
         f'<li class="card" {target}><div class="picture">{image}</div><div class="body">'
