@@ -79,7 +79,10 @@ def class_means(features: NDArray[np.floating], golds: NDArray[np.int64], labels
             for each in range(labels)
         ]
     )
-    return (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+    unit: NDArray[np.float32] = (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)).astype(
+        np.float32
+    )
+    return unit
 
 
 def choose_decision(

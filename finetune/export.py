@@ -105,7 +105,8 @@ def write_encoder(network: IntentNetwork, base: Pretrained, space: str, folder: 
         _link(encoder.embeddings_file, target / "embeddings.npy")
         table = encoder.embeddings_sha256
     if ADAPTER in states:
-        network.encoder = network.encoder.merge_and_unload()
+        adapted: Any = network.encoder
+        network.encoder = adapted.merge_and_unload()
     export(
         network.eval(),
         base.tokenizer,

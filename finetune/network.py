@@ -87,12 +87,15 @@ def add_lora(encoder: nn.Module) -> nn.Module:
     import peft
 
     config = peft.LoraConfig(r=LORA_RANK, lora_alpha=LORA_ALPHA, lora_dropout=0.05, target_modules=list(LORA_TARGETS))
-    return peft.get_peft_model(encoder, config)  # type: ignore[arg-type]
+    adapted: nn.Module = peft.get_peft_model(encoder, config)
+    return adapted
 
 
 def word_embeddings(network: IntentNetwork) -> nn.Module:
     """The table that turns token ids into vectors (also under adapters)."""
-    return network.encoder.get_input_embeddings()
+    encoder: Any = network.encoder
+    table: nn.Module = encoder.get_input_embeddings()
+    return table
 
 
 def adapter_state(network: IntentNetwork) -> dict[str, torch.Tensor]:

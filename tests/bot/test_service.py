@@ -96,7 +96,9 @@ def test_two_shoppers_get_other_orders_and_reasons_with_evidence(
     walker, runner = (Principal(id=name, role=Role.CUSTOMER) for name in ("walker", "runner"))
     looked_at(database, walker, *["kettle-3"] * 4)
     looked_at(database, runner, *["kettle-4"] * 4)
-    slates = [Conversation(assistant, intents, who).say("search", "electric kettle").products for who in (walker, runner)]
+    slates = [
+        Conversation(assistant, intents, who).say("search", "electric kettle").products for who in (walker, runner)
+    ]
     assert [card.product_id for card in slates[0]] != [card.product_id for card in slates[1]]
     places = [[card.product_id for card in slate].index("kettle-4") for slate in slates]
     assert places[1] < places[0]

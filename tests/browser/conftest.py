@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = shutil.which("chromium")
@@ -111,7 +111,7 @@ class Window:
         return self.last.locator(".said").inner_text()
 
     @property
-    def last(self):
+    def last(self) -> Locator:
         """The last answer."""
         return self.page.locator("#transcript .turn-aisle").last
 
