@@ -264,7 +264,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed gives another shop.")] = 7,
     as_json: AsJson = False,
 ) -> None:
-    """Write the example shop's files: catalog, pictures, documents, events, orders, shop.toml.
+    """Write the example shop's files: catalog, pictures, documents, events, orders, dialogues, shop.toml.
 
     Example: launch.py demo --shop var
     """

@@ -77,12 +77,14 @@ class Shelf:
         profile: Profile | None = None,
         clock: Callable[[str], None] = lambda _: None,
         named: Filters | None = None,
+        advice: bool = False,
     ) -> Found:
         """Searches and orders for one shopper.
 
-        `clock` is told when a stage ends; `named` are the conditions that may be given as reasons, by default all.
+        `clock` is told when a stage ends; `named` are the conditions that may be given as reasons, by default all;
+        `advice` as in `SearchEngine.search`.
         """
-        result = self.engine.search(text, filters, sort, limit)
+        result = self.engine.search(text, filters, sort, limit, advice)
         clock("search")
         hits = result.hits if result.matched else []
         products = self.products(hit.product_id for hit in hits)

@@ -58,10 +58,16 @@ class Turn:
         return self.state.topic or Topic()
 
     def find(
-        self, text: str, filters: Filters, sort: Sort = "relevance", limit: int = 30, named: Filters | None = None
+        self,
+        text: str,
+        filters: Filters,
+        sort: Sort = "relevance",
+        limit: int = 30,
+        named: Filters | None = None,
+        advice: bool = False,
     ) -> Found:
-        """A search in this shopper's order; what cannot be bought now comes last. `named` as in `Shelf.find`."""
-        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named)
+        """A search in this shopper's order; what cannot be bought now comes last. `named` and `advice` as in `Shelf.find`."""
+        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice)
         hits = sorted(found.hits, key=lambda each: not _orderable(found, each.hit.product_id, each.hit.variant_id))
         return replace(found, hits=tuple(hits))
 

@@ -1,4 +1,4 @@
-"""Writes the demo shop's files: catalog, pictures, documents, events, orders and shop.toml, all from one seed."""
+"""Writes the demo shop's files: catalog, pictures, documents, events, orders, dialogues and shop.toml, all from one seed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from numpy.random import PCG64, Generator
 
 from demo.catalog import CURRENCY, make_catalog
+from demo.dialogues import generate_dialogues
 from demo.pictures import picture_of
 from demo.shoppers import make_behavior
 
@@ -51,6 +52,11 @@ class DemoFiles:
     def orders(self) -> Path:
         """Orders, one a line, oldest first."""
         return self.folder / "orders.jsonl"
+
+    @property
+    def dialogues(self) -> Path:
+        """Labelled dialogues in both languages, what the shipped intent model is trained on."""
+        return self.folder / "dialogues.jsonl"
 
     @property
     def media(self) -> Path:

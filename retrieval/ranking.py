@@ -36,6 +36,7 @@ ReasonKind = Literal[
 MATCH_WEIGHT = 0.35
 RATING_WEIGHT = 0.04
 POPULARITY_WEIGHT = 0.04
+NARROW = 0.15  # share of the best score below which a difference between hits says little
 LEAD = 2 * MATCH_WEIGHT + RATING_WEIGHT + POPULARITY_WEIGHT
 # How much each kind of trait says, summing to 1.
 KIND_WEIGHTS: Mapping[BeliefKind, float] = {
@@ -185,9 +186,13 @@ def _shared(meant: Sequence[Sequence[Trait]]) -> Set[Trait]:
 
 
 def _scaled(scores: Sequence[float]) -> list[float]:
-    """Scores on 0 … 1; all equal, or a single one, are 1."""
+    """Scores on 0 … 1, the best at 1, the worst at 0 where it is a real step below.
+
+    A span under `NARROW` of the best is not stretched: `[.93, .92]` are near equals, and taste may decide between them.
+    """
     low, high = min(scores, default=0.0), max(scores, default=0.0)
-    return [1.0 if high <= low else (score - low) / (high - low) for score in scores]
+    span = max(high - low, NARROW * high)
+    return [1.0 if span <= 0 else 1 - (high - score) / span for score in scores]
 
 
 def _reasons(

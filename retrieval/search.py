@@ -30,6 +30,9 @@ PRIOR_RATING, PRIOR_COUNT = 3.8, 8  # a rating of few counts little: the mean is
 
 # MiniLM's cosines mean the same on every catalog; e5's do not, so its floor is measured with `PROBES`.
 LATIN_FLOOR = Floor(zero=0.1, near=0.41, same=0.45)
+# A need is farther from the products that serve it than their names are: "camping trip" has .40 to a tent, "helicopter" .31 to
+# what is nearest in the same shop.
+ADVICE_FLOOR = Floor(zero=0.1, near=0.3, same=0.36)
 # Things and phrases of all kinds, most of which any one shop does not sell: their best cosine is what "nothing" looks like.
 PROBES = tuple(
     "直升机 钢琴 轮椅 机票 浴缸 摩托车 汽车轮胎 人寿保险 今天天气 游泳池 小提琴 挖掘机 婚纱 彩票 水泥 电梯".split()
@@ -91,12 +94,18 @@ class SearchEngine:
         self._floors = {space: self._measured_floor(space) for space in self._encoders}
 
     def search(
-        self, text: str, filters: Filters | None = None, sort: Sort = "relevance", limit: int = 10
+        self,
+        text: str,
+        filters: Filters | None = None,
+        sort: Sort = "relevance",
+        limit: int = 10,
+        advice: bool = False,
     ) -> SearchResult:
         """The best `limit` products for `text` among those that `filters` allow.
 
         A text without words (empty, or only "show me something") lists what is allowed, best rated first. Another sort than
-        relevance orders only what is relevant enough, so that the cheapest phone is a phone.
+        relevance orders only what is relevant enough, so that the cheapest phone is a phone. `advice` says that the text names
+        a need ("gardening") and no product: what is near it in meaning then matches, as it would not for a product's name.
         """
         filters = filters or Filters()
         mask = self._snapshot.facets.mask(filters, list(self._offers()))
@@ -111,7 +120,7 @@ class SearchEngine:
             found = _Found(listed, self._rated(listed), {})
             hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, variant_of)
             return SearchResult(hits, len(listed), mask.unknown_price, matched=True)
-        rows, evidence = self._evidence(text, words, codes, allowed)
+        rows, evidence = self._evidence(text, words, codes, allowed, advice)
         matching = evidence.matching()
         if not matching.any():
             return SearchResult([], 0, mask.unknown_price, matched=False)
@@ -129,7 +138,7 @@ class SearchEngine:
         )
 
     def _evidence(
-        self, text: str, words: Sequence[str], codes: Sequence[str], allowed: NDArray[np.bool_]
+        self, text: str, words: Sequence[str], codes: Sequence[str], allowed: NDArray[np.bool_], advice: bool
     ) -> tuple[NDArray[np.int64], Evidence]:
         """The candidates of all sources and what each source says about each of them."""
         snapshot = self._snapshot
@@ -151,6 +160,8 @@ class SearchEngine:
         if space is not None and vector is not None:
             dense = snapshot.vectors[space].similarity(vector, rows)
         floor = self._floors[space] if space is not None else None
+        if floor is LATIN_FLOOR and advice:
+            floor = ADVICE_FLOOR
         return rows, Evidence(covered[rows], named[rows], similar[rows], dense, keywords, floor)
 
     def _hits(self, found: _Found, sort: Sort, limit: int, variant_of: Callable[[int], str | None]) -> list[Hit]:

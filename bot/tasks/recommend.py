@@ -25,10 +25,9 @@ def recommend(turn: Turn, answer: Answer) -> None:
         return ask_budget(turn, answer, topic)
     if topic.sort != "relevance":
         return present(turn, answer, topic)
-    if not _names_something(query):
-        # "For my dad", "what's popular": no product bears these words; what counts are the conditions and the tastes.
-        topic = topic.model_copy(update={"query": ""})
-    found = turn.find(topic.query, filters)
+    # "For my dad", "what's popular": no product bears these words; what counts are the other words, conditions, tastes.
+    topic = topic.model_copy(update={"query": _named(query)})
+    found = turn.find(topic.query, filters, advice=True)
     if not found.hits:
         return nothing_fits(turn, answer, topic)
     show(turn, answer, topic, found)
@@ -47,7 +46,7 @@ _OPEN = re.compile(
     r"are|get|buy|pick|choose|go with|suggest\w*|recommend\w*|advise|advice|idea\w*|gift\w*|presents?|surprise|something|"
     r"anything|some|any|nice|good|best|great|cool|popular|trending|best ?sell\w*|top|selling|people|others|everyone|right|now|"
     r"today|for|a|an|the|of|to|on|in|and|or|with|who|that|has|have|everything|his|her|their|him|them|please|help|find|looking|"
-    r"need|want|think|like|birthday|anniversary|christmas|holidays?|wedding|graduation|year|old|years|dad|father|mom|mum|mother|"
+    r"need|want|think|likes?|loves?|enjoys?|into|birthday|anniversary|christmas|holidays?|wedding|graduation|year|old|years|dad|father|mom|mum|mother|"
     r"parents?|wife|husband|girlfriend|boyfriend|partner|friend|kids?|child|children|son|daughter|sister|brother|grandma|grandpa|"
     r"grandmother|grandfather|nephew|niece|uncle|aunt|colleague|boss|teacher|man|woman|men|women|boy|girl|teen\w*|\d+)\b|"
     r"推荐|建议|有什么|什么|哪些|哪个|怎么|选|挑|买|送给|送|礼物|礼品|生日|节日|纪念日|爸爸|妈妈|父亲|母亲|爸妈|父母|老婆|老公|"
@@ -57,9 +56,10 @@ _OPEN = re.compile(
 )
 
 
-def _names_something(query: str) -> bool:
-    """Whether words are left that could name a product once those that only ask for advice are gone."""
-    return bool(re.search(r"[^\W_]", _OPEN.sub(" ", query)))
+def _named(query: str) -> str:
+    """The words that could name a product: `_named("gift for my mom who likes gardening")` is `"gardening"`."""
+    left = " ".join(_OPEN.sub(" ", query).split())
+    return left if re.search(r"[^\W_]", left) else ""
 
 
 PERSONAL = frozenset(
