@@ -46,5 +46,19 @@ format: setup-dev  ## Format and mend what lint can mend
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
+demo-model: setup  ## Train the intent model that ships with Aisle (about half an hour on 2 cores)
+	rm -rf var/demo-model demo/model/intent
+	$(PY) launch.py demo --shop var/demo-model --products 200 --shoppers 10
+	$(PY) launch.py finetune intent --logs var/demo-model/dialogues.jsonl --method lora --epochs 3 --output var/demo-model/run
+	$(PY) -c "from pathlib import Path; from finetune.export import compact; compact(Path('var/demo-model/run'), Path('demo/model/intent'))"
+
+bench: setup-dev  ## Measure a turn, indexing and search beside their peers (needs the demo shop: make run)
+	$(PY) -m benchmarks.turn --shop var
+	$(PY) -m benchmarks.indexing
+	test ! -d ../shared/data/abt_buy || { \
+		$(PY) launch.py index ../shared/data/abt_buy/catalog.jsonl.gz --shop var/bench-abt && \
+		$(PY) -m benchmarks.retrieval --shop var/bench-abt --data ../shared/data/abt_buy; }
+	test ! -d ../shared/data/simmc2 || $(PY) -m benchmarks.intent --data ../shared/data/simmc2
+
 clean:  ## Remove the environment and the demo shop
 	rm -rf $(VENV) var
