@@ -272,10 +272,8 @@ def demo(
 
     with bars() as show:
         files = write_demo_shop(shop, seed=seed, products=products, shoppers=shoppers, progress=show)
-    put(
-        {"catalog": files.catalog, "events": files.events, "orders": files.orders, "documents": files.documents},
-        as_json,
-    )
+    names = ("catalog", "documents", "media", "events", "orders", "dialogues", "settings")
+    put({name: getattr(files, name) for name in names}, as_json)
 
 
 @app.command()

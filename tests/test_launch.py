@@ -1,0 +1,193 @@
+"""The command line: what scripts rely on (JSON, exit status) and what people see when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import launch
+
+Run = Callable[..., tuple[int, str, str]]
+PRODUCTS = [
+    {
+        "id": f"mug-{number}",
+        "title": f"Stoneware mug {color}",
+        "price": {"amount": 900 + number, "currency": "USD"},
+        "attributes": {"color": [color]},
+    }
+    for number, color in enumerate(["blue", "white", "green", "black", "red", "grey"])
+]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["launch.py", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            launch.run()
+        printed = capsys.readouterr()
+        return int(stopped.value.code or 0), printed.out, printed.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encoder_cache: Path) -> Path:
+    """A folder with the encoder in place and a catalog beside it."""
+    folder = tmp_path_factory.mktemp("shop")
+    shutil.copytree(encoder_cache / "latin", folder / "models" / "encoder" / "latin")
+    (folder / "catalog.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PRODUCTS), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["serve"],
+        ["demo"],
+        ["index"],
+        ["ingest"],
+        ["search"],
+        ["chat"],
+        ["finetune", "intent"],
+        ["evaluate", "intent"],
+        ["evaluate", "search"],
+        ["keys", "create"],
+        ["keys", "list"],
+        ["keys", "revoke"],
+    ],
+)
+def test_every_command_has_help_with_an_example(run: Run, command: list[str]) -> None:
+    status, out, _ = run(*command, "--help")
+    assert status == 0
+    assert "Example: launch.py" in out
+
+
+def test_index_then_search(run: Run, shop: Path) -> None:
+    status, out, err = run("index", shop / "catalog.jsonl", "--shop", shop, "--json")
+    assert status == 0, err
+    assert json.loads(out)["products"] == len(PRODUCTS)
+    status, out, err = run("index", shop / "catalog.jsonl", "--shop", shop, "--json")
+    assert json.loads(out)["embedded"] == 0, "nothing changed"
+    status, out, err = run("search", "blue mug", "--shop", shop, "--json", "--limit", 3)
+    assert status == 0, err
+    found = json.loads(out)
+    assert set(found) == {"products", "constraints", "total"}
+    assert found["products"][0]["product_id"] == "mug-0"
+    filters = '{"price": {"min": 902, "max": 903, "currency": "USD"}}'
+    _, out, _ = run("search", "mug", "--shop", shop, "--json", "--filters", filters)
+    assert {card["product_id"] for card in json.loads(out)["products"]} == {"mug-2", "mug-3"}
+    _, out, _ = run("search", "mug", "--shop", shop)
+    assert "Stoneware mug blue" in out
+
+
+def test_search_is_scored_by_the_same_way(run: Run, shop: Path) -> None:
+    run("index", shop / "catalog.jsonl", "--shop", shop)
+    queries, qrels = shop / "queries.jsonl", shop / "qrels.tsv"
+    queries.write_text('{"query_id": "q1", "text": "green stoneware mug"}\n', encoding="utf-8")
+    qrels.write_text("q1\tmug-2\t1\n", encoding="utf-8")
+    status, out, err = run("evaluate", "search", "--shop", shop, "--queries", queries, "--qrels", qrels, "--json")
+    assert status == 0, err
+    scores = json.loads(out)
+    assert set(scores) == {"n", "recall@1", "recall@10", "mrr@10", "ndcg@10", "p50_ms", "p95_ms"}
+    assert scores["recall@1"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["index", "nowhere.jsonl"], 2, "nowhere.jsonl"),
+        (["search", "mug", "--filters", '{"price": 3}'], 2, "--filters"),
+        (["search", "mug", "--filters", '{"colour": "red"}'], 2, "colour"),
+        (["serve", "--demo", "--host", "0.0.0.0"], 1, "--host"),
+        (["evaluate", "intent", "--model", "nowhere", "--logs", "nowhere"], 1, "nowhere"),
+        (["finetune", "intent", "--logs", "nowhere.jsonl", "--output", "out"], 2, "nowhere.jsonl"),
+    ],
+)
+def test_errors_are_one_line_with_the_way_out(
+    run: Run, shop: Path, arguments: list[str], status: int, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shop_option = [] if arguments[0] == "evaluate" else ["--shop", str(shop)]
+    code, out, err = run(*arguments, *shop_option)
+    assert code == status
+    assert out == ""
+    assert words in err
+    assert "Traceback" not in err
+    assert len([line for line in err.splitlines() if line.startswith("launch.py:")]) == 1
+
+
+def test_too_many_rejected_rows_publish_nothing(run: Run, shop: Path, tmp_path: Path) -> None:
+    run("index", shop / "catalog.jsonl", "--shop", shop)
+    before = sorted((shop / "index").iterdir())
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text(shop.joinpath("catalog.jsonl").read_text() + '{"title": "no id"}\n' * 20, encoding="utf-8")
+    rejected = tmp_path / "rejected.jsonl"
+    status, _, err = run("index", broken, "--shop", shop, "--rejected", rejected)
+    assert status == 3
+    assert "--max-rejected" in err
+    assert len(rejected.read_text(encoding="utf-8").splitlines()) == 20
+    assert sorted((shop / "index").iterdir()) == before
+
+
+def test_an_unknown_key_in_shop_toml_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "shop.toml").write_text('curency = "EUR"\n', encoding="utf-8")
+    status, _, err = run("search", "mug", "--shop", tmp_path)
+    assert status == 2
+    assert "curency" in err
+    assert "currency" in err
+
+
+def test_events_are_loaded_once_and_broken_rows_kept(run: Run, tmp_path: Path) -> None:
+    event = {
+        "event_id": "e1",
+        "event": "view_item",
+        "user_id": "maya",
+        "timestamp": 1767323045000,
+        "items": [{"item_id": "m"}],
+    }
+    log = tmp_path / "events.jsonl"
+    log.write_text(
+        json.dumps(event) + "\nnot json\n" + json.dumps({**event, "event_id": "e2"}) + "\n", encoding="utf-8"
+    )
+    status, out, err = run("ingest", "events", log, "--shop", tmp_path, "--json")
+    assert status == 0, err
+    assert json.loads(out) == {"read": 3, "accepted": 2, "duplicates": 0, "rejected": 1}
+    (line,) = (tmp_path / "rejected" / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["line"] == 2
+    assert json.loads(run("ingest", "events", log, "--shop", tmp_path, "--json")[1])["duplicates"] == 2
+
+
+def test_orders_replace_their_earlier_state(run: Run, tmp_path: Path) -> None:
+    order = {"order_id": "o1", "user_id": "maya", "status": "paid", "placed_at": "2026-01-02T03:04:05Z", "items": []}
+    log = tmp_path / "orders.jsonl"
+    log.write_text(json.dumps(order) + "\n" + json.dumps({**order, "status": "lost"}) + "\n", encoding="utf-8")
+    status, out, err = run("ingest", "orders", log, "--shop", tmp_path, "--json")
+    assert status == 0, err
+    assert json.loads(out) == {"read": 2, "accepted": 1, "duplicates": 0, "rejected": 1}
+
+
+def test_keys_are_shown_once_listed_and_revoked(run: Run, tmp_path: Path) -> None:
+    _, out, err = run("keys", "create", "--name", "backend", "--role", "service", "--shop", tmp_path, "--json")
+    made = json.loads(out)
+    assert made["key"].startswith("aisle_"), err
+    _, listed, _ = run("keys", "list", "--shop", tmp_path)
+    assert made["key_id"] in listed
+    assert made["key"] not in listed
+    assert run("keys", "revoke", made["key_id"], "--shop", tmp_path)[0] == 0
+    assert "revoked" in run("keys", "list", "--shop", tmp_path)[1]
+    assert run("keys", "revoke", "no-such-key", "--shop", tmp_path)[0] == 1
+
+
+def test_the_demo_writes_its_files(run: Run, tmp_path: Path) -> None:
+    status, out, err = run("demo", "--shop", tmp_path, "--products", 170, "--shoppers", 3, "--json")
+    assert status == 0, err
+    files = json.loads(out)
+    assert {"catalog", "documents", "media", "events", "orders", "dialogues", "settings"} == set(files)
+    assert all(Path(path).exists() for path in files.values())
