@@ -99,6 +99,7 @@ def write_demo_shop(
     behavior = make_behavior(_generator(seed, 1), moment, catalog, shoppers, _step(progress, "shoppers"))
     _write_lines(files.events, map(_JSON.encode, behavior.events))
     _write_lines(files.orders, map(_JSON.encode, behavior.orders))
+    _write_lines(files.dialogues, map(_JSON.encode, generate_dialogues(seed)))
     return files
 
 
