@@ -1,5 +1,7 @@
 # One target a job. `make run` and `make test` do all the set-up on a fresh machine with Python 3.11 or newer.
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+# The first that runs, the best tested first: a name on PATH may be a shim of a version manager that has no such version.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV ?= .venv
 PY := $(VENV)/bin/python
 # An extra package index for torch, for machines whose default index would bring the CUDA build: see README.md.
@@ -17,7 +19,7 @@ setup: $(VENV)/installed  ## Install what serving and fine-tuning need
 setup-dev: $(VENV)/installed-dev  ## Install what tests, checks and benchmarks need too
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@test -n "$(PYTHON)" || \
 		{ echo "Aisle needs Python 3.11 or newer. Install it and try again (Debian: apt install python3 python3-venv)."; exit 1; }
 	@test -x $(PY) || "$(PYTHON)" -m venv $(VENV) || \
 		{ echo "Python cannot make a virtual environment. Install it (Debian: apt install python3-venv) and try again."; exit 1; }

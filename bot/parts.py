@@ -101,8 +101,8 @@ def parts_of(
     sample = [snapshot.products.get(row) for row in range(0, len(snapshot.products), step)]
     shelf = Shelf(
         snapshot,
-        SearchEngine(snapshot, encoders, lambda: all_offers(database)),
-        lambda ids: offers_for(database, ids),
+        SearchEngine(snapshot, encoders, lambda: all_offers(database, since=snapshot.read_at)),
+        lambda ids: offers_for(database, ids, since=snapshot.read_at),
         popularity(database),
         tuple(
             name

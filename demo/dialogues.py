@@ -12,10 +12,12 @@ generated data tell how the model takes wording it has not seen.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 from demo.phrasings.affixes import wrap
@@ -108,6 +110,10 @@ _OFFERS_AFTER = {"list": "offer_show", "detail": "offer_add", "policy": "anythin
                  "added": "anything_else", "removed": "anything_else"}  # fmt: skip
 
 
+WRITTEN = Path(__file__).parent / "phrasings" / "dialogues"
+"""One file an author."""
+
+
 @dataclass(slots=True)
 class _Walk:
     """Draws labels and phrasings for one language, remembering what is rare so far."""
@@ -178,6 +184,15 @@ def generate_dialogues(seed: int = 7, english: int = 3000, chinese: int = 1000) 
         walk = _Walk(load_bank(language), rng)
         for number in range(1, count + 1):
             yield _dialogue(walk, f"demo-{language}-{number:05d}")
+
+
+def hand_written() -> Iterator[dict[str, object]]:
+    """Yield the dialogues that people wrote one by one, for wording that no grammar composes; one in eight is held out."""
+    for path in sorted(WRITTEN.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            dialogue = json.loads(line)
+            draw = Random(dialogue["dialogue_id"]).random()
+            yield {**dialogue, "split": "train" if draw < 0.875 else "validation" if draw < 0.95 else "test"}
 
 
 def _dialogue(walk: _Walk, dialogue_id: str) -> dict[str, object]:

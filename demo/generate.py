@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from numpy.random import PCG64, Generator
 
 from demo.catalog import CURRENCY, make_catalog
-from demo.dialogues import generate_dialogues
+from demo.dialogues import generate_dialogues, hand_written
 from demo.pictures import picture_of
 from demo.shoppers import make_behavior
 
@@ -99,7 +100,7 @@ def write_demo_shop(
     behavior = make_behavior(_generator(seed, 1), moment, catalog, shoppers, _step(progress, "shoppers"))
     _write_lines(files.events, map(_JSON.encode, behavior.events))
     _write_lines(files.orders, map(_JSON.encode, behavior.orders))
-    _write_lines(files.dialogues, map(_JSON.encode, generate_dialogues(seed)))
+    _write_lines(files.dialogues, map(_JSON.encode, chain(generate_dialogues(seed), hand_written())))
     return files
 
 

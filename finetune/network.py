@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,8 @@ def add_lora(encoder: nn.Module) -> nn.Module:
     """The encoder with low-rank adapters on attention and feed-forward (Hu et al. 2021)."""
     import peft
 
+    # peft asks transformers for what transformers 5 renamed; nobody who trains can do anything about it.
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
     config = peft.LoraConfig(r=LORA_RANK, lora_alpha=LORA_ALPHA, lora_dropout=0.05, target_modules=list(LORA_TARGETS))
     adapted: nn.Module = peft.get_peft_model(encoder, config)
     return adapted

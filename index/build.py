@@ -32,6 +32,7 @@ from index.vectors import FaissStore
 from index.words import WordIndex
 from storage.errors import Damaged, InvalidInput, NotFound
 from storage.publish import Versions
+from storage.record import now_ms
 from storage.rows import Rejects, RowProblem
 from storage.settings import ShopSettings
 
@@ -105,7 +106,7 @@ def build_index(
         Conflict: another process is building this shop's index.
         Unavailable: the disk is full. In every case the version before is served on.
     """
-    started = time.perf_counter()
+    started, read_at = time.perf_counter(), now_ms()
     versions = index_versions(shop)
     encoder_of = encoders.__getitem__ if isinstance(encoders, Mapping) else encoders
     with versions.lock():
@@ -116,7 +117,7 @@ def build_index(
             reading = run.read(catalog, update=update, max_rejected=max_rejected, rejected=rejected, shop=shop)
             removed = _removed(before, run.writer, update=update, allow_shrink=allow_shrink)
             meta = run.index(documents)
-            version = versions.publish(folder, meta | {"catalog": catalog.name}).name
+            version = versions.publish(folder, meta | {"catalog": catalog.name, "read_at": read_at}).name
         versions.sweep()
     return BuildReport(
         version=version,

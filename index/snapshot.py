@@ -48,11 +48,12 @@ class Snapshot:
     """A version of the index. Rows 0 … n-1 mean the same product in every part.
 
     `vectors` maps each space that the shop carries to its store, `encoder_hashes` to the hash of the encoder that made it.
+    `read_at` is when its catalog was read, in milliseconds: an older offer says nothing that the catalog does not know.
     """
 
     folder: Path
     version: str
-    created_at: str
+    read_at: int
     encoder_hashes: Mapping[str, str]
     products: ProductStore
     facets: Facets
@@ -81,7 +82,7 @@ class Snapshot:
         snapshot = cls(
             folder=folder,
             version=folder.name,
-            created_at=manifest.created_at,
+            read_at=manifest.meta["read_at"],
             encoder_hashes=hashes,
             products=products,
             facets=Facets.load(layout.part("facets"), products.row_of),

@@ -60,12 +60,12 @@ def put_offers(db: Database, principal: Principal, new: Sequence[Offer]) -> None
             connection.execute(statement, list(latest.values()))
 
 
-def offers_for(db: Database, product_ids: Iterable[str]) -> list[Offer]:
-    """The offers of some products and of their variants."""
+def offers_for(db: Database, product_ids: Iterable[str], since: int = 0) -> list[Offer]:
+    """The offers of some products and of their variants that were reported at `since` or later, in milliseconds."""
     found: list[Offer] = []
     with db.read() as connection:
         for ids in in_chunks(sorted(set(product_ids))):
-            rows = connection.execute(select(offers).where(offers.c.product_id.in_(ids)))
+            rows = connection.execute(select(offers).where(offers.c.product_id.in_(ids), offers.c.updated_at >= since))
             found += [_offer(row) for row in rows]
     return found
 

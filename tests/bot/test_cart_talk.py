@@ -52,6 +52,19 @@ def test_a_sold_out_size_is_not_added_and_not_offered(talk: Conversation) -> Non
     assert "44" not in reply.text
 
 
+def test_a_price_from_before_the_catalog_was_read_no_longer_counts(
+    talk: Conversation, database: Database, assistant: Assistant
+) -> None:
+    read_at = assistant.parts.shelf.snapshot.read_at
+    offer(database, "head-1", price=Price(amount=100, currency="USD"), updated_at=read_at - 1)
+    before = talk.say("search", "headphones").products
+    offer(database, "head-1", price=Price(amount=200, currency="USD"), updated_at=read_at)
+    after = talk.say("search", "headphones").products
+    prices = [next(card.price for card in cards if card.product_id == "head-1") for cards in (before, after)]
+    assert prices[0] != Money(amount=100, currency="USD")
+    assert prices[1] == Money(amount=200, currency="USD")
+
+
 @pytest.mark.parametrize("text", ["add the moon rocket", "put the Zorblax 9000 in my cart", "加一个滑雪板"])
 def test_what_was_not_named_is_never_added(talk: Conversation, text: str) -> None:
     talk.say("search", "kettles")

@@ -85,6 +85,7 @@ class TestOffers:
         ]
         assert all_offers(database) == [whole, blue, other]
         assert all_offers(database, since=1_700_000_000_001) == [blue, other]
+        assert offers_for(database, ["p1"], since=1_700_000_000_001) == [blue]
         assert offers_for(database, []) == []
 
     def test_many_are_looked_up_in_one_go(self, database: Database, backend: Principal) -> None:
