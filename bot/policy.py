@@ -9,7 +9,7 @@ words are plain ("under 50", "blue", "the second one"), the words win.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -55,6 +55,9 @@ SURE = 0.6
 
 The model is calibrated (ECE in docs).
 """
+
+BARE = 0.8
+"""A message of which the query is at least this share says nothing but a name."""
 
 _MORE = re.compile(
     r"^\W*(?:(?:can you |could you |please )*(?:show|see|give)(?: me)? )?(?:(?:any|some|a few) )?(?:more|others?|next)"
@@ -135,11 +138,13 @@ def decide(
     understanding: Understanding,
     message: str,
     mapping: Mapping[str, str] | None = None,
+    names_product: Callable[[str], bool] = lambda _: False,
 ) -> Decision:
     """The decision for one turn. `label` may be the shop's own: `mapping` then names the action.
 
     A label that is neither built in nor mapped is treated as doubtful words: search if they name something, else
-    out of scope.
+    out of scope. `names_product` tells whether words stand in a product's title: a bare name ("跑鞋") carries no intent
+    that a model could read, and it is a search in a shop that sells the thing.
     """
     label = (mapping or {}).get(label, label)
     pending = state.pending
@@ -150,7 +155,12 @@ def decide(
     if _MORE.match(message) and state.topic is not None:
         return Decision("more")
     if out_of_scope or label == OUT_OF_SCOPE:
-        return Decision(_by_words(state, understanding) or "out_of_scope")
+        bare = (
+            understanding.query
+            and len(understanding.query) >= BARE * len(message)
+            and names_product(understanding.query)
+        )
+        return Decision(_by_words(state, understanding) or ("search" if bare else "out_of_scope"))
     if label == "accept":
         return Decision(_by_words(state, understanding) or "accepted", pending)
     if label == "reject" and _says_condition(understanding) and state.topic is not None:

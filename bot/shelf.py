@@ -63,6 +63,10 @@ class Shelf:
                 found[offer.product_id] = offered(found[offer.product_id], offer)
         return found
 
+    def names(self, words: str) -> bool:
+        """Whether the words stand in the title of a product."""
+        return self.snapshot.facets.in_a_title(words)
+
     def record(self, product_id: str) -> Product | None:
         """The product as the catalog has it; enough for tastes, which need no price of the moment."""
         row = self.snapshot.row_of(product_id)

@@ -122,6 +122,7 @@ class Talk:
                 understanding,
                 text,
                 self.actions,
+                self.parts.shelf.names,
             )
             task = decision.task
             label = "out_of_scope" if prediction.out_of_scope else prediction.label

@@ -282,6 +282,10 @@ class Facets:
             flags[self._columns.postings[starts[place] : starts[place + 1]]] = True
         return flags
 
+    def in_a_title(self, words: str) -> bool:
+        """Whether a product's title has these words in this order."""
+        return bool(self._titled(fold(words)).any())
+
     def _in_title(self, words: str) -> Mask:
         """(products,) whose title has the words as whole words; Chinese, which has no spaces, anywhere."""
         found = np.zeros(len(self), np.bool_)

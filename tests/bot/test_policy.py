@@ -126,6 +126,17 @@ def test_out_of_scope_stands_where_the_words_say_nothing() -> None:
     )
 
 
+def test_a_bare_name_of_a_product_is_a_search() -> None:
+    def task(message: str, query: str, sold: str) -> str:
+        return decide(
+            TALK, "chitchat", 0.4, True, Understanding(query=query), message, names_product=lambda words: words == sold
+        ).task
+
+    assert task("跑鞋", "跑鞋", sold="跑鞋") == "search"
+    assert task("跑鞋", "跑鞋", sold="水杯") == "out_of_scope"
+    assert task("write a poem about the kettle", "kettle", sold="kettle") == "out_of_scope"
+
+
 def test_a_shops_own_labels_are_mapped_and_unknown_actions_refused() -> None:
     mapping = check_actions({"where_is_my_parcel": "order_status"})
     decision = decide(DialogueState(), "where_is_my_parcel", 0.9, False, Understanding(query=""), "parcel?", mapping)

@@ -115,6 +115,14 @@ def test_color_in_the_title_only_where_the_field_is_missing_and_as_a_whole_word(
     assert rows(facets.mask(Filters(attributes={"feature": ("wheels",)}))) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [("Leather BAG", True), ("手提包", True), ("red", True), ("bag leather", False), ("scar", False), ("", False)],
+)
+def test_words_that_stand_in_a_title(facets: Facets, words: str, named: bool) -> None:
+    assert facets.in_a_title(words) is named
+
+
 def test_listed_values_count_one_by_one(facets: Facets) -> None:
     assert rows(facets.mask(Filters(attributes={"material": ("linen",)}))) == [SHIRTS]
     assert rows(facets.mask(Filters(attributes={"material": ("cotton, linen",)}))) == [SHIRTS]
