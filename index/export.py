@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +49,9 @@ def export(
     )
     shapes = [(openvino.PartialShape([-1, -1, dim]), openvino.Type.f32)]
     shapes += [(openvino.PartialShape([-1, -1]), openvino.Type.i64)] * (1 + len(inputs))
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # The tracer warns of branches on sizes, which transformers takes the same way for every size.
+        warnings.filterwarnings("ignore", message="Converting a tensor to a Python boolean")
         converted = openvino.convert_model(body.eval(), example_input=example, input=shapes)
     for port, name in zip(converted.inputs, ("inputs_embeds", "attention_mask", *inputs), strict=True):
         port.set_names({name})

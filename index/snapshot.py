@@ -77,12 +77,19 @@ class Snapshot:
         """
         manifest = read_manifest(folder, KIND)
         layout = Layout(folder)
-        hashes: dict[str, str] = manifest.meta["encoders"]
+        try:
+            hashes: dict[str, str] = manifest.meta["encoders"]
+            read_at: int = manifest.meta["read_at"]
+        except KeyError as error:
+            raise Damaged(
+                f"The index {folder.name} was written by another version of Aisle; it lacks {error}.",
+                "Run `launch.py index` again.",
+            ) from error
         products = ProductStore(layout.products)
         snapshot = cls(
             folder=folder,
             version=folder.name,
-            read_at=manifest.meta["read_at"],
+            read_at=read_at,
             encoder_hashes=hashes,
             products=products,
             facets=Facets.load(layout.part("facets"), products.row_of),

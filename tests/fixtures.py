@@ -1,4 +1,4 @@
-"""Encoders for tests: the real ones, exported once and kept in `var/test-cache` under a hash of the code that made them."""
+"""Models for tests: the real ones. Encoders are exported once, into `var/test-cache` under a hash of the code that exports."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.intent import IntentModel
 from index import encoders, export, pretrained, transformer
 from index.encoders import Encoder, encoder_for
 
@@ -37,3 +38,12 @@ def han_encoder(encoder_cache: Path) -> Encoder:
 def encoders_by_space(latin_encoder: Encoder, han_encoder: Encoder) -> Mapping[str, Encoder]:
     """Both, by space, as `SearchEngine` and `build_index` take them."""
     return {"latin": latin_encoder, "han": han_encoder}
+
+
+@pytest.fixture(scope="session")
+def demo_model(tmp_path_factory: pytest.TempPathFactory, encoder_cache: Path) -> IntentModel:
+    """The intent model that ships with the demo shop."""
+    from finetune.export import assemble
+
+    compact = REPOSITORY / "demo" / "model" / "intent"
+    return IntentModel.load(assemble(compact, tmp_path_factory.mktemp("intent") / "model", encoder_cache))

@@ -44,15 +44,6 @@ def test_a_second_intent_is_named_when_it_is_likely() -> None:
     assert prediction.labels == ("cart_add", "order_status")
 
 
-@pytest.fixture(scope="module")
-def demo_model(tmp_path_factory: pytest.TempPathFactory, encoder_cache: Path) -> IntentModel:
-    """The model that ships with the demo shop."""
-    from finetune.export import assemble
-
-    folder = Path(__file__).resolve().parents[2] / "demo" / "model" / "intent"
-    return IntentModel.load(assemble(folder, tmp_path_factory.mktemp("intent") / "model", encoder_cache))
-
-
 @pytest.mark.parametrize(
     "content",
     [

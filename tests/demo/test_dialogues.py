@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from demo.dialogues import TARGETS, generate_dialogues
+from demo.dialogues import TARGETS, generate_dialogues, hand_written
 from demo.phrasings.bank import LABELS, LANGUAGES, load_bank, split_of
 from demo.phrasings.grammar import expand, parse, slots_in
 from demo.phrasings.slots import Filler, Noun
@@ -155,3 +155,27 @@ def test_personas_keep_short_words_readable():
     for persona in PERSONAS:
         for text, language in (("yes", "en"), ("?", "en"), ("好", "zh")):
             assert write_as(text, persona, language, Random(2))
+
+
+def test_hand_written_dialogues_are_labelled_in_full_and_no_turn_is_repeated():
+    dialogues = list(hand_written())
+    assert len({d["dialogue_id"] for d in dialogues}) == len(dialogues)
+    for dialogue in dialogues:
+        messages = dialogue["messages"]
+        assert [m["role"] for m in messages] == (["user", "assistant"] * len(messages))[: len(messages)]
+        assert all(m["content"].strip() for m in messages)
+        assert all(("intents" in m) == (m["role"] == "user") for m in messages)
+        assert all(set(m.get("intents", [])) <= set(LABELS) for m in messages)
+    for language in LANGUAGES:
+        turns = [m for d, m in user_turns(dialogues) if d["language"] == language]
+        counts = Counter(m["intents"][0] for m in turns)
+        assert min(counts[label] for label in LABELS) >= 50
+        texts = Counter(m["content"].casefold() for m in turns)
+        assert texts.total() - len(texts) < 0.02 * len(turns)
+
+
+def test_hand_written_dialogues_are_held_out_by_a_draw_that_never_changes():
+    splits = Counter(d["split"] for d in hand_written())
+    assert splits["train"] > 0.8 * splits.total()
+    assert min(splits["validation"], splits["test"]) > 20
+    assert [d["split"] for d in hand_written()] == [d["split"] for d in hand_written()]

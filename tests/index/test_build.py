@@ -256,6 +256,19 @@ def test_a_damaged_index_is_built_anew_and_never_served(shop: Path, encoders: di
     assert len(ids(shop)) == 6
 
 
+def test_an_index_of_an_older_layout_is_refused_and_built_anew(shop: Path, encoders: dict[str, HashEncoder]) -> None:
+    build(shop, plain_rows(5), encoders)
+    folder = current_index(shop)
+    assert folder is not None
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["meta"]["read_at"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(Damaged, match="another version of Aisle"):
+        Snapshot.load(folder)
+    assert build(shop, plain_rows(5), encoders).products == 5
+    assert len(ids(shop)) == 5
+
+
 def test_a_missing_index(shop: Path) -> None:
     assert current_index(shop) is None
     with pytest.raises(NotFound):
