@@ -81,22 +81,26 @@ class RateColumn(ProgressColumn):
 
 
 @contextmanager
-def bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Progress bars on standard error with rate and time left: call what is yielded with (step, done, total)."""
+def bars() -> Iterator[Callable[..., None]]:
+    """Progress bars on standard error with rate and time left.
+
+    Call what is yielded with (step, done, total) and, where there is more to say, a note that stands behind the bar.
+    """
     columns = (
         TextColumn("{task.description:<24}"),
         BarColumn(),
         MofNCompleteColumn(),
         RateColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=console) as progress:
         tasks: dict[str, TaskID] = {}
 
-        def show(step: str, done: int, total: int) -> None:
+        def show(step: str, done: int, total: int, note: str = "") -> None:
             if step not in tasks:
-                tasks[step] = progress.add_task(step, total=total)
-            progress.update(tasks[step], completed=done, total=total)
+                tasks[step] = progress.add_task(step, total=total, note=note)
+            progress.update(tasks[step], completed=done, total=total, note=note)
 
         yield show
 
@@ -472,9 +476,10 @@ def finetune_intent_command(
             rejected=rejected,
             max_rejected=max_rejected,
             progress=lambda step: show(
-                f"{step.space} loss {step.loss:.3f}" + (f" F1 {step.macro_f1:.3f}" if step.macro_f1 else ""),
+                step.space,
                 step.done,
                 step.total,
+                f"loss {step.loss:.3f}" + ("" if step.macro_f1 is None else f", macro-F1 {step.macro_f1:.3f}"),
             ),
         )
     if promote:

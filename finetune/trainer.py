@@ -36,7 +36,7 @@ class DivergedError(AisleError):
 
 @dataclass(frozen=True)
 class Step:
-    """Progress of a run: steps done of all, and the newest figures."""
+    """Progress of a run: steps done of all, the newest loss, and the last macro-F1 on validation (at the end the best)."""
 
     space: str
     done: int
@@ -101,7 +101,7 @@ def train(
     optimizer = torch.optim.AdamW(parameter_groups(network, recipe.rate, recipe.head_rate))
     total = recipe.epochs * math.ceil(len(training) / recipe.batch_size)
     schedule = _schedule(optimizer, total, recipe.warm_up)
-    best, best_state, worse, done, score = -1.0, _trained_state(network), 0, 0, None
+    best, best_state, worse, done, score, said = -1.0, _trained_state(network), 0, 0, None, 0.0
     started = time.monotonic()
     for _ in range(recipe.epochs):
         network.train()
@@ -119,9 +119,9 @@ def train(
             nn.utils.clip_grad_norm_([each for group in optimizer.param_groups for each in group["params"]], 1.0)
             optimizer.step()
             schedule.step()
-            done += 1
+            done, said = done + 1, loss.item()
             if progress:
-                progress(Step(space, done, total, loss.item(), score, time.monotonic() - started))
+                progress(Step(space, done, total, said, score, time.monotonic() - started))
         score = macro_f1(infer(network, validation, pad_id).logits, validation)
         if score > best:
             best, best_state, worse = score, _trained_state(network), 0
@@ -130,7 +130,7 @@ def train(
             if worse >= recipe.patience:
                 break
     if progress:
-        progress(Step(space, total, total, 0.0, best, time.monotonic() - started))
+        progress(Step(space, total, total, said, best, time.monotonic() - started))
     network.load_state_dict(best_state, strict=False)
     network.eval()
     return best
