@@ -120,7 +120,7 @@ def traits(product: Product, levels: PriceLevels) -> list[tuple[BeliefKind, str]
             found.extend(
                 ("attribute", f"{name}: {value}")
                 for value in values
-                if len(value) <= MAX_VALUE_LENGTH and any(char.isalpha() for char in value)
+                if len(value) <= MAX_VALUE_LENGTH and value and not value[0].isdigit()  # "350 lm" is no taste
             )
     return list(dict.fromkeys(found))
 

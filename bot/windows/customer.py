@@ -37,11 +37,18 @@ element.addEventListener('click', (event) => {
   trigger('click', {...button.dataset});
 });
 """
+# A new turn goes to where it is read from its start: the question to the top, with the answer below it.
 _FOLLOW = """
-watch('value', () => {
-  const last = element.querySelector('.turn:last-child');
-  if (last) last.scrollIntoView({block: 'nearest'});
-});
+let seen = 0;
+watch('value', () => requestAnimationFrame(() => {
+  const turns = [...element.querySelectorAll('.turn')];
+  if (turns.length !== seen && turns.length > 1) {
+    const last = turns[turns.length - 1];
+    const asked = turns.filter((turn) => turn.classList.contains('turn-user')).pop();
+    (last.querySelector('.choices') ? last : asked || last).scrollIntoView({block: 'start', behavior: 'smooth'});
+  }
+  seen = turns.length;
+}));
 """
 _PICK_SHOPPER = """
 async (shopper) => {
@@ -124,12 +131,12 @@ class CustomerWindow:
                     label=words["shopper"],
                     elem_id="shopper",
                     scale=0,
-                    min_width=220,
+                    min_width=300,
                 )
             with gr.Row(elem_id="columns"):
                 with gr.Column(scale=3, min_width=320, elem_id="chat"):
-                    transcript = gr.HTML(elem_id="transcript", js_on_load=_BUTTONS, apply_default_css=False)
-                    live = gr.HTML(elem_id="live", js_on_load=_FOLLOW, apply_default_css=False)
+                    transcript = gr.HTML(elem_id="transcript", js_on_load=_BUTTONS + _FOLLOW, apply_default_css=False)
+                    live = gr.HTML(elem_id="live", apply_default_css=False)
                     with gr.Row(elem_id="starters"):
                         starters = [gr.Button(size="sm", visible=False) for _ in range(STARTERS)]
                     with gr.Row(elem_id="ask"):

@@ -18,6 +18,7 @@ from index.product import Money, Product
 _MARKDOWN = MarkdownIt("zero", {"html": False, "breaks": True}).enable(["table", "list", "emphasis", "newline"])
 
 _TALLEST_LIST = 6  # attributes on a card: more than these nobody reads there
+_FIRST_BELIEFS = 5  # the strongest; the others stand behind a fold
 
 
 def _attribute(name: str, value: object) -> str:
@@ -76,7 +77,7 @@ def assistant_turn(
     shown = [card(item, language, message_id, (feedback or {}).get(item.product_id, "")) for item in cards]
     if shown:
         parts.append(f'<ul class="cards">{"".join(shown)}</ul>')
-    parts += [citation(item, language) for item in citations]
+    parts += [citation(item, language, quoted=item.quote in text) for item in citations]
     return f'<li class="turn turn-aisle" lang="{escape(language)}">{"".join(parts)}</li>'
 
 
@@ -95,13 +96,11 @@ def choices(record: Product, language: str) -> str:
     return f'<li class="turn turn-aisle"><span class="who">{escape(words["aisle"])}</span><div class="said">{inside}</div></li>'
 
 
-def citation(item: Citation, language: str) -> str:
-    """Where a sentence comes from, with the words that stand there."""
+def citation(item: Citation, language: str, *, quoted: bool = False) -> str:
+    """Where a sentence comes from, with the words that stand there unless the answer has `quoted` them."""
     source = escape(texts(language)["sources"])
-    return (
-        f'<figure class="citation"><blockquote>{escape(item.quote)}</blockquote>'
-        f"<figcaption>{source}: {escape(item.title)}</figcaption></figure>"
-    )
+    quote = "" if quoted else f"<blockquote>{escape(item.quote)}</blockquote>"
+    return f'<figure class="citation">{quote}<figcaption>{source}: {escape(item.title)}</figcaption></figure>'
 
 
 def card(item: Card, language: str, message_id: str, thumb: str = "") -> str:
@@ -215,9 +214,15 @@ def profile(view: ProfileView, language: str) -> str:
         f"{_attribute('aria-label', words['remove_belief'].format(text=belief.text))}>×</button></li>"
         for belief in view.beliefs
     ]
+    first, others = "".join(rows[:_FIRST_BELIEFS]), "".join(rows[_FIRST_BELIEFS:])
+    rest = (
+        f'<details><summary>{escape(words["profile_rest"])}</summary><ul class="beliefs">{others}</ul></details>'
+        if others
+        else ""
+    )
     note = f'<p class="note">{escape(words["profile_note"])}</p>'
     empty = f'<p class="empty">{escape(words["profile_empty"])}</p>'
-    inside = f'{note}<ul class="beliefs">{"".join(rows)}</ul>' if rows else empty
+    inside = f'{note}<ul class="beliefs">{first}</ul>{rest}' if rows else empty
     return _panel("profile", words["profile"], inside)
 
 
