@@ -30,10 +30,10 @@ def test_from_greeting_to_cart(window: Window) -> None:
     table = window.last.locator("table").inner_text()
     assert all(title.split(",")[0][:12] in table for title in shown[:2])
 
-    assert window.say("what is the weight of the first one?")
+    assert " g" in window.say("what is the weight of the first one?")
     policy = window.say("what is your return policy?")
-    assert "30 days" in policy or "30 days" in window.last.locator(".citation").first.inner_text()
-    expect(window.last.locator(".citation").first).to_be_visible()
+    assert "30 days" in policy
+    expect(window.last.locator(".citation").first).to_contain_text("Returns")
 
     window.say("show me running shoes")
     title = window.titles()[0]
@@ -47,8 +47,8 @@ def test_from_greeting_to_cart(window: Window) -> None:
     page.locator("#cart [data-act=remove]").click()
     expect(page.locator("#cart h2")).to_contain_text("(0)")
 
-    window.say("do you sell helicopters?")
-    assert not any("helicopter" in name.lower() for name in window.titles())
+    assert "helicopter" in window.say("do you sell helicopters?")
+    assert window.titles() == []
 
     window.say("show me running shoes")
     thumb = window.last.locator(".card .thumb[data-act=down]").first
@@ -64,7 +64,7 @@ def test_in_chinese(window: Window) -> None:
     assert any("\u4e00" <= sign <= "\u9fff" for sign in answer)
     answer = window.say("有没有三百元以内的跑鞋")
     assert any("\u4e00" <= sign <= "\u9fff" for sign in answer)
-    answer = window.say("跑鞋")
+    window.say("跑鞋")
     assert window.titles()
     assert window.errors == []
 
