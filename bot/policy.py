@@ -102,6 +102,17 @@ _FIXED: tuple[tuple[Task, re.Pattern[str]], ...] = (
     ),
 )
 """Fixed phrases that a doubting model need not be asked about."""
+_AWAY = (
+    r"(?:\b(?:not|no|without|except|but|keep|leave|never|don'?t|do not|didn'?t|isn'?t)\b"
+    r"(?: (?:want|like|need|mean|take|remove|delete|a|an|the|any|that|this|in|it))*|"
+    r"(?:不要|不想要|不是|不喜欢|别要|别|除了|留着?|保留)(?:那个|这个|那款|这款)?)"
+)
+_TOKEN = re.compile(r"[a-z]{3,}|\d+|[\u3400-\u9fff]")
+_WRITES = frozenset({"variant", "which_product", "which_line", "empty_cart", "add"})
+"""Kinds of questions whose answer changes the cart: a guess is not good enough for them."""
+_ELSEWHERE = frozenset(
+    {"ask_product", "ask_policy", "compare", "order_status", "complaint", "handoff", "reject", "goodbye"}
+)
 _TAKES_PRODUCTS = frozenset({"ask_product", "compare", "cart_add", "cart_remove"})
 _UNSHAKEN = frozenset({"cart_view", "checkout", "order_status", "ask_policy", "handoff", "complaint"})
 
@@ -149,7 +160,7 @@ def decide(
     label = (mapping or {}).get(label, label)
     pending = state.pending
     if pending is not None:
-        resolved = _resolution(pending, label, confidence, understanding, message)
+        resolved = _resolution(pending, label, 0.0 if out_of_scope else confidence, understanding, message)
         if resolved is not None:
             return resolved
     if _MORE.match(message) and state.topic is not None:
@@ -162,7 +173,8 @@ def decide(
         )
         return Decision(_by_words(state, understanding) or ("search" if bare else "out_of_scope"))
     if label == "accept":
-        return Decision(_by_words(state, understanding) or "accepted", pending)
+        # What was pending was carried out above where the yes was sure enough; otherwise the customer is asked once more.
+        return Decision(_by_words(state, understanding) or "accepted")
     if label == "reject" and _says_condition(understanding) and state.topic is not None:
         return Decision("refine")
     if label not in LABELS:
@@ -176,7 +188,7 @@ def decide(
         if plain is not None and not (label in _TAKES_PRODUCTS and plain == "show_again"):
             return Decision(plain)
     task = _settled(label, state, understanding)
-    return Decision(task, doubtful=task == "cart_add" and confidence < WRITE_SURE)
+    return Decision(task, doubtful=task in ("cart_add", "cart_remove") and confidence < WRITE_SURE)
 
 
 def _settled(label: str, state: DialogueState, understanding: Understanding) -> Task:
@@ -196,17 +208,20 @@ def _resolution(
     pending: Pending, label: str, confidence: float, understanding: Understanding, message: str
 ) -> Decision | None:
     """How the turn answers what was asked, or None where it goes its own way."""
-    choice = _chosen(pending, understanding, message)
+    elsewhere = pending.kind in _WRITES and label in _ELSEWHERE and confidence >= SURE
+    choice = None if elsewhere else _chosen(pending, understanding, message)
     if choice is not None:
         return Decision("resolved", pending, choice)
     if (
         pending.kind == "budget"
         and (understanding.filters.price is not None or re.search(r"\d", message))
+        and not re.search(r"[^\W\d_]", understanding.query)  # words of a product start another search
         and (label in ("refine", "search", "accept") or confidence < SURE)
     ):
         return Decision("resolved", pending)
-    if _YES.match(message) or (label == "accept" and not _says_condition(understanding)):
-        return Decision("accepted", pending)
+    agreed = label == "accept" and confidence >= (WRITE_SURE if pending.kind in _WRITES else SURE)
+    if _YES.match(message) or (agreed and not _says_condition(understanding)):
+        return Decision("resolved", pending, 0) if len(pending.options) == 1 else Decision("accepted", pending)
     if _NO.match(message):
         return Decision("reject", pending)
     if label == "reject" and not _says_condition(understanding):
@@ -219,7 +234,11 @@ def _chosen(pending: Pending, understanding: Understanding, message: str) -> int
     if not pending.options:
         return None
     words = message.casefold()
+    if pending.kind == "relax":
+        return _given_up(pending, understanding, words)
     named = [number for number, option in enumerate(pending.options) if _holds(words, option)]
+    if any(_turned_away(words, pending.options[number]) for number in named):
+        return None
     if len(named) == 1:
         return named[0]
     if named and pending.kind != "facet":
@@ -233,6 +252,22 @@ def _chosen(pending: Pending, understanding: Understanding, message: str) -> int
         if 0 <= index < len(pending.options) and pending.kind != "facet":
             return index
     return None
+
+
+def _given_up(pending: Pending, understanding: Understanding, words: str) -> int | None:
+    """Which condition may give: the one that is lifted, or the one most of whose words are said."""
+    lifted = [number for number, field in enumerate(pending.fields) if field in understanding.dropped]
+    if len(lifted) == 1:
+        return lifted[0]
+    said = set(_TOKEN.findall(words))
+    shared = [len(said & set(_TOKEN.findall(option.casefold()))) for option in pending.options]
+    best = [number for number, count in enumerate(shared) if count and count == max(shared)]
+    return best[0] if len(best) == 1 else None
+
+
+def _turned_away(text: str, option: str) -> bool:
+    """Whether the option is named as what is not meant: "not blue", "keep the tent", "不要蓝色的"."""
+    return bool(re.search(rf"{_AWAY}\s*{re.escape(option.casefold())}(?![a-z0-9])", text))
 
 
 def _holds(text: str, option: str) -> bool:

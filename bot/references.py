@@ -21,6 +21,9 @@ _NOISE = frozenset(
     "me my we us want need have has had get got put add cart basket bag order buy take give remove delete drop compare between "
     "difference better out tell know say said go let lets just also more last take takes weigh cost costs come comes".split()
 ) | frozenset("的了吗呢把个款件我要加入购物车买删掉去这那和跟对比哪更好区别有是多少怎么能会不几来给您你它")
+_MODEL = re.compile(
+    r"\b[A-Z][\w-]+ [A-Za-z]{0,3}\d{2,}\w*\b|\b(?=[A-Za-z-]*[A-Z])(?=[\w-]*\d)[A-Za-z][\w-]{4,}\b", re.ASCII
+)
 MOST_TOGETHER = 4
 """So many products "them" may mean when they are compared; of a longer slate it means the first two."""
 _ENOUGH = 0.6
@@ -79,13 +82,20 @@ def resolve(turn: Turn, shown: Sequence[Item] | None = None, assume: bool = True
         found = lookup(turn, name)
         if found:
             return Reference((found,))
-        if not assume:
+        if not assume or _names_another(turn):
             return Reference(named=name)
     if not assume and not understanding.deixis:
         return Reference()
     if turn.state.focus:
         return Reference(turn.state.focus)
     return Reference(listed if len(listed) == 1 else ())
+
+
+def _names_another(turn: Turn) -> bool:
+    """Whether the message spells a model ("Zorblax 9000", "KX-TG8232B") that is none of those talked about."""
+    records = turn.shelf.products(item.product_id for item in turn.state.focus).values()
+    known = " ".join(f"{each.title} {each.brand} {each.mpn} {each.description}" for each in records).casefold()
+    return any(found[0].casefold() not in known for found in _MODEL.finditer(turn.message))
 
 
 def name_in(turn: Turn) -> str:

@@ -24,7 +24,6 @@ from storage.conversations import Turn
 
 PendingKind = Literal[
     "relax",
-    "cancel_wishes",
     "budget",
     "variant",
     "which_product",
@@ -79,6 +78,8 @@ class Pending(Stored):
 
     kind: PendingKind
     field: str = ""
+    fields: tuple[str, ...] = ()
+    """Of conditions: the field of each option."""
     options: tuple[str, ...] = ()
     items: tuple[Item, ...] = ()
     quantity: int = 1

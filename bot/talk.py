@@ -163,6 +163,8 @@ class Talk:
             },
         )
         conversations.append(self.database, principal, conversation_id, [asked, told])
+        if answer.handed_off and not state.handed_off:
+            conversations.hand_to_team(self.database, principal, conversation_id, conversations.SUPPORT)
         clock.end("storage")
         return reply, answer.ledger.removed
 

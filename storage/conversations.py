@@ -41,6 +41,9 @@ class Conversation:
     updated_at: int
 
 
+SUPPORT = "support"
+"""The team of agents that customers are handed to."""
+
 _FIELDS = tuple(Turn.model_fields)
 _ID: BindParameter[str] = bindparam("id")
 # Built once: every turn of every conversation runs these, and building a statement costs as much as running it.

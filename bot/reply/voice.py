@@ -100,6 +100,11 @@ class Voice:
         """A field's name, as a column's head."""
         return self.language.label("field", name)
 
+    def condition(self, field: str, phrase: str) -> str:
+        """A condition with the name of what it is of: "Price: under $100"."""
+        name = self.field(field)
+        return f"{self.attribute(field) if name == field else name}: {phrase}"
+
     def joined(self, parts: Iterable[str], last: str = "list") -> str:
         """Join "a, b and c" where `last` is "and", "a, b or c" where it is "or", else a plain list."""
         words = list(parts)

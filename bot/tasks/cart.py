@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bot.basket import Orderable, held, view_of
 from bot.cards import CartLineView, CartView
-from bot.references import resolve, words_of
+from bot.references import name_in, resolve, words_of
 from bot.shelf import availability_of
 from bot.state import Item, Pending
 from bot.turn import Answer, Turn
@@ -25,6 +25,10 @@ _COUNT = re.compile(
 _TAKEN = re.compile(
     r"\b(?:remove|delete|drop|take out|take off)\s+(\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten)\s+[a-z]",
     re.IGNORECASE,
+)
+_CART_SHOWN = ("cart_view", "cart_remove", "checkout")
+_ANYTHING = frozenset(
+    "item items product products thing things stuff line entry 商 品 东 西 物 件 样 除 移 取 消 退".split()
 )
 _EVERYTHING = re.compile(
     r"\b(?:empty|clear|everything|all of (?:it|them)|all items|start over|whole cart)\b|\bremove all\b|"
@@ -131,8 +135,9 @@ def put(turn: Turn, answer: Answer, item: Item, quantity: int, last: bool = True
     request_id = f"{turn.message_id}:{product.id}:{variant_id or ''}"[:200]
     try:
         cart = add_line(
-            turn.database, turn.principal, turn.user_id, product.id, variant_id, quantity, request_id=request_id
-        )
+            turn.database, turn.principal, turn.user_id, product.id, variant_id, quantity,
+            most=found.stock, request_id=request_id,
+        )  # fmt: skip
     except (Conflict, InvalidInput) as refused:
         return answer.say(voice.say("cart.busy") if isinstance(refused, Conflict) else str(refused))
     answer.focus = (Item(product_id=product.id, variant_id=variant_id, chosen=True),)
@@ -214,7 +219,7 @@ def remove(turn: Turn, answer: Answer) -> None:
     lines = _meant(turn, shown)
     if not lines:
         return _not_there(turn, answer, shown)
-    if len(lines) > 1 and not turn.understanding.ordinals:
+    if turn.decision.doubtful or (len(lines) > 1 and not turn.understanding.ordinals):
         return _which_line(turn, answer, lines)
     for line in lines:
         _take(turn, answer, line, turn.understanding.quantity or _fewer(turn))
@@ -248,25 +253,35 @@ def emptied(turn: Turn, answer: Answer) -> None:
 
 
 def _meant(turn: Turn, cart: CartView) -> list[CartLineView]:
-    """The lines that the turn means: a position in the cart where it was shown last, a name, "it", or the only one."""
-    ordinals = turn.understanding.ordinals
-    if ordinals and turn.state.last_task in ("cart_view", "cart_remove", "checkout"):
-        picked = [position - 1 if position > 0 else len(cart.lines) + position for position in ordinals]
+    """The lines that the turn means: a position, a name, "it", or the only one; none where it means what is not there.
+
+    A position counts in what was shown last, which is the cart after a turn about it.
+    """
+    understanding = turn.understanding
+    if understanding.ordinals:
+        in_cart = [] if turn.state.last_task in _CART_SHOWN else _lines_of(resolve(turn).items, cart)
+        if in_cart or turn.state.last_task not in (*_CART_SHOWN, "cart_add"):
+            return in_cart
+        picked = [position - 1 if position > 0 else len(cart.lines) + position for position in understanding.ordinals]
         return [cart.lines[index] for index in picked if 0 <= index < len(cart.lines)]
     said = set(words_of(turn.message))
     shared = [(len(said & set(words_of(line.title))), line) for line in cart.lines]
     most = max((count for count, _ in shared), default=0)
     if most:
         return [line for count, line in shared if count == most]
-    reference = resolve(turn)
-    ids = {item.product_id for item in reference.items}
-    found = [line for line in cart.lines if line.product_id in ids]
+    found = _lines_of(resolve(turn).items, cart)
     if found:
-        exact = [line for line in found if any(line.variant_id == item.variant_id for item in reference.items)]
-        return exact or found
-    if reference.items and ordinals:
-        return []
-    return list(cart.lines)
+        return found
+    named = [word for word in words_of(name_in(turn)) if word not in _ANYTHING]
+    return [] if named and not understanding.deixis else list(cart.lines)
+
+
+def _lines_of(items: Sequence[Item], cart: CartView) -> list[CartLineView]:
+    """The lines of these products; of their very variants where the cart has those."""
+    ids = {item.product_id for item in items}
+    found = [line for line in cart.lines if line.product_id in ids]
+    exact = [line for line in found if any(line.variant_id == item.variant_id for item in items)]
+    return exact or found
 
 
 def _not_there(turn: Turn, answer: Answer, shown: CartView) -> None:

@@ -74,7 +74,12 @@ def _tell(turn: Turn, answer: Answer, order: Order) -> None:
 
 def _named(message: str, orders: Sequence[Order]) -> Order | None:
     low = message.casefold()
-    return next((order for order in orders if order.order_id.casefold() in low), None)
+    named = [
+        order
+        for order in orders
+        if re.search(rf"(?<![\w-]){re.escape(order.order_id.casefold())}(?![\w-])", low, re.ASCII)
+    ]
+    return max(named, key=lambda order: len(order.order_id), default=None)
 
 
 def _date(instant: int, language: str) -> str:

@@ -74,29 +74,23 @@ def _names_products(filters: Filters) -> bool:
 
 def relaxed(turn: Turn, answer: Answer) -> None:
     """The condition that the customer agreed to drop is dropped."""
-    pending = turn.decision.pending
-    field = (
-        pending.options[turn.decision.choice or 0] if pending and pending.options else pending.field if pending else ""
-    )
-    filters = merge(turn.topic.filters, Understanding(query="", dropped=(field,)))
-    if field == "exclude":
-        filters = filters.model_copy(update={"exclude": Filters().exclude})
+    pending, choice = turn.decision.pending, turn.decision.choice
+    if pending is None:
+        return refine(turn, answer)
+    field = pending.field if choice is None else pending.fields[choice]
     answer.say(turn.voice.say("search.relaxed"))
-    present(turn, answer, turn.topic.model_copy(update={"filters": filters}))
+    return present(turn, answer, _lifted(turn.topic, field))
 
 
 def with_budget(turn: Turn, answer: Answer) -> None:
     """The limit in the shop's currency, asked for after one in another."""
-    price = turn.understanding.filters.price
-    if price is None:
+    filters = merge(turn.topic.filters, turn.understanding)
+    if turn.understanding.filters.price is None:
         money = parse_money(turn.message, turn.currency)
         if money is None or money.currency != turn.currency:
             return refine(turn, answer)
-        price = PriceRange(max=money.amount, currency=turn.currency)
-    topic = turn.topic.model_copy(
-        update={"filters": merge(turn.topic.filters, Understanding(query="", filters=Filters(price=price)))}
-    )
-    return present(turn, answer, topic)
+        filters = filters.model_copy(update={"price": PriceRange(max=money.amount, currency=turn.currency)})
+    return present(turn, answer, turn.topic.model_copy(update={"filters": filters}))
 
 
 def with_facet(turn: Turn, answer: Answer) -> None:
@@ -116,7 +110,7 @@ def more(turn: Turn, answer: Answer) -> None:
     """The next of the running topic that were not shown in it yet."""
     topic = turn.topic
     seen = turn.state.seen
-    found = _find(turn, topic, limit=min(100, len(seen) + PAGES * SLATE))
+    found, _ = _saying(topic, _find(turn, topic, limit=min(MOST, len(seen) + PAGES * SLATE)))
     rest = tuple(each for each in found.hits if each.hit.product_id not in seen)
     if not rest:
         return answer.say(turn.voice.say("search.no_more"))
@@ -154,12 +148,8 @@ def off_list(turn: Turn, answer: Answer) -> None:
 
 def present(turn: Turn, answer: Answer, topic: Topic) -> None:
     """Searches the topic and shows what fits, or says what stands in the way."""
-    detail, unsaid = topic.detail, False
-    found = _exact(topic, _find(turn, topic, MOST if detail else PAGES * SLATE))
-    if detail and _checkable(detail):
-        saying = tuple(each for each in found.hits if _says(found.products[each.hit.product_id], detail))
-        unsaid = not saying
-        found = replace(found, hits=saying, total=len(saying)) if saying else found
+    detail = topic.detail
+    found, unsaid = _saying(topic, _exact(topic, _find(turn, topic, MOST if detail else PAGES * SLATE)))
     if not found.hits and detail:
         topic = topic.model_copy(update={"detail": ""})
         found = _find(turn, topic)
@@ -174,13 +164,37 @@ def present(turn: Turn, answer: Answer, topic: Topic) -> None:
         _introduce(turn, answer, topic, found)
     tell_unknown(turn, answer, topic, found)
     if not topic.narrowed and found.total > MANY and topic.sort == "relevance":
-        _narrow(turn, answer, topic, found)
+        _narrow(turn, answer, answer.topic or topic, found)
     return None
 
 
 def _find(turn: Turn, topic: Topic, limit: int = PAGES * SLATE) -> Found:
-    filters = topic.filters if topic.bound is None else topic.filters.model_copy(update={"price": topic.bound})
+    """What keeps the topic's conditions and, within them, what "cheaper" came to."""
+    filters, price, bound = topic.filters, topic.filters.price, topic.bound
+    if bound is not None:
+        both = bound if price is None or price.currency != bound.currency else _overlap(price, bound)
+        if both is None:
+            return Found((), 0, 0)
+        filters = filters.model_copy(update={"price": both})
     return turn.find(f"{topic.query} {topic.detail}".strip(), filters, topic.sort, limit, topic.filters)
+
+
+def _overlap(one: PriceRange, other: PriceRange) -> PriceRange | None:
+    low = max((limit for limit in (one.min, other.min) if limit is not None), default=None)
+    high = min((limit for limit in (one.max, other.max) if limit is not None), default=None)
+    return (
+        None
+        if low is not None and high is not None and low > high
+        else PriceRange(min=low, max=high, currency=one.currency)
+    )
+
+
+def _saying(topic: Topic, found: Found) -> tuple[Found, bool]:
+    """Only the products whose page says what the turn added; all, and True, where that can be checked and none does."""
+    if not topic.detail or not _checkable(topic.detail):
+        return found, False
+    saying = tuple(each for each in found.hits if _says(found.products[each.hit.product_id], topic.detail))
+    return (replace(found, hits=saying, total=len(saying)), False) if saying else (found, True)
 
 
 def _checkable(detail: str) -> bool:
@@ -269,14 +283,9 @@ def _relative(turn: Turn, answer: Answer, topic: Topic, understanding: Understan
     topic = topic.model_copy(update={"sort": "price_asc"})
     if before is None:
         return present(turn, answer, topic)
-    current = topic.bound or topic.filters.price
-    same = current is not None and current.currency == before.currency
-    low, high = (current.min, current.max) if current is not None and same else (None, None)
-    if cheaper:
-        high, low = max(0, before.amount - 1), low if low is not None and low < before.amount else None
-    else:
-        low, high = before.amount + 1, high if high is not None and high > before.amount else None
-    changed = topic.model_copy(update={"bound": PriceRange(min=low, max=high, currency=before.currency)})
+    # What the customer named stands: the bound only narrows it, and a later "pricier" replaces an earlier "cheaper".
+    ends = {"max": max(0, before.amount - 1)} if cheaper else {"min": before.amount + 1}
+    changed = topic.model_copy(update={"bound": PriceRange(currency=before.currency, **ends)})
     found = _find(turn, changed)
     if found.hits:
         show(turn, answer, changed, found)
@@ -331,9 +340,10 @@ def nothing_fits(turn: Turn, answer: Answer, topic: Topic) -> None:
             return _offer(turn, answer, topic, best, without[best], conditions)
         if _find(turn, topic.model_copy(update={"filters": Filters()}), limit=1).total:
             phrases = voice.joined(conditions.values())
+            fields = tuple(conditions)
+            options = tuple(voice.condition(field, conditions[field]) for field in fields)
             return answer.ask(
-                voice.say("search.conflict", constraints=phrases),
-                Pending(kind="relax", options=tuple(conditions)),
+                voice.say("search.conflict", constraints=phrases), Pending(kind="relax", fields=fields, options=options)
             )
     if topic.query:
         quoted = (

@@ -179,3 +179,67 @@ def test_a_doubtful_wish_to_buy_is_offered_and_not_done(talk: Conversation) -> N
     assert offered.action == "ask"
     assert talk.assistant.cart(talk.principal).lines == ()
     assert [line.quantity for line in (talk.say("accept", "yes").cart or pytest.fail("no cart")).lines] == [1]
+
+
+def filled(talk: Conversation, assistant: Assistant, *products: str) -> None:
+    for product in products:
+        assistant.add_to_cart(talk.principal, product)
+
+
+def test_a_position_that_the_cart_lacks_takes_nothing_out(talk: Conversation, assistant: Assistant) -> None:
+    filled(talk, assistant, "head-1", "kettle-1", "kettle-2")
+    talk.say("search", "kettles")
+    talk.say("cart_remove", "remove the ninth one")
+    assert len(assistant.cart(talk.principal).lines) == 3
+
+
+def test_positions_count_in_the_cart_after_something_was_added(talk: Conversation) -> None:
+    for name in ("Arbor Studio", "Hearthway gooseneck kettle", "Pip travel kettle"):
+        talk.say("cart_add", f"add the {name}")
+    assert lines(talk.say("cart_remove", "remove the first one")) == [("kettle-1", None, 1), ("kettle-2", None, 1)]
+
+
+@pytest.mark.parametrize("text", ["remove the tent", "take out the Zorblax", "把帐篷删掉"])
+def test_what_is_not_in_the_cart_is_not_taken_for_what_is(talk: Conversation, assistant: Assistant, text: str) -> None:
+    filled(talk, assistant, "kettle-1")
+    talk.say("cart_remove", text)
+    assert len(assistant.cart(talk.principal).lines) == 1
+
+
+@pytest.mark.parametrize("text", ["remove it", "take that out please", "delete the item", "删掉它", "把这个商品删了"])
+def test_the_only_line_is_what_is_meant(talk: Conversation, assistant: Assistant, text: str) -> None:
+    filled(talk, assistant, "kettle-1")
+    assert lines(talk.say("cart_remove", text)) == []
+
+
+def test_a_doubtful_removal_is_asked_about(talk: Conversation, assistant: Assistant) -> None:
+    filled(talk, assistant, "kettle-1")
+    assert talk.say("cart_remove", "remove it", confidence=0.5).action == "ask"
+    assert len(assistant.cart(talk.principal).lines) == 1
+    assert lines(talk.say("accept", "yes")) == []
+
+
+def test_a_doubtful_yes_empties_no_cart(talk: Conversation, assistant: Assistant) -> None:
+    filled(talk, assistant, "kettle-1", "head-1")
+    assert talk.say("cart_remove", "empty my cart").action == "ask"
+    talk.say("accept", "what about the weather tomorrow", confidence=0.3)
+    assert len(assistant.cart(talk.principal).lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [("reject", "not 41"), ("ask_product", "is 41 a wide fit?"), ("refine", "I don't want 41"), ("refine", "不要41")],
+)
+def test_an_option_that_is_turned_down_or_asked_about_is_not_bought(talk: Conversation, label: str, text: str) -> None:
+    talk.say("search", "trail running shoes")
+    assert talk.say("cart_add", "add the Falken Drift").action == "ask"
+    reply = talk.say(label, text)
+    assert reply.cart is None or not reply.cart.lines
+
+
+def test_the_stock_holds_whatever_the_request_id(assistant: Assistant, talk: Conversation) -> None:
+    assistant.add_to_cart(talk.principal, "head-1", quantity=1, request_id="a")
+    with pytest.raises(Conflict, match="12"):
+        assistant.add_to_cart(talk.principal, "head-1", quantity=50, request_id="b")
+    assert assistant.add_to_cart(talk.principal, "head-1", quantity=11, request_id="c").lines[0].quantity == 12
+    assert assistant.add_to_cart(talk.principal, "head-1", quantity=11, request_id="c").lines[0].quantity == 12

@@ -105,6 +105,21 @@ def test_options_of_a_question_are_matched_as_whole_words(message: str, choice: 
     assert (decision.choice if decision.task == "resolved" else None) == choice
 
 
+@pytest.mark.parametrize(
+    ("message", "dropped", "choice"),
+    [("the price can give", (), 0), ("forget the budget", ("price",), 0), ("it need not be Arbor", (), 1),
+     ("价格无所谓", (), 2), ("hmm", (), None), ("price or brand", (), None)],
+)  # fmt: skip
+def test_which_condition_may_give_is_answered_in_words(
+    message: str, dropped: tuple[str, ...], choice: int | None
+) -> None:
+    options = ("Price: under $10.00", "Brand: by Arbor", "价格: 50元以内")
+    pending = Pending(kind="relax", fields=("price", "brand", "more"), options=options)
+    words = Understanding(query="", dropped=dropped)
+    decision = decided("refine", words, message, DialogueState(pending=pending))
+    assert (decision.choice if decision.task == "resolved" else None) == choice
+
+
 def test_a_position_picks_an_option() -> None:
     pending = Pending(kind="variant", options=("40", "41", "42"))
     words = Understanding(query="", ordinals=(-1,))

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from bot.cards import Reply
 from bot.service import Assistant
 from bot.state import fold
 from bot.talk import LONGEST
-from storage.conversations import turns_of
+from bot.tasks.orders import _named
+from storage.conversations import SUPPORT, conversations_of, turns_of
 from storage.database import Database
 from storage.principal import Principal, Role
 from tests.bot.conftest import Conversation, ToldIntents
@@ -262,3 +265,53 @@ def test_a_word_that_no_page_says_is_told(talk: Conversation) -> None:
     reply = talk.say("refine", "with gold plating")
     assert "gold plating" in reply.text
     assert reply.products
+
+
+def test_pricier_stays_under_the_limit_that_was_named(talk: Conversation) -> None:
+    talk.say("search", "headphones under $100")
+    talk.say("refine", "the most expensive")
+    reply = talk.say("refine", "pricier")
+    assert all(card.price and card.price.amount <= 10_000 for card in reply.products)
+
+
+def test_lifting_the_price_lifts_what_cheaper_came_to(talk: Conversation) -> None:
+    talk.say("search", "headphones under $50")
+    talk.say("refine", "cheaper")
+    talk.say("refine", "blue")
+    reply = talk.say("refine", "any price")
+    assert reply.products
+
+
+def test_the_answer_about_the_currency_keeps_what_else_it_says(talk: Conversation) -> None:
+    assert talk.say("search", "headphones under 60 euros").action == "ask"
+    reply = talk.say("refine", "60 dollars at most, in blue")
+    assert [card.product_id for card in reply.products] == ["head-2"]
+
+
+def test_a_new_search_is_no_answer_about_the_currency(talk: Conversation) -> None:
+    assert talk.say("search", "headphones under 60 euros").action == "ask"
+    reply = talk.say("search", "show me kettles under $40 instead")
+    assert reply.products
+    assert all(card.product_id.startswith("kettle") for card in reply.products)
+
+
+def test_a_question_about_a_model_that_is_not_sold_is_not_answered_from_another(talk: Conversation) -> None:
+    talk.say("search", "headphones")
+    talk.say("ask_product", "tell me about the Northtone Pro")
+    reply = talk.say("ask_product", "does the Zorblax 9000 have bluetooth?")
+    assert "Northtone" not in reply.text
+
+
+def test_a_handed_over_conversation_is_seen_by_the_team(talk: Conversation, assistant: Assistant) -> None:
+    agent = Principal(id="ann", role=Role.AGENT, team=SUPPORT)
+    assert conversations_of(assistant.database, agent, talk.principal.id) == []
+    talk.say("handoff", "let me talk to a person")
+    assert [each.conversation_id for each in conversations_of(assistant.database, agent, talk.principal.id)] == [
+        talk.id
+    ]
+
+
+def test_an_order_is_found_by_its_whole_number() -> None:
+    orders = [SimpleNamespace(order_id=number) for number in ("1001", "10010", "2")]
+    assert _named("where is order 10010?", orders).order_id == "10010"  # type: ignore[union-attr, arg-type]
+    assert _named("my 25 parcels", orders) is None  # type: ignore[arg-type]
