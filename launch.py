@@ -34,7 +34,7 @@ from rich.text import Text
 
 from storage.errors import AisleError, Forbidden, InvalidInput
 from storage.principal import Principal, Role, local_operator
-from storage.publish import Versions, sha256_file
+from storage.publish import sha256_file
 from storage.record import new_id
 from storage.rows import Rejects, RowProblem, read_jsonl
 from storage.settings import ShopSettings, parse_settings
@@ -147,15 +147,10 @@ def assistant_of(shop: Path, talks: bool = True) -> Iterator[Assistant]:
             assistant.close()
 
 
-def intent_versions(shop: Path) -> Versions:
-    """The intent models of a shop."""
-    from bot.intent import KIND
-
-    return Versions(shop / "models" / "intent", KIND)
-
-
 def install_intent_model(shop: Path) -> None:
     """Builds the shipped intent model (adapter and head) into the shop's folder where it has none."""
+    from bot.parts import intent_versions
+
     versions = intent_versions(shop)
     if versions.current() is not None:
         return
@@ -218,9 +213,10 @@ def serve(
     import uvicorn
 
     from bot.api.app import create_app
+    from bot.watcher import Watcher
     from storage.identity import Identity
 
-    with assistant_of(shop) as assistant:
+    with assistant_of(shop) as assistant, Watcher(assistant, shop):
         settings = settings_of(shop)
         identity = Identity.open(shop, settings.identity, assistant.database)
         web = create_app(assistant, identity, shop, settings, demo_shoppers() if demo else ())
@@ -460,6 +456,7 @@ def finetune_intent_command(
 
     Example: launch.py finetune intent --logs dialogues.jsonl.gz --output runs/intent-1
     """
+    from bot.parts import intent_versions
     from finetune.intent import finetune_intent
 
     versions = intent_versions(shop)

@@ -65,6 +65,11 @@ class Parts:
     """Leaf category → (products, median price in minor units of the shop's currency) in the sample."""
 
 
+def intent_versions(shop: Path) -> Versions:
+    """The intent models of a shop's folder."""
+    return Versions(shop / "models" / "intent", INTENT_KIND)
+
+
 def load_parts(shop: Path, settings: ShopSettings, database: Database) -> Parts:
     """The current index and intent model of the shop's folder.
 
@@ -76,7 +81,7 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database) -> Parts:
     folder = current_index(shop)
     if folder is None:
         raise Unavailable(f"{shop} has no index.", "Build one: launch.py index CATALOG --shop DIR.")
-    model = Versions(shop / "models" / "intent", INTENT_KIND).current()
+    model = intent_versions(shop).current()
     intents: Intents = NoIntents(shop) if model is None else IntentModel.load(model)
     snapshot = Snapshot.load(folder)
     encoders = {space: encoder_for(space, shop / "models" / "encoder") for space in snapshot.vectors}
