@@ -48,7 +48,7 @@ def view_of(cart: Cart, shelf: Shelf, currency: str, checkout_url: str) -> CartV
         version=cart.version,
         lines=lines,
         subtotal=Money(amount=sum(counted), currency=currency) if counted or not lines else None,
-        checkout_url=checkout_url.format(cart_id=cart.cart_id) if counted and cart.cart_id else "",
+        checkout_url=checkout_url.replace("{cart_id}", cart.cart_id) if counted and cart.cart_id else "",
     )
 
 
@@ -100,12 +100,6 @@ def orderable(shelf: Shelf, product_id: str, variant_id: str | None) -> Orderabl
     if not found.availability.orderable:
         raise Conflict(f"{found.title} is {found.availability.value.replace('_', ' ')}.", "Choose another one.")
     return found
-
-
-def check_stock(found: Orderable, total: int) -> None:
-    """Raises `Conflict` where fewer than `total` pieces are left."""
-    if found.stock is not None and total > found.stock:
-        raise Conflict(f"Only {found.stock} of {found.title} are in stock.", f"Ask for at most {found.stock}.")
 
 
 def held(cart: Cart, product_id: str, variant_id: str | None) -> int:

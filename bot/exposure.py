@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from bot.cards import Card
 from storage.consent import Consent
 from storage.database import Database
-from storage.errors import AisleError
 from storage.event import Event, EventItem
 from storage.events import record_events
 from storage.principal import Principal, Role
@@ -101,5 +100,5 @@ class Exposures:
             return
         try:
             record_events(self._database, _WRITER, batch, self._consent)
-        except AisleError as error:
-            _LOGGER.warning("%d shown slates were not written: %s", len(batch), error)
+        except Exception:  # the thread must live on: a slate that is not logged is no reason to log none any more
+            _LOGGER.exception("%d shown slates were not written.", len(batch))

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from bot.basket import check_stock, held, orderable, view_of
+from bot.basket import orderable, view_of
 from bot.cards import Card, CartView, ProfileView, Reply
 from bot.exposure import Exposures
 from bot.language import spoken
@@ -30,8 +30,9 @@ from retrieval.search import SORTS
 from retrieval.understanding import Understanding, merge
 from storage.beliefs import hidden_beliefs, hide_belief
 from storage.carts import Cart, add_line, cart_of, change_line, remove_line
+from storage.conversations import conversation
 from storage.database import Database
-from storage.errors import AisleError, Forbidden, InvalidInput, NotFound
+from storage.errors import AisleError, Fault, Forbidden, InvalidInput, NotFound
 from storage.events import events_of
 from storage.principal import Principal, Role
 from storage.record import now_ms
@@ -84,6 +85,7 @@ class Assistant:
         """
         if self._shop is not None:
             self.parts = load_parts(self._shop, self.settings, self.database)
+            self._profiles.clear()
 
     def close(self) -> None:
         """Writes what is still waiting; the database stays open, for it was given."""
@@ -102,7 +104,7 @@ class Assistant:
         Raises `NotFound` for a conversation that is not the shopper's, `Forbidden` for a `user_id` that is
         not from the service role.
         """
-        shopper = shopper_of(principal, user_id)
+        shopper = self._speaker(principal, user_id, conversation_id)
         clock = Clock()
         talk = Talk(self.parts, self.settings, self.database, self.actions, self.checkout_url, self._profile_of)
         reply, removed = talk.turn(principal, shopper, message, conversation_id, language, clock)
@@ -116,6 +118,16 @@ class Assistant:
             )
         return reply
 
+    def _speaker(self, principal: Principal, user_id: str | None, conversation_id: str | None) -> str:
+        """Who speaks: the principal, or for the shop's backend the shopper whose conversation it is."""
+        if principal.role is Role.SERVICE and conversation_id is not None:
+            owner = conversation(self.database, principal, conversation_id).user_id
+            if user_id not in (None, owner):
+                raise NotFound(f"There is no conversation {conversation_id[:200]!r} here.", "Start a new one.")
+            return owner
+        principal.require_role(Role.CUSTOMER, Role.SERVICE)
+        return shopper_of(principal, user_id)
+
     def stream(
         self,
         principal: Principal,
@@ -128,16 +140,17 @@ class Assistant:
 
         `("meta", {conversation_id, message_id, language, intent})`, `("products", {products})`, `("text",
         {delta})` repeated, `("citations", {citations})`, `("cart", {cart})`, then `("done", the whole reply)`
-        or `("error", {title, status, detail, hint})`. The text is checked before its first delta leaves; the
+        or `("error", the problem)`, as `AisleError.problem` spells it. The text is checked before its first delta leaves; the
         deltas joined are the text.
         """
         try:
             reply = self.reply(principal, message, conversation_id, user_id, language)
         except AisleError as error:
-            yield (
-                "error",
-                {"title": type(error).__name__, "status": error.status, "detail": error.message, "hint": error.hint},
-            )
+            yield "error", error.problem()
+            return
+        except Exception:
+            _LOGGER.exception("A turn failed.")
+            yield "error", Fault().problem()
             return
         whole = reply.model_dump(mode="json")
         yield "meta", {name: whole[name] for name in ("conversation_id", "message_id", "language", "intent")}
@@ -220,12 +233,10 @@ class Assistant:
         shopper = shopper_of(principal, user_id)
         found = orderable(self.parts.shelf, product_id, variant_id)
         chosen = found.variant.id if found.variant else None
-        cart = cart_of(self.database, principal, shopper)
-        if request_id is None or held(cart, product_id, chosen) == 0:
-            check_stock(found, held(cart, product_id, chosen) + quantity)
-        return self._view(
-            add_line(self.database, principal, shopper, product_id, chosen, quantity, request_id=request_id)
+        cart = add_line(
+            self.database, principal, shopper, product_id, chosen, quantity, most=found.stock, request_id=request_id
         )
+        return self._view(cart)
 
     def change_cart_line(
         self,
@@ -237,12 +248,13 @@ class Assistant:
     ) -> CartView:
         """Sets a line's quantity (0 removes it); raises `NotFound` for an unknown line, `Conflict` beyond the stock."""
         shopper = shopper_of(principal, user_id)
-        line = next(
-            (each for each in cart_of(self.database, principal, shopper).lines if each.line_id == line_id), None
-        )
+        lines = cart_of(self.database, principal, shopper).lines
+        line = next((each for each in lines if each.line_id == line_id), None)
+        most = None
         if line is not None and quantity > line.quantity:
-            check_stock(orderable(self.parts.shelf, line.product_id, line.variant_id), quantity)
-        return self._view(change_line(self.database, principal, shopper, line_id, quantity, request_id=request_id))
+            most = orderable(self.parts.shelf, line.product_id, line.variant_id).stock
+        cart = change_line(self.database, principal, shopper, line_id, quantity, most=most, request_id=request_id)
+        return self._view(cart)
 
     def remove_cart_line(
         self, principal: Principal, line_id: str, request_id: str | None = None, user_id: str | None = None

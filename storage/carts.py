@@ -65,6 +65,7 @@ def add_line(
     variant_id: str | None = None,
     quantity: int = 1,
     *,
+    most: int | None = None,
     request_id: str | None = None,
     expected_version: int | None = None,
 ) -> Cart:
@@ -77,19 +78,21 @@ def add_line(
         product_id: what; whether it can be bought is checked before.
         variant_id: which choice of it.
         quantity: how many, 1 to 999.
+        most: how many of it the cart may hold then, for example what is in stock.
         request_id: the same id again changes nothing and returns the cart as it is now.
         expected_version: refuse where the cart was changed since that version.
 
     Raises:
         NotFound: the cart is another's.
         InvalidInput: the quantity is not possible, or the cart is full.
-        Conflict: the cart has another version, or request_id was used for another change.
+        Conflict: the cart has another version, request_id was used for another change, or it would hold more than `most`.
     """
     if not 1 <= quantity <= MOST_OF_ONE:
         raise InvalidInput(f"The quantity {quantity} is not possible.", f"Give 1 to {MOST_OF_ONE}.")
 
     def change(lines: tuple[CartLine, ...]) -> tuple[CartLine, ...]:
         same = next((line for line in lines if (line.product_id, line.variant_id) == (product_id, variant_id)), None)
+        _check_stock(quantity + (same.quantity if same else 0), most)
         if same is None:
             if len(lines) >= MOST_LINES:
                 raise InvalidInput(f"The cart is full: {MOST_LINES} lines.", "Remove something first.")
@@ -110,6 +113,7 @@ def change_line(
     line_id: str,
     quantity: int,
     *,
+    most: int | None = None,
     request_id: str | None = None,
     expected_version: int | None = None,
 ) -> Cart:
@@ -120,6 +124,7 @@ def change_line(
     def change(lines: tuple[CartLine, ...]) -> tuple[CartLine, ...]:
         if all(line.line_id != line_id for line in lines):
             raise NotFound(f"The cart has no line {line_id[:200]!r}.", "Read the cart again.")
+        _check_stock(quantity, most)
         changed = (replace(line, quantity=quantity) if line.line_id == line_id else line for line in lines)
         return tuple(line for line in changed if line.quantity)
 
@@ -149,6 +154,11 @@ def empty_cart(
 ) -> Cart:
     """Takes everything out of the cart. Arguments and errors as in `add_line`."""
     return _change(db, principal, user_id, lambda _: (), ["empty"], request_id, expected_version)
+
+
+def _check_stock(total: int, most: int | None) -> None:
+    if most is not None and total > most:
+        raise Conflict(f"Only {most} of it are in stock, not {total}.", f"Ask for at most {most}.")
 
 
 def _change(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 
 class AisleError(Exception):
     """Something a person can mend.
@@ -20,6 +22,23 @@ class AisleError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
+
+    def problem(self) -> dict[str, str | int]:
+        """As RFC 9457 spells it: type, title, status, detail, and our hint."""
+        return problem_of(self.status, self.message, self.hint)
+
+
+def problem_of(status: int, detail: str, hint: str = "") -> dict[str, str | int]:
+    """An error's fields as problem+json has them (RFC 9457)."""
+    title = HTTPStatus(status).phrase
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "hint": hint}
+
+
+class Fault(AisleError):
+    """A defect of ours; the log has what happened, the person need not."""
+
+    def __init__(self) -> None:
+        super().__init__("Something failed on our side.", "Please try again.")
 
 
 class InvalidInput(AisleError):

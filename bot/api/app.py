@@ -16,6 +16,7 @@ from bot.api import problems
 from bot.api.identity import SESSION_COOKIE, IdentityMiddleware, cookie_options
 from bot.api.requests import Body
 from bot.api.routes import principal_of, routes
+from bot.parts import NoIntents
 from bot.service import Assistant
 from bot.windows import render
 from bot.windows.customer import STYLE, CustomerWindow, DemoShopper
@@ -78,6 +79,8 @@ def _add_health(app: FastAPI, assistant: Assistant) -> None:
     @app.get("/readyz")
     def ready() -> dict[str, str]:
         """Index and models are loaded, and the database answers; a problem with status 503 otherwise."""
+        if isinstance(assistant.parts.intents, NoIntents):
+            assistant.parts.intents.predict([])
         with assistant.database.read() as connection:
             connection.execute(select(1))
         return {"status": "ready"}

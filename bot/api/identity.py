@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.api.problems import problem
@@ -72,7 +72,8 @@ class IdentityMiddleware:
         scheme, _, credential = headers.get("authorization", "").partition(" ")
         if scheme:
             return self.identity.from_bearer(credential.strip() if scheme.lower() == "bearer" else ""), None
-        cookies = _cookies(headers)
+        # Like browsers: what another site of the domain set in its own way must not hide our cookies.
+        cookies = cookie_parser(headers.get("cookie", ""))
         known = self.identity.from_session_cookie(cookies.get(SESSION_COOKIE, "")) or self.identity.from_visitor_cookie(
             cookies.get(VISITOR_COOKIE, "")
         )
@@ -80,11 +81,7 @@ class IdentityMiddleware:
 
     def _from_here(self, headers: Headers) -> bool:
         origin = headers.get("origin")
-        return origin is None or origin in self.origins or urlsplit(origin).netloc == headers.get("host")
-
-
-def _cookies(headers: Headers) -> dict[str, str]:
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
-    except CookieError:
-        return {}
+        try:
+            return origin is None or origin in self.origins or urlsplit(origin).netloc == headers.get("host")
+        except ValueError:
+            return False

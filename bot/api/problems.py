@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,16 +9,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from storage.errors import AisleError
+from storage.errors import AisleError, Fault, problem_of
 
 MEDIA_TYPE = "application/problem+json"
 
 
 def problem(status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
     """One error as a response."""
-    title = HTTPStatus(status).phrase
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "hint": hint}
-    return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse(problem_of(status, detail, hint), status_code=status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -38,6 +35,11 @@ def install(app: FastAPI) -> None:
         headers = dict(error.headers) if error.headers else None
         return problem(error.status_code, str(error.detail), "See /docs for what is served.", headers)
 
+    async def fault(_: Request, error: Exception) -> JSONResponse:  # the server logs the exception itself
+        unknown = Fault()
+        return problem(unknown.status, unknown.message, unknown.hint)
+
+    app.add_exception_handler(Exception, fault)
     app.add_exception_handler(AisleError, aisle_error)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http_error)

@@ -19,7 +19,7 @@ from bot.windows import render
 from bot.windows.texts import language_of, texts
 from storage.errors import AisleError
 from storage.feedback import put_feedback
-from storage.principal import Principal
+from storage.principal import Principal, Role
 
 STYLE = Path(__file__).parent / "window.css"
 STARTERS = 4
@@ -251,6 +251,8 @@ class CustomerWindow:
             self.assistant.add_to_cart(principal, product_id, variant_id)
 
     def _panels(self, principal: Principal, language: str) -> list[str]:
-        """Cart and profile as they stand now."""
+        """Cart and profile as they stand now; staff, who have neither, may sign out instead."""
+        if principal.role not in (Role.CUSTOMER, Role.SERVICE):
+            return [render.staff(principal.role, language), ""]
         view = self.assistant.profile(principal, language=language)
         return [render.cart(self.assistant.cart(principal), language), render.profile(view, language)]

@@ -31,7 +31,10 @@ def _data(**values: object) -> str:
 
 def safe_url(url: str) -> str:
     """The address if a page may link to it (a path of this site, http or https), else ""."""
-    parts = urlsplit(url.strip())
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return ""
     own = not parts.scheme and not parts.netloc and url.strip().startswith("/")
     return url.strip() if own or parts.scheme in ("http", "https") else ""
 
@@ -103,8 +106,8 @@ def citation(item: Citation, language: str, *, quoted: bool = False) -> str:
     return f'<figure class="citation">{quote}<figcaption>{source}: {escape(item.title)}</figcaption></figure>'
 
 
-def card(item: Card, language: str, message_id: str, thumb: str = "") -> str:
-    """One product, with everything one can do with it."""
+def card(item: Card, language: str, message_id: str, thumb: str = "", *, buttons: bool = True) -> str:
+    """One product, with everything one can do with it; without `buttons` for a page that has no script behind them."""
     words = texts(language)
     title = escape(item.title)
     link = safe_url(item.url)
@@ -123,11 +126,12 @@ def card(item: Card, language: str, message_id: str, thumb: str = "") -> str:
     add = (
         f'<button type="button" class="add" data-act="add" {target}>{escape(words["add"])}</button>' if sellable else ""
     )
+    actions = f'<div class="actions">{add}{thumbs}</div>' if buttons else ""
     return (
         f'<li class="card" {target}><div class="picture">{image}</div><div class="body">'
         f'<p class="brand">{escape(item.brand)}</p><h3>{heading}</h3>{_price(item, language)}{_rating(item, language)}'
         f'<p class="availability {item.availability}">{escape(words[item.availability])}</p>'
-        f'{_attributes(item.attributes)}{_reasons(item, language)}<div class="actions">{add}{thumbs}</div></div></li>'
+        f"{_attributes(item.attributes)}{_reasons(item, language)}{actions}</div></li>"
     )
 
 
@@ -245,7 +249,14 @@ def hello(language: str) -> str:
 
 def product(item: Card, description: str, language: str) -> str:
     """One product with its description."""
-    return f'<ul class="cards">{card(item, language, "")}</ul><p>{escape(description)}</p>'
+    return f'<ul class="cards">{card(item, language, "", buttons=False)}</ul><p>{escape(description)}</p>'
+
+
+def staff(role: str, language: str) -> str:
+    """What stands in the place of the cart for somebody who is signed in and no customer."""
+    words = texts(language)
+    button = f'<form method="post" action="/logout"><button>{escape(words["sign_out"])}</button></form>'
+    return _panel("cart", words["sign_out"], f"<p>{escape(words['staff'].format(role=role))}</p>{button}")
 
 
 def login(language: str) -> str:

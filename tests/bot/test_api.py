@@ -15,6 +15,7 @@ from bot.api.identity import SESSION_COOKIE, VISITOR_COOKIE
 from bot.parts import parts_of
 from bot.service import Assistant
 from bot.windows import render
+from bot.windows.customer import CustomerWindow
 from index.encoders import Encoder
 from index.snapshot import Snapshot
 from storage.database import Database
@@ -269,3 +270,72 @@ def test_the_committed_openapi_file_is_the_one_that_is_served(client: TestClient
     if os.environ.get("WRITE_OPENAPI"):
         OPENAPI.write_text(json.dumps(served, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     assert json.loads(OPENAPI.read_text(encoding="utf-8")) == served, "write it anew: make openapi"
+
+
+@pytest.mark.parametrize("others", ['prefs={"a":1}', "cart[]=1", "a=b c", "flag", "=", ""])
+def test_cookies_of_other_software_do_not_hide_the_visitors(client: TestClient, others: str) -> None:
+    product = PRODUCTS[0]["id"]
+    client.post("/api/cart/lines", json={"product_id": product})
+    cookie = f"{others}; {VISITOR_COOKIE}={client.cookies[VISITOR_COOKIE]}"
+    client.cookies.clear()
+    assert len(client.get("/api/cart", headers={"Cookie": cookie}).json()["lines"]) == 1
+
+
+def test_the_backend_speaks_for_whose_conversation_it_is(client: TestClient, identity: Identity) -> None:
+    service = bearer(identity, "backend", Role.SERVICE)
+    first = client.post("/api/chat", json={"message": "kettles", "user_id": "nora"}, headers=service).json()
+    theirs = {"message": "the first one", "conversation_id": first["conversation_id"]}
+    assert client.post("/api/chat", json=theirs, headers=service).status_code == 200
+    assert client.post("/api/chat", json={**theirs, "user_id": "leo"}, headers=service).status_code == 404
+
+
+@pytest.mark.parametrize("role", [Role.AGENT, Role.SUPERVISOR, Role.ENGINEER, Role.ADMIN])
+def test_staff_speak_in_no_customers_name(client: TestClient, identity: Identity, role: Role) -> None:
+    theirs = chat(client)["conversation_id"]
+    staff = bearer(identity, "ann", role)
+    for body in ({"message": "thanks", "conversation_id": theirs}, {"message": "hello"}):
+        assert client.post("/api/chat", json=body, headers=staff).status_code == 403
+
+
+def test_a_fault_of_ours_is_a_problem_too(
+    served: tuple[TestClient, Identity, Assistant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _, assistant = served
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a secret detail")
+
+    monkeypatch.setattr(assistant, "_profile_of", broken)
+    quiet = TestClient(client.app, raise_server_exceptions=False)
+    answer = quiet.post("/api/chat", json={"message": "show me kettles"})
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "secret" not in answer.text
+    with quiet.stream("POST", "/api/chat", json={"message": "show me kettles", "stream": True}) as stream:
+        text = stream.read().decode()
+    assert "event: error" in text
+    assert '"status": 500' in text.replace('"status":500', '"status": 500')
+    assert "secret" not in text
+
+
+def test_an_origin_that_is_none_is_refused(client: TestClient) -> None:
+    answer = client.post("/api/feedback", json={"message_id": "m", "value": "up"}, headers={"Origin": "http://["})
+    assert answer.status_code == 403
+
+
+def test_a_broken_address_in_the_catalog_is_no_link() -> None:
+    assert render.safe_url("http://[bad/x") == ""
+    assert render.safe_url("javascript:alert(1)") == ""
+    assert render.safe_url("https://shop.example/x") == "https://shop.example/x"
+
+
+def test_a_products_own_page_has_no_buttons_without_script(client: TestClient) -> None:
+    page = client.get(f"/products/{PRODUCTS[0]['id']}").text
+    assert PRODUCTS[0]["title"] in page
+    assert "<button" not in page
+
+
+def test_staff_who_sign_in_can_sign_out(client: TestClient, served: tuple[TestClient, Identity, Assistant]) -> None:
+    panel = CustomerWindow(served[2], "Shop")._panels(Principal("ann", Role.AGENT, team="support"), "en")[0]
+    assert "agent" in panel
+    assert 'action="/logout"' in panel
