@@ -108,7 +108,7 @@ def bars() -> Iterator[Callable[..., None]]:
 def settings_of(shop: Path) -> ShopSettings:
     """What the shop's shop.toml says; the defaults where there is none."""
     path = shop / "shop.toml"
-    return parse_settings(path.read_text(encoding="utf-8")) if path.is_file() else ShopSettings()
+    return parse_settings(path.read_bytes()) if path.is_file() else ShopSettings()
 
 
 def database_of(shop: Path, settings: ShopSettings) -> Database:
