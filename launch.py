@@ -36,7 +36,7 @@ from storage.errors import AisleError, Forbidden, InvalidInput
 from storage.principal import Principal, Role, local_operator
 from storage.publish import sha256_file
 from storage.record import new_id
-from storage.rows import Rejects, RowProblem, read_jsonl
+from storage.rows import Rejects, RowProblem, read_jsonl, rejected_file, unexpected
 from storage.settings import ShopSettings, parse_settings
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def bars() -> Iterator[Callable[..., None]]:
 def settings_of(shop: Path) -> ShopSettings:
     """What the shop's shop.toml says; the defaults where there is none."""
     path = shop / "shop.toml"
-    return parse_settings(path.read_text(encoding="utf-8")) if path.is_file() else ShopSettings()
+    return parse_settings(path.read_bytes()) if path.is_file() else ShopSettings()
 
 
 def database_of(shop: Path, settings: ShopSettings) -> Database:
@@ -181,6 +181,11 @@ def put(result: Any, as_json: bool, text: str = "") -> None:
         for name, value in values.items():
             table.add_row(name.replace("_", " "), "" if value is None else str(value))
         Console().print(table)
+
+
+def warn(text: str) -> None:
+    """What a person should know beside the result: one line on standard error."""
+    console.print(f"launch.py: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.callback(invoke_without_command=True)
@@ -341,45 +346,52 @@ def ingest(
 
 def run_ingest(
     kind: str, file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None
-) -> dict[str, int]:
-    """Loads one file in batches, with a progress bar."""
-    from storage.event import parse_event
-    from storage.events import record_events
-    from storage.orders import Order, put_orders
-    from storage.record import parse_record
+) -> dict[str, Any]:
+    """Loads one file in batches, with a progress bar; nothing is loaded where too many rows cannot be used."""
+    from storage.event import Event, read_event
+    from storage.events import record_events, writer_of
+    from storage.orders import Order, put_orders, read_order
 
-    settings, rejects = settings_of(shop), Rejects()
-    rows: list[Any] = []
-    counts = {"read": 0, "accepted": 0, "duplicates": 0, "rejected": 0}
+    settings, rejects, writer = settings_of(shop), Rejects(), local_operator()
+    events: list[Event] = []
+    orders: dict[str, Order] = {}
+    counts = {"read": 0, "accepted": 0, "duplicates": 0, "rejected": 0, "dropped_fields": 0}
     for number, row in read_jsonl(file):
         counts["read"] += 1
         try:
             if isinstance(row, RowProblem):
                 rejects.add_problem(row)
+                continue
+            if kind == "events":
+                event, dropped = read_event(row)
+                writer_of(writer, event)
+                events.append(event)
             else:
-                rows.append((number, row, parse_event(row) if kind == "events" else parse_record(Order, row)))
+                order, dropped = read_order(row)
+                counts["duplicates"] += order.order_id in orders
+                orders[order.order_id] = order
+            counts["dropped_fields"] += len(dropped)
         except InvalidInput as error:
             rejects.add(number, error.message, row)
-    try:
-        rejects.check(counts["read"], max_rejected)
-    finally:
-        if rejects.count:
-            rejects.write(rejected or shop / "rejected" / f"{kind}.jsonl")
+        except Exception as error:  # what nobody foresaw in one row must not cost the others
+            rejects.add_problem(unexpected(number, error, row))
+    path = None
+    if rejects.count:
+        path = rejected or rejected_file(shop, kind)
+        rejects.write(path)
+    rejects.check(counts["read"], max_rejected)
+    rows: list[Any] = events or list(orders.values())
     with opened(shop) as database, bars() as show:
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
             if kind == "events":
-                recorded = record_events(database, local_operator(), [row[2] for row in batch], settings.consent)
+                recorded = record_events(database, writer, batch, settings.consent)
                 counts["accepted"] += recorded.accepted
                 counts["duplicates"] += recorded.duplicates
-                for place, reason in recorded.rejected:
-                    rejects.add(batch[place][0], reason, batch[place][1])
             else:
-                counts["accepted"] += put_orders(database, local_operator(), [row[2] for row in batch])
+                counts["accepted"] += put_orders(database, writer, batch)
             show(f"loading {kind}", start + len(batch), len(rows))
-    if rejects.count:
-        rejects.write(rejected or shop / "rejected" / f"{kind}.jsonl")
-    return counts | {"rejected": rejects.count}
+    return counts | {"rejected": rejects.count, "rejected_file": str(path) if path else None}
 
 
 @app.command()
@@ -501,7 +513,17 @@ def evaluate_intent_command(
     from finetune.evaluate_intent import evaluate_intent
     from finetune.logs import read_logs
 
-    put(evaluate_intent(IntentModel.load(model), read_logs(logs).dialogues), as_json)
+    loaded, reading = IntentModel.load(model), read_logs(logs)
+    rejects = Rejects(reading.problems)
+    if rejects.count or reading.dropped_fields:
+        # The metrics are a contract of their own, so what they leave out is said beside them.
+        commonest = list(rejects.by_reason.items())[:3]
+        said = [f"{count} x {reason}" for reason, count in commonest] or ["none"]
+        warn(
+            f"{rejects.count} of {reading.rows} rows were rejected and not scored ({'; '.join(said)}); "
+            f"{reading.dropped_fields} bad optional fields were dropped."
+        )
+    put(evaluate_intent(loaded, reading.dialogues), as_json)
 
 
 @evaluate_app.command("search")

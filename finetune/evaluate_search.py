@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from index.filters import Filters
 from storage.errors import InvalidInput
-from storage.rows import RowProblem, open_text, read_jsonl
+from storage.rows import RowProblem, not_utf8, open_text, read_jsonl
 
 CUT = 10
 
@@ -102,6 +102,8 @@ def _judgments(path: Path) -> Iterator[tuple[str, str, float]]:
         for line, row in enumerate(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE), 1):
             if not row or row[0] == "query_id":
                 continue
+            if any(map(not_utf8, row)):
+                raise InvalidInput(f"{path}, line {line} is not UTF-8.", "Save the file as UTF-8.")
             try:
                 query_id, product_id, gain = row
                 yield query_id, product_id, float(gain)

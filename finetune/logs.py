@@ -19,7 +19,7 @@ from typing import Any
 from bot.labels import OUT_OF_SCOPE, OUT_OF_SCOPE_NAMES
 from storage.errors import InvalidInput
 from storage.redaction import redact
-from storage.rows import RowProblem, open_text, read_jsonl
+from storage.rows import RowProblem, not_utf8, open_text, read_jsonl, shown, unexpected
 
 ROLES: Mapping[str, str] = {
     "user": "user",
@@ -122,6 +122,8 @@ def _rows(path: Path, reading: Reading) -> Iterator[tuple[int, Dialogue | RowPro
             yield line, _dialogue(row, reading)
         except ValueError as error:
             yield line, RowProblem(line, str(error), row)
+        except Exception as error:  # what nobody foresaw in one row must not cost the others
+            yield line, unexpected(line, error, row)
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Dialogue | RowProblem]]:
@@ -130,7 +132,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Dialogue | RowProblem]]:
         names = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
         if "text" not in names or "label" not in names:
             raise InvalidInput(
-                f"{path} has the columns {', '.join(names) or 'none'}.", "A CSV log needs the columns text and label."
+                f"{path} has the columns {shown(', '.join(names)) or 'none'}.",
+                "A CSV log needs the columns text and label, in UTF-8.",
             )
         while True:
             try:
@@ -139,6 +142,10 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Dialogue | RowProblem]]:
                 return
             except csv.Error as error:
                 yield reader.line_num, RowProblem(reader.line_num, f"not CSV: {error}", None)
+                continue
+            if any(not_utf8(cell) for cell in row.values() if isinstance(cell, str)):
+                raw = {name: shown(cell) for name, cell in row.items() if isinstance(cell, str)}
+                yield reader.line_num, RowProblem(reader.line_num, "not UTF-8", raw)
                 continue
             text, label = (row.get(names["text"]) or "").strip(), (row.get(names["label"]) or "").strip()
             if not text or not label or len(label) > _LONGEST_LABEL:

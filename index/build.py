@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +32,7 @@ from index.words import WordIndex
 from storage.errors import Damaged, InvalidInput, NotFound
 from storage.publish import Versions
 from storage.record import now_ms
-from storage.rows import Rejects, RowProblem
+from storage.rows import Rejects, RowProblem, rejected_file
 from storage.settings import ShopSettings
 
 logger = logging.getLogger(__name__)
@@ -171,8 +170,7 @@ class _Run:
         self.progress("read", total, total)
         file = None
         if rejects.count:
-            stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-            file = rejected or shop / "rejected" / f"{catalog.name.split('.')[0]}-{stamp}.jsonl"
+            file = rejected or rejected_file(shop, catalog.name.split(".")[0])
             rejects.write(file)
         rejects.check(total, max_rejected)
         if not len(self.writer):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from storage.consent import Consent
-from storage.errors import InvalidInput
-from storage.record import Content, Count, Currency, Id, Instant, MinorUnits, Record, reasons_of
+from storage.record import Content, Count, Currency, Id, Instant, MinorUnits, Record, read_leniently
 
 EventName = Literal[
     "view_item_list",
@@ -78,36 +77,4 @@ def parse_event(row: dict[str, Any]) -> Event:
 
 def read_event(row: dict[str, Any]) -> tuple[Event, tuple[str, ...]]:
     """Like `parse_event`, with the names of the fields that had to be dropped: `("items.0.price", "value")`."""
-    try:
-        return Event.model_validate(row), ()
-    except ValidationError as error:
-        mended, dropped = _without(row, error)
-    try:
-        return Event.model_validate(mended), tuple(dropped)
-    except ValidationError as error:
-        raise InvalidInput(f"{reasons_of(error)}.", "Send event_id, event and timestamp.") from None
-
-
-def _without(row: dict[str, Any], error: ValidationError) -> tuple[dict[str, Any], list[str]]:
-    """A copy of the row without the optional fields that the error names."""
-    mended, dropped, lost_items = dict(row), [], set()
-    items = [dict(item) if isinstance(item, dict) else item for item in row["items"]] if _has_items(row) else []
-    for problem in error.errors():
-        place = problem["loc"]
-        match place:
-            case ("items", int(number), str(field), *_) if field not in _REQUIRED and isinstance(items[number], dict):
-                items[number].pop(field, None)
-            case ("items", int(number), *_):
-                lost_items.add(number)
-            case (str(field), *_) if field not in _REQUIRED:
-                mended.pop(field, None)
-            case _:
-                continue
-        dropped.append(".".join(str(part) for part in place))
-    if "items" in mended:
-        mended["items"] = [item for number, item in enumerate(items) if number not in lost_items]
-    return mended, sorted(set(dropped))
-
-
-def _has_items(row: dict[str, Any]) -> bool:
-    return isinstance(row.get("items"), list | tuple)
+    return read_leniently(Event, row, _REQUIRED, "Send event_id, event and timestamp.")

@@ -53,7 +53,7 @@ def record_events(
     repeated = 0
     for number, event in enumerate(batch):
         try:
-            user_id = _writer_of(principal, event)
+            user_id = writer_of(principal, event)
         except (InvalidInput, NotFound) as error:
             rejected.append((number, error.message))
             continue
@@ -126,8 +126,13 @@ def popularity(db: Database) -> dict[str, float]:
         return {item_id: float(weight) for item_id, weight in connection.execute(totals)}
 
 
-def _writer_of(principal: Principal, event: Event) -> str:
-    """The user whose event it is, where the principal may write it."""
+def writer_of(principal: Principal, event: Event) -> str:
+    """The user whose event it is, where the principal may write it.
+
+    Raises:
+        InvalidInput: the shop's backend does not say whose it is.
+        NotFound: it is another's.
+    """
     if principal.role is Role.SERVICE:
         if event.user_id is None:
             raise InvalidInput("user_id: required from the shop's backend")

@@ -12,9 +12,10 @@ from sqlalchemy import delete, insert, select
 
 from storage.database import Database, in_chunks
 from storage.principal import Principal, Role
-from storage.record import Content, Count, Currency, Id, Instant, MinorUnits, Record
+from storage.record import Content, Count, Currency, Id, Instant, MinorUnits, Record, read_leniently
 from storage.tables import order_items, orders
 
+_REQUIRED = frozenset({"order_id", "user_id", "status", "placed_at", "product_id"})
 Status = Literal["placed", "paid", "shipped", "delivered", "cancelled", "returned"]
 
 
@@ -52,6 +53,18 @@ class Order(Record):
     currency: Currency | None = None
     items: tuple[OrderItem, ...] = Field(default=(), max_length=500)
     tracking: Tracking | None = None
+
+
+def read_order(row: dict[str, Any]) -> tuple[Order, tuple[str, ...]]:
+    """The order in a row, and the names of the optional fields that had to be dropped: `("tracking.expected_at",)`.
+
+    An item without a product's id is left out; one whose quantity cannot be used counts as one, as without a quantity.
+
+    Raises:
+        InvalidInput: a required field (order_id, user_id, status, placed_at) is missing or cannot be used.
+    """
+    hint = "Send order_id, user_id, status and placed_at."
+    return read_leniently(Order, row, _REQUIRED, hint, frozenset({"tracking"}))
 
 
 def put_orders(db: Database, principal: Principal, new: Sequence[Order]) -> int:

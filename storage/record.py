@@ -102,16 +102,61 @@ def to_ms(value: object) -> int:
 Instant = Annotated[int, BeforeValidator(to_ms)]
 
 
-def parse_record(kind: type[R], row: dict[str, Any]) -> R:
-    """The record in a row.
+def read_leniently(
+    kind: type[R], row: dict[str, Any], required: frozenset[str], hint: str, objects: frozenset[str] = frozenset()
+) -> tuple[R, tuple[str, ...]]:
+    """The record in a row, and the names of what had to be dropped from it: `("items.0.price", "value")`.
+
+    An optional field that cannot be used is dropped; one of `items` without a required field of its own is left out.
+
+    Args:
+        kind: the record's class.
+        row: the row; it is not changed.
+        required: the fields that a record, or one of its `items`, cannot do without.
+        hint: the way out for whoever sends rows without them.
+        objects: fields that are objects and lose only what is bad inside them; others are dropped whole.
 
     Raises:
-        InvalidInput: a field is missing or cannot be used; all of them are named.
+        InvalidInput: a required field is missing or cannot be used.
     """
     try:
-        return kind.model_validate(row)
+        return kind.model_validate(row), ()
     except ValidationError as error:
-        raise InvalidInput(f"{reasons_of(error)}.", "Mend the row.") from None
+        mended, dropped = _without(row, error, required, objects)
+    try:
+        return kind.model_validate(mended), tuple(dropped)
+    except ValidationError as error:
+        raise InvalidInput(f"{reasons_of(error)}.", hint) from None
+
+
+def _without(
+    row: dict[str, Any], error: ValidationError, required: frozenset[str], objects: frozenset[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """A copy of the row without the optional fields that the error names."""
+    mended, dropped, lost_items = dict(row), [], set()
+    for name in objects:
+        if isinstance(row.get(name), dict):
+            mended[name] = dict(row[name])
+    listed = row.get("items")
+    rows = listed if isinstance(listed, list | tuple) else ()
+    items = [dict(item) if isinstance(item, dict) else item for item in rows]
+    for problem in error.errors():
+        place = problem["loc"]
+        match place:
+            case ("items", int(number), str(field), *_) if field not in required and isinstance(items[number], dict):
+                items[number].pop(field, None)
+            case ("items", int(number), *_):
+                lost_items.add(number)
+            case (str(name), str(field), *_) if name in objects and isinstance(row[name], dict):
+                mended[name].pop(field, None)
+            case (str(field), *_) if field not in required:
+                mended.pop(field, None)
+            case _:
+                continue
+        dropped.append(".".join(str(part) for part in place))
+    if "items" in mended:
+        mended["items"] = [item for number, item in enumerate(items) if number not in lost_items]
+    return mended, sorted(set(dropped))
 
 
 def reasons_of(error: ValidationError) -> str:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, Final, cast
 
 from storage.errors import InvalidInput, TooManyRejected
 
 LONGEST_LINE = 16 * 2**20
 _FEW_ROWS = 10
 _KEPT_RAW = 2_000  # characters of an unreadable line that are kept for a person to look at
+_BROKEN_PACK = (EOFError, OSError, zlib.error)
+# What `surrogateescape` makes of a byte that is not UTF-8; no valid UTF-8 decodes to it.
+_BAD_BYTE: Final = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +53,48 @@ def open_bytes(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.GzipFile(fileobj=stream, mode="rb")) if packed else stream
 
 
-def open_text(path: Path) -> IO[str]:
-    """Opens a UTF-8 text file, packed or not; a byte order mark is skipped and bad bytes become U+FFFD."""
-    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", errors="replace", newline="")
+def unexpected(line: int, error: Exception, raw: Any) -> RowProblem:
+    """The problem of a row on which a reader itself failed: that one row is lost, never the run."""
+    said = " ".join(str(error).split())[:200]
+    return RowProblem(line, f"cannot be read: {type(error).__name__}{f': {said}' if said else ''}", raw)
+
+
+@contextmanager
+def unpacking(path: Path) -> Iterator[None]:
+    """Turns what gzip raises on a file that is cut off or corrupt into an `InvalidInput` that names the file."""
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InvalidInput(
+            f"{path} is packed, and broken: {str(error).rstrip('.')}.", "Copy the whole file again, or pack it again."
+        ) from None
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[IO[str]]:
+    """Opens a UTF-8 text file, packed or not; a byte order mark is skipped.
+
+    Bytes that are not UTF-8 become lone surrogates, so that `not_utf8` finds them: the row they stand in is to be
+    refused, not published with U+FFFD in it.
+
+    Raises:
+        InvalidInput: the file cannot be opened, or it is packed and breaks off.
+    """
+    with (
+        unpacking(path),
+        io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", errors="surrogateescape", newline="") as stream,
+    ):
+        yield stream
+
+
+def not_utf8(text: str) -> bool:
+    """Whether text of `open_text` holds bytes that are not UTF-8."""
+    return not text.isascii() and _BAD_BYTE.search(text) is not None
+
+
+def shown(text: str) -> str:
+    r"""Text of `open_text` for a person to look at: a byte that is not UTF-8 reads as "\xb4"."""
+    return text[:_KEPT_RAW].encode("utf-8", errors="surrogateescape").decode("utf-8", errors="backslashreplace")
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
@@ -67,20 +112,28 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
             number += 1
             try:
                 line = stream.readline(LONGEST_LINE + 1)
-            except (EOFError, OSError, zlib.error) as error:
-                yield number, RowProblem(number, f"the packed file is broken here: {error}", None)
+            except _BROKEN_PACK as error:
+                yield number, _broken(number, error)
                 return
             if not line:
                 return
             if len(line) > LONGEST_LINE:
                 yield number, RowProblem(number, f"the line is longer than {LONGEST_LINE} bytes", _shown(line))
-                while line and not line.endswith(b"\n"):
-                    line = stream.readline(LONGEST_LINE)
+                try:
+                    while line and not line.endswith(b"\n"):
+                        line = stream.readline(LONGEST_LINE)
+                except _BROKEN_PACK as error:
+                    yield number, _broken(number, error)
+                    return
                 continue
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")
             if line.strip():
                 yield number, _parse(number, line)
+
+
+def _broken(number: int, error: Exception) -> RowProblem:
+    return RowProblem(number, f"the packed file is broken here: {error}", None)
 
 
 def _parse(number: int, line: bytes) -> dict[str, Any] | RowProblem:
@@ -104,6 +157,16 @@ def _no_constant(name: str) -> float:
 
 def _shown(line: bytes) -> str:
     return line[:_KEPT_RAW].decode("utf-8", errors="backslashreplace").strip()
+
+
+def rejected_file(shop: Path, name: str) -> Path:
+    """Where a run's rejected rows go unless it is told: a file of its own, so that no run writes over another's."""
+    stamped = f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    path, number = shop / "rejected" / f"{stamped}.jsonl", 1
+    while path.exists():
+        number += 1
+        path = path.with_name(f"{stamped}-{number}.jsonl")
+    return path
 
 
 @dataclass(slots=True)
@@ -136,7 +199,12 @@ class Rejects:
         with path.open("w", encoding="utf-8", errors="backslashreplace") as out:
             for row in sorted(self.rows, key=lambda row: row.line):
                 record = {"line": row.line, "reason": row.reason, "row": row.raw}
-                out.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+                try:
+                    text = json.dumps(record, ensure_ascii=False, default=str)
+                except (RecursionError, TypeError, ValueError) as error:
+                    # JSON that is nested too deep, or keyed by something else than text.
+                    text = json.dumps(record | {"row": f"not shown: {type(error).__name__}"}, ensure_ascii=False)
+                out.write(text + "\n")
 
     def check(self, total: int, max_rejected: float = 0.01) -> None:
         """Stops a run that lost too much of its input.

@@ -61,14 +61,18 @@ class ShopSettings(Record):
     consent: Consent = Consent()
 
 
-def parse_settings(text: str) -> ShopSettings:
-    """Reads the text of a shop.toml.
+def parse_settings(text: str | bytes) -> ShopSettings:
+    """Reads the text of a shop.toml, or its bytes, with or without a byte order mark.
 
     Raises:
-        InvalidInput: it is not TOML, has an unknown key (named, with the nearest known one) or an impossible value.
+        InvalidInput: it is not UTF-8, is not TOML, has an unknown key (named, with the nearest known one) or an impossible value.
     """
     try:
-        values = tomllib.loads(text)
+        values = tomllib.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"shop.toml is not UTF-8 at byte {error.start}.", "Save it again with the encoding UTF-8."
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"shop.toml is not TOML: {error}.", "Mend that line.") from None
     try:

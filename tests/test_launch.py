@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import launch
+from storage.orders import orders_of
+from storage.principal import Principal, Role
 
 Run = Callable[..., tuple[int, str, str]]
 PRODUCTS = [
@@ -144,6 +146,14 @@ def test_an_unknown_key_in_shop_toml_is_named(run: Run, tmp_path: Path) -> None:
     assert "currency" in err
 
 
+def test_a_shop_toml_in_another_encoding_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "shop.toml").write_bytes('name = "小店"\n'.encode("gbk"))
+    status, _, err = run("search", "mug", "--shop", tmp_path)
+    assert status == 2
+    assert "UTF-8" in err
+    assert "Traceback" not in err
+
+
 def test_events_are_loaded_once_and_broken_rows_kept(run: Run, tmp_path: Path) -> None:
     event = {
         "event_id": "e1",
@@ -158,19 +168,71 @@ def test_events_are_loaded_once_and_broken_rows_kept(run: Run, tmp_path: Path) -
     )
     status, out, err = run("ingest", "events", log, "--shop", tmp_path, "--json")
     assert status == 0, err
-    assert json.loads(out) == {"read": 3, "accepted": 2, "duplicates": 0, "rejected": 1}
-    (line,) = (tmp_path / "rejected" / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    report = json.loads(out)
+    (line,) = Path(report.pop("rejected_file")).read_text(encoding="utf-8").splitlines()
+    assert report == {"read": 3, "accepted": 2, "duplicates": 0, "rejected": 1, "dropped_fields": 0}
     assert json.loads(line)["line"] == 2
     assert json.loads(run("ingest", "events", log, "--shop", tmp_path, "--json")[1])["duplicates"] == 2
+    assert len(list((tmp_path / "rejected").glob("events-*.jsonl"))) == 2, "one run keeps what another rejected"
+
+
+def test_events_of_nobody_count_before_anything_is_loaded(run: Run, tmp_path: Path) -> None:
+    events = [{"event_id": f"e{n}", "event": "view_item", "timestamp": 1767323045000 + n} for n in range(50)]
+    log = tmp_path / "events.jsonl"
+    log.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    status, out, err = run("ingest", "events", log, "--shop", tmp_path, "--json")
+    assert (status, out) == (3, "")
+    assert "50 of 50" in err
+    assert "user_id" in err
+    (rejected,) = (tmp_path / "rejected").iterdir()
+    assert len(rejected.read_text(encoding="utf-8").splitlines()) == 50
+    mine = [{**event, "user_id": "maya"} for event in events]
+    log.write_text("".join(json.dumps(event) + "\n" for event in [*mine[:11], *events[11:]]), encoding="utf-8")
+    assert run("ingest", "events", log, "--shop", tmp_path, "--json")[0] == 3
+    log.write_text("".join(json.dumps(event) + "\n" for event in mine), encoding="utf-8")
+    assert json.loads(run("ingest", "events", log, "--shop", tmp_path, "--json")[1])["accepted"] == 50
+
+
+def test_bad_optional_fields_are_dropped_and_counted(run: Run, tmp_path: Path) -> None:
+    event = {"event_id": "e1", "event": "view_item", "user_id": "maya", "timestamp": 1767323045000}
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps({**event, "value": "many", "items": [{"item_id": "m", "price": -1}]}), encoding="utf-8")
+    report = json.loads(run("ingest", "events", log, "--shop", tmp_path, "--json")[1])
+    assert (report["accepted"], report["rejected"], report["dropped_fields"]) == (1, 0, 2)
+    order = {"order_id": "o1", "user_id": "maya", "status": "paid", "placed_at": "2026-01-02T03:04:05Z"}
+    bad = {"currency": "usd", "tracking": {"carrier": "DHL", "expected_at": "soon"}, "items": [{"product_id": "m"}]}
+    log.write_text(json.dumps(order | bad), encoding="utf-8")
+    report = json.loads(run("ingest", "orders", log, "--shop", tmp_path, "--json")[1])
+    assert (report["accepted"], report["rejected"], report["dropped_fields"]) == (1, 0, 2)
+    _, out, _ = run("ingest", "orders", log, "--shop", tmp_path)
+    assert "dropped fields" in out
+
+
+def test_a_row_that_a_reader_fails_on_is_rejected_alone(run: Run, tmp_path: Path) -> None:
+    event = {"event_id": "e1", "event": "search", "user_id": "maya", "timestamp": 1767323045000}
+    deep = '{"event_id": "e2", "event": "search", "user_id": "maya", "timestamp": 1767323045000, "search_term": '
+    log = tmp_path / "events.jsonl"
+    log.write_text(json.dumps(event) + "\n" + deep + "[" * 600 + "]" * 600 + "}\n", encoding="utf-8")
+    status, out, err = run("ingest", "events", log, "--shop", tmp_path, "--json")
+    assert status == 0, err
+    report = json.loads(out)
+    assert (report["accepted"], report["rejected"]) == (1, 1)
+    assert "RecursionError" in Path(report["rejected_file"]).read_text(encoding="utf-8")
 
 
 def test_orders_replace_their_earlier_state(run: Run, tmp_path: Path) -> None:
     order = {"order_id": "o1", "user_id": "maya", "status": "paid", "placed_at": "2026-01-02T03:04:05Z", "items": []}
     log = tmp_path / "orders.jsonl"
-    log.write_text(json.dumps(order) + "\n" + json.dumps({**order, "status": "lost"}) + "\n", encoding="utf-8")
+    rows = [order, {**order, "status": "lost"}, {**order, "status": "shipped"}, {**order, "order_id": "o2"}]
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     status, out, err = run("ingest", "orders", log, "--shop", tmp_path, "--json")
     assert status == 0, err
-    assert json.loads(out) == {"read": 2, "accepted": 1, "duplicates": 0, "rejected": 1}
+    report = json.loads(out)
+    assert Path(report.pop("rejected_file")).name.startswith("orders-")
+    assert report == {"read": 4, "accepted": 2, "duplicates": 1, "rejected": 1, "dropped_fields": 0}
+    with launch.opened(tmp_path) as database:
+        kept = orders_of(database, Principal("maya", Role.CUSTOMER), "maya")
+    assert [(each.order_id, each.status) for each in kept] == [("o1", "shipped"), ("o2", "paid")]
 
 
 def test_keys_are_shown_once_listed_and_revoked(run: Run, tmp_path: Path) -> None:

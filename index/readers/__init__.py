@@ -11,7 +11,7 @@ from index.readers.dialects import group_of, merge_group, translate
 from index.readers.files import read_file
 from index.readers.product import Notes, UnusableRowError, to_product
 from storage.errors import InvalidInput
-from storage.rows import RowProblem
+from storage.rows import RowProblem, unexpected
 
 __all__ = ["Notes", "UnusableRowError", "read_catalog", "read_rows", "to_product"]
 
@@ -48,14 +48,23 @@ def read_rows(
         if isinstance(raw, RowProblem):
             yield line, raw
             continue
-        row = translate(_mapped(raw, mapping), currency, notes)
-        if group := group_of(raw):
+        try:
+            row = translate(_mapped(raw, mapping), currency, notes)
+            group = group_of(raw)
+        except Exception as error:  # what nobody foresaw in one row must not cost the others
+            yield line, unexpected(line, error, raw)
+            continue
+        if group:
             groups.setdefault(group, (line, []))[1].append(row)
         else:
             yield line, _validated(line, row, raw, currency, notes)
     for group, (line, rows) in groups.items():
-        # A group of one is a plain product that keeps its own id.
-        row = merge_group(group, rows) if len(rows) > 1 else rows[0]
+        try:
+            # A group of one is a plain product that keeps its own id.
+            row = merge_group(group, rows, notes) if len(rows) > 1 else rows[0]
+        except Exception as error:
+            yield line, unexpected(line, error, rows)
+            continue
         yield line, _validated(line, row, row, currency, notes)
 
 
@@ -66,6 +75,8 @@ def _validated(
         return to_product(row, currency, notes)
     except UnusableRowError as reason:
         return RowProblem(line, str(reason), raw)
+    except Exception as error:
+        return unexpected(line, error, raw)
 
 
 def _mapped(raw: dict[str, Any], mapping: dict[str, str]) -> dict[str, Any]:

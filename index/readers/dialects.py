@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from index.money import parse_money
-from index.readers.product import Notes
+from index.money import currency_of, parse_money
+from index.readers.product import Notes, nothing, pairs_of
 
 _FIELDS: Final = frozenset(
     "id title description brand categories price list_price availability stock attributes variants gtin mpn rating "
@@ -39,7 +39,7 @@ def translate(row: dict[str, Any], currency: str, notes: Notes) -> dict[str, Any
     if "@type" in row:
         return _json_ld(row, currency)
     if _is_acp(row):
-        return _acp(row)
+        return _acp(row, notes)
     return _flat(row, currency, notes)
 
 
@@ -49,21 +49,18 @@ def group_of(row: dict[str, Any]) -> str:
     return str(value).strip()
 
 
-def merge_group(group: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def merge_group(group: str, rows: list[dict[str, Any]], notes: Notes) -> dict[str, Any]:
     """One product whose variants are the rows of a group, already translated: common facts from the first row."""
     first = rows[0]
     variants = []
-    for row in rows:
-        attributes = row.get("attributes") or {}
-        options = {name: attributes[name] for name in _OPTIONS if attributes.get(name)}
+    attributes = [_attributes(row.get("attributes"), notes) for row in rows]
+    for row, own in zip(rows, attributes, strict=True):
+        named = {name.strip().casefold(): value for name, value in own.items()}
+        options = {name: named[name] for name in _OPTIONS if named.get(name)}
         variants.append(
             {key: row.get(key) for key in ("id", "title", "price", "availability", "stock")} | {"options": options}
         )
-    shared = {
-        name: value
-        for name, value in (first.get("attributes") or {}).items()
-        if all((row.get("attributes") or {}).get(name) == value for row in rows)
-    }
+    shared = {name: value for name, value in attributes[0].items() if all(own.get(name) == value for own in attributes)}
     own = {key: value for key, value in first.items() if key not in ("price", "availability", "stock", "gtin", "mpn")}
     return own | {
         "id": group,
@@ -71,6 +68,14 @@ def merge_group(group: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "attributes": shared,
         "variants": variants,
     }
+
+
+def _attributes(value: Any, notes: Notes) -> dict[str, Any]:
+    """Attributes in any shape by name; none where they cannot be read, which is counted."""
+    pairs = () if nothing(value) else pairs_of(value)
+    if pairs is None:
+        notes.bad["attributes"] += 1
+    return {str(name): given for name, given in pairs or ()}
 
 
 def schema_objects(value: Any) -> Iterable[dict[str, Any]]:
@@ -103,24 +108,24 @@ def _is_acp(row: dict[str, Any]) -> bool:
     )
 
 
-def _acp(row: dict[str, Any]) -> dict[str, Any]:
-    """ACP Product: everything but id, title, description, url and media stands on its variants."""
-    variants = [variant for variant in row.get("variants") or [] if isinstance(variant, dict)]
+def _acp(row: dict[str, Any], notes: Notes) -> dict[str, Any]:
+    """ACP Product: everything but id, title, description, url and media stands on its variants.
+
+    What is not of the shape that ACP gives it stays as it is, for the reader of the field to understand or to count.
+    """
+    given = row.get("variants")
+    variants = [variant for variant in given if isinstance(variant, dict)] if isinstance(given, list) else []
     lead = variants[0] if variants else {}
-    attributes = dict(row.get("attributes") or {})
-    for variant in variants[:1]:
-        if variant.get("condition"):
-            attributes["condition"] = variant["condition"]
-    codes = [
-        code for variant in (row, *variants[:1]) for code in variant.get("barcodes") or [] if isinstance(code, dict)
-    ]
-    paths = [path for source in (row, lead) for path in source.get("categories") or []]
+    attributes = _attributes(row.get("attributes"), notes)
+    if lead.get("condition"):
+        attributes["condition"] = lead["condition"]
+    codes = [code for source in (row, lead) for code in _barcodes(source.get("barcodes"), notes)]
     result = {
         "id": row.get("id"),
         "title": row.get("title") or lead.get("title"),
         "description": row.get("description") or lead.get("description"),
         "brand": row.get("brand"),
-        "categories": _category(paths),
+        "categories": _category(row.get("categories"), lead.get("categories")),
         "price": row.get("price"),
         "list_price": row.get("list_price") or lead.get("list_price"),
         "availability": row.get("availability"),
@@ -128,22 +133,37 @@ def _acp(row: dict[str, Any]) -> dict[str, Any]:
         "gtin": next((code.get("value") for code in codes), None),
         "url": row.get("url") or lead.get("url"),
         "image_url": _media(row.get("media")) or _media(lead.get("media")),
-        "variants": [
-            {
-                "id": variant.get("id"),
-                "title": variant.get("title"),
-                "price": variant.get("price"),
-                "availability": variant.get("availability"),
-                "options": variant.get("variant_options") or variant.get("options"),
-            }
-            for variant in variants
-        ],
+        "variants": [_acp_variant(variant) for variant in given] if isinstance(given, list) else given,
     }
     return {**{key: row[key] for key in _FIELDS & row.keys()}, **{k: v for k, v in result.items() if v is not None}}
 
 
-def _category(paths: list[Any]) -> Any:
+def _acp_variant(variant: Any) -> Any:
+    if not isinstance(variant, dict):
+        return variant
+    return {
+        "id": variant.get("id"),
+        "title": variant.get("title"),
+        "price": variant.get("price"),
+        "availability": variant.get("availability"),
+        "options": variant.get("variant_options") or variant.get("options"),
+    }
+
+
+def _barcodes(value: Any, notes: Notes) -> list[dict[str, Any]]:
+    """The codes of a product or variant that are objects; whatever else stands there is counted."""
+    found = _list(value)
+    codes = [code for code in found if isinstance(code, dict) and code]
+    if bad := sum(not nothing(code) for code in found) - len(codes):
+        notes.bad["barcodes"] += bad
+    return codes
+
+
+def _category(own: Any, of_variant: Any) -> Any:
     """The merchant's own path ("Apparel > Shirts") before one of somebody else's taxonomy."""
+    if not isinstance(own or of_variant or [], list):
+        return own or of_variant
+    paths = [*(own or ()), *(of_variant if isinstance(of_variant, list) else ())]
     if not all(isinstance(path, dict) for path in paths):
         return paths
     own = [path for path in paths if path.get("taxonomy") in (None, "", "merchant")]
@@ -173,9 +193,9 @@ def _flat(row: dict[str, Any], currency: str, notes: Notes) -> dict[str, Any]:
             attributes[str(value)] = row.get(name.replace("_category", "_option"))
         elif name not in _READ_ELSEWHERE and not name.startswith("custom_variant"):
             notes.unused[str(key)] += 1
-    if attributes and isinstance(result.get("attributes") or {}, dict):
-        result["attributes"] = attributes | (result.get("attributes") or {})
-    _flat_offer(row, result, row.get("currency") or currency)
+    if attributes:
+        result["attributes"] = attributes | _attributes(result.get("attributes"), notes)
+    _flat_offer(row, result, currency)
     return result
 
 
@@ -191,8 +211,8 @@ def _flat_offer(row: dict[str, Any], result: dict[str, Any], currency: str) -> N
         result["list_price"], result["price"] = result.get("price"), row["sale_price"]
     for name in ("price", "list_price"):
         # A currency column speaks for prices that carry none themselves.
-        if row.get("currency") and isinstance(result.get(name), str | int | float):
-            result[name] = parse_money(result[name], str(currency).strip().upper()) or result[name]
+        if not nothing(row.get("currency")) and isinstance(result.get(name), str | int | float):
+            result[name] = _in_currency(result[name], row["currency"], currency)
     stars = row.get("product_review_rating") or row.get("star_rating")
     if stars not in (None, "") and "rating" not in result:
         count = row.get("product_review_count") or row.get("review_count")
@@ -280,8 +300,21 @@ def _priced(sources: Iterable[dict[str, Any]], names: tuple[str, ...], currency:
     for source in sources:
         value = next((source[name] for name in names if source.get(name) not in (None, "")), None)
         if value is not None:
-            return parse_money(value, str(source.get("priceCurrency") or currency).strip().upper()) or value
+            return _in_currency(value, source.get("priceCurrency"), currency)
     return None
+
+
+def _in_currency(value: Any, named: Any, shop: str) -> Any:
+    """A price in the currency that its row names beside it.
+
+    What is no price stays as it is, to be counted as bad, and so does not become one of the shop's currency where
+    nobody knows the one named.
+    """
+    text = shop if nothing(named) else str(named).strip()
+    code = shop if text.upper() == shop else currency_of(text, shop)
+    if code is None:
+        return None if nothing(value) else {"amount": None, "currency": text}
+    return parse_money(value, code) or value
 
 
 def _ld_rating(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from index.readers.dialects import schema_objects
 from storage.errors import InvalidInput
-from storage.rows import RowProblem, open_bytes, open_text, read_jsonl
+from storage.rows import RowProblem, not_utf8, open_bytes, open_text, read_jsonl, shown, unexpected, unpacking
 
 _LONGEST_CELL: Final = 4 * 2**20
 
@@ -30,10 +30,15 @@ def read_file(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
 
 
 def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
-    """Delimiter and header from the first line; a row with more cells than the header is a problem of that row."""
+    """Delimiter and header from the first line; a row with more cells than the header is a problem of that row.
+
+    So is a row that is not UTF-8, which is what spreadsheets write in China (GBK) and Europe (Windows-1252).
+    """
     csv.field_size_limit(_LONGEST_CELL)
     with open_text(path) as stream:
         head = stream.readline()
+        if not_utf8(head):
+            raise InvalidInput(f"The header row of {path.name} is not UTF-8.", "Save the file as CSV UTF-8.")
         delimiter = max("\t;,|", key=head.count)
         header = next(csv.reader([head], delimiter=delimiter), [])
         names = [name.strip() for name in header]
@@ -51,7 +56,9 @@ def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
                 continue
             if not any(cell.strip() for cell in cells):
                 continue
-            if len(cells) > len(names):
+            if any(map(not_utf8, cells)):
+                yield line, RowProblem(line, "not UTF-8", [shown(cell) for cell in cells])
+            elif len(cells) > len(names):
                 yield line, RowProblem(line, f"{len(cells)} cells under {len(names)} column names", cells)
             else:
                 yield line, dict(zip(names, cells, strict=False))
@@ -67,23 +74,40 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
             opened: Any = pq  # the package has no types
             file = opened.ParquetFile(stream)
             for batch in file.iter_batches(batch_size=2_000):
-                for row in batch.to_pylist():
+                for row in _unpacked(batch):
                     number += 1
-                    yield number, row
+                    yield number, unexpected(number, row, None) if isinstance(row, Exception) else row
     except FileNotFoundError:
         raise InvalidInput(f"There is no file {path}.", "Check the path.") from None
     except (pa.lib.ArrowException, OSError) as error:
         raise InvalidInput(f"{path.name} is no readable Parquet file: {error}.", "Write it again.") from None
 
 
+def _unpacked(batch: Any) -> Iterator[dict[str, Any] | Exception]:
+    """The rows of an Arrow batch; one with text that is not UTF-8 or a time past the year 9999 is the error of it."""
+    try:
+        yield from batch.to_pylist()
+        return
+    except (ValueError, OverflowError):
+        pass
+    for place in range(batch.num_rows):
+        try:
+            yield from batch.slice(place, 1).to_pylist()
+        except (ValueError, OverflowError) as error:
+            yield error
+
+
 def _json(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
     """One JSON document: schema.org JSON-LD, a list of products, or {"products": […]}; rows are numbered from 1."""
-    with open_bytes(path) as stream:
-        try:
-            document = json.loads(stream.read().decode("utf-8-sig"))
-        except (ValueError, RecursionError, EOFError, OSError) as error:
-            raise InvalidInput(f"{path.name} is not JSON: {error}.", "Mend the file.") from None
-    rows: list[Any] = list(schema_objects(document))
+    with unpacking(path), open_bytes(path) as stream:
+        content = stream.read()
+    try:
+        document = json.loads(content.decode("utf-8-sig"))
+        rows: list[Any] = list(schema_objects(document))
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path.name} is not UTF-8 at byte {error.start}.", "Save the file as UTF-8.") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{path.name} is not JSON: {error}.", "Mend the file.") from None
     if not rows:
         rows = document.get("products", []) if isinstance(document, dict) else document
     if not isinstance(rows, list) or not rows:

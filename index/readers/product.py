@@ -24,10 +24,14 @@ _NOTHING: Final = frozenset(
     {"", "-", "--", "n/a", "na", "nan", "none", "null", "nil", "undefined", "无", "暂无", "未知"}
 )
 _LONGEST_ID, _LONGEST_TITLE, _LONGEST_NAME, _LONGEST_VALUE, _MOST_VALUES = 200, 2_000, 100, 500, 300
-_LINK: Final = re.compile(r"(?:https?://|/)\S+|(?!\w+:)[\w.%~-]+(?:/[^\s]*)?", re.IGNORECASE)
+# No control characters and no half characters (lone surrogates): neither can be sent.
+_IN_LINK: Final = r"[^\s\x00-\x1f\x7f\ud800-\udfff]"
+_LINK: Final = re.compile(rf"(?:https?://|/){_IN_LINK}+|(?!\w+:)[\w.%~-]+(?:/{_IN_LINK}*)?", re.IGNORECASE)
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*", re.IGNORECASE)
-_PATH: Final = re.compile(r"\s*[>›»|]\s*")
-_PAIR: Final = re.compile(r"\s*([^:=;|]+?)\s*[:=]\s*([^;|]+?)\s*(?:[;|]|$)")
+# Without the blanks around: a pattern that also takes those needs hours for a cell of a thousand blanks.
+_PATH: Final = re.compile(r"[>›»|]")
+_NEXT_PAIR: Final = re.compile(r"[;|]")
+_IS: Final = re.compile(r"[:=]")
 
 # Compared without case, blanks, "_" and the schema.org prefix.
 _AVAILABILITY: Final[dict[str, Availability]] = {
@@ -121,7 +125,7 @@ class _Row:
     def field(self, name: str, read: Callable[[Any], Any], row: dict[str, Any] | None = None, label: str = "") -> Any:
         """The value that `read` makes of a field; None where there is none, or it is bad, which is counted."""
         value = (self.raw if row is None else row).get(name)
-        if _nothing(value):
+        if nothing(value):
             return None
         result = read(value)
         if result is None:
@@ -141,15 +145,15 @@ class _Row:
     def attributes(self, value: Any, label: str) -> dict[str, tuple[str, ...]]:
         """{name: value or list} or [{"name": …, "value": …}], also as JSON or "name: value; name: value" text."""
         found: dict[str, tuple[str, ...]] = {}
-        if _nothing(value):
+        if nothing(value):
             return found
-        pairs = _pairs(value)
+        pairs = pairs_of(value)
         if pairs is None:
             self.notes.bad[label] += 1
             return found
         for name, raw in pairs:
             key = clean_text(str(name), _LONGEST_NAME)
-            if not key or _nothing(raw):
+            if not key or nothing(raw):
                 continue
             values = _values(raw)
             if values is None or len(found) >= _MOST_VALUES:
@@ -160,7 +164,7 @@ class _Row:
 
     def variants(self, price: Money | None, availability: Availability | None) -> tuple[Variant, ...]:
         value = _decoded(self.raw.get("variants"))
-        if _nothing(value):
+        if nothing(value):
             return ()
         if not isinstance(value, list):
             self.notes.bad["variants"] += 1
@@ -193,7 +197,7 @@ class _Row:
         low, high = _count(value.get("days_min")), _count(value.get("days_max"))
         if low is not None and high is not None and low > high:
             return None
-        price = None if _nothing(value.get("price")) else self.money(value["price"])
+        price = None if nothing(value.get("price")) else self.money(value["price"])
         return Delivery(days_min=low, days_max=high, price=price) if (low, high, price) != (None,) * 3 else None
 
 
@@ -220,15 +224,15 @@ def categories(value: Any) -> tuple[str, ...] | None:
     if parts and isinstance(parts[0], list | tuple):
         parts = list(parts[0])
     names = [part.get("name") or part.get("value") if isinstance(part, dict) else part for part in parts]
-    if any(isinstance(name, bool) or not isinstance(name, str | int) for name in names if not _nothing(name)):
+    if any(isinstance(name, bool) or not isinstance(name, str | int) for name in names if not nothing(name)):
         return None
     if len(names) == 1:
         names = list(_PATH.split(str(names[0])))
-    cleaned = (clean_text(str(name), _LONGEST_NAME) for name in names if not _nothing(name))
+    cleaned = (clean_text(str(name), _LONGEST_NAME) for name in names if not nothing(name))
     return tuple(dict.fromkeys(name for name in cleaned if name))
 
 
-def _nothing(value: Any) -> bool:
+def nothing(value: Any) -> bool:
     """Whether a value says nothing: null, blank, "N/A", an empty list, NaN."""
     if value is None or value == [] or value == {} or value == ():
         return True
@@ -251,7 +255,12 @@ def _text(value: Any) -> str | None:
     """Text of a text or number; None of anything else."""
     if isinstance(value, str):
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    try:
+        if not math.isfinite(value):
+            return None
+    except (OverflowError, ValueError):  # a whole number of hundreds of digits, a signaling NaN
         return None
     return str(int(value)) if value == int(value) else str(value)
 
@@ -286,7 +295,8 @@ def _count(value: Any) -> int | None:
         number = Decimal(str(value).replace(",", "").strip())
     except ArithmeticError:
         return None
-    if isinstance(value, bool) or not number.is_finite() or number != int(number) or not 0 <= number < 2**31:
+    # The range comes first: writing out "1e2000000" as a whole number takes minutes.
+    if isinstance(value, bool) or not number.is_finite() or not 0 <= number < 2**31 or number != int(number):
         return None
     return int(number)
 
@@ -305,7 +315,7 @@ def _rating(value: Any) -> Rating | None:
         stars = float(str(number))
     except ValueError:
         return None
-    reviews = 0 if _nothing(count) else _count(count)
+    reviews = 0 if nothing(count) else _count(count)
     if isinstance(number, bool) or not 0 <= stars <= 5 or reviews is None:  # also refuses nan
         return None
     return Rating(value=stars, count=reviews)
@@ -333,7 +343,11 @@ def _language(value: Any) -> str | None:
     return text.replace("_", "-") if _LANGUAGE.fullmatch(text) else None
 
 
-def _pairs(value: Any) -> Iterable[tuple[Any, Any]] | None:
+def pairs_of(value: Any) -> Iterable[tuple[Any, Any]] | None:
+    """(name, value) of attributes in any shape: an object, [{"name", "value"}], pairs, or "name: value; name: value" text.
+
+    None where it is none of these.
+    """
     value = _decoded(value)
     if isinstance(value, dict):
         return value.items()
@@ -343,8 +357,10 @@ def _pairs(value: Any) -> Iterable[tuple[Any, Any]] | None:
         if len(named) == len(value):
             return [(item["name"], item["value"]) for item in named]
         return [(item[0], item[1]) for item in pairs] if len(pairs) == len(value) else None
-    if isinstance(value, str) and (found := _PAIR.findall(value)):
-        return found if not _PAIR.sub("", value).strip() else None
+    if isinstance(value, str):
+        parts = [_IS.split(part, maxsplit=1) for part in _NEXT_PAIR.split(value) if part.strip()]
+        found = [(part[0].strip(), part[1].strip()) for part in parts if len(part) == 2]
+        return found if found and len(found) == len(parts) and all(map(all, found)) else None
     return None
 
 
@@ -352,7 +368,7 @@ def _values(value: Any) -> tuple[str, ...] | None:
     """One value or a list of them as texts; None for what is nested deeper."""
     texts = []
     for item in value if isinstance(value, list | tuple) else (value,):
-        if _nothing(item):
+        if nothing(item):
             continue
         text = ("yes" if item else "no") if isinstance(item, bool) else _text(item)
         if text is None:

@@ -1,3 +1,4 @@
+import gzip
 import math
 from pathlib import Path
 
@@ -77,4 +78,14 @@ def test_a_bad_judgment_is_named_by_its_line(tmp_path: Path, line: str) -> None:
     path = tmp_path / "qrels.tsv"
     path.write_text(f"query_id\tproduct_id\tgain\n{line}\n", encoding="utf-8")
     with pytest.raises(InvalidInput, match="line 2"):
+        read_qrels(path)
+
+
+def test_judgments_that_are_cut_off_or_not_utf8_say_so(tmp_path: Path) -> None:
+    path = tmp_path / "qrels.tsv"
+    path.write_bytes(gzip.compress(b"1\ta\t1\n" * 1000)[:-9])
+    with pytest.raises(InvalidInput, match="packed, and broken"):
+        read_qrels(path)
+    path.write_bytes("1\t水壶\t1\n".encode("gbk"))
+    with pytest.raises(InvalidInput, match="line 1 is not UTF-8"):
         read_qrels(path)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import launch
 from bot.intent import IntentModel
 from finetune.evaluate_intent import evaluate_intent
 from finetune.examples import batches, examples_of, turns_of
@@ -222,3 +223,19 @@ def test_a_damaged_folder_is_refused(small_model: Finetuned, name: str, tmp_path
     (folder / name).write_bytes(bytes(content))
     with pytest.raises(Damaged, match=Path(name).name):
         IntentModel.load(folder)
+
+
+def test_evaluate_says_which_rows_it_could_not_score(
+    small_model: Finetuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = write_log(tmp_path / "log.jsonl", [*made_up_dialogues(5, seed=9), "{broken", {"messages": []}])
+    command = ["launch.py", "evaluate", "intent", "--model", str(small_model.model_dir), "--logs", str(log), "--json"]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises(SystemExit) as stopped:
+        launch.run()
+    printed = capsys.readouterr()
+    assert not stopped.value.code
+    expected = "n accuracy macro_f1 micro_f1 exact ece oos_auroc oos_fpr95 p50_ms".split()
+    assert set(json.loads(printed.out)) == set(expected)
+    assert "2 of 7 rows were rejected" in printed.err
+    assert "messages: missing or empty" in printed.err

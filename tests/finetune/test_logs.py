@@ -139,3 +139,26 @@ def test_personal_data_does_not_get_in(tmp_path: Path) -> None:
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"none\.jsonl"):
         read_logs([tmp_path / "none.jsonl"])
+
+
+def test_csv_rows_that_are_not_utf8_are_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(b"text,label\n" + "水壶,search\n".encode("gbk") + "水壶,search\n".encode())
+    reading = read_logs([path])
+    assert [dialogue.messages[0].content for dialogue in reading.dialogues] == ["水壶"]
+    assert [(problem.line, problem.reason) for problem in reading.problems] == [(2, "not UTF-8")]
+
+
+def test_a_packed_csv_that_is_cut_off_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv.gz"
+    path.write_bytes(gzip.compress(b"text,label\nhi,greet\n" * 1000)[:-9])
+    with pytest.raises(InvalidInput, match=r"log\.csv\.gz is packed, and broken"):
+        read_logs([path])
+
+
+def test_a_header_that_is_not_utf8_can_be_shown(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes("文本,标签\n".encode("gbk"))
+    with pytest.raises(InvalidInput) as found:
+        read_logs([path])
+    assert "UTF-8" in str(found.value).encode("utf-8").decode()

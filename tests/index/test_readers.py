@@ -364,6 +364,13 @@ def test_a_plain_list_in_json(tmp_path: Path) -> None:
         ("c.parquet", b"PAR1 broken"),
         ("c.csv", b""),
         ("c.jsonld", b"\xff"),
+        ("c.csv", "编号,标题\n1,杯\n".encode("gbk")),
+        ("c.csv", "id,title\n1,cup\n".encode("utf-16")),
+        ("c.csv.gz", gzip.compress(b"id,title\n" + b"1,cup\n" * 10_000, mtime=0)[:-9]),
+        ("c.csv.gz", gzip.compress(b"id,title\n1,cup\n", mtime=0)[:-8] + b"\x00" * 8),
+        ("c.csv.gz", b"\x1f\x8b" + b"\x00" * 30),
+        ("c.json.gz", gzip.compress(b'[{"id": 1, "title": "cup"}]', mtime=0)[:-6]),
+        ("c.json.gz", gzip.compress(b'[{"id": 1, "title": "cup"}]', mtime=0)[:10] + b"\xff" * 30),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, name: str, content: bytes) -> None:
@@ -378,3 +385,124 @@ def test_a_missing_file(tmp_path: Path) -> None:
     for name in ("c.jsonl", "c.csv", "c.parquet", "c.json"):
         with pytest.raises(InvalidInput, match="no file"):
             list(read_catalog(tmp_path / name, None, "USD"))
+
+
+MEDIA: dict[str, Any] = {"media": [{"type": "image", "url": "https://x.example/1.jpg"}]}  # only ACP has it
+
+
+@pytest.mark.parametrize(
+    "written",
+    [{"color": "red"}, [{"name": "color", "value": "red"}], "color: red", '{"color": "red"}'],
+)
+def test_acp_attributes_of_every_shape(tmp_path: Path, written: object) -> None:
+    variants = [{"id": "v", "condition": "new", "media": []}]
+    product, notes = one(tmp_path, {"id": "1", "title": "x", "attributes": written, "variants": variants} | MEDIA)
+    assert product.attributes == {"color": ("red",), "condition": ("new",)}
+    assert not notes.bad
+
+
+def test_acp_fields_of_another_shape_are_dropped_and_counted(tmp_path: Path) -> None:
+    row = {"id": "1", "title": "x", "attributes": "just words", "variants": 7, "barcodes": 5, "categories": 1.5} | MEDIA
+    product, notes = one(tmp_path, row)
+    assert (product.attributes, product.variants, product.gtin, product.categories) == ({}, (), "", ())
+    assert notes.bad == {"attributes": 1, "variants": 1, "barcodes": 1, "categories": 1}
+    row = {"id": "1", "title": "x", "variants": ["text", {"id": "v", "barcodes": {"value": "4006381333931"}}]} | MEDIA
+    product, notes = one(tmp_path, row)
+    assert ([variant.id for variant in product.variants], product.gtin) == (["v"], "4006381333931")
+    assert notes.bad == {"variants": 1}
+
+
+@pytest.mark.parametrize("place", ["row", "variant"])
+def test_a_category_as_text_beside_media(tmp_path: Path, place: str) -> None:
+    path: dict[str, Any] = {"categories": "Apparel > Shirts"}
+    row: dict[str, Any] = path if place == "row" else {"variants": [{"id": "v", "media": []} | path]}
+    product, notes = one(tmp_path, {"id": "1", "title": "x"} | row | MEDIA)
+    assert product.categories == ("Apparel", "Shirts")
+    assert not notes.bad
+
+
+def test_a_group_whose_attributes_are_text(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text(
+        "id,title,item_group_id,attributes,size\n"
+        "a,Shirt,g,Color: Red; fabric: wool,S\nb,Shirt,g,Color: Blue; fabric: wool,M\nc,Shirt,g,just words,L\n",
+        encoding="utf-8",
+    )
+    products, problems, notes = read(path)
+    assert not problems
+    assert [variant.options for variant in products[0].variants] == [
+        {"color": "Red", "size": "S"},
+        {"color": "Blue", "size": "M"},
+        {"size": "L"},
+    ]
+    assert notes.bad == {"attributes": 1}
+
+
+def test_whole_numbers_of_hundreds_of_digits(tmp_path: Path) -> None:
+    huge = int("9" * 400)
+    row = {"id": "1", "title": "x", "brand": huge, "gtin": huge, "stock": huge, "rating": huge, "price": huge}
+    product, notes = one(tmp_path, row | {"attributes": {"size": huge, "color": "red"}})
+    assert product.attributes == {"color": ("red",)}
+    assert notes.bad == dict.fromkeys(("brand", "gtin", "stock", "rating", "price", "attributes"), 1)
+    _, problems, _ = read(jsonl(tmp_path / "c.jsonl", {"id": "1", "title": huge}, {"id": huge, "title": "x"}))
+    assert [problem.reason for problem in problems] == ["title is missing", "id is longer than 200 characters"]
+
+
+@pytest.mark.parametrize("address", ["https://x.example/\ud800", "/media/\ud800.png", "/a\x00b", "x.example/\udfff"])
+def test_an_address_that_cannot_be_sent_is_dropped(tmp_path: Path, address: str) -> None:
+    product, notes = one(tmp_path, {"id": "1", "title": "x", "url": address, "image_url": address})
+    assert product.model_dump_json(exclude_defaults=True) == '{"id":"1","title":"x"}'
+    assert notes.bad == {"url": 1, "image_url": 1}
+
+
+def test_cells_that_would_take_hours_are_read_at_once(tmp_path: Path) -> None:
+    # Each of these needed minutes or more.
+    row = {"id": "1", "title": "x", "stock": "1e2000000", "attributes": " " * 20_000 + "soft",
+           "categories": "Home" + " " * 200_000 + "> Kitchen"}  # fmt: skip
+    product, notes = one(tmp_path, row)
+    assert product.categories == ("Home", "Kitchen")
+    assert notes.bad == {"stock": 1, "attributes": 1}
+
+
+def test_a_currency_column_that_says_no_currency(tmp_path: Path) -> None:
+    named = {"dollars": Money(amount=500, currency="USD"), "eur": Money(amount=500, currency="EUR"), "zorkmids": None,
+             " ": Money(amount=500, currency="GBP")}  # fmt: skip
+    for word, expected in named.items():
+        product, notes = one(tmp_path, {"id": "1", "title": "x", "price": 5, "currency": word}, "GBP")
+        assert product.price == expected
+        assert notes.bad == ({} if expected else {"price": 1})
+    offer = {"@type": "Offer", "price": 5, "priceCurrency": "zorkmids"}
+    product, notes = one(tmp_path, {"@type": "Product", "sku": "1", "name": "x", "offers": offer}, "GBP")
+    assert (product.price, notes.bad) == (None, {"price": 1})
+
+
+def test_a_row_that_a_reader_fails_on_is_rejected_alone(tmp_path: Path) -> None:
+    deep: Any = "x"
+    for _ in range(600):
+        deep = [deep]
+    bad = {"@type": "Product", "sku": "2", "name": "x", "category": deep}
+    products, problems, _ = read(jsonl(tmp_path / "c.jsonl", {"id": "1", "title": "x"}, bad, {"id": "3", "title": "x"}))
+    assert [product.id for product in products] == ["1", "3"]
+    assert [problem.line for problem in problems] == [2]
+    assert problems[0].reason.startswith("cannot be read: RecursionError")
+    assert problems[0].raw["sku"] == "2"
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "cp1252"])
+def test_csv_rows_that_are_not_utf8_are_rejected(tmp_path: Path, encoding: str) -> None:
+    title = "电饭煲" if encoding == "gbk" else "Café"
+    path = tmp_path / "c.csv"
+    path.write_bytes(f"id,title\n1,cup\n2,{title}\n".encode(encoding) + "3,好\ufffd\n".encode())
+    products, problems, _ = read(path)
+    assert [product.id for product in products] == ["1", "3"]
+    assert [(problem.line, problem.reason) for problem in problems] == [(3, "not UTF-8")]
+    assert "\\x" in problems[0].raw[1]
+
+
+def test_parquet_text_that_is_not_utf8_costs_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "c.parquet"
+    titles = pa.array([b"cup", "电".encode("gbk"), b"pan"]).view(pa.string())
+    pq.write_table(pa.table({"id": ["1", "2", "3"], "title": titles}), path)
+    products, problems, _ = read(path)
+    assert [product.id for product in products] == ["1", "3"]
+    assert [(problem.line, problem.reason.split(":")[1]) for problem in problems] == [(2, " UnicodeDecodeError")]

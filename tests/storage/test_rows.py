@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from storage import rows
 from storage.errors import InvalidInput, TooManyRejected
-from storage.rows import Rejects, RowProblem, open_text, read_jsonl
+from storage.rows import Rejects, RowProblem, not_utf8, open_text, read_jsonl, rejected_file, shown
 
 DIRTY = (
     b"\xef\xbb\xbf"
@@ -75,6 +77,37 @@ def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch:
     assert len(read[2].raw) <= 2000
 
 
+def test_a_packed_file_that_breaks_off_inside_a_long_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "LONGEST_LINE", 1000)
+    noise = random.Random(1).randbytes(100_000).hex().encode()
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"id": "1"}\n"' + noise)[:-20_000])
+    read = [row for _, row in read_jsonl(path)]
+    assert read[0] == {"id": "1"}
+    assert [row.reason.split(":")[0] for row in read[1:] if isinstance(row, RowProblem)] == [
+        "the line is longer than 1000 bytes",
+        "the packed file is broken here",
+    ]
+
+
+@pytest.mark.parametrize("damage", [lambda packed: packed[:-9], lambda packed: packed[:10] + b"\xff" * 9 + packed[19:]])
+def test_packed_text_that_is_broken_says_so(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "rows.csv.gz"
+    path.write_bytes(damage(gzip.compress(b"id,title\n" * 10_000)))
+    with pytest.raises(InvalidInput, match=r"rows\.csv\.gz") as found, open_text(path) as stream:
+        stream.read()
+    assert "pack it again" in found.value.hint
+
+
+def test_bytes_that_are_not_utf8_are_known_from_the_replacement_character(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("好\ufffd,".encode() + "电".encode("gbk"))
+    with open_text(path) as stream:
+        good, bad = stream.read().split(",")
+    assert (not_utf8(good), not_utf8(bad)) == (False, True)
+    assert shown(bad) == "\\xb5\\xe7"
+
+
 def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     assert list(read_jsonl(tmp_path / "empty")) == []
@@ -127,3 +160,21 @@ class TestRejects:
         with pytest.raises(TooManyRejected, match="no title") as found:
             rejects.check(total, allowed)
         assert found.value.exit_code == 3
+
+    def test_a_row_that_json_cannot_write_keeps_its_line_and_reason(self, tmp_path: Path) -> None:
+        deep: list[object] = []
+        for _ in range(5_000):
+            deep = [deep]
+        rejects = Rejects([RowProblem(1, "too deep", deep), RowProblem(2, "odd key", {(1, 2): 3})])
+        rejects.write(tmp_path / "rejected.jsonl")
+        written = [json.loads(line) for line in (tmp_path / "rejected.jsonl").read_text("utf-8").splitlines()]
+        assert [(row["line"], row["reason"]) for row in written] == [(1, "too deep"), (2, "odd key")]
+
+    def test_two_runs_in_one_second_do_not_share_a_file(self, tmp_path: Path) -> None:
+        paths = set()
+        for _ in range(3):
+            path = rejected_file(tmp_path, "events")
+            Rejects([RowProblem(1, "x", None)]).write(path)
+            paths.add(path)
+        assert len(paths) == 3
+        assert all(path.parent == tmp_path / "rejected" and path.name.startswith("events-") for path in paths)

@@ -90,3 +90,14 @@ def test_an_unknown_key_is_named_with_the_way_out(text: str, named: str, way_out
 def test_impossible_values_are_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"shop\.toml"):
         parse_settings(text)
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
+def test_another_encoding_than_utf8_is_named(encoding: str) -> None:
+    with pytest.raises(InvalidInput, match=r"shop\.toml is not UTF-8") as found:
+        parse_settings('name = "小店"'.encode(encoding))
+    assert "UTF-8" in found.value.hint
+
+
+def test_the_byte_order_mark_of_windows_is_no_error() -> None:
+    assert parse_settings('name = "小店"'.encode("utf-8-sig")).name == "小店"

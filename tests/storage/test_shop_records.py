@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -10,10 +11,10 @@ from pydantic import ValidationError
 from storage.beliefs import hidden_beliefs, hide_belief
 from storage.conversations import Turn, append, start
 from storage.database import Database
-from storage.errors import NotFound
+from storage.errors import InvalidInput, NotFound
 from storage.feedback import feedback_of, put_feedback
 from storage.offers import Offer, Price, all_offers, offers_for, put_offers
-from storage.orders import Order, orders_of, put_orders
+from storage.orders import Order, orders_of, put_orders, read_order
 from storage.principal import Principal, Role
 
 
@@ -54,6 +55,40 @@ class TestOrders:
         put_orders(database, backend, [order(1)])
         for role in (Role.AGENT, Role.SUPERVISOR):
             assert len(orders_of(database, Principal("x", role, "sales"), "alice")) == 1
+
+    def test_optional_fields_that_are_broken_become_null_and_are_named(self) -> None:
+        row = {
+            "order_id": 7,
+            "user_id": "alice",
+            "status": "shipped",
+            "placed_at": "2026-01-02",
+            "currency": "usd",
+            "items": [{"product_id": "p1", "quantity": "two", "price": 9.99}, {"quantity": 3}, "junk"],
+            "tracking": {"carrier": "DHL", "number": {}, "expected_at": "soon"},
+        }
+        before = copy.deepcopy(row)
+        read, dropped = read_order(row)
+        assert row == before
+        assert read.tracking is not None
+        assert (read.order_id, read.currency, read.tracking.carrier) == ("7", None, "DHL")
+        assert (read.tracking.number, read.tracking.expected_at) == (None, None)
+        assert [(item.product_id, item.quantity, item.price) for item in read.items] == [("p1", 1, None)]
+        assert set(dropped) == {
+            "currency",
+            "items.0.price",
+            "items.0.quantity",
+            "items.1.product_id",
+            "items.2",
+            "tracking.expected_at",
+            "tracking.number",
+        }
+        assert read_order(row | {"tracking": "by post", "items": {}})[1] == ("currency", "items", "tracking")
+
+    @pytest.mark.parametrize("change", [{"status": "lost"}, {"placed_at": "soon"}, {"user_id": ""}, {"order_id": None}])
+    def test_a_broken_required_field_costs_the_row(self, change: dict[str, Any]) -> None:
+        row = {"order_id": "A", "user_id": "alice", "status": "paid", "placed_at": 1767323045000, "currency": "usd"}
+        with pytest.raises(InvalidInput, match=next(iter(change))):
+            read_order(row | change)
 
     @pytest.mark.parametrize("change", [{"status": "lost"}, {"placed_at": None}, {"user_id": ""}, {"order_id": None}])
     def test_required_fields(self, change: dict[str, Any]) -> None:
