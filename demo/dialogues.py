@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from demo.phrasings.affixes import wrap
 from demo.phrasings.bank import LABELS, Bank, Skeleton, load_bank
@@ -186,7 +187,7 @@ def generate_dialogues(seed: int = 7, english: int = 3000, chinese: int = 1000) 
             yield _dialogue(walk, f"demo-{language}-{number:05d}")
 
 
-def hand_written() -> Iterator[dict[str, object]]:
+def hand_written() -> Iterator[dict[str, Any]]:
     """Yield the dialogues that people wrote one by one, for wording that no grammar composes; one in eight is held out."""
     for path in sorted(WRITTEN.glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
