@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,19 +99,22 @@ class Database:
         dialect = sqlite if self.is_sqlite else postgresql
         return dialect.insert(table).on_conflict_do_nothing()
 
-    def upsert(self, table: Table, keys: Sequence[str], newer_by: str | None = None) -> Any:
+    def upsert(
+        self, table: Table, keys: Sequence[str], merged: Callable[[Any], Mapping[str, Any]] | None = None
+    ) -> Any:
         """An INSERT that replaces the row with the same `keys`.
 
         Args:
             table: all its columns must be given.
             keys: the columns of its primary key.
-            newer_by: replace only where this column is not smaller than the one kept.
+            merged: given the columns of the new row, the values that the stored one gets; by default those of the new.
         """
         dialect = sqlite if self.is_sqlite else postgresql
         statement = dialect.insert(table)
-        changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-        newer = statement.excluded[newer_by] >= table.c[newer_by] if newer_by else None
-        return statement.on_conflict_do_update(index_elements=list(keys), set_=changed, where=newer)
+        new = statement.excluded
+        names = [column.name for column in table.columns if column.name not in keys]
+        changed = merged(new) if merged else {name: new[name] for name in names}
+        return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
 
     def close(self) -> None:
         """Lets go of all connections."""

@@ -23,7 +23,7 @@ from storage.event import parse_event
 from storage.events import events_of, record_events
 from storage.feedback import put_feedback
 from storage.keys import create_key
-from storage.offers import Offer, put_offers
+from storage.offers import Offer, Price, all_offers, put_offers
 from storage.orders import Order, put_orders
 from storage.principal import Principal, Role
 from storage.tables import consents, metadata
@@ -93,6 +93,15 @@ class TestMigrations:
         assert not any(counts(empty).values())
         fill(empty)
         assert counts(empty) == full
+
+    def test_stored_offers_keep_their_moment(self, empty: Database) -> None:
+        migrate.upgrade(empty, "0001")
+        old = "INSERT INTO offers (product_id, variant_id, amount, currency, updated_at) VALUES ('p1', '', 5, 'USD', 9)"
+        with empty.write() as connection:
+            connection.execute(text(old))
+        migrate.upgrade(empty)
+        price = Price(amount=5, currency="USD")
+        assert all_offers(empty) == [Offer(product_id="p1", price=price, updated_at=9)]
 
     def test_rebuilding_a_table_keeps_what_points_to_it(self, empty: Database) -> None:
         migrate.upgrade(empty)
