@@ -201,6 +201,30 @@ def _insert_then_fail(connection: Connection, row: dict[str, Any]) -> None:
     raise NotFound("gone")
 
 
+class TestPrivacy:
+    def test_a_new_file_is_its_owners_alone_from_the_start(self, tmp_path: Path) -> None:
+        path = tmp_path / "aisle.db"
+        old = os.umask(0)
+        try:
+            database = Database.connect(f"sqlite:///{path}")
+            assert path.stat().st_mode & 0o777 == 0o600, "before anything is written"
+            migrate.upgrade(database)
+            set_consent(database, ALICE, "alice", Consent())
+            assert {file.stat().st_mode & 0o777 for file in tmp_path.glob("aisle.db*")} == {0o600}
+            database.close()
+        finally:
+            os.umask(old)
+
+    def test_a_file_that_others_could_read_is_closed_to_them(self, sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+        path = Path(sqlite_url.removeprefix("sqlite:///"))
+        path.chmod(0o644)
+        before = path.read_bytes()
+        Database.connect(sqlite_url).close()
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.read_bytes() == before
+        assert "could be read by others" in caplog.text
+
+
 class TestTrouble:
     @pytest.mark.parametrize(
         "url",
