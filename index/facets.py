@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from index.clean import fold, is_cjk
 from index.filters import Filters, PriceRange
 from index.money import minor_digits
-from index.product import Availability, Product
+from index.product import Availability, Product, sold_out
 from storage.errors import Damaged
 
 Mask = NDArray[np.bool_]
@@ -64,6 +64,8 @@ class OfferLike(Protocol):
     def availability(self) -> Any: ...  # noqa: D102
     @property
     def stock(self) -> int | None: ...  # noqa: D102
+    @property
+    def updated_at(self) -> int | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,19 @@ class _Columns:
 class Facets:
     """The columns of one snapshot. Safe to share between threads.
 
-    `row_of` finds the row of a product id, for the offers that `mask` lays over the snapshot.
+    `row_of` finds the row of a product id, for the offers that `mask` lays over the snapshot; `read_at` (products,) is when
+    each product was read from a catalog, in milliseconds: an older offer says nothing that the catalog does not know.
     """
 
-    def __init__(self, columns: _Columns, words: dict[str, Any], row_of: Callable[[str], int | None]) -> None:
+    def __init__(
+        self,
+        columns: _Columns,
+        words: dict[str, Any],
+        row_of: Callable[[str], int | None],
+        read_at: Ints | None = None,
+    ) -> None:
         self._columns = columns
+        self._read_at = read_at
         self._words = words
         self._row_of = row_of
         self.starts = columns.starts
@@ -161,10 +171,16 @@ class Facets:
     def mask(self, filters: Filters, offers: Sequence[OfferLike] = ()) -> FacetMask:
         """The products that keep every condition, with `offers` (newer price and stock) laid over the snapshot.
 
+        Offers are given oldest first, and the last word holds: one on a product for all its variants too, one on a variant
+        for that variant. Stock 0 makes what is in stock out of stock. `bot.shelf.offered` reads them by the same rules.
         An unknown price, or one in another currency than the limit's, never passes a limit.
         """
         facets = self._with(list(offers)) if offers else self
         return facets._mask(filters)
+
+    def is_news(self, row: int, offer: OfferLike) -> bool:
+        """Whether an offer on the product of `row` is not older than what the catalog says of it."""
+        return self._read_at is None or offer.updated_at is None or offer.updated_at >= int(self._read_at[row])
 
     def _mask(self, filters: Filters) -> FacetMask:
         products = self._product_mask(filters)  # (products,)
@@ -327,9 +343,10 @@ class Facets:
             return laid[1]
         price, currency = self.offer_price.copy(), self._columns.offer_currency.copy()
         availability, currencies = self.offer_availability.copy(), list(self._currencies)
+        none_left = np.zeros(len(price), np.bool_)  # by the last offer that spoke of stock
         for offer in offers:
             row = self._row_of(offer.product_id)
-            if row is None:
+            if row is None or not self.is_news(row, offer):
                 continue
             places = np.arange(self.starts[row], self.starts[row + 1])
             if offer.variant_id is not None:
@@ -341,9 +358,11 @@ class Facets:
                 currency[places] = currencies.index(offer.price.currency)
             if offer.availability is not None:
                 availability[places] = _AVAILABILITIES.index(Availability(offer.availability))
-            if offer.stock == 0:
-                gone = places[availability[places] == _AVAILABILITIES.index(Availability.IN_STOCK)]
-                availability[gone] = _AVAILABILITIES.index(Availability.OUT_OF_STOCK)
+                none_left[places] = False
+            if offer.stock is not None:
+                none_left[places] = offer.stock == 0
+        gone = none_left & (availability == _AVAILABILITIES.index(Availability.IN_STOCK))
+        availability[gone] = _AVAILABILITIES.index(Availability.OUT_OF_STOCK)
         view = copy.copy(self)  # shares everything but what the offers change
         view._columns = replace(self._columns, offer_currency=currency)
         view._currencies = currencies
@@ -366,11 +385,11 @@ class Facets:
         (folder / "words.json").write_text(json.dumps(self._words, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, row_of: Callable[[str], int | None]) -> Facets:
+    def load(cls, folder: Path, row_of: Callable[[str], int | None], read_at: Ints | None = None) -> Facets:
         """What `save` wrote; the caller has checked the hashes."""
         try:
             words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
-            return cls(_Columns.load(folder), words, row_of)
+            return cls(_Columns.load(folder), words, row_of, read_at)
         except (OSError, ValueError, KeyError) as error:
             raise Damaged(f"{folder} holds no facets: {error}.", "Build the index again.") from error
 
@@ -417,7 +436,11 @@ class _Builder:
         if product.variants:
             for variant in product.variants:
                 place = len(self.variant_ids)
-                self._offer(variant.id, variant.price or product.price, variant.availability)
+                # A variant is never more available than its product.
+                availability = sold_out(variant.availability, variant.stock)
+                if availability.orderable and not product.availability.orderable:
+                    availability = product.availability
+                self._offer(variant.id, variant.price or product.price, availability)
                 for name, option in variant.options.items():
                     self.postings[f"on\t{canonical(name)}"].append(place)
                     for part in parts_of(option):
@@ -425,7 +448,7 @@ class _Builder:
                     self._counted(name, (option,), seen)
         else:
             self.postings["unnamed"].append(len(self.variant_ids))
-            self._offer("", product.price, product.availability)
+            self._offer("", product.price, sold_out(product.availability, product.stock))
         self.starts.append(len(self.variant_ids))
 
     def _offer(self, variant_id: str, price: PriceLike | None, availability: Availability) -> None:

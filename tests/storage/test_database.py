@@ -215,7 +215,9 @@ class TestPrivacy:
         finally:
             os.umask(old)
 
-    def test_a_file_that_others_could_read_is_closed_to_them(self, sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_file_that_others_could_read_is_closed_to_them(
+        self, sqlite_url: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
         path = Path(sqlite_url.removeprefix("sqlite:///"))
         path.chmod(0o644)
         before = path.read_bytes()
