@@ -116,7 +116,7 @@ def build_index(
             run = _Run(Layout(folder), before, settings, encoder_of, progress or _silent)
             reading = run.read(catalog, update=update, max_rejected=max_rejected, rejected=rejected, shop=shop)
             removed = _removed(before, run.writer, update=update, allow_shrink=allow_shrink)
-            meta = run.index(documents)
+            meta = run.index(documents, read_at)
             version = versions.publish(folder, meta | {"catalog": catalog.name, "read_at": read_at}).name
         versions.sweep()
     return BuildReport(
@@ -188,10 +188,11 @@ class _Run:
             "unused_columns": dict(notes.unused.most_common()),
         }
 
-    def index(self, documents_folder: Path | None) -> dict[str, Any]:
+    def index(self, documents_folder: Path | None, read_at: int) -> dict[str, Any]:
         """Writes every part of the snapshot; returns the facts for its manifest."""
         self.writer.close()
         store = ProductStore(self.layout.products)
+        np.save(self.layout.read_at, self._read_at(store, read_at), allow_pickle=False)
         documents = self._documents(documents_folder)
         hashes, han = _looked_at(store)
         spaces = self._spaces(han, documents)
@@ -231,6 +232,14 @@ class _Run:
             folder.mkdir()
             write(folder)
         self.progress("index", len(parts), len(parts))
+
+    def _read_at(self, store: ProductStore, now: int) -> NDArray[np.int64]:
+        """(products,) when each was read: now, or as before where this catalog does not name it. Taken over, rows stay."""
+        read_at = np.full(len(store), now, np.int64)
+        if self.before is not None and self.before.facets.read_at is not None:
+            taken = np.flatnonzero(np.fromiter(store.lines(), np.int64, len(store)) == 0)
+            read_at[taken] = self.before.facets.read_at[taken]
+        return read_at
 
     def _documents(self, folder: Path | None) -> DocumentIndex:
         if folder is not None:

@@ -129,7 +129,7 @@ class Facets:
         read_at: Ints | None = None,
     ) -> None:
         self._columns = columns
-        self._read_at = read_at
+        self.read_at = read_at
         self._words = words
         self._row_of = row_of
         self.starts = columns.starts
@@ -180,7 +180,7 @@ class Facets:
 
     def is_news(self, row: int, offer: OfferLike) -> bool:
         """Whether an offer on the product of `row` is not older than what the catalog says of it."""
-        return self._read_at is None or offer.updated_at is None or offer.updated_at >= int(self._read_at[row])
+        return self.read_at is None or offer.updated_at is None or offer.updated_at >= int(self.read_at[row])
 
     def _mask(self, filters: Filters) -> FacetMask:
         products = self._product_mask(filters)  # (products,)

@@ -20,6 +20,7 @@ from index.encoders import Encoder
 from index.filters import Filters, PriceRange
 from index.snapshot import Snapshot, current_index, index_versions
 from storage.errors import Conflict, Damaged, InvalidInput, NotFound, TooManyRejected, Unavailable
+from storage.offers import Offer, Price
 from storage.settings import ShopSettings, parse_settings
 from tests.index.catalogs import HashEncoder, hash_encoders, plain_rows, write_jsonl
 
@@ -126,6 +127,37 @@ def test_update_keeps_what_it_does_not_name(shop: Path, encoders: dict[str, Hash
     assert loaded.row_of("p3") == 3
     assert loaded.products.get(3).title == "Changed"
     assert loaded.products.get(20).id == "p99"
+
+
+def test_an_update_leaves_the_offers_on_what_it_does_not_name(shop: Path, encoders: dict[str, HashEncoder]) -> None:
+    build(shop, plain_rows(5), encoders)
+    first = snapshot(shop)
+    time.sleep(0.002)
+    build(shop, [{"id": "p3", "title": "Changed"}, {"id": "p99", "title": "Added"}], encoders, update=True)
+    loaded = snapshot(shop)
+    assert loaded.read_at == first.read_at
+    price = Price(amount=7, currency="USD")
+    offers = [Offer(product_id=number, price=price, updated_at=first.read_at + 1) for number in ("p0", "p3", "p99")]
+    mask = loaded.facets.mask(Filters(price=PriceRange(min=7, max=7, currency="USD")), offers)
+    assert np.flatnonzero(mask.allowed).tolist() == [0], "p3 and p99 were read after that"
+    # One more update carries both moments on; the whole catalog ends all of them.
+    build(shop, [{"id": "p4", "title": "Changed"}], encoders, update=True)
+    assert snapshot(shop).facets.mask(Filters(price=PriceRange(min=7, max=7, currency="USD")), offers).allowed[0]
+    build(shop, plain_rows(5), encoders, allow_shrink=True)
+    assert snapshot(shop).read_at > loaded.read_at
+
+
+def test_an_index_without_moments_was_read_as_a_whole(shop: Path, encoders: dict[str, HashEncoder]) -> None:
+    build(shop, plain_rows(3), encoders)
+    folder = current_index(shop)
+    assert folder is not None
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["files"]["read_at.npy"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "read_at.npy").unlink()
+    loaded = Snapshot.load(folder)
+    assert loaded.read_at == manifest["meta"]["read_at"]
+    assert not loaded.facets.is_news(2, Offer(product_id="p2", updated_at=loaded.read_at - 1))
 
 
 def test_dirty_rows_are_kept_with_reasons(shop: Path, encoders: dict[str, HashEncoder]) -> None:
