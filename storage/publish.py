@@ -74,8 +74,10 @@ def write_manifest(folder: Path, kind: str, meta: dict[str, Any]) -> Manifest:
     return manifest
 
 
-def read_manifest(folder: Path, kind: str) -> Manifest:
+def read_manifest(folder: Path, kind: str, only: str | None = None) -> Manifest:
     """Reads a folder's manifest and verifies the hash of every file that it names.
+
+    With `only` just the file or folder of that name is verified, and must be named: what is whole of a damaged version.
 
     Raises:
         NotFound: the folder or its manifest is missing.
@@ -94,7 +96,14 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
         raise Damaged(f"{path} has format {body.get('format')}, this Aisle reads {_FORMAT}.", again)
     if manifest.kind != kind:
         raise Damaged(f"{folder} holds a {manifest.kind}, not a {kind}.", "Give a folder of the right kind.")
-    for name, expected in manifest.files.items():
+    named = {
+        name: sha256
+        for name, sha256 in manifest.files.items()
+        if only is None or name == only or name.startswith(f"{only}/")
+    }
+    if only is not None and not named:
+        raise Damaged(f"{path} names no {only}.", again)
+    for name, expected in named.items():
         file = folder / name
         if not file.resolve().is_relative_to(folder.resolve()):
             raise Damaged(f"{path} names {name}, outside its folder.", again)
@@ -161,14 +170,13 @@ class Versions:
         Raises:
             Damaged: there are versions, but none is whole.
         """
-        names = self.list()
         pointed = self.pointer()
-        if pointed is None and not names:
+        candidates = self.candidates()
+        if not candidates:
             return None
-        order = ([pointed] if pointed else []) + [name for name in reversed(names) if name != pointed]
         trouble: AisleError | None = None
-        for name in order:
-            folder = self.root / name
+        for folder in candidates:
+            name = folder.name
             try:
                 read_manifest(folder, self.kind)
             except (Damaged, NotFound) as error:
@@ -180,6 +188,12 @@ class Versions:
             return folder
         message = trouble.message if trouble else ""
         raise Damaged(f"No version of the {self.kind} under {self.root} is whole. {message}", "Build it again.")
+
+    def candidates(self) -> list[Path]:
+        """The folders to serve, unverified, in the order in which they are tried: the current one, then the newest."""
+        pointed = self.pointer()
+        names = [name for name in reversed(self.list()) if name != pointed]
+        return [self.root / name for name in ([pointed] if pointed else []) + names]
 
     def pointer(self) -> str | None:
         """The name in the pointer file, or None where there is none that could be a version."""

@@ -283,9 +283,52 @@ def test_a_damaged_index_is_built_anew_and_never_served(shop: Path, encoders: di
             (version / "products.sqlite").unlink(missing_ok=True)
     with pytest.raises(Damaged):
         current_index(shop)
-    report = build(shop, plain_rows(6), encoders)
+    # How many products there were is lost with them, so that nobody could tell a truncated export.
+    with pytest.raises(Damaged, match="products") as caught:
+        build(shop, plain_rows(6), encoders)
+    assert "--allow-shrink" in caught.value.hint
+    assert "--documents" not in caught.value.hint
+    report = build(shop, plain_rows(6), encoders, allow_shrink=True)
     assert (report.products, report.embedded) == (6, 6)
     assert len(ids(shop)) == 6
+
+
+def only_version_damaged(shop: Path, encoders: dict[str, HashEncoder], *parts: str) -> Path:
+    """A shop with 20 products and a document, whose one version lost its vectors and these files; the documents."""
+    folder = shop.with_name("documents")
+    folder.mkdir()
+    (folder / "returns.md").write_text("# Returns\n\nThirty days.\n", encoding="utf-8")
+    build(shop, plain_rows(20), encoders, documents=folder)
+    version = current_index(shop)
+    assert version is not None
+    for part in ("vectors/latin/vectors.npy", *parts):
+        (version / part).write_bytes(b"?")
+    with pytest.raises(Damaged):
+        current_index(shop)
+    return folder
+
+
+def test_documents_and_the_guard_survive_damage_elsewhere(shop: Path, encoders: dict[str, HashEncoder]) -> None:
+    only_version_damaged(shop, encoders)
+    with pytest.raises(InvalidInput, match="remove 5 of 20"):
+        build(shop, plain_rows(15), encoders)
+    report = build(shop, plain_rows(20), encoders)
+    assert (report.documents, report.embedded) == (1, 20)
+    assert [document.title for document in snapshot(shop).documents.documents] == ["Returns"]
+
+
+def test_lost_documents_are_asked_for(shop: Path, encoders: dict[str, HashEncoder]) -> None:
+    folder = only_version_damaged(shop, encoders, "documents/documents.json", "products.sqlite")
+    for options, named in (
+        ({}, ["--documents", "--allow-shrink"]),
+        ({"allow_shrink": True}, ["--documents"]),
+        ({"documents": folder}, ["--allow-shrink"]),
+    ):
+        with pytest.raises(Damaged) as caught:
+            build(shop, plain_rows(20), encoders, **options)
+        assert all(option in caught.value.hint for option in named)
+        assert caught.value.hint.count("--") == len(named)
+    assert build(shop, plain_rows(20), encoders, documents=folder, allow_shrink=True).documents == 1
 
 
 def test_an_index_of_an_older_layout_is_refused_and_built_anew(shop: Path, encoders: dict[str, HashEncoder]) -> None:
@@ -297,6 +340,8 @@ def test_an_index_of_an_older_layout_is_refused_and_built_anew(shop: Path, encod
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(Damaged, match="another version of Aisle"):
         Snapshot.load(folder)
+    with pytest.raises(InvalidInput, match="remove 2 of 5"):
+        build(shop, plain_rows(3), encoders)
     assert build(shop, plain_rows(5), encoders).products == 5
     assert len(ids(shop)) == 5
 
