@@ -77,6 +77,11 @@ class FacetMask:
     _facets: Facets
     _offers: Mask  # (offers,) the offers that pass
 
+    @property
+    def price(self) -> NDArray[np.float64]:
+        """(products,) the lowest price of what can be ordered, newer offers included, in major units; nan where unknown."""
+        return self._facets.price
+
     def variant_of(self, row: int) -> str | None:
         """The id of the cheapest variant of a product that keeps all conditions; None where it has no variants."""
         facets = self._facets
