@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -474,6 +473,9 @@ def finetune_intent_command(
             seed=seed,
             cache_dir=encoder_cache(shop) if promote or output is None else None,
             rejected=rejected,
+    inside = folder.resolve().parent == versions.root.resolve()
+    if promote or inside:
+        versions.require_free(folder.resolve().name)  # minutes of training are not thrown away for a name
             max_rejected=max_rejected,
             progress=lambda step: show(
                 step.space,
@@ -484,9 +486,10 @@ def finetune_intent_command(
         )
     if promote:
         with versions.lock():
-            if folder.parent.resolve() != versions.root.resolve():
-                shutil.copytree(folder, versions.root / folder.name)
-            versions.activate(folder.name)
+            if inside:
+                versions.activate(folder.resolve().name)
+            else:
+                versions.adopt(folder)
     put(trained, as_json)
 
 

@@ -151,9 +151,7 @@ class Versions:
             Unavailable: the disk is full; what was served stays.
         """
         name = version or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        target = self._folder(name)
-        if target.exists():
-            raise Conflict(f"The {self.kind} version {name} exists already.", "Choose another name.")
+        target = self.require_free(name)
         with _disk_trouble(self.root):
             write_manifest(staged, self.kind, meta)
             _sync(staged)
@@ -161,6 +159,35 @@ class Versions:
             _sync(self.root)
             self._point_at(name)
         return target
+
+    def require_free(self, version: str) -> Path:
+        """Where a version of that name would stand; asked before work that a refused name would waste.
+
+        Raises:
+            InvalidInput: it cannot name a version.
+            Conflict: a version of that name exists.
+        """
+        target = self._folder(version)
+        if target.exists():
+            raise Conflict(f"The {self.kind} version {version} exists already.", "Choose another name.")
+        return target
+
+    def adopt(self, folder: Path) -> Path:
+        """Publishes a copy of a complete folder that was made elsewhere, under its own name; returns where it stands now.
+
+        What its manifest does not name is left behind.
+
+        Raises:
+            NotFound, Damaged: the folder is not complete.
+            Conflict: a version of that name exists.
+            Unavailable: the disk is full; what was served stays.
+        """
+        manifest = read_manifest(folder, self.kind)
+        with self.stage() as staged:
+            for name in manifest.files:
+                (staged / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, staged / name)
+            return self.publish(staged, manifest.meta, folder.resolve().name)
 
     def current(self) -> Path | None:
         """The folder to serve, every hash verified; None where nothing was published.
