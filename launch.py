@@ -446,7 +446,9 @@ def finetune_intent_command(
     logs: Annotated[list[Path], typer.Option("--logs", help="Dialogue logs; give it once for each file.")],
     shop: Shop = Path("var"),
     output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
-    base_model: Annotated[str | None, typer.Option(help="A folder or Hugging Face id instead of the built-in.")] = None,
+    base_model: Annotated[
+        str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
+    ] = None,
     method: Annotated[Literal["full", "lora", "head"], typer.Option(help="What is trained.")] = "full",
     epochs: Annotated[int | None, typer.Option(min=1, help="At most so many; it stops early.")] = None,
     seed: Annotated[int, typer.Option(help="Of split, order and initial weights.")] = 0,
