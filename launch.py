@@ -203,7 +203,7 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = 7860,
     demo: Annotated[
-        bool, typer.Option("--demo", help="The example shop; builds it where the folder is empty.")
+        bool, typer.Option("--demo", help="The example shop; builds it where the folder holds no shop.")
     ] = False,
 ) -> None:
     """Serve the chat window and the API.
@@ -228,18 +228,26 @@ def serve(
 
 
 def build_demo(shop: Path) -> None:
-    """Generates and indexes the example shop where the folder holds no index yet."""
-    from demo.generate import write_demo_shop
+    """Generates, indexes and loads the example shop where that is not done yet; what was interrupted is done over.
+
+    Raises:
+        Conflict: the folder holds a shop of somebody's own, which the demo's login would open to anyone.
+    """
+    from demo.generate import DemoFiles, write_demo_shop
+    from demo.marker import Stage, mark, stage_of
     from index.snapshot import current_index
 
-    if current_index(shop) is not None:
+    stage, files = stage_of(shop), DemoFiles(shop)
+    if stage is Stage.COMPLETE and current_index(shop) is not None:
         return
     console.print(f"Building the demo shop in {shop} (once; about two minutes)…")
-    with bars() as show:
-        files = write_demo_shop(shop, progress=show)
-    run_index(files.catalog, shop, files.documents)
+    if stage in (None, Stage.WRITING) or not files.catalog.is_file():
+        with bars() as show:
+            write_demo_shop(shop, progress=show)
+    run_index(files.catalog, shop, files.documents, allow_shrink=True)
     for kind, path in (("events", files.events), ("orders", files.orders)):
         run_ingest(kind, path, shop)
+    mark(shop, Stage.COMPLETE)
 
 
 def demo_shoppers() -> tuple[Any, ...]:
@@ -465,6 +473,9 @@ def finetune_intent_command(
 
     versions = intent_versions(shop)
     folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    inside = folder.resolve().parent == versions.root.resolve()
+    if promote or inside:
+        versions.require_free(folder.resolve().name)  # minutes of training are not thrown away for a name
     with bars() as show:
         trained = finetune_intent(
             logs,
@@ -475,9 +486,6 @@ def finetune_intent_command(
             seed=seed,
             cache_dir=encoder_cache(shop) if promote or output is None else None,
             rejected=rejected,
-    inside = folder.resolve().parent == versions.root.resolve()
-    if promote or inside:
-        versions.require_free(folder.resolve().name)  # minutes of training are not thrown away for a name
             max_rejected=max_rejected,
             progress=lambda step: show(
                 step.space,
