@@ -3,6 +3,8 @@
 The unit is the offer: one for each variant, or the product itself where it has none. A product passes where one offer keeps
 all conditions on price, options and availability together: a shirt that is blue only in L and cheap only in S is not a
 cheap blue shirt. With conditions in force a sold-out variant never makes its product pass.
+
+It is long because the columns, what builds them and what newer offers do to them have to agree place by place.
 """
 
 from __future__ import annotations
