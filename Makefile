@@ -62,5 +62,13 @@ bench: setup-dev  ## Measure a turn, indexing and search beside their peers (nee
 		$(PY) -m benchmarks.retrieval --shop var/bench-abt --data ../shared/data/abt_buy; }
 	test ! -d ../shared/data/simmc2 || $(PY) -m benchmarks.intent --data ../shared/data/simmc2
 
-clean:  ## Remove the environment and the demo shop
-	rm -rf $(VENV) var
+# Only what the demo's marker names as its own: another shop's database may lie beside it. The marker goes last.
+DEMO_PARTS := catalog.jsonl documents media events.jsonl orders.jsonl dialogues.jsonl shop.toml index models rejected secret \
+	aisle.db aisle.db-wal aisle.db-shm demo-shop
+
+clean:  ## Remove the environment, the caches and the demo shop
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage var/test-cache
+	find . -type d -name __pycache__ -prune -exec rm -rf {} +
+	test ! -f var/demo-model/demo-shop || rm -rf var/demo-model
+	test ! -f var/demo-shop || { cd var && rm -rf $(DEMO_PARTS); }
+	rmdir var 2>/dev/null || true

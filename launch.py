@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -204,7 +203,7 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = 7860,
     demo: Annotated[
-        bool, typer.Option("--demo", help="The example shop; builds it where the folder is empty.")
+        bool, typer.Option("--demo", help="The example shop; builds it where the folder holds no shop.")
     ] = False,
 ) -> None:
     """Serve the chat window and the API.
@@ -230,18 +229,26 @@ def serve(
 
 
 def build_demo(shop: Path) -> None:
-    """Generates and indexes the example shop where the folder holds no index yet."""
-    from demo.generate import write_demo_shop
+    """Generates, indexes and loads the example shop where that is not done yet; what was interrupted is done over.
+
+    Raises:
+        Conflict: the folder holds a shop of somebody's own, which the demo's login would open to anyone.
+    """
+    from demo.generate import DemoFiles, write_demo_shop
+    from demo.marker import Stage, mark, stage_of
     from index.snapshot import current_index
 
-    if current_index(shop) is not None:
+    stage, files = stage_of(shop), DemoFiles(shop)
+    if stage is Stage.COMPLETE and current_index(shop) is not None:
         return
     console.print(f"Building the demo shop in {shop} (once; about two minutes)…")
-    with bars() as show:
-        files = write_demo_shop(shop, progress=show)
-    run_index(files.catalog, shop, files.documents)
+    if stage in (None, Stage.WRITING) or not files.catalog.is_file():
+        with bars() as show:
+            write_demo_shop(shop, progress=show)
+    run_index(files.catalog, shop, files.documents, allow_shrink=True)
     for kind, path in (("events", files.events), ("orders", files.orders)):
         run_ingest(kind, path, shop)
+    mark(shop, Stage.COMPLETE)
 
 
 def demo_shoppers() -> tuple[Any, ...]:
@@ -455,7 +462,9 @@ def finetune_intent_command(
     logs: Annotated[list[Path], typer.Option("--logs", help="Dialogue logs; give it once for each file.")],
     shop: Shop = Path("var"),
     output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
-    base_model: Annotated[str | None, typer.Option(help="A folder or Hugging Face id instead of the built-in.")] = None,
+    base_model: Annotated[
+        str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
+    ] = None,
     method: Annotated[Literal["full", "lora", "head"], typer.Option(help="What is trained.")] = "full",
     epochs: Annotated[int | None, typer.Option(min=1, help="At most so many; it stops early.")] = None,
     seed: Annotated[int, typer.Option(help="Of split, order and initial weights.")] = 0,
@@ -473,6 +482,9 @@ def finetune_intent_command(
 
     versions = intent_versions(shop)
     folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    inside = folder.resolve().parent == versions.root.resolve()
+    if promote or inside:
+        versions.require_free(folder.resolve().name)  # minutes of training are not thrown away for a name
     with bars() as show:
         trained = finetune_intent(
             logs,
@@ -493,9 +505,10 @@ def finetune_intent_command(
         )
     if promote:
         with versions.lock():
-            if folder.parent.resolve() != versions.root.resolve():
-                shutil.copytree(folder, versions.root / folder.name)
-            versions.activate(folder.name)
+            if inside:
+                versions.activate(folder.resolve().name)
+            else:
+                versions.adopt(folder)
     put(trained, as_json)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from index.encoders import Encoder
 from index.filters import Filters
-from index.product import Availability, Money, Product, Variant
+from index.product import Availability, Money, Product, Variant, sold_out
 from index.snapshot import Snapshot
 from retrieval.profile import Profile
 from retrieval.ranking import RankedHit, rerank
@@ -15,6 +16,7 @@ from retrieval.search import Hit, SearchEngine, Sort
 from storage.offers import Offer
 
 Offers = Callable[[Sequence[str]], Iterable[Offer]]
+Sold = TypeVar("Sold", Product, Variant)
 
 CANDIDATES = 30
 """How many hits the personal order may choose from."""
@@ -37,7 +39,7 @@ class Found:
 class Shelf:
     """One snapshot with its search engine.
 
-    `offers` looks newer prices and stock up, `departments` are root categories, largest first.
+    `offers` looks newer prices and stock up, oldest first; `departments` are root categories, largest first.
     """
 
     snapshot: Snapshot
@@ -53,15 +55,14 @@ class Shelf:
 
     def products(self, ids: Iterable[str]) -> dict[str, Product]:
         """The products of these ids that exist, as they are offered now."""
-        found: dict[str, Product] = {}
-        for product_id in dict.fromkeys(ids):
-            row = self.snapshot.row_of(product_id)
-            if row is not None:
-                found[product_id] = self.snapshot.products.get(row)
-        for offer in self.offers(list(found)) if found else ():
-            if offer.product_id in found:
-                found[offer.product_id] = offered(found[offer.product_id], offer)
-        return found
+        rows = {each: row for each in dict.fromkeys(ids) if (row := self.snapshot.row_of(each)) is not None}
+        news: dict[str, list[Offer]] = {}
+        for offer in self.offers(list(rows)) if rows else ():
+            row = rows.get(offer.product_id)
+            if row is not None and self.snapshot.facets.is_news(row, offer):
+                news.setdefault(offer.product_id, []).append(offer)
+        records = {product_id: self.snapshot.products.get(row) for product_id, row in rows.items()}
+        return {product_id: offered(record, news.get(product_id, ())) for product_id, record in records.items()}
 
     def names(self, words: str) -> bool:
         """Whether the words stand in the title of a product."""
@@ -105,26 +106,40 @@ class Shelf:
         return Found(tuple(ranked), total, result.unknown_price, products)
 
 
-def offered(product: Product, offer: Offer) -> Product:
-    """The product with a newer offer applied to it or to the variant that the offer names."""
-    if offer.variant_id is None:
-        return product.model_copy(update=_changes(offer))
-    variants = tuple(
-        variant.model_copy(update=_changes(offer)) if variant.id == offer.variant_id else variant
+def offered(product: Product, offers: Sequence[Offer]) -> Product:
+    """The product under newer offers, by the rules of `Facets.mask`, so that a card says what the filter went by."""
+    if not offers:
+        return product
+    # A variant is never more available than its product, until an offer says so.
+    variants = {
+        variant.id: variant.model_copy(update={"availability": availability_of(product, variant)})
         for variant in product.variants
-    )
-    return product.model_copy(update={"variants": variants})
+    }
+    for offer in offers:
+        if offer.variant_id is None:
+            product = _changed(product, offer)
+        for name in variants if offer.variant_id is None else {offer.variant_id} & variants.keys():
+            variants[name] = _changed(variants[name], offer)
+    changes: dict[str, object] = {"variants": tuple(variants.values())}
+    states = [sold_out(variant.availability, variant.stock) for variant in variants.values()]
+    if alive := [state for state in states if state.orderable]:
+        # What one variant has the product has, whatever was said of it before.
+        changes["availability"] = product.availability if product.availability.orderable else alive[0]
+        changes["stock"] = product.stock or None
+    return product.model_copy(update=changes)
 
 
-def _changes(offer: Offer) -> dict[str, object]:
+def _changed(one: Sold, offer: Offer) -> Sold:
     changes: dict[str, object] = {}
     if offer.price is not None:
         changes["price"] = Money(amount=offer.price.amount, currency=offer.price.currency)
     if offer.availability is not None:
         changes["availability"] = Availability(offer.availability)
+        if one.stock == 0:  # counted before somebody said this
+            changes["stock"] = None
     if offer.stock is not None:
         changes["stock"] = offer.stock
-    return changes
+    return one.model_copy(update=changes)
 
 
 def price_of(product: Product, variant: Variant | None = None) -> Money | None:
@@ -134,13 +149,15 @@ def price_of(product: Product, variant: Variant | None = None) -> Money | None:
 
 def availability_of(product: Product, variant: Variant | None = None) -> Availability:
     """A variant is never more available than its product; a product is sold out when all its variants are."""
+    if variant is not None:
+        own = sold_out(variant.availability, variant.stock)
+        return own if product.availability.orderable or not own.orderable else product.availability
     if not product.availability.orderable:
         return product.availability
-    if variant is not None:
-        return _sold_out(variant.availability, variant.stock)
-    if product.variants and not any(_sold_out(each.availability, each.stock).orderable for each in product.variants):
-        return Availability.OUT_OF_STOCK
-    return _sold_out(product.availability, product.stock)
+    if product.variants:
+        alive = any(sold_out(each.availability, each.stock).orderable for each in product.variants)
+        return product.availability if alive else Availability.OUT_OF_STOCK
+    return sold_out(product.availability, product.stock)
 
 
 def stock_of(product: Product, variant: Variant | None = None) -> int | None:
@@ -158,7 +175,3 @@ def title_of(product: Product, variant: Variant | None = None) -> str:
         if options and options.casefold() not in product.title.casefold()
         else product.title
     )
-
-
-def _sold_out(availability: Availability, stock: int | None) -> Availability:
-    return Availability.OUT_OF_STOCK if stock == 0 and availability is Availability.IN_STOCK else availability

@@ -14,6 +14,7 @@ from numpy.random import PCG64, Generator
 
 from demo.catalog import CURRENCY, make_catalog
 from demo.dialogues import generate_dialogues, hand_written
+from demo.marker import Stage, claim, mark
 from demo.pictures import picture_of
 from demo.shoppers import make_behavior
 
@@ -82,7 +83,11 @@ def write_demo_shop(
 
     `now` is when the 180 days of behavior end, by default the time of the call. `progress` is told a step's name
     ("catalog", "pictures", "shoppers"), how much is done and how much there is.
+
+    Raises:
+        Conflict: the folder holds a shop of somebody's own.
     """
+    claim(folder)
     files = DemoFiles(folder)
     moment = (now or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
     files.media.mkdir(parents=True, exist_ok=True)
@@ -101,6 +106,7 @@ def write_demo_shop(
     _write_lines(files.events, map(_JSON.encode, behavior.events))
     _write_lines(files.orders, map(_JSON.encode, behavior.orders))
     _write_lines(files.dialogues, map(_JSON.encode, chain(generate_dialogues(seed), hand_written())))
+    mark(folder, Stage.WRITTEN)
     return files
 
 

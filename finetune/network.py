@@ -45,12 +45,14 @@ def _load_other(name: str) -> Pretrained:
     from storage.publish import sha256_file
 
     try:
-        model = AutoModel.from_pretrained(name, attn_implementation="sdpa")
+        # Without this it would fall back to pytorch_model.bin, a pickle.
+        model = AutoModel.from_pretrained(name, attn_implementation="sdpa", use_safetensors=True)
         fast = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise NotFound(
             f"The base model {name} cannot be loaded: {str(error).splitlines()[0]}",
-            "Give a folder with config.json, tokenizer.json and model.safetensors, or a Hugging Face id.",
+            "Give a folder with config.json, tokenizer.json and model.safetensors (pytorch_model.bin is not read), or set "
+            "HF_HUB_OFFLINE=0 in the environment and give a Hugging Face id.",
         ) from error
     tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
     tokenizer.no_padding()

@@ -9,10 +9,10 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,19 +24,20 @@ from index.facets import Facets
 from index.keywords import KeywordIndex
 from index.ngrams import NgramIndex
 from index.product import Product
-from index.products import ProductStore, ProductWriter
+from index.products import FILE, ProductStore, ProductWriter
 from index.readers import Notes, read_rows
-from index.snapshot import Layout, Snapshot, index_versions
+from index.snapshot import KIND, Layout, Snapshot, index_versions
 from index.vectors import FaissStore
 from index.words import WordIndex
 from storage.errors import Damaged, InvalidInput, NotFound
-from storage.publish import Versions
+from storage.publish import Versions, read_manifest
 from storage.record import now_ms
 from storage.rows import Rejects, RowProblem, rejected_file
 from storage.settings import ShopSettings
 
 logger = logging.getLogger(__name__)
 
+Part = TypeVar("Part")
 Progress = Callable[[str, int, int], None]
 # Character n-grams of descriptions find more, at 1.3 kB a title: only a small catalog can afford them.
 SMALL_CATALOG = 20_000
@@ -101,6 +102,7 @@ def build_index(
 
     Raises:
         InvalidInput: the catalog cannot be read, holds no product, or would remove too many.
+        Damaged: the version before cannot be read, and with it the documents to keep or the products to compare with.
         TooManyRejected: more rows than allowed were rejected.
         Conflict: another process is building this shop's index.
         Unavailable: the disk is full. In every case the version before is served on.
@@ -111,11 +113,12 @@ def build_index(
     with versions.lock():
         versions.sweep()
         before = _before(versions, update=update)
+        kept = _kept(versions, before, documents, allow_shrink=allow_shrink)
         with versions.stage() as folder, _full_disk(versions.root):
-            run = _Run(Layout(folder), before, settings, encoder_of, progress or _silent)
+            run = _Run(Layout(folder), before, kept.documents, settings, encoder_of, progress or _silent)
             reading = run.read(catalog, update=update, max_rejected=max_rejected, rejected=rejected, shop=shop)
-            removed = _removed(before, run.writer, update=update, allow_shrink=allow_shrink)
-            meta = run.index(documents)
+            removed = 0 if update else _removed(kept.products, run.writer, allow_shrink=allow_shrink)
+            meta = run.index(documents, read_at)
             version = versions.publish(folder, meta | {"catalog": catalog.name, "read_at": read_at}).name
         versions.sweep()
     return BuildReport(
@@ -138,12 +141,14 @@ class _Run:
         self,
         layout: Layout,
         before: Snapshot | None,
+        documents: DocumentIndex,
         settings: ShopSettings,
         encoders: Callable[[str], Encoder],
         progress: Progress,
     ) -> None:
         self.layout = layout
         self.before = before
+        self.documents = documents
         self.settings = settings
         self.encoders = encoders
         self.progress = progress
@@ -186,10 +191,11 @@ class _Run:
             "unused_columns": dict(notes.unused.most_common()),
         }
 
-    def index(self, documents_folder: Path | None) -> dict[str, Any]:
+    def index(self, documents_folder: Path | None, read_at: int) -> dict[str, Any]:
         """Writes every part of the snapshot; returns the facts for its manifest."""
         self.writer.close()
         store = ProductStore(self.layout.products)
+        np.save(self.layout.read_at, self._read_at(store, read_at), allow_pickle=False)
         documents = self._documents(documents_folder)
         hashes, han = _looked_at(store)
         spaces = self._spaces(han, documents)
@@ -230,10 +236,18 @@ class _Run:
             write(folder)
         self.progress("index", len(parts), len(parts))
 
+    def _read_at(self, store: ProductStore, now: int) -> NDArray[np.int64]:
+        """(products,) when each was read: now, or as before where this catalog does not name it. Taken over, rows stay."""
+        read_at = np.full(len(store), now, np.int64)
+        if self.before is not None and self.before.facets.read_at is not None:
+            taken = np.flatnonzero(np.fromiter(store.lines(), np.int64, len(store)) == 0)
+            read_at[taken] = self.before.facets.read_at[taken]
+        return read_at
+
     def _documents(self, folder: Path | None) -> DocumentIndex:
         if folder is not None:
             return DocumentIndex(tuple(read_documents(folder)))
-        return self.before.documents if self.before is not None else DocumentIndex()
+        return self.documents
 
     def _spaces(self, han: NDArray[np.bool_], documents: DocumentIndex) -> dict[str, NDArray[np.bool_]]:
         """The vector spaces that the shop carries, each with the rows that it holds, (products,).
@@ -334,15 +348,61 @@ def _before(versions: Versions, *, update: bool) -> Snapshot | None:
     return before
 
 
-def _removed(before: Snapshot | None, writer: ProductWriter, *, update: bool, allow_shrink: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a run needs of the version before although its vectors may be lost; no products where there was no version."""
+
+    documents: DocumentIndex = field(default_factory=DocumentIndex)
+    products: ProductStore | None = None
+
+
+def _kept(versions: Versions, before: Snapshot | None, documents: Path | None, *, allow_shrink: bool) -> _Kept:
+    """The documents and products of the version before, also of one that cannot be served, where their files are whole.
+
+    Raises:
+        Damaged: they are not, and the run was not told how to do without. Going on would publish a shop without policies,
+            or take a truncated export for the whole catalog.
+    """
+    if before is not None:
+        return _Kept(before.documents, before.products)
+    candidates = versions.candidates()
+    if not candidates:
+        return _Kept()
+    policies = _first_whole(
+        candidates, "documents", lambda folder: DocumentIndex.load(Layout(folder).part("documents"))
+    )
+    products = _first_whole(candidates, FILE, lambda folder: ProductStore(Layout(folder).products))
+    needed = ["--documents DIR"] * (policies is None and documents is None)
+    needed += ["--allow-shrink"] * (products is None and not allow_shrink)
+    if needed:
+        lost = " and ".join(name for name, part in (("documents", policies), ("products", products)) if part is None)
+        raise Damaged(
+            f"The index {candidates[0].name} is damaged, and what it had of {lost} cannot be read.",
+            f"Check that the catalog is complete and run it again with {' and '.join(needed)}.",
+        )
+    return _Kept(policies or DocumentIndex(), products)
+
+
+def _first_whole(folders: Sequence[Path], part: str, load: Callable[[Path], Part]) -> Part | None:
+    """A part of the first folder in which its own files are what was published."""
+    for folder in folders:
+        try:
+            read_manifest(folder, KIND, only=part)
+            return load(folder)
+        except (Damaged, NotFound) as error:
+            logger.warning("The %s of the index %s cannot be read: %s", part, folder.name, error.message)
+    return None
+
+
+def _removed(before: ProductStore | None, writer: ProductWriter, *, allow_shrink: bool) -> int:
     """How many products of the version before are gone.
 
     Raises:
         InvalidInput: more than a fifth of them, and that was not allowed: a truncated export looks just like that.
     """
-    if before is None or update:
+    if before is None:
         return 0
-    gone = sum(product_id not in writer for product_id in before.products.ids())
+    gone = sum(product_id not in writer for product_id in before.ids())
     if gone > MOST_REMOVED * len(before) and not allow_shrink:
         raise InvalidInput(
             f"This catalog would remove {gone} of {len(before)} products, more than {MOST_REMOVED:.0%}.",

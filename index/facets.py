@@ -3,6 +3,8 @@
 The unit is the offer: one for each variant, or the product itself where it has none. A product passes where one offer keeps
 all conditions on price, options and availability together: a shirt that is blue only in L and cheap only in S is not a
 cheap blue shirt. With conditions in force a sold-out variant never makes its product pass.
+
+It is long because the columns, what builds them and what newer offers do to them have to agree place by place.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from numpy.typing import NDArray
 from index.clean import fold, is_cjk
 from index.filters import Filters, PriceRange
 from index.money import minor_digits
-from index.product import Availability, Product
+from index.product import Availability, Product, sold_out
 from storage.errors import Damaged
 
 Mask = NDArray[np.bool_]
@@ -64,6 +66,8 @@ class OfferLike(Protocol):
     def availability(self) -> Any: ...  # noqa: D102
     @property
     def stock(self) -> int | None: ...  # noqa: D102
+    @property
+    def updated_at(self) -> int | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,11 @@ class FacetMask:
     unknown_price: int
     _facets: Facets
     _offers: Mask  # (offers,) the offers that pass
+
+    @property
+    def price(self) -> NDArray[np.float64]:
+        """(products,) the lowest price of what can be ordered, newer offers included, in major units; nan where unknown."""
+        return self._facets.price
 
     def variant_of(self, row: int) -> str | None:
         """The id of the cheapest variant of a product that keeps all conditions; None where it has no variants."""
@@ -115,11 +124,19 @@ class _Columns:
 class Facets:
     """The columns of one snapshot. Safe to share between threads.
 
-    `row_of` finds the row of a product id, for the offers that `mask` lays over the snapshot.
+    `row_of` finds the row of a product id, for the offers that `mask` lays over the snapshot; `read_at` (products,) is when
+    each product was read from a catalog, in milliseconds: an older offer says nothing that the catalog does not know.
     """
 
-    def __init__(self, columns: _Columns, words: dict[str, Any], row_of: Callable[[str], int | None]) -> None:
+    def __init__(
+        self,
+        columns: _Columns,
+        words: dict[str, Any],
+        row_of: Callable[[str], int | None],
+        read_at: Ints | None = None,
+    ) -> None:
         self._columns = columns
+        self.read_at = read_at
         self._words = words
         self._row_of = row_of
         self.starts = columns.starts
@@ -161,10 +178,16 @@ class Facets:
     def mask(self, filters: Filters, offers: Sequence[OfferLike] = ()) -> FacetMask:
         """The products that keep every condition, with `offers` (newer price and stock) laid over the snapshot.
 
+        Offers are given oldest first, and the last word holds: one on a product for all its variants too, one on a variant
+        for that variant. Stock 0 makes what is in stock out of stock. `bot.shelf.offered` reads them by the same rules.
         An unknown price, or one in another currency than the limit's, never passes a limit.
         """
         facets = self._with(list(offers)) if offers else self
         return facets._mask(filters)
+
+    def is_news(self, row: int, offer: OfferLike) -> bool:
+        """Whether an offer on the product of `row` is not older than what the catalog says of it."""
+        return self.read_at is None or offer.updated_at is None or offer.updated_at >= int(self.read_at[row])
 
     def _mask(self, filters: Filters) -> FacetMask:
         products = self._product_mask(filters)  # (products,)
@@ -327,9 +350,10 @@ class Facets:
             return laid[1]
         price, currency = self.offer_price.copy(), self._columns.offer_currency.copy()
         availability, currencies = self.offer_availability.copy(), list(self._currencies)
+        none_left = np.zeros(len(price), np.bool_)  # by the last offer that spoke of stock
         for offer in offers:
             row = self._row_of(offer.product_id)
-            if row is None:
+            if row is None or not self.is_news(row, offer):
                 continue
             places = np.arange(self.starts[row], self.starts[row + 1])
             if offer.variant_id is not None:
@@ -341,9 +365,11 @@ class Facets:
                 currency[places] = currencies.index(offer.price.currency)
             if offer.availability is not None:
                 availability[places] = _AVAILABILITIES.index(Availability(offer.availability))
-            if offer.stock == 0:
-                gone = places[availability[places] == _AVAILABILITIES.index(Availability.IN_STOCK)]
-                availability[gone] = _AVAILABILITIES.index(Availability.OUT_OF_STOCK)
+                none_left[places] = False
+            if offer.stock is not None:
+                none_left[places] = offer.stock == 0
+        gone = none_left & (availability == _AVAILABILITIES.index(Availability.IN_STOCK))
+        availability[gone] = _AVAILABILITIES.index(Availability.OUT_OF_STOCK)
         view = copy.copy(self)  # shares everything but what the offers change
         view._columns = replace(self._columns, offer_currency=currency)
         view._currencies = currencies
@@ -366,11 +392,11 @@ class Facets:
         (folder / "words.json").write_text(json.dumps(self._words, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, row_of: Callable[[str], int | None]) -> Facets:
+    def load(cls, folder: Path, row_of: Callable[[str], int | None], read_at: Ints | None = None) -> Facets:
         """What `save` wrote; the caller has checked the hashes."""
         try:
             words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
-            return cls(_Columns.load(folder), words, row_of)
+            return cls(_Columns.load(folder), words, row_of, read_at)
         except (OSError, ValueError, KeyError) as error:
             raise Damaged(f"{folder} holds no facets: {error}.", "Build the index again.") from error
 
@@ -417,7 +443,11 @@ class _Builder:
         if product.variants:
             for variant in product.variants:
                 place = len(self.variant_ids)
-                self._offer(variant.id, variant.price or product.price, variant.availability)
+                # A variant is never more available than its product.
+                availability = sold_out(variant.availability, variant.stock)
+                if availability.orderable and not product.availability.orderable:
+                    availability = product.availability
+                self._offer(variant.id, variant.price or product.price, availability)
                 for name, option in variant.options.items():
                     self.postings[f"on\t{canonical(name)}"].append(place)
                     for part in parts_of(option):
@@ -425,7 +455,7 @@ class _Builder:
                     self._counted(name, (option,), seen)
         else:
             self.postings["unnamed"].append(len(self.variant_ids))
-            self._offer("", product.price, product.availability)
+            self._offer("", product.price, sold_out(product.availability, product.stock))
         self.starts.append(len(self.variant_ids))
 
     def _offer(self, variant_id: str, price: PriceLike | None, availability: Availability) -> None:

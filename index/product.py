@@ -40,6 +40,11 @@ class Availability(StrEnum):
         return self in (Availability.IN_STOCK, Availability.BACKORDER, Availability.PREORDER)
 
 
+def sold_out(availability: Availability, stock: int | None) -> Availability:
+    """What is in stock, but of which none is left, is out of stock."""
+    return Availability.OUT_OF_STOCK if stock == 0 and availability is Availability.IN_STOCK else availability
+
+
 class Rating(Record):
     """Mean of the reviews on a scale of 0 to 5, and how many there are."""
 

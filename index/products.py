@@ -53,6 +53,11 @@ class ProductStore:
         for (product_id,) in self._connection().execute("SELECT id FROM products ORDER BY row"):
             yield product_id
 
+    def lines(self) -> Iterator[int]:
+        """Where each product stood in the catalog that was read, in the order of their rows; 0 for those taken over."""
+        for (line,) in self._connection().execute("SELECT line FROM products ORDER BY row"):
+            yield line
+
     def row_of(self, product_id: str) -> int | None:
         """The row of the product with that id, or None."""
         if not product_id.isascii():

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from index.documents import DocumentIndex
 from index.facets import Facets
 from index.keywords import KeywordIndex
@@ -38,6 +41,11 @@ class Layout:
         """The folder of a part: facets, keywords, ngrams, words, documents, texts."""
         return self.root / name
 
+    @property
+    def read_at(self) -> Path:
+        """When each product was read from a catalog, (products,) milliseconds."""
+        return self.root / "read_at.npy"
+
     def vectors(self, space: str) -> Path:
         """The folder of a vector space."""
         return self.root / "vectors" / space
@@ -48,7 +56,8 @@ class Snapshot:
     """A version of the index. Rows 0 … n-1 mean the same product in every part.
 
     `vectors` maps each space that the shop carries to its store, `encoder_hashes` to the hash of the encoder that made it.
-    `read_at` is when its catalog was read, in milliseconds: an older offer says nothing that the catalog does not know.
+    `read_at` is when the first of its products was read from a catalog, in milliseconds: no older offer says anything that
+    the catalog does not know. Products that `index --update` named are younger; `Facets.is_news` compares with each one's own.
     """
 
     folder: Path
@@ -79,20 +88,21 @@ class Snapshot:
         layout = Layout(folder)
         try:
             hashes: dict[str, str] = manifest.meta["encoders"]
-            read_at: int = manifest.meta["read_at"]
+            now: int = manifest.meta["read_at"]
         except KeyError as error:
             raise Damaged(
                 f"The index {folder.name} was written by another version of Aisle; it lacks {error}.",
                 "Run `launch.py index` again.",
             ) from error
         products = ProductStore(layout.products)
+        read_at = _read_at(layout, len(products), now)
         snapshot = cls(
             folder=folder,
             version=folder.name,
-            read_at=read_at,
+            read_at=int(read_at.min(initial=now)),
             encoder_hashes=hashes,
             products=products,
-            facets=Facets.load(layout.part("facets"), products.row_of),
+            facets=Facets.load(layout.part("facets"), products.row_of, read_at),
             keywords=KeywordIndex.load(layout.part("keywords")),
             ngrams=NgramIndex.load(layout.part("ngrams")),
             words=WordIndex.load(layout.part("words")),
@@ -124,6 +134,17 @@ class Snapshot:
     def __len__(self) -> int:
         """How many products it has."""
         return len(self.products)
+
+
+def _read_at(layout: Layout, products: int, whole: int) -> NDArray[np.int64]:
+    """When each product was read; a version from before this was kept was read as a whole."""
+    if not layout.read_at.exists():
+        return np.full(products, whole, np.int64)
+    try:
+        read_at: NDArray[np.int64] = np.load(layout.read_at, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise Damaged(f"{layout.read_at} cannot be read: {error}.", "Build the index again.") from error
+    return read_at
 
 
 def index_versions(shop: Path) -> Versions:

@@ -64,22 +64,34 @@ class Evidence:
     def fused(self) -> tuple[Floats, Mapping[str, Floats]]:
         """The weighted sum, between 0 and 1, and the normalised scores it was made of."""
         parts = {
-            "ngrams": _over_best(self.ngrams, at_least=FAINT),
+            "ngrams": self.ngrams / self._best_ngrams(),
             "codes": self.codes,
             "words": self.words,
-            "keywords": _over_best(self.keywords),
+            "keywords": self.keywords / np.float32(self.keywords.max(initial=0) or 1),
         }
         if self.floor is not None:
             parts["dense"] = np.clip((self.dense - self.floor.zero) / (1 - self.floor.zero), 0, 1)
-        # Divided by what is there, so that a shop without vectors or a query without codes still reaches 1.
-        present = {name: values for name, values in parts.items() if values.any()}
-        total = sum(WEIGHTS[name] for name in present) or 1.0
-        score = np.zeros(len(self.words), np.float32)
-        for name, values in present.items():
-            score += np.float32(WEIGHTS[name] / total) * values
-        return score, parts
+        return _weighted(parts, _weights(parts)), parts
+
+    def at_least(self, parts: Mapping[str, Floats], words: Floats, codes: Floats, ngrams: Floats) -> Floats:
+        """What `fused`, whose parts are given, would give others at least, (others,), of which vectors and BM25 are not known."""
+        weights = _weights(parts)
+        return _weighted({"ngrams": ngrams / self._best_ngrams(), "codes": codes, "words": words}, weights)
+
+    def _best_ngrams(self) -> np.float32:
+        return np.float32(max(float(self.ngrams.max(initial=0)), FAINT))
 
 
-def _over_best(values: Floats, at_least: float = 0.0) -> Floats:
-    best = max(float(values.max(initial=0)), at_least)
-    return values / np.float32(best) if best > 0 else values
+def _weights(parts: Mapping[str, Floats]) -> Mapping[str, np.float32]:
+    """Divided by what is there, so that a shop without vectors or a query without codes still reaches 1."""
+    present = [name for name, values in parts.items() if values.any()]
+    total = sum(WEIGHTS[name] for name in present) or 1.0
+    return {name: np.float32(WEIGHTS[name] / total) for name in present}
+
+
+def _weighted(parts: Mapping[str, Floats], weights: Mapping[str, np.float32]) -> Floats:
+    score = np.zeros(len(parts["words"]), np.float32)
+    for name, values in parts.items():
+        if name in weights:
+            score += weights[name] * values
+    return score

@@ -7,7 +7,7 @@ decide whether anything matches, vectors find what is meant by other words.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.encoders import Encoder, script_of
+from index.facets import FacetMask
 from index.filters import Filters
 from index.snapshot import Snapshot
 from index.words import codes_of, singular, spelled, words_of
-from retrieval.fusion import KEEP, KEEP_SORTED, Evidence, Floor
+from retrieval.fusion import COVERED, KEEP, KEEP_SORTED, Evidence, Floor
 from storage.offers import Offer
 
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
@@ -56,8 +57,10 @@ class Hit:
 class SearchResult:
     """What a search found.
 
-    `total` counts all that match, of which `hits` are the first; `unknown_price` how many a price limit left out because they
-    have no price. `matched` is False where nothing in the catalog fits the words: then there are no hits.
+    `total` counts all that match, of which `hits` are the first. By relevance, where more products have the words than are
+    scored in full, those beyond count where their words and spelling alone are relevant enough. `unknown_price` is how many
+    a price limit left out because they have no price. `matched` is False where nothing in the catalog fits the words: then
+    there are no hits.
     """
 
     hits: list[Hit]
@@ -68,11 +71,36 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What is shown, before it is ordered; all arrays are (found,)."""
+    """Rows with their scores, before they are ordered; all arrays are (found,)."""
 
     rows: NDArray[np.int64]
     score: NDArray[np.float32]
     parts: Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalog:
+    """What words say about every product, and whether the conditions allow it; all arrays are (catalog,)."""
+
+    allowed: NDArray[np.bool_]
+    words: NDArray[np.float32]
+    codes: NDArray[np.float32]
+    ngrams: NDArray[np.float32]
+
+    def covered(self) -> NDArray[np.int64]:
+        """The allowed rows that have enough of the words to match by them alone."""
+        return np.flatnonzero(self.allowed & (self.words >= COVERED)).astype(np.int64)
+
+    def matching_beyond(self, found: _Found, evidence: Evidence, least: float) -> int:
+        """How many rows beyond the candidates match by their words and score at least `least` by what is known of all."""
+        covered = self.covered()
+        if len(covered) <= CANDIDATES:  # all of them are candidates
+            return 0
+        known = np.zeros(len(self.words), np.bool_)
+        known[found.rows] = True
+        others = covered[~known[covered]]
+        score = evidence.at_least(found.parts, self.words[others], self.codes[others], self.ngrams[others])
+        return int(np.count_nonzero(score >= least))
 
 
 class SearchEngine:
@@ -118,9 +146,16 @@ class SearchEngine:
                 return SearchResult([], 0, mask.unknown_price, matched=False)
             listed = np.flatnonzero(allowed)
             found = _Found(listed, self._rated(listed), {})
-            hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, variant_of)
+            hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, mask, variant_of)
             return SearchResult(hits, len(listed), mask.unknown_price, matched=True)
-        rows, evidence = self._evidence(text, words, codes, allowed, advice)
+        catalog = _Catalog(
+            allowed,
+            self._snapshot.words.coverage(words),
+            self._snapshot.words.identified(codes),
+            self._snapshot.ngrams.scores(text),
+        )
+        # The cheapest of all phones is not among some that were chosen by another order.
+        rows, evidence = self._evidence(text, catalog, advice, every=sort != "relevance")
         matching = evidence.matching()
         if not matching.any():
             return SearchResult([], 0, mask.unknown_price, matched=False)
@@ -133,20 +168,21 @@ class SearchEngine:
         else:
             keep = matching & (score >= KEEP * best)
         found = _Found(rows[keep], score[keep], {name: values[keep] for name, values in parts.items()})
-        return SearchResult(
-            self._hits(found, sort, limit, variant_of), len(found.rows), mask.unknown_price, matched=True
-        )
+        total = len(found.rows)
+        if sort == "relevance":
+            total += catalog.matching_beyond(_Found(rows, score, parts), evidence, KEEP * best)
+        return SearchResult(self._hits(found, sort, limit, mask, variant_of), total, mask.unknown_price, matched=True)
 
-    def _evidence(
-        self, text: str, words: Sequence[str], codes: Sequence[str], allowed: NDArray[np.bool_], advice: bool
-    ) -> tuple[NDArray[np.int64], Evidence]:
-        """The candidates of all sources and what each source says about each of them."""
-        snapshot = self._snapshot
-        covered = snapshot.words.coverage(words)  # (catalog,)
-        named = snapshot.words.identified(codes)  # (catalog,)
-        similar = snapshot.ngrams.scores(text)  # (catalog,)
-        found = [_best(scores, allowed) for scores in (covered, named, similar)]
-        keyword_rows, keyword_scores = snapshot.keywords.search(text, CANDIDATES, allowed)
+    def _evidence(self, text: str, catalog: _Catalog, advice: bool, every: bool) -> tuple[NDArray[np.int64], Evidence]:
+        """The candidates of all sources and what each source says about each of them.
+
+        The best of each source, and where `every` is set all that have the words.
+        """
+        snapshot, allowed = self._snapshot, catalog.allowed
+        found = [_best(scores, allowed) for scores in (catalog.words, catalog.codes, catalog.ngrams)]
+        if every:
+            found.append(catalog.covered())
+        keyword_rows, keyword_scores = snapshot.keywords.search(text, max(CANDIDATES, len(found[-1])), allowed)
         found.append(keyword_rows)
         space = self._space_of(text)
         vector = None
@@ -162,26 +198,29 @@ class SearchEngine:
         floor = self._floors[space] if space is not None else None
         if floor is LATIN_FLOOR and advice:
             floor = ADVICE_FLOOR
-        return rows, Evidence(covered[rows], named[rows], similar[rows], dense, keywords, floor)
+        return rows, Evidence(catalog.words[rows], catalog.codes[rows], catalog.ngrams[rows], dense, keywords, floor)
 
-    def _hits(self, found: _Found, sort: Sort, limit: int, variant_of: Callable[[int], str | None]) -> list[Hit]:
+    def _hits(
+        self, found: _Found, sort: Sort, limit: int, mask: FacetMask, variant_of: Callable[[int], str | None]
+    ) -> list[Hit]:
         hits = []
-        for place in self._order(found.rows, found.score, sort)[:limit]:
+        for place in self._order(found.rows, found.score, sort, mask)[:limit]:
             row = int(found.rows[place])
             sources = {name: float(values[place]) for name, values in found.parts.items() if values[place] > 0}
             product = self._snapshot.products.get(row)
             hits.append(Hit(row, product.id, variant_of(row), float(found.score[place]), sources))
         return hits
 
-    def _order(self, rows: NDArray[np.int64], score: NDArray[np.float32], sort: Sort) -> NDArray[np.intp]:
+    def _order(
+        self, rows: NDArray[np.int64], score: NDArray[np.float32], sort: Sort, mask: FacetMask
+    ) -> NDArray[np.intp]:
         """The places of `rows` in the order of `sort`; ties by score, then by row, so that results can be reproduced."""
-        facets = self._snapshot.facets
         by: dict[Sort, Callable[[], NDArray[np.floating]]] = {
             "relevance": lambda: -score,
-            "price_asc": lambda: facets.price[rows],
-            "price_desc": lambda: -facets.price[rows],
+            "price_asc": lambda: mask.price[rows],
+            "price_desc": lambda: -mask.price[rows],
             "rating": lambda: -self._rated(rows),
-            "newest": lambda: -facets.published[rows],
+            "newest": lambda: -self._snapshot.facets.published[rows],
         }
         first = np.nan_to_num(by[sort](), nan=np.inf)  # what has no price or date comes last
         return np.lexsort((rows, -score, first))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 
 from storage.errors import InvalidInput, Unavailable
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -59,7 +63,9 @@ class Database:
         """Opens the database as it is, without touching its tables."""
         parsed = _parse(url)
         if parsed.get_backend_name() == "sqlite":
-            _make_folder(Path(str(parsed.database)).parent)
+            path = Path(str(parsed.database))
+            _make_folder(path.parent)
+            _close_to_others(path)
             engine = create_engine(parsed, connect_args={"timeout": _WAIT_SECONDS})
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
@@ -99,19 +105,22 @@ class Database:
         dialect = sqlite if self.is_sqlite else postgresql
         return dialect.insert(table).on_conflict_do_nothing()
 
-    def upsert(self, table: Table, keys: Sequence[str], newer_by: str | None = None) -> Any:
+    def upsert(
+        self, table: Table, keys: Sequence[str], merged: Callable[[Any], Mapping[str, Any]] | None = None
+    ) -> Any:
         """An INSERT that replaces the row with the same `keys`.
 
         Args:
             table: all its columns must be given.
             keys: the columns of its primary key.
-            newer_by: replace only where this column is not smaller than the one kept.
+            merged: given the columns of the new row, the values that the stored one gets; by default those of the new.
         """
         dialect = sqlite if self.is_sqlite else postgresql
         statement = dialect.insert(table)
-        changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-        newer = statement.excluded[newer_by] >= table.c[newer_by] if newer_by else None
-        return statement.on_conflict_do_update(index_elements=list(keys), set_=changed, where=newer)
+        new = statement.excluded
+        names = [column.name for column in table.columns if column.name not in keys]
+        changed = merged(new) if merged else {name: new[name] for name in names}
+        return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
 
     def close(self) -> None:
         """Lets go of all connections."""
@@ -175,6 +184,25 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(f"{folder} cannot be created: {error.strerror}.", "Give a folder that is writable.") from None
+
+
+def _close_to_others(path: Path) -> None:
+    """Makes the file where there is none, readable by its owner alone, and closes one that others can read.
+
+    SQLite gives the files that it writes beside it (-wal, -shm) the mode of this one, but leaves those that are there.
+    """
+    try:
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            with suppress(FileNotFoundError):  # the last connection of another process removes those beside
+                if file.is_file() and file.stat().st_mode & 0o077:
+                    file.chmod(0o600)
+                    logger.warning("%s could be read by others; it is closed to them now.", file)
+    except OSError as error:
+        raise Unavailable(
+            f"{path} cannot be used: {error.strerror}.", "Give a file that this user owns in a folder it may write."
+        ) from None
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Literal, TypedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, TypedDict, cast
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, and_, case, or_, select
 
 from storage.database import Database, in_chunks
 from storage.principal import Principal, Role
@@ -39,10 +39,17 @@ class _Stored(TypedDict):
     availability: str | None
     stock: int | None
     updated_at: int
+    price_at: int | None
+    availability_at: int | None
+    stock_at: int | None
+
+
+# What is reported as one, by the column that says when: a shop reports price and stock from two systems.
+_SAID: Final = {"price_at": ("amount", "currency"), "availability_at": ("availability",), "stock_at": ("stock",)}
 
 
 def put_offers(db: Database, principal: Principal, new: Sequence[Offer]) -> None:
-    """Keeps offers durably; an older report never replaces a newer one.
+    """Keeps offers durably. Price, availability and stock are kept one by one, each as the newest report that names it says.
 
     Raises:
         Forbidden: only the shop's backend says what things cost.
@@ -52,32 +59,36 @@ def put_offers(db: Database, principal: Principal, new: Sequence[Offer]) -> None
     for offer in new:
         row = _stored(offer)
         key = (row["product_id"], row["variant_id"])
-        if key not in latest or latest[key]["updated_at"] <= row["updated_at"]:
-            latest[key] = row
+        latest[key] = _merged(latest[key], row) if key in latest else row
     if latest:
         with db.write(durable=True) as connection:
-            statement = db.upsert(offers, keys=("product_id", "variant_id"), newer_by="updated_at")
+            statement = db.upsert(offers, keys=("product_id", "variant_id"), merged=_merging)
             connection.execute(statement, list(latest.values()))
 
 
 def offers_for(db: Database, product_ids: Iterable[str], since: int = 0) -> list[Offer]:
-    """The offers of some products and of their variants that were reported at `since` or later, in milliseconds."""
-    found: list[Offer] = []
+    """What was reported of some products and their variants at `since` or later, in milliseconds; ordered as `all_offers`."""
+    found: list[Row[tuple[object, ...]]] = []
     with db.read() as connection:
         for ids in in_chunks(sorted(set(product_ids))):
-            rows = connection.execute(select(offers).where(offers.c.product_id.in_(ids), offers.c.updated_at >= since))
-            found += [_offer(row) for row in rows]
-    return found
+            found += connection.execute(
+                select(offers).where(offers.c.product_id.in_(ids), offers.c.updated_at >= since)
+            )
+    return _in_order(found, since)
 
 
 def all_offers(db: Database, since: int = 0) -> list[Offer]:
-    """Every offer reported at `since` or later, in milliseconds."""
-    statement: Select[tuple[object, ...]] = select(offers).where(offers.c.updated_at >= since)
+    """Everything that was reported at `since` or later, in milliseconds.
+
+    Oldest first, and of one moment the product before its variants: applied in this order, the last word holds. A row of
+    which parts were reported at different moments comes as one offer for each of them.
+    """
     with db.read() as connection:
-        return [_offer(row) for row in connection.execute(statement.order_by(offers.c.updated_at))]
+        return _in_order(connection.execute(select(offers).where(offers.c.updated_at >= since)), since)
 
 
 def _stored(offer: Offer) -> _Stored:
+    at = offer.updated_at or now_ms()
     return {
         "product_id": offer.product_id,
         "variant_id": offer.variant_id or "",
@@ -85,18 +96,50 @@ def _stored(offer: Offer) -> _Stored:
         "currency": offer.price.currency if offer.price else None,
         "availability": offer.availability,
         "stock": offer.stock,
-        "updated_at": offer.updated_at or now_ms(),
+        "updated_at": at,
+        "price_at": None if offer.price is None else at,
+        "availability_at": None if offer.availability is None else at,
+        "stock_at": None if offer.stock is None else at,
     }
 
 
-def _offer(row: Row[tuple[object, ...]]) -> Offer:
-    values = row._mapping
-    priced = values["amount"] is not None
-    return Offer(
-        product_id=values["product_id"],
-        variant_id=values["variant_id"] or None,
-        price=Price(amount=values["amount"], currency=values["currency"]) if priced else None,
-        availability=values["availability"],
-        stock=values["stock"],
-        updated_at=values["updated_at"],
-    )
+def _merged(old: _Stored, new: _Stored) -> _Stored:
+    """Two reports on one thing as one; the later in the list wins a tie. The same as `_merging` does in the database."""
+    row: dict[str, Any] = {**old, "updated_at": max(old["updated_at"], new["updated_at"])}
+    before, after = dict(old), dict(new)
+    for moment, fields in _SAID.items():
+        said, kept = after[moment], before[moment]
+        if said is not None and (kept is None or said >= kept):  # type: ignore[operator]
+            row |= {name: after[name] for name in (moment, *fields)}
+    return cast(_Stored, row)
+
+
+def _merging(new: Any) -> dict[str, Any]:
+    """The columns of a stored row after the report `new`: a part that it does not name, or knew earlier, stays."""
+    old = offers.c
+    values: dict[str, Any] = {
+        "updated_at": case((new.updated_at >= old.updated_at, new.updated_at), else_=old.updated_at)
+    }
+    for moment, fields in _SAID.items():
+        newer = and_(new[moment].is_not(None), or_(old[moment].is_(None), new[moment] >= old[moment]))
+        values |= {name: case((newer, new[name]), else_=old[name]) for name in (moment, *fields)}
+    return values
+
+
+def _in_order(rows: Iterable[Row[tuple[object, ...]]], since: int) -> list[Offer]:
+    found = [offer for row in rows for offer in _offers(dict(row._mapping), since)]
+    return sorted(found, key=lambda offer: (offer.updated_at or 0, offer.variant_id or "", offer.product_id))
+
+
+def _offers(row: Mapping[str, Any], since: int) -> Iterator[Offer]:
+    """What a row says, a moment at a time; what is older than `since` is left out."""
+    moments = {row[moment] for moment in _SAID if row[moment] is not None and row[moment] >= since}
+    for at in moments:
+        yield Offer(
+            product_id=row["product_id"],
+            variant_id=row["variant_id"] or None,
+            price=Price(amount=row["amount"], currency=row["currency"]) if row["price_at"] == at else None,
+            availability=row["availability"] if row["availability_at"] == at else None,
+            stock=row["stock"] if row["stock_at"] == at else None,
+            updated_at=at,
+        )

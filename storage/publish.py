@@ -74,8 +74,10 @@ def write_manifest(folder: Path, kind: str, meta: dict[str, Any]) -> Manifest:
     return manifest
 
 
-def read_manifest(folder: Path, kind: str) -> Manifest:
+def read_manifest(folder: Path, kind: str, only: str | None = None) -> Manifest:
     """Reads a folder's manifest and verifies the hash of every file that it names.
+
+    With `only` just the file or folder of that name is verified, and must be named: what is whole of a damaged version.
 
     Raises:
         NotFound: the folder or its manifest is missing.
@@ -94,7 +96,14 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
         raise Damaged(f"{path} has format {body.get('format')}, this Aisle reads {_FORMAT}.", again)
     if manifest.kind != kind:
         raise Damaged(f"{folder} holds a {manifest.kind}, not a {kind}.", "Give a folder of the right kind.")
-    for name, expected in manifest.files.items():
+    named = {
+        name: sha256
+        for name, sha256 in manifest.files.items()
+        if only is None or name == only or name.startswith(f"{only}/")
+    }
+    if only is not None and not named:
+        raise Damaged(f"{path} names no {only}.", again)
+    for name, expected in named.items():
         file = folder / name
         if not file.resolve().is_relative_to(folder.resolve()):
             raise Damaged(f"{path} names {name}, outside its folder.", again)
@@ -142,9 +151,7 @@ class Versions:
             Unavailable: the disk is full; what was served stays.
         """
         name = version or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        target = self._folder(name)
-        if target.exists():
-            raise Conflict(f"The {self.kind} version {name} exists already.", "Choose another name.")
+        target = self.require_free(name)
         with _disk_trouble(self.root):
             write_manifest(staged, self.kind, meta)
             _sync(staged)
@@ -152,6 +159,35 @@ class Versions:
             _sync(self.root)
             self._point_at(name)
         return target
+
+    def require_free(self, version: str) -> Path:
+        """Where a version of that name would stand; asked before work that a refused name would waste.
+
+        Raises:
+            InvalidInput: it cannot name a version.
+            Conflict: a version of that name exists.
+        """
+        target = self._folder(version)
+        if target.exists():
+            raise Conflict(f"The {self.kind} version {version} exists already.", "Choose another name.")
+        return target
+
+    def adopt(self, folder: Path) -> Path:
+        """Publishes a copy of a complete folder that was made elsewhere, under its own name; returns where it stands now.
+
+        What its manifest does not name is left behind.
+
+        Raises:
+            NotFound, Damaged: the folder is not complete.
+            Conflict: a version of that name exists.
+            Unavailable: the disk is full; what was served stays.
+        """
+        manifest = read_manifest(folder, self.kind)
+        with self.stage() as staged:
+            for name in manifest.files:
+                (staged / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, staged / name)
+            return self.publish(staged, manifest.meta, folder.resolve().name)
 
     def current(self) -> Path | None:
         """The folder to serve, every hash verified; None where nothing was published.
@@ -161,14 +197,13 @@ class Versions:
         Raises:
             Damaged: there are versions, but none is whole.
         """
-        names = self.list()
         pointed = self.pointer()
-        if pointed is None and not names:
+        candidates = self.candidates()
+        if not candidates:
             return None
-        order = ([pointed] if pointed else []) + [name for name in reversed(names) if name != pointed]
         trouble: AisleError | None = None
-        for name in order:
-            folder = self.root / name
+        for folder in candidates:
+            name = folder.name
             try:
                 read_manifest(folder, self.kind)
             except (Damaged, NotFound) as error:
@@ -180,6 +215,12 @@ class Versions:
             return folder
         message = trouble.message if trouble else ""
         raise Damaged(f"No version of the {self.kind} under {self.root} is whole. {message}", "Build it again.")
+
+    def candidates(self) -> list[Path]:
+        """The folders to serve, unverified, in the order in which they are tried: the current one, then the newest."""
+        pointed = self.pointer()
+        names = [name for name in reversed(self.list()) if name != pointed]
+        return [self.root / name for name in ([pointed] if pointed else []) + names]
 
     def pointer(self) -> str | None:
         """The name in the pointer file, or None where there is none that could be a version."""

@@ -192,7 +192,11 @@ offers = Table(
     Column("currency", String(3)),
     Column("availability", WORD),
     Column("stock", Integer),
+    # The last of the three below.
     Column("updated_at", BigInteger, nullable=False),
+    Column("price_at", BigInteger),
+    Column("availability_at", BigInteger),
+    Column("stock_at", BigInteger),
     Index(None, "updated_at"),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -253,3 +254,81 @@ def test_the_demo_writes_its_files(run: Run, tmp_path: Path) -> None:
     files = json.loads(out)
     assert {"catalog", "documents", "media", "events", "orders", "dialogues", "settings"} == set(files)
     assert all(Path(path).exists() for path in files.values())
+
+
+@pytest.mark.parametrize("name", ["shop.toml", "catalog.csv", "aisle.db", "events.jsonl"])
+@pytest.mark.parametrize("command", [["demo"], ["serve", "--demo"]])
+def test_the_demo_leaves_a_shop_of_somebodys_own_alone(run: Run, tmp_path: Path, name: str, command: list[str]) -> None:
+    (tmp_path / name).write_text("mine", encoding="utf-8")
+    status, _, err = run(*command, "--shop", tmp_path)
+    assert status == 1
+    assert name in err
+    assert "--shop" in err
+    assert [(path.name, path.read_text(encoding="utf-8")) for path in tmp_path.iterdir()] == [(name, "mine")]
+
+
+def test_a_demo_that_was_interrupted_is_finished(
+    run: Run, tmp_path: Path, encoders_by_space: object, encoder_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(encoder_cache, tmp_path / "models" / "encoder")
+    run("demo", "--shop", tmp_path, "--products", 170, "--shoppers", 3)
+    catalog = (tmp_path / "catalog.jsonl").read_bytes()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(launch, "run_ingest", killed)
+        with pytest.raises(KeyboardInterrupt):
+            launch.build_demo(tmp_path)
+    for _ in range(2):
+        launch.build_demo(tmp_path)
+        assert (tmp_path / "catalog.jsonl").read_bytes() == catalog, "the files were whole"
+        _, out, _ = run("ingest", "events", tmp_path / "events.jsonl", "--shop", tmp_path, "--json")
+        assert json.loads(out)["accepted"] == 0, "they were loaded"
+        monkeypatch.setattr(launch, "run_index", killed)  # once it is complete nothing is done again
+
+
+def test_a_demo_that_was_half_written_is_written_anew(tmp_path: Path) -> None:
+    from demo.generate import write_demo_shop
+    from demo.marker import Stage, stage_of
+
+    def killed(step: str, *_: object) -> None:
+        if step == "pictures":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_demo_shop(tmp_path, products=170, shoppers=3, progress=killed)
+    assert (tmp_path / "catalog.jsonl").is_file()
+    assert stage_of(tmp_path) is Stage.WRITING
+    write_demo_shop(tmp_path, products=170, shoppers=3)
+    assert stage_of(tmp_path) is Stage.WRITTEN
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_make_clean_removes_the_demo_and_no_other_shop(tmp_path: Path, marked: bool) -> None:
+    makefile = Path(launch.__file__).with_name("Makefile")
+    other = tmp_path / "var" / "own" / "aisle.db"
+    other.parent.mkdir(parents=True)
+    other.write_text("rows", encoding="utf-8")
+    database = tmp_path / "var" / "aisle.db"
+    database.write_text("rows", encoding="utf-8")
+    (tmp_path / ".venv").mkdir()
+    if marked:
+        (tmp_path / "var" / "demo-shop").write_text("complete\n", encoding="utf-8")
+    subprocess.run(["make", "-f", makefile, "clean"], cwd=tmp_path, check=True, capture_output=True)
+    assert other.exists()
+    assert database.exists() is not marked
+    assert not (tmp_path / ".venv").exists()
+
+
+@pytest.mark.parametrize(("output", "status"), [("bad name", 2), ("taken", 1)])
+def test_a_name_that_cannot_be_promoted_is_refused_before_training(
+    run: Run, tmp_path: Path, output: str, status: int
+) -> None:
+    (tmp_path / "models" / "intent" / "taken").mkdir(parents=True)
+    arguments = ["--logs", tmp_path / "none.jsonl", "--output", tmp_path / "runs" / output, "--promote"]
+    code, _, err = run("finetune", "intent", "--shop", tmp_path, *arguments)
+    assert code == status
+    assert output in err
+    assert "none.jsonl" not in err

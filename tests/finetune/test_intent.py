@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import launch
-from bot.intent import IntentModel
+from bot.intent import KIND, IntentModel
 from finetune.evaluate_intent import evaluate_intent
 from finetune.examples import batches, examples_of, turns_of
 from finetune.export import assemble, compact
@@ -19,6 +19,7 @@ from finetune.logs import read_logs
 from finetune.network import build_network, load_base
 from finetune.trainer import RECIPES, DivergedError, Step, class_weights, infer, train
 from storage.errors import Conflict, Damaged, InvalidInput, NotFound, TooManyRejected
+from storage.publish import Versions
 from tests.finetune.conftest import made_up_dialogues, write_log
 
 
@@ -59,6 +60,15 @@ def test_exported_and_torch_agree(small_log: Path, tmp_path: Path) -> None:
         found = served.run_ids([example.tokens.ids], {"segments": [example.tokens.segments]})
         assert found["features"][0] == pytest.approx(expected.features[row], abs=0.03)
         assert found["logits"][0].argmax() == expected.logits[row].argmax()
+
+
+def test_a_model_made_elsewhere_is_served_once_adopted(small_model: Finetuned, tmp_path: Path) -> None:
+    versions = Versions(tmp_path / "models" / "intent", KIND)
+    adopted = versions.adopt(small_model.model_dir)
+    assert versions.current() == adopted
+    asked = [{"role": "user", "content": "put the tent in my cart"}]
+    expected = IntentModel.load(small_model.model_dir).predict(asked)
+    assert IntentModel.load(adopted).predict(asked).scores == pytest.approx(expected.scores)
 
 
 def test_compact_form_is_small_and_assembles_to_the_same_model(
@@ -157,6 +167,16 @@ def test_unknown_method_and_base_model_say_what_there_is(tmp_path: Path) -> None
         finetune_intent([log], tmp_path / "model", method="magic")
     with pytest.raises(NotFound, match="nowhere"):
         finetune_intent([log], tmp_path / "model", base_model=str(tmp_path / "nowhere"), method="head")
+
+
+def test_pickled_weights_are_not_read(tmp_path: Path) -> None:
+    base = load_base("latin", None)
+    base.model.config.save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").write_text(base.tokenizer.to_str(), encoding="utf-8")
+    torch.save(base.model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(NotFound, match="safetensors") as caught:
+        load_base("latin", str(tmp_path))
+    assert "HF_HUB_OFFLINE=0" in caught.value.hint
 
 
 def test_a_loss_that_is_no_number_stops_the_run(small_log: Path) -> None:

@@ -20,6 +20,7 @@ from index.encoders import Encoder
 from index.filters import Filters, PriceRange
 from index.snapshot import Snapshot, current_index, index_versions
 from storage.errors import Conflict, Damaged, InvalidInput, NotFound, TooManyRejected, Unavailable
+from storage.offers import Offer, Price
 from storage.settings import ShopSettings, parse_settings
 from tests.index.catalogs import HashEncoder, hash_encoders, plain_rows, write_jsonl
 
@@ -126,6 +127,37 @@ def test_update_keeps_what_it_does_not_name(shop: Path, encoders: dict[str, Hash
     assert loaded.row_of("p3") == 3
     assert loaded.products.get(3).title == "Changed"
     assert loaded.products.get(20).id == "p99"
+
+
+def test_an_update_leaves_the_offers_on_what_it_does_not_name(shop: Path, encoders: dict[str, HashEncoder]) -> None:
+    build(shop, plain_rows(5), encoders)
+    first = snapshot(shop)
+    time.sleep(0.002)
+    build(shop, [{"id": "p3", "title": "Changed"}, {"id": "p99", "title": "Added"}], encoders, update=True)
+    loaded = snapshot(shop)
+    assert loaded.read_at == first.read_at
+    price = Price(amount=7, currency="USD")
+    offers = [Offer(product_id=number, price=price, updated_at=first.read_at + 1) for number in ("p0", "p3", "p99")]
+    mask = loaded.facets.mask(Filters(price=PriceRange(min=7, max=7, currency="USD")), offers)
+    assert np.flatnonzero(mask.allowed).tolist() == [0], "p3 and p99 were read after that"
+    # One more update carries both moments on; the whole catalog ends all of them.
+    build(shop, [{"id": "p4", "title": "Changed"}], encoders, update=True)
+    assert snapshot(shop).facets.mask(Filters(price=PriceRange(min=7, max=7, currency="USD")), offers).allowed[0]
+    build(shop, plain_rows(5), encoders, allow_shrink=True)
+    assert snapshot(shop).read_at > loaded.read_at
+
+
+def test_an_index_without_moments_was_read_as_a_whole(shop: Path, encoders: dict[str, HashEncoder]) -> None:
+    build(shop, plain_rows(3), encoders)
+    folder = current_index(shop)
+    assert folder is not None
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["files"]["read_at.npy"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "read_at.npy").unlink()
+    loaded = Snapshot.load(folder)
+    assert loaded.read_at == manifest["meta"]["read_at"]
+    assert not loaded.facets.is_news(2, Offer(product_id="p2", updated_at=loaded.read_at - 1))
 
 
 def test_dirty_rows_are_kept_with_reasons(shop: Path, encoders: dict[str, HashEncoder]) -> None:
@@ -251,9 +283,52 @@ def test_a_damaged_index_is_built_anew_and_never_served(shop: Path, encoders: di
             (version / "products.sqlite").unlink(missing_ok=True)
     with pytest.raises(Damaged):
         current_index(shop)
-    report = build(shop, plain_rows(6), encoders)
+    # How many products there were is lost with them, so that nobody could tell a truncated export.
+    with pytest.raises(Damaged, match="products") as caught:
+        build(shop, plain_rows(6), encoders)
+    assert "--allow-shrink" in caught.value.hint
+    assert "--documents" not in caught.value.hint
+    report = build(shop, plain_rows(6), encoders, allow_shrink=True)
     assert (report.products, report.embedded) == (6, 6)
     assert len(ids(shop)) == 6
+
+
+def only_version_damaged(shop: Path, encoders: dict[str, HashEncoder], *parts: str) -> Path:
+    """A shop with 20 products and a document, whose one version lost its vectors and these files; the documents."""
+    folder = shop.with_name("documents")
+    folder.mkdir()
+    (folder / "returns.md").write_text("# Returns\n\nThirty days.\n", encoding="utf-8")
+    build(shop, plain_rows(20), encoders, documents=folder)
+    version = current_index(shop)
+    assert version is not None
+    for part in ("vectors/latin/vectors.npy", *parts):
+        (version / part).write_bytes(b"?")
+    with pytest.raises(Damaged):
+        current_index(shop)
+    return folder
+
+
+def test_documents_and_the_guard_survive_damage_elsewhere(shop: Path, encoders: dict[str, HashEncoder]) -> None:
+    only_version_damaged(shop, encoders)
+    with pytest.raises(InvalidInput, match="remove 5 of 20"):
+        build(shop, plain_rows(15), encoders)
+    report = build(shop, plain_rows(20), encoders)
+    assert (report.documents, report.embedded) == (1, 20)
+    assert [document.title for document in snapshot(shop).documents.documents] == ["Returns"]
+
+
+def test_lost_documents_are_asked_for(shop: Path, encoders: dict[str, HashEncoder]) -> None:
+    folder = only_version_damaged(shop, encoders, "documents/documents.json", "products.sqlite")
+    for options, named in (
+        ({}, ["--documents", "--allow-shrink"]),
+        ({"allow_shrink": True}, ["--documents"]),
+        ({"documents": folder}, ["--allow-shrink"]),
+    ):
+        with pytest.raises(Damaged) as caught:
+            build(shop, plain_rows(20), encoders, **options)
+        assert all(option in caught.value.hint for option in named)
+        assert caught.value.hint.count("--") == len(named)
+    assert build(shop, plain_rows(20), encoders, documents=folder, allow_shrink=True).documents == 1
 
 
 def test_an_index_of_an_older_layout_is_refused_and_built_anew(shop: Path, encoders: dict[str, HashEncoder]) -> None:
@@ -265,6 +340,8 @@ def test_an_index_of_an_older_layout_is_refused_and_built_anew(shop: Path, encod
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(Damaged, match="another version of Aisle"):
         Snapshot.load(folder)
+    with pytest.raises(InvalidInput, match="remove 2 of 5"):
+        build(shop, plain_rows(3), encoders)
     assert build(shop, plain_rows(5), encoders).products == 5
     assert len(ids(shop)) == 5
 

@@ -179,6 +179,33 @@ def test_newer_offers_are_obeyed(facets: Facets) -> None:
     assert rows(facets.mask(cheap, offers[:1])) == [BAG]
 
 
+def test_an_offer_on_a_product_holds_for_its_variants_until_one_says_otherwise(facets: Facets) -> None:
+    in_stock = Filters(availability=(Availability.IN_STOCK,), categories=("shirts",))
+    nothing_left = [Offer(product_id="0", stock=0)]
+    assert rows(facets.mask(in_stock, nothing_left)) == []
+    back = [*nothing_left, Offer(product_id="0", variant_id="s-red-s", stock=2)]
+    mask = facets.mask(in_stock, back)
+    assert (rows(mask), mask.variant_of(SHIRTS)) == ([SHIRTS], "s-red-s")
+    assert rows(facets.mask(in_stock, back[::-1])) == []
+
+
+def test_a_variant_is_never_more_available_than_its_product() -> None:
+    sold_out = Facets.build(products_of(SHIRT | {"availability": "out_of_stock"}), {"0": 0}.get)
+    assert rows(sold_out.mask(Filters(availability=(Availability.IN_STOCK,)))) == []
+
+
+def test_an_offer_from_before_the_product_was_read_is_none(tmp_path: Path) -> None:
+    Facets.build(CATALOG, nowhere).save(tmp_path)
+    by_id = {product.id: row for row, product in enumerate(CATALOG)}
+    old, new = 1_700_000_000_000, 1_700_000_000_009
+    facets = Facets.load(tmp_path, by_id.get, np.array([old, new, old, old, old], np.int64))
+    price = Price(amount=1, currency="USD")
+    offers = [Offer(product_id=number, price=price, updated_at=new - 1) for number in ("0", "1", "3")]
+    assert rows(facets.mask(Filters(price=usd(high=1)), offers)) == [SHIRTS, SCARF]
+    assert facets.is_news(BAG, Offer(product_id="1", updated_at=new))
+    assert facets.is_news(BAG, Offer(product_id="1"))
+
+
 def test_values_that_nothing_has_and_hostile_ones(facets: Facets) -> None:
     for value in ("", "x" * 10_000, "a\nb", "'; DROP TABLE products", "(red", "\t", "🎧"):
         assert rows(facets.mask(Filters(attributes={"color": (value,)}))) == []

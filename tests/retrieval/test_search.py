@@ -17,6 +17,7 @@ from index.snapshot import Snapshot, current_index
 from retrieval.search import Hit, SearchEngine, SearchResult
 from storage.offers import Offer, Price
 from storage.settings import ShopSettings
+from tests.index.catalogs import hash_encoders
 
 
 def product(number: str, title: str, cents: int | None, **fields: Any) -> dict[str, Any]:
@@ -185,6 +186,48 @@ def test_the_limit_cuts_the_hits_but_not_the_total(engine: SearchEngine) -> None
     result = engine.search("", limit=3)
     assert len(result.hits) == 3
     assert result.total == len(CATALOG)
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """600 phones and 100 cases, the cheapest phone among the last, searched by words."""
+    shop = tmp_path_factory.mktemp("crowd")
+    rows = [product(f"p{n}", f"Acme phone model {n}", 90_000 - n) for n in range(600)]
+    rows[570]["price"]["amount"] = 100
+    rows += [product(f"c{n}", f"Leather case {n}", 10 + n) for n in range(100)]
+    catalog = shop / "catalog.jsonl"
+    catalog.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    build_index(catalog, shop, ShopSettings(), hash_encoders())
+    folder = current_index(shop)
+    assert folder is not None
+    return Snapshot.load(folder)
+
+
+def test_the_cheapest_of_a_crowd_is_the_cheapest_of_all(crowd: Snapshot) -> None:
+    engine = SearchEngine(crowd, {})
+    result = engine.search("phone", sort="price_asc")
+    assert ids(result)[:3] == ["p570", "p599", "p598"]
+    assert result.total == 600
+    assert ids(engine.search("phone", sort="price_desc"))[:2] == ["p0", "p1"]
+    dear = engine.search("phone", Filters(price=PriceRange(min=89_700, currency="USD")), sort="price_asc")
+    assert (ids(dear)[0], dear.total) == ("p300", 301)
+
+
+def test_the_total_by_relevance_counts_those_beyond_the_candidates_too(crowd: Snapshot) -> None:
+    engine = SearchEngine(crowd, {})
+    assert engine.search("phone").total == 600
+    assert engine.search("phone", below(89_700)).total == 300
+    assert engine.search("leather case").total == 100
+
+
+def test_prices_of_newer_offers_order_what_was_found(
+    snapshot: Snapshot, encoders_by_space: Mapping[str, Encoder]
+) -> None:
+    offers = [Offer(product_id="h1", price=Price(amount=1_000, currency="USD")), Offer(product_id="h4", stock=1)]
+    engine = SearchEngine(snapshot, encoders_by_space, lambda: offers)
+    assert ids(engine.search("headphones", sort="price_asc")) == ["h1", "h2", "h3", "h4"]
+    assert ids(engine.search("headphones", sort="price_desc"))[:3] == ["h3", "h2", "h1"]
+    assert ids(engine.search("", Filters(categories=("Headphones",)), sort="price_asc"))[0] == "h1"
 
 
 def test_newer_offers_decide_what_passes(snapshot: Snapshot, encoders_by_space: Mapping[str, Encoder]) -> None:

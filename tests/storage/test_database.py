@@ -23,7 +23,7 @@ from storage.event import parse_event
 from storage.events import events_of, record_events
 from storage.feedback import put_feedback
 from storage.keys import create_key
-from storage.offers import Offer, put_offers
+from storage.offers import Offer, Price, all_offers, put_offers
 from storage.orders import Order, put_orders
 from storage.principal import Principal, Role
 from storage.tables import consents, metadata
@@ -93,6 +93,15 @@ class TestMigrations:
         assert not any(counts(empty).values())
         fill(empty)
         assert counts(empty) == full
+
+    def test_stored_offers_keep_their_moment(self, empty: Database) -> None:
+        migrate.upgrade(empty, "0001")
+        old = "INSERT INTO offers (product_id, variant_id, amount, currency, updated_at) VALUES ('p1', '', 5, 'USD', 9)"
+        with empty.write() as connection:
+            connection.execute(text(old))
+        migrate.upgrade(empty)
+        price = Price(amount=5, currency="USD")
+        assert all_offers(empty) == [Offer(product_id="p1", price=price, updated_at=9)]
 
     def test_rebuilding_a_table_keeps_what_points_to_it(self, empty: Database) -> None:
         migrate.upgrade(empty)
@@ -190,6 +199,32 @@ class TestTransactions:
 def _insert_then_fail(connection: Connection, row: dict[str, Any]) -> None:
     connection.execute(consents.insert(), row)
     raise NotFound("gone")
+
+
+class TestPrivacy:
+    def test_a_new_file_is_its_owners_alone_from_the_start(self, tmp_path: Path) -> None:
+        path = tmp_path / "aisle.db"
+        old = os.umask(0)
+        try:
+            database = Database.connect(f"sqlite:///{path}")
+            assert path.stat().st_mode & 0o777 == 0o600, "before anything is written"
+            migrate.upgrade(database)
+            set_consent(database, ALICE, "alice", Consent())
+            assert {file.stat().st_mode & 0o777 for file in tmp_path.glob("aisle.db*")} == {0o600}
+            database.close()
+        finally:
+            os.umask(old)
+
+    def test_a_file_that_others_could_read_is_closed_to_them(
+        self, sqlite_url: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        path = Path(sqlite_url.removeprefix("sqlite:///"))
+        path.chmod(0o644)
+        before = path.read_bytes()
+        Database.connect(sqlite_url).close()
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.read_bytes() == before
+        assert "could be read by others" in caplog.text
 
 
 class TestTrouble:

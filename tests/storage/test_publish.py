@@ -124,6 +124,33 @@ class TestVersions:
         assert versions.list()[-1] == "v2"
         assert hidden_files(versions) == []
 
+    def test_a_complete_folder_made_elsewhere_is_adopted(self, versions: Versions, tmp_path: Path) -> None:
+        publish(versions, "one", "v1")
+        made = tmp_path / "run-1"
+        (made / "part").mkdir(parents=True)
+        (made / "part" / "a.txt").write_text("made")
+        write_manifest(made, KIND, {"method": "lora"})
+        (made / "rejected.jsonl").write_text("rows that stay where they are")
+        assert versions.adopt(made) == versions.current() == versions.root / "run-1"
+        assert read_manifest(versions.root / "run-1", KIND).meta == {"method": "lora"}
+        assert not (versions.root / "run-1" / "rejected.jsonl").exists()
+        assert hidden_files(versions) == []
+        for taken in (versions.adopt, lambda folder: versions.require_free(folder.name)):
+            with pytest.raises(Conflict, match="run-1"):
+                taken(made)
+        with pytest.raises(InvalidInput):
+            versions.require_free("a name")
+
+    def test_a_damaged_folder_is_not_adopted(self, versions: Versions, tmp_path: Path) -> None:
+        made = tmp_path / "run-1"
+        made.mkdir()
+        (made / "a.txt").write_text("made")
+        write_manifest(made, KIND, {})
+        (made / "a.txt").write_text("changed")
+        with pytest.raises(Damaged):
+            versions.adopt(made)
+        assert versions.list() == []
+
     def test_an_older_version_can_be_activated(self, versions: Versions) -> None:
         publish(versions, "one", "v1")
         publish(versions, "two", "v2")

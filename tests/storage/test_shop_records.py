@@ -123,6 +123,35 @@ class TestOffers:
         assert offers_for(database, ["p1"], since=1_700_000_000_001) == [blue]
         assert offers_for(database, []) == []
 
+    @pytest.mark.parametrize("together", [True, False])
+    def test_a_report_erases_nothing_that_it_does_not_name(
+        self, database: Database, backend: Principal, together: bool
+    ) -> None:
+        """Price and stock come from two systems, late ones too: each part is what its own newest report says."""
+        price, later = Price(amount=100, currency="USD"), Price(amount=90, currency="EUR")
+        reports = [
+            Offer(product_id="p1", price=price, updated_at=1_700_000_000_001),
+            Offer(product_id="p1", stock=5, updated_at=1_700_000_000_003),
+            Offer(product_id="p1", price=later, availability="in_stock", updated_at=1_700_000_000_002),
+            Offer(product_id="p1", price=price, updated_at=1_700_000_000_000),
+        ]
+        for batch in [reports] if together else [[report] for report in reports]:
+            put_offers(database, backend, batch)
+        expected = [reports[2], reports[1]]
+        assert all_offers(database) == offers_for(database, ["p1"]) == expected
+        # A price from before the catalog was read does not come back with newer stock.
+        assert all_offers(database, since=1_700_000_000_003) == expected[1:]
+        assert offers_for(database, ["p1"], since=1_700_000_000_003) == expected[1:]
+
+    def test_they_come_in_the_order_in_which_they_hold(self, database: Database, backend: Principal) -> None:
+        def stock(variant: str | None, at: int) -> Offer:
+            return Offer(product_id="p1", variant_id=variant, stock=1, updated_at=at)
+
+        ordered = [stock(None, 1_700_000_000_000), stock("a", 1_700_000_000_000), stock("z", 1_700_000_000_000)]
+        ordered.append(stock("b", 1_700_000_000_001))
+        put_offers(database, backend, ordered[::-1])
+        assert all_offers(database) == offers_for(database, ["p1"]) == ordered
+
     def test_many_are_looked_up_in_one_go(self, database: Database, backend: Principal) -> None:
         put_offers(database, backend, [Offer(product_id=f"p{number}", stock=number) for number in range(1200)])
         assert len(offers_for(database, [f"p{number}" for number in range(1100)])) == 1100

@@ -1,0 +1,54 @@
+"""Says of a folder that the demo shop is in it, and how far it is built, so that no shop's own files are written over."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from storage.errors import Conflict
+
+FILE: Final = "demo-shop"
+_OWN: Final = frozenset(
+    ("shop.toml", "aisle.db", "index", "documents", "media", "events.jsonl", "orders.jsonl", "dialogues.jsonl")
+)
+
+
+class Stage(StrEnum):
+    """How far the demo shop of a folder is built."""
+
+    WRITING = "writing"
+    WRITTEN = "written"  # its files are whole
+    COMPLETE = "complete"  # and indexed and ingested
+
+
+def stage_of(folder: Path) -> Stage | None:
+    """How far the demo shop in `folder` is; None where there is none."""
+    try:
+        return Stage((folder / FILE).read_text("utf-8").strip())
+    except FileNotFoundError:
+        return None
+    except ValueError:  # cut off while it was written
+        return Stage.WRITING
+
+
+def mark(folder: Path, stage: Stage) -> None:
+    """Says how far the demo shop in `folder` is."""
+    (folder / FILE).write_text(f"{stage}\n", "utf-8")
+
+
+def claim(folder: Path) -> None:
+    """Takes a folder for the demo shop, before anything is written into it.
+
+    Raises:
+        Conflict: somebody's own shop is there.
+    """
+    if folder.is_dir() and stage_of(folder) is None:
+        own = sorted(each.name for each in folder.iterdir() if each.name in _OWN or each.name.startswith("catalog."))
+        if own:
+            raise Conflict(
+                f"{folder} holds a shop that is not the demo's: {', '.join(own)}.",
+                "Give the demo a folder of its own: --shop DIR.",
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    mark(folder, Stage.WRITING)
