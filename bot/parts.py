@@ -23,7 +23,7 @@ from retrieval.understanding import Understander
 from storage.database import Database
 from storage.errors import Unavailable
 from storage.events import popularity
-from storage.offers import all_offers, offers_for
+from storage.offers import OfferReader, offers_for
 from storage.publish import Versions
 from storage.settings import ShopSettings
 
@@ -106,9 +106,9 @@ def parts_of(
     sample = [snapshot.products.get(row) for row in range(0, len(snapshot.products), step)]
     shelf = Shelf(
         snapshot,
-        SearchEngine(snapshot, encoders, lambda: all_offers(database, since=snapshot.read_at)),
+        SearchEngine(snapshot, encoders, OfferReader(database, since=snapshot.read_at)),
         lambda ids: offers_for(database, ids, since=snapshot.read_at),
-        popularity(database),
+        _shares(popularity(database)),
         tuple(
             name
             for name, _ in Counter(each.categories[0] for each in sample if each.categories).most_common(DEPARTMENTS)
@@ -117,6 +117,12 @@ def parts_of(
     )
     understander = Understander(snapshot.facets, settings.currency, len(snapshot.products))
     return Parts(shelf, understander, intents, PriceLevels.of_products(sample), _categories(sample, settings.currency))
+
+
+def _shares(weights: dict[str, float]) -> dict[str, float]:
+    """Scaled to 0 … 1: the most popular product has 1."""
+    most = max(weights.values(), default=0.0)
+    return {name: weight / most for name, weight in weights.items()} if most > 0 else {}
 
 
 def _categories(sample: list[Product], currency: str) -> dict[str, tuple[int, int]]:

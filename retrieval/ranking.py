@@ -116,11 +116,10 @@ def rerank(
         profile: the shopper's tastes; with an empty one the order is relevance, reputation and popularity.
         products: looks a product up as it is offered now (price and availability of the moment).
         filters: the conditions in force; those that a product is known to meet become reasons.
-        popularity: product id to any non-negative number, larger is more popular.
+        popularity: product id to its share of the most popular product's, 0 to 1.
         reorder: False keeps the order (the customer asked for the cheapest first) and only adds reasons.
     """
     relevance = _scaled([hit.score for hit in hits])
-    most = max((popularity or {}).values(), default=0.0)
     known = {hit.product_id: products(hit.product_id) for hit in hits}
     stranger = profile.empty
     meant = (
@@ -133,7 +132,7 @@ def rerank(
     ranked: list[tuple[float, int, RankedHit[HitType]]] = []
     for place, hit in enumerate(hits):
         product = known[hit.product_id]
-        share = (popularity or {}).get(hit.product_id, 0.0) / most if most > 0 else 0.0
+        share = (popularity or {}).get(hit.product_id, 0.0)
         score = relevance[place] + POPULARITY_WEIGHT * share
         reasons: tuple[Reason, ...] = ()
         if product is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -119,6 +120,8 @@ class SearchEngine:
         self._snapshot = snapshot
         self._encoders = {space: encoder for space, encoder in encoders.items() if space in snapshot.vectors}
         self._offers = offers
+        # One turn may ask the same words several times, with a condition lifted: they are embedded once.
+        self._vector = lru_cache(maxsize=1)(self._embedded)
         self._floors = {space: self._measured_floor(space) for space in self._encoders}
 
     def search(
@@ -187,7 +190,7 @@ class SearchEngine:
         space = self._space_of(text)
         vector = None
         if space is not None:
-            vector = self._encoders[space].encode_queries([text])[0]  # (dim,)
+            vector = self._vector(space, text)  # (dim,)
             found.append(snapshot.vectors[space].search(vector, CANDIDATES, allowed)[0])
         rows = np.unique(np.concatenate(found)).astype(np.int64)
         keywords = np.zeros(len(rows), np.float32)
@@ -199,6 +202,10 @@ class SearchEngine:
         if floor is LATIN_FLOOR and advice:
             floor = ADVICE_FLOOR
         return rows, Evidence(catalog.words[rows], catalog.codes[rows], catalog.ngrams[rows], dense, keywords, floor)
+
+    def _embedded(self, space: str, text: str) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = self._encoders[space].encode_queries([text])[0]  # (dim,)
+        return vector
 
     def _hits(
         self, found: _Found, sort: Sort, limit: int, mask: FacetMask, variant_of: Callable[[int], str | None]

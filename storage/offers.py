@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, TypedDict, cast
 
-from sqlalchemy import Row, and_, case, or_, select
+from sqlalchemy import Row, and_, bindparam, case, func, or_, select
 
 from storage.database import Database, in_chunks
 from storage.principal import Principal, Role
@@ -85,6 +85,34 @@ def all_offers(db: Database, since: int = 0) -> list[Offer]:
     """
     with db.read() as connection:
         return _in_order(connection.execute(select(offers).where(offers.c.updated_at >= since)), since)
+
+
+class OfferReader:
+    """`all_offers` for who asks again and again: they are read anew only when the table has changed.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self, db: Database, since: int = 0) -> None:
+        self._db = db
+        self._since = since
+        self._read: tuple[tuple[object, ...], list[Offer]] | None = None
+
+    def __call__(self) -> list[Offer]:
+        """The offers, the same list as before where nothing changed."""
+        with self._db.read() as connection:
+            state = tuple(connection.execute(_STATE, {"since": self._since}).one())
+        read = self._read
+        if read is None or read[0] != state:
+            read = self._read = (state, all_offers(self._db, self._since))
+        return read[1]
+
+
+# What changes when a report is kept: every one moves a time, a figure or a word.
+_STATE = select(
+    func.count(), *(func.sum(offers.c[name]) for name in ("price_at", "availability_at", "stock_at", "amount", "stock")),
+    func.min(offers.c.availability), func.max(offers.c.availability),
+).where(offers.c.updated_at >= bindparam("since"))  # fmt: skip
 
 
 def _stored(offer: Offer) -> _Stored:

@@ -86,7 +86,7 @@ def test_an_exact_hit_stays_first_whatever_the_taste() -> None:
 def test_rating_and_popularity_decide_between_equals() -> None:
     equals = [Hit("p2", 1.0), Hit("p1", 1.0)]
     assert [each.hit.product_id for each in rerank(equals, STRANGER, SHOP.get)] == ["p1", "p2"]
-    first = rerank(equals, STRANGER, SHOP.get, popularity={"p2": 50, "p1": 1})[0]
+    first = rerank(equals, STRANGER, SHOP.get, popularity={"p2": 1.0, "p1": 0.02})[0]
     assert first.hit.product_id == "p2"
     assert [reason.kind for reason in first.reasons] == ["popular"]
     assert [reason.kind for reason in rerank(equals, STRANGER, SHOP.get)[0].reasons] == ["rating"]
@@ -142,7 +142,7 @@ TASTES = st.sampled_from([STRANGER, ACME_FAN, BUDGET_BLUE, profile_of(event(1, "
 
 
 @settings(deadline=None)
-@given(HIT_LISTS, TASTES, st.dictionaries(st.sampled_from([*SHOP]), st.floats(0, 100), max_size=4))
+@given(HIT_LISTS, TASTES, st.dictionaries(st.sampled_from([*SHOP]), st.floats(0, 1), max_size=4))
 def test_nothing_is_added_or_lost_and_relevance_leads(
     hits: list[Hit], taste: Profile, popularity: dict[str, float]
 ) -> None:

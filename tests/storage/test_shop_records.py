@@ -13,7 +13,7 @@ from storage.conversations import Turn, append, start
 from storage.database import Database
 from storage.errors import InvalidInput, NotFound
 from storage.feedback import feedback_of, put_feedback
-from storage.offers import Offer, Price, all_offers, offers_for, put_offers
+from storage.offers import Offer, OfferReader, Price, all_offers, offers_for, put_offers
 from storage.orders import Order, orders_of, put_orders, read_order
 from storage.principal import Principal, Role
 
@@ -187,3 +187,25 @@ class TestBeliefs:
         hide_belief(database, alice, "alice", "category", "鞋/跑步鞋")
         assert hidden_beliefs(database, alice, "alice") == {("brand", "Acme"), ("category", "鞋/跑步鞋")}
         assert hidden_beliefs(database, mallory, "mallory") == set()
+
+
+class TestOfferReader:
+    def test_it_reads_anew_only_what_changed(self, database: Database, backend: Principal) -> None:
+        reader = OfferReader(database, since=1_700_000_000_000)
+        assert reader() == []
+        for change in (
+            {"stock": 5},
+            {"stock": 4},
+            {"availability": "backorder"},
+            {"price": Price(amount=9, currency="USD")},
+        ):
+            put_offers(
+                database,
+                backend,
+                [Offer.model_validate({"product_id": "p1", "updated_at": 1_700_000_002_000, **change})],
+            )
+            found = reader()
+            assert found == all_offers(database, since=1_700_000_000_000)
+            assert reader() is found
+        put_offers(database, backend, [Offer(product_id="p2", stock=1, updated_at=1_600_000_000_000)])
+        assert reader() is found
