@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from index.categories import CategoryIndex
 from index.clean import is_cjk
 from index.documents import DocumentIndex, read_documents
 from index.encoders import Encoder, document_text, script_of
@@ -212,7 +213,7 @@ class _Run:
             folder.mkdir(parents=True)
             FaissStore.build(vectors, np.flatnonzero(held).astype(np.int64)).save(folder)
             np.save(texts / f"{space}.npy", held, allow_pickle=False)
-        self._write_parts(store, self._embedded_documents(documents, used))
+        self._write_parts(store, self._embedded_documents(documents, used), used)
         return {
             "products": len(store),
             "documents": len(documents),
@@ -220,13 +221,14 @@ class _Run:
             "encoders": {space: encoder.hash for space, encoder in used.items()},
         }
 
-    def _write_parts(self, store: ProductStore, documents: DocumentIndex) -> None:
+    def _write_parts(self, store: ProductStore, documents: DocumentIndex, used: Mapping[str, Encoder]) -> None:
         texts: list[str] = []
         parts: dict[str, Callable[[Path], None]] = {
             "keywords": lambda folder: _built_keywords(store, folder, texts),
             "facets": lambda folder: Facets.build(store, store.row_of).save(folder),
             "ngrams": lambda folder: NgramIndex.build(texts).save(folder),
             "words": lambda folder: WordIndex.build(store).save(folder),
+            "categories": lambda folder: CategoryIndex.build(store, used).save(folder),
             "documents": documents.save,
         }
         for done, (name, write) in enumerate(parts.items()):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from index.categories import CategoryIndex
 from index.documents import DocumentIndex
 from index.facets import Facets
 from index.keywords import KeywordIndex
@@ -38,7 +39,7 @@ class Layout:
         return self.root / FILE
 
     def part(self, name: str) -> Path:
-        """The folder of a part: facets, keywords, ngrams, words, documents, texts."""
+        """The folder of a part: facets, keywords, ngrams, words, documents, categories, texts."""
         return self.root / name
 
     @property
@@ -71,6 +72,7 @@ class Snapshot:
     words: WordIndex
     vectors: Mapping[str, VectorStore]
     documents: DocumentIndex
+    categories: CategoryIndex
 
     @classmethod
     def load(cls, folder: Path, encoders: Mapping[str, Encoder] | None = None) -> Self:
@@ -108,6 +110,7 @@ class Snapshot:
             words=WordIndex.load(layout.part("words")),
             vectors={space: FaissStore.load(layout.vectors(space)) for space in hashes},
             documents=DocumentIndex.load(layout.part("documents")),
+            categories=CategoryIndex.load(layout.part("categories")),
         )
         if encoders is not None:
             snapshot.require(encoders)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 # The sum barely moves between half and twice these weights (docs/benchmarks.md), so they are round.
-WEIGHTS: dict[str, float] = {"ngrams": 1.0, "codes": 1.0, "words": 0.75, "dense": 0.6, "keywords": 0.5}
+WEIGHTS: dict[str, float] = {"ngrams": 1.0, "codes": 1.0, "words": 0.75, "dense": 0.6, "keywords": 0.5, "kind": 0.5}
 
 COVERED = 0.55  # share of the query's words, by rarity, that is enough alone
 PARTLY_COVERED = 0.35  # enough together with a meaning that is near
@@ -42,7 +42,8 @@ class Floor:
 class Evidence:
     """What each source says about each candidate; all arrays are (candidates,).
 
-    `words`, `codes`, `ngrams` and `dense` are absolute (shares and cosines, 0 to 1), `keywords` is BM25 on its open scale.
+    `words`, `codes`, `ngrams` and `dense` are absolute (shares and cosines, 0 to 1), `keywords` is BM25 on its open scale,
+    `kind` the cosine with the name of the category where the query means that very category, else 0.
     """
 
     words: Floats
@@ -50,11 +51,12 @@ class Evidence:
     ngrams: Floats
     dense: Floats
     keywords: Floats
+    kind: Floats
     floor: Floor | None  # None where the query has no vector in this catalog
 
     def matching(self) -> NDArray[np.bool_]:
         """Which candidates really match, (candidates,) bool."""
-        found = (self.words >= COVERED) | (self.codes >= SPECIFIC)
+        found = (self.words >= COVERED) | (self.codes >= SPECIFIC) | (self.kind > 0)
         if self.floor is not None:
             above = self.dense - self.floor.zero
             same = (self.dense >= self.floor.same) & (above >= AS_NEAR * above.max(initial=0))
@@ -68,6 +70,7 @@ class Evidence:
             "codes": self.codes,
             "words": self.words,
             "keywords": self.keywords / np.float32(self.keywords.max(initial=0) or 1),
+            "kind": self.kind,
         }
         if self.floor is not None:
             parts["dense"] = np.clip((self.dense - self.floor.zero) / (1 - self.floor.zero), 0, 1)

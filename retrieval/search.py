@@ -35,6 +35,9 @@ LATIN_FLOOR = Floor(zero=0.1, near=0.41, same=0.45)
 # A need is farther from the products that serve it than their names are: "camping trip" has .40 to a tent, "helicopter" .31 to
 # what is nearest in the same shop.
 ADVICE_FLOOR = Floor(zero=0.1, near=0.3, same=0.36)
+# "phone" has .70 to "smartphones" and "couch" .76 to "furniture"; "helicopter" has .52 to "motorcycle", the nearest of a shop
+# without them. More words name more than a category.
+SAME_KIND, OTHER_KIND, KIND_WORDS = 0.68, 0.08, 2
 # Things and phrases of all kinds, most of which any one shop does not sell: their best cosine is what "nothing" looks like.
 PROBES = tuple(
     "直升机 钢琴 轮椅 机票 浴缸 摩托车 汽车轮胎 人寿保险 今天天气 游泳池 小提琴 挖掘机 婚纱 彩票 水泥 电梯".split()
@@ -192,6 +195,8 @@ class SearchEngine:
         if space is not None:
             vector = self._vector(space, text)  # (dim,)
             found.append(snapshot.vectors[space].search(vector, CANDIDATES, allowed)[0])
+        kind = self._kind(space, vector, text, allowed)  # (catalog,)
+        found.append(np.flatnonzero(kind).astype(np.int64) if every else _best(kind, allowed))
         rows = np.unique(np.concatenate(found)).astype(np.int64)
         keywords = np.zeros(len(rows), np.float32)
         keywords[np.searchsorted(rows, keyword_rows)] = keyword_scores
@@ -201,7 +206,18 @@ class SearchEngine:
         floor = self._floors[space] if space is not None else None
         if floor is LATIN_FLOOR and advice:
             floor = ADVICE_FLOOR
-        return rows, Evidence(catalog.words[rows], catalog.codes[rows], catalog.ngrams[rows], dense, keywords, floor)
+        known = (catalog.words[rows], catalog.codes[rows], catalog.ngrams[rows])
+        return rows, Evidence(*known, dense, keywords, kind[rows], floor)
+
+    def _kind(
+        self, space: str | None, vector: NDArray[np.float32] | None, text: str, allowed: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """(catalog,) how near the text is to the name of a product's category; 0 where it is not the one that is meant."""
+        if space is None or vector is None or len(words_of(text)) > KIND_WORDS:
+            return np.zeros(len(allowed), np.float32)
+        cosine = self._snapshot.categories.similarity(space, vector)
+        meant = allowed & (cosine >= max(SAME_KIND, float(cosine.max(initial=0)) - OTHER_KIND))
+        return np.where(meant, cosine, np.float32(0))
 
     def _embedded(self, space: str, text: str) -> NDArray[np.float32]:
         vector: NDArray[np.float32] = self._encoders[space].encode_queries([text])[0]  # (dim,)
