@@ -103,7 +103,7 @@ _FIXED: tuple[tuple[Task, re.Pattern[str]], ...] = (
 )
 """Fixed phrases that a doubting model need not be asked about."""
 _AWAY = (
-    r"(?:\b(?:not|no|without|except|but|keep|leave|never|don'?t|do not|didn'?t|isn'?t)\b"
+    r"(?:\b(?:not|no|without|except|keep|leave|never|don'?t|do not|didn'?t|isn'?t)\b"
     r"(?: (?:want|like|need|mean|take|remove|delete|a|an|the|any|that|this|in|it))*|"
     r"(?:不要|不想要|不是|不喜欢|别要|别|除了|留着?|保留)(?:那个|这个|那款|这款)?)"
 )
@@ -236,9 +236,11 @@ def _chosen(pending: Pending, understanding: Understanding, message: str) -> int
     words = message.casefold()
     if pending.kind == "relax":
         return _given_up(pending, understanding, words)
-    named = [number for number, option in enumerate(pending.options) if _holds(words, option)]
-    if any(_turned_away(words, pending.options[number]) for number in named):
-        return None
+    named = [
+        number
+        for number, option in enumerate(pending.options)
+        if _holds(words, option) and not _turned_away(words, option)
+    ]
     if len(named) == 1:
         return named[0]
     if named and pending.kind != "facet":

@@ -97,7 +97,18 @@ def test_a_no_with_a_condition_is_a_refinement() -> None:
 
 @pytest.mark.parametrize(
     ("message", "choice"),
-    [("the blue one", 1), ("XL please", 2), ("L", 0), ("extra", None), ("blue or L", None)],
+    [
+        ("the blue one", 1),
+        ("XL please", 2),
+        ("L", 0),
+        ("extra", None),
+        ("blue or L", None),
+        ("not blue", None),
+        ("the L, not the blue one", 0),
+        ("not L but XL", 2),
+        ("no, blue", 1),
+        ("anything without blue", None),
+    ],
 )
 def test_options_of_a_question_are_matched_as_whole_words(message: str, choice: int | None) -> None:
     pending = Pending(kind="variant", options=("L", "blue", "XL"))
