@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,9 +40,10 @@ def _load_other(name: str) -> Pretrained:
     from tokenizers import Tokenizer
     from transformers import AutoModel, AutoTokenizer
 
-    from index.pretrained import Pretrained
+    from index.pretrained import Pretrained, quieten
     from storage.publish import sha256_file
 
+    quieten()
     try:
         # Without this it would fall back to pytorch_model.bin, a pickle.
         model = AutoModel.from_pretrained(name, attn_implementation="sdpa", use_safetensors=True)
@@ -89,8 +89,6 @@ def add_lora(encoder: nn.Module) -> nn.Module:
     """The encoder with low-rank adapters on attention and feed-forward (Hu et al. 2021)."""
     import peft
 
-    # peft asks transformers for what transformers 5 renamed; nobody who trains can do anything about it.
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
     config = peft.LoraConfig(r=LORA_RANK, lora_alpha=LORA_ALPHA, lora_dropout=0.05, target_modules=list(LORA_TARGETS))
     adapted: nn.Module = peft.get_peft_model(encoder, config)
     return adapted

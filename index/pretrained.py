@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import logging
 import struct
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,8 +95,15 @@ def check_weights(path: Path, weights: Weights) -> None:
 
 def load_pretrained(name: str) -> Pretrained:
     """The torch encoder `name`: "minilm" (English, 6 layers, 384-d) or "e5" (multilingual, 12 layers, 384-d)."""
+    quieten()
     loaders = {"minilm": _load_minilm, "e5": _load_e5}
     return loaders[name](weights_file(name))
+
+
+def quieten() -> None:
+    """Keeps the libraries from saying what nobody who exports or trains can do anything about."""
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.* is deprecated", category=FutureWarning)
 
 
 def _load_minilm(path: Path) -> Pretrained:

@@ -15,7 +15,7 @@ from index.product import Money, Product, Variant
 
 COLUMNS = 4
 ROWS = 10
-CELL = 60
+CELL = 80
 
 Side = tuple[Product, Variant | None]
 
@@ -65,7 +65,7 @@ def table(sides: Sequence[Side], names: Sequence[str], voice: Voice) -> list[lis
 
     `[["Product", "A", "B"], ["Price", "$10.00", "$12.00"], ["color", "red", "blue, white"]]`
     """
-    rows = [[voice.field("title"), *(product.title[:CELL] for product, _ in sides)]]
+    rows = [[voice.field("title"), *(_cell(product.title) for product, _ in sides)]]
     cells: list[tuple[str, Callable[[Side], str]]] = [
         (voice.field("price"), lambda side: _money(price_of(*side), voice)),
         (voice.field("rating"), lambda side: voice.rating(side[0].rating.value) if side[0].rating else ""),
@@ -106,7 +106,12 @@ def _attribute(side: Side, name: str) -> str:
         own = next((value for option, value in variant.options.items() if option.casefold() == name.casefold()), None)
         if own is not None:
             return own
-    return ", ".join(product.attributes.get(name, ()))[:CELL]
+    return _cell(", ".join(product.attributes.get(name, ())))
+
+
+def _cell(text: str) -> str:
+    """A text that a table can hold; a cut shows."""
+    return text if len(text) <= CELL else f"{text[: CELL - 1].rstrip()}…"
 
 
 def _differences(turn: Turn, answer: Answer, sides: Sequence[Side]) -> list[str]:
