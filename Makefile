@@ -32,8 +32,8 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@
 
-test: setup-dev  ## The whole test suite
-	HF_HUB_OFFLINE=1 $(PY) -m pytest --cov --cov-report=term:skip-covered $(TESTS)
+test: setup-dev  ## The whole test suite, in two processes of one thread each: more would wait for each other
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(TESTS)
 
 check: setup-dev  ## Format, lint, types, direction of imports
 	$(PY) -m ruff format --check .

@@ -62,8 +62,8 @@ class Record(BaseModel):
 
 
 def new_id() -> str:
-    """A fresh id that cannot be guessed: 22 characters, 128 bits."""
-    return secrets.token_urlsafe(16)
+    """A fresh id that cannot be guessed: 22 characters, of which none is a "-", for a command line would read an option."""
+    return secrets.token_urlsafe(16).replace("-", "_")
 
 
 def now_ms() -> int:

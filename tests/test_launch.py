@@ -13,6 +13,7 @@ import pytest
 import launch
 from storage.orders import orders_of
 from storage.principal import Principal, Role
+from storage.record import new_id
 
 Run = Callable[..., tuple[int, str, str]]
 PRODUCTS = [
@@ -246,6 +247,12 @@ def test_keys_are_shown_once_listed_and_revoked(run: Run, tmp_path: Path) -> Non
     assert run("keys", "revoke", made["key_id"], "--shop", tmp_path)[0] == 0
     assert "revoked" in run("keys", "list", "--shop", tmp_path)[1]
     assert run("keys", "revoke", "no-such-key", "--shop", tmp_path)[0] == 1
+
+
+def test_no_id_looks_like_an_option() -> None:
+    ids = [new_id() for _ in range(2000)]
+    assert not any("-" in each for each in ids)
+    assert {len(each) for each in ids} == {22}
 
 
 def test_the_demo_writes_its_files(run: Run, tmp_path: Path) -> None:

@@ -29,7 +29,9 @@ def shop(tmp_path: Path, encoder_cache: Path, latin_encoder: Encoder) -> Path:
 
 def publish(shop: Path, encoders: Mapping[str, Encoder], *titles: str) -> None:
     rows = [{"id": f"p{number}", "title": title, "price": "$10"} for number, title in enumerate(titles)]
-    build_index(write_jsonl(shop / "catalog.jsonl", rows), shop, SETTINGS, encoders, allow_shrink=True)
+    catalog, documents = write_jsonl(shop / "catalog.jsonl", rows), shop / "documents"
+    documents.mkdir(exist_ok=True)
+    build_index(catalog, shop, SETTINGS, encoders, documents, allow_shrink=True)
 
 
 def titles(assistant: Assistant) -> list[str]:

@@ -32,13 +32,13 @@ def launch(*arguments: str) -> list[str]:
 
 @pytest.fixture(scope="session")
 def demo_shop(tmp_path_factory: pytest.TempPathFactory, encoder_cache: Path) -> Path:
-    """A demo shop of 500 products and 60 shoppers."""
+    """A demo shop of 350 products and 60 shoppers."""
     shop = tmp_path_factory.mktemp("demo-shop")
     if encoder_cache.is_dir():
         shutil.copytree(encoder_cache, shop / "models" / "encoder")
     folder = str(shop)
     for arguments in (
-        ("demo", "--products", "500", "--shoppers", "60"),
+        ("demo", "--products", "350", "--shoppers", "60"),
         ("index", f"{folder}/catalog.jsonl", "--documents", f"{folder}/documents"),
         ("ingest", "events", f"{folder}/events.jsonl"),
         ("ingest", "orders", f"{folder}/orders.jsonl"),

@@ -17,7 +17,7 @@ from finetune.logs import read_logs
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "demo" / "model" / "intent"
 PHRASINGS = ROOT / "tests" / "phrasings"
-HELD_OUT = 150
+HELD_OUT = 120
 """Generated dialogues of each language."""
 
 
