@@ -188,7 +188,7 @@ def generate_dialogues(seed: int = 7, english: int = 3000, chinese: int = 1000) 
 
 
 def hand_written() -> Iterator[dict[str, Any]]:
-    """Yield the dialogues that people wrote one by one, for wording that no grammar composes; one in eight is held out."""
+    """Yield the dialogues that were written one by one, for wording that no grammar composes; one in eight is held out."""
     for path in sorted(WRITTEN.glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             dialogue = json.loads(line)
