@@ -167,12 +167,15 @@ class SearchEngine:
             return SearchResult([], 0, mask.unknown_price, matched=False)
         score, parts = evidence.fused()
         best = float(score[matching].max())
-        if sort != "relevance":
+        if sort != "relevance" and evidence.kind.any():
+            # The cheapest phone is one of the phones, not the case whose title has the word.
+            keep = matching & (evidence.kind > 0)
+        elif sort != "relevance":
             keep = matching & (score >= KEEP_SORTED * best)
         elif codes:  # one article is looked for: those that look like it help, wherever they stop
             keep = score >= KEEP * best
         else:
-            keep = matching & (score >= KEEP * best)
+            keep = matching & ((score >= KEEP * best) | (evidence.kind > 0))
         found = _Found(rows[keep], score[keep], {name: values[keep] for name, values in parts.items()})
         total = len(found.rows)
         if sort == "relevance":

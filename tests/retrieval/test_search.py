@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -253,3 +254,19 @@ def test_results_are_reproducible_and_threads_share_an_engine(engine: SearchEngi
     expected = [ids(engine.search(text)) for text in texts]
     with ThreadPoolExecutor(4) as pool:
         assert [ids(result) for result in pool.map(engine.search, texts)] == expected
+
+
+def test_the_cheapest_phone_is_a_phone(tmp_path: Path, encoders_by_space: Mapping[str, Encoder]) -> None:
+    rows = [
+        product("case", "Silicone case for a phone", 2900, categories=["Accessories"]),
+        product("dear", "Galaxy S7", 30000, categories=["smartphones"]),
+        product("cheap", "Oppo A57", 20000, categories=["smartphones"]),
+    ]
+    catalog = tmp_path / "catalog.jsonl"
+    catalog.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    build_index(catalog, tmp_path, ShopSettings(), encoders_by_space)
+    folder = current_index(tmp_path)
+    assert folder is not None
+    small = SearchEngine(Snapshot.load(folder), encoders_by_space)
+    assert set(ids(small.search("phone"))) == {"case", "dear", "cheap"}
+    assert ids(small.search("phone", sort="price_asc")) == ["cheap", "dear"]
