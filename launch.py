@@ -478,7 +478,7 @@ def finetune_intent_command(
     Example: launch.py finetune intent --logs dialogues.jsonl.gz --output runs/intent-1
     """
     from bot.parts import intent_versions
-    from finetune.intent import finetune_intent
+    from finetune.intent import Settings, finetune_intent
 
     versions = intent_versions(shop)
     folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -489,10 +489,7 @@ def finetune_intent_command(
         trained = finetune_intent(
             logs,
             folder,
-            base_model=base_model,
-            method=method,
-            epochs=epochs,
-            seed=seed,
+            Settings(method, base_model, epochs, seed=seed),
             cache_dir=encoder_cache(shop) if promote or output is None else None,
             rejected=rejected,
             max_rejected=max_rejected,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bot.intent import IntentModel
 from finetune.evaluate_intent import evaluate_intent
-from finetune.intent import finetune_intent
+from finetune.intent import Settings, finetune_intent
 from finetune.logs import read_logs
 from finetune.trainer import Step
 
@@ -49,9 +49,7 @@ def main() -> None:
         run = finetune_intent(
             [parts["train"]],
             Path(place) / "model",
-            method=options.method,
-            epochs=options.epochs,
-            seed=options.seed,
+            Settings(options.method, epochs=options.epochs, seed=options.seed),
             progress=_show,
         )
         metrics = evaluate_intent(IntentModel.load(run.model_dir), read_logs([parts["test"]]).dialogues)

@@ -17,12 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-TOKEN_BUDGET = 128
 TURN_TOKENS = 80
 """The last turn is whole up to here; a longer one keeps its start and its end."""
-MESSAGE_TOKENS = 24
-"""A message of the history keeps this much of its start: assistants list products at length."""
-HISTORY_MESSAGES = 3
 
 _TURN_CHARACTERS = 1_200
 _MESSAGE_CHARACTERS = 400
@@ -49,6 +45,19 @@ class TextTokenizer(Protocol):
 
 
 @dataclass(frozen=True)
+class HistoryLimits:
+    """How much of a conversation a model sees; it is stored with the model, which must be served as it was trained.
+
+    `messages` of the history at most, `message_tokens` of the start of each (assistants list products at length), and `budget`
+    tokens for everything.
+    """
+
+    messages: int = 3
+    message_tokens: int = 24
+    budget: int = 128
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """The last user turn and the messages before it, newest first, each as (segment, text)."""
 
@@ -64,7 +73,7 @@ class Window:
         return len(self.turn) <= _SHORT_TURN and bool(_HAN.search(before))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """Token numbers and their segments, of equal length, special tokens included."""
 
@@ -77,8 +86,9 @@ class Tokens:
         return self.segments.count(LAST_TURN)
 
 
-def window_of(messages: Sequence[Mapping[str, object]]) -> Window:
+def window_of(messages: Sequence[Mapping[str, object]], limits: HistoryLimits | None = None) -> Window:
     """The window of a conversation whose last user message is the one to classify; what follows it is ignored."""
+    most = (limits or HistoryLimits()).messages
     turn, history = "", []
     found = False
     for message in reversed(messages):
@@ -88,15 +98,18 @@ def window_of(messages: Sequence[Mapping[str, object]]) -> Window:
         if not found:
             if role == "user":
                 turn, found = _ends(content, _TURN_CHARACTERS), True
+                if not most:
+                    break
             continue
         history.append((USER if role == "user" else ASSISTANT, _start(content, _MESSAGE_CHARACTERS)))
-        if len(history) == HISTORY_MESSAGES:
+        if len(history) == most:
             break
     return Window(turn, tuple(history))
 
 
-def tokenize(window: Window, tokenizer: TextTokenizer, budget: int = TOKEN_BUDGET) -> Tokens:
-    """The window as numbers, at most `budget` of them."""
+def tokenize(window: Window, tokenizer: TextTokenizer, limits: HistoryLimits | None = None) -> Tokens:
+    """The window as numbers, at most `limits.budget` of them."""
+    limits = limits or HistoryLimits()
     opening, closing = _special(tokenizer, "[CLS]", "<s>"), _special(tokenizer, "[SEP]", "</s>")
     turn = _pieces(tokenizer, window.turn)
     if len(turn) > TURN_TOKENS:
@@ -104,7 +117,7 @@ def tokenize(window: Window, tokenizer: TextTokenizer, budget: int = TOKEN_BUDGE
     ids = [opening, *turn, closing]
     segments = [LAST_TURN] * len(ids)
     for segment, text in window.history:
-        room = min(MESSAGE_TOKENS, budget - len(ids) - 1)
+        room = min(limits.message_tokens, limits.budget - len(ids) - 1)
         if room < 1:
             break
         pieces = _pieces(tokenizer, text)[:room]

@@ -2,20 +2,22 @@
 
 <folder>/manifest.json   sha256 of every file
 <folder>/intent.json     labels and, for each encoder, temperature and out-of-scope decision
-<folder>/latin/, han/    an exported network each; a folder with one of them serves every script with it
+<folder>/latin/, han/    an exported network each; a folder with one of them serves every script with it.
+                         Beside it reference.safetensors, where the out-of-scope score measures distances
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.history import tokenize, window_of
+from bot.doubt import SCORES, Outputs, Reference, sigmoid, softmax
+from bot.history import HistoryLimits, tokenize, window_of
 from index.transformer import Transformer
 from storage.errors import Damaged
 from storage.publish import read_manifest
@@ -25,47 +27,50 @@ SETTINGS = "intent.json"
 SPACES = ("latin", "han")
 INPUTS, OUTPUTS = ("segments",), ("logits", "features")
 
-_SECOND_INTENT = 0.3
-
 
 @dataclass(frozen=True)
 class Prediction:
     """What the model thinks of a turn; `label` is the likeliest class also where `out_of_scope` holds.
 
-    `margin` is the doubt less the threshold: above 0 the turn is out of scope.
+    `margin` is the doubt less the threshold: above 0 the turn is out of scope. `labels` has `label` first, and behind it what else
+    the turn says (a turn with two intents), the likelier first.
     """
 
     label: str
+    labels: tuple[str, ...]
     confidence: float
     scores: dict[str, float]
     out_of_scope: bool
     margin: float
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The likeliest label, and others that the model was trained to name beside it (a turn with two intents)."""
-        others = [name for name, score in self.scores.items() if score >= _SECOND_INTENT and name != self.label]
-        return (self.label, *sorted(others, key=lambda name: -self.scores[name]))
-
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """Calibration of one encoder; `means` holds the classes' mean features (labels, dim) where the score is "distance"."""
+    """Calibration of one encoder.
+
+    Doubt by `score` above `threshold` is out of scope. A label whose probability is `second_from` or more is named beside the
+    likeliest one.
+    """
 
     base: str
     base_hash: str
     temperature: float
     score: str
     threshold: float
-    means: list[list[float]] | None = None
+    second_from: float = 0.3
 
 
 @dataclass(frozen=True)
 class IntentSettings:
-    """What `intent.json` holds; trainer and serving share it."""
+    """What `intent.json` holds; trainer and serving share it.
+
+    A `multi_label` model gives each label a probability of its own; otherwise they sum to 1.
+    """
 
     labels: tuple[str, ...]
     encoders: dict[str, EncoderSettings]
+    history: HistoryLimits = field(default_factory=HistoryLimits)
+    multi_label: bool = False
 
     def save(self, folder: Path) -> None:
         """Writes `intent.json`."""
@@ -79,7 +84,10 @@ class IntentSettings:
             encoders = {space: EncoderSettings(**each) for space, each in values["encoders"].items()}
             if not encoders or not set(encoders) <= set(SPACES) or not values["labels"]:
                 raise ValueError("it names no encoder or no label")
-            return cls(tuple(values["labels"]), encoders)
+            if unknown := {each.score for each in encoders.values()} - set(SCORES):
+                raise ValueError(f"the out-of-scope score {unknown.pop()!r} is unknown")
+            history = HistoryLimits(**values.get("history", {}))
+            return cls(tuple(values["labels"]), encoders, history, values.get("multi_label", False) is True)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise Damaged(f"{folder / SETTINGS} cannot be used: {error}.", "Train the intent model again.") from error
 
@@ -87,42 +95,51 @@ class IntentSettings:
 class IntentModel:
     """Predicts intents. Safe to share between threads."""
 
-    def __init__(self, settings: IntentSettings, networks: Mapping[str, Transformer]) -> None:
+    def __init__(
+        self, settings: IntentSettings, networks: Mapping[str, Transformer], references: Mapping[str, Reference]
+    ) -> None:
         self.settings = settings
         self.labels = settings.labels
         self._networks = dict(networks)
-        self._means = {
-            space: np.array(each.means or [], np.float32) for space, each in settings.encoders.items()
-        }  # (labels, dim)
+        self._references = dict(references)
 
     @classmethod
     def load(cls, folder: Path) -> IntentModel:
         """The model in `folder`, every hash checked; raises `Damaged` naming the file and the way out."""
         read_manifest(folder, KIND)
         settings = IntentSettings.load(folder)
-        return cls(settings, {space: Transformer.load(folder / space) for space in settings.encoders})
+        networks = {space: Transformer.load(folder / space) for space in settings.encoders}
+        references = {
+            space: Reference.load(folder / space, each.score, networks[space].settings.dim)
+            for space, each in settings.encoders.items()
+        }
+        return cls(settings, networks, references)
 
     def predict(self, messages: Sequence[Mapping[str, object]]) -> Prediction:
         """The intent of the last user message; messages are {"role", "content"}, oldest first."""
-        window = window_of(messages)
+        window = window_of(messages, self.settings.history)
         space = "han" if window.is_han else "latin"
         if space not in self._networks:
             space = next(iter(self._networks))
         network, settings = self._networks[space], self.settings.encoders[space]
-        tokens = tokenize(window, network.tokenizer)
-        outputs = network.run_ids([tokens.ids], {"segments": [tokens.segments]})
-        logits, features = outputs["logits"], outputs["features"]  # (1, labels), (1, dim)
-        probabilities = softmax(logits / settings.temperature)[0]  # (labels,)
-        best = int(probabilities.argmax())
+        tokens = tokenize(window, network.tokenizer, self.settings.history)
+        found = network.run_ids([tokens.ids], {"segments": [tokens.segments]})
+        outputs = outputs_of(
+            found["logits"], found["features"], settings.temperature, multi_label=self.settings.multi_label
+        )
+        probabilities = outputs.probabilities[0]  # (labels,)
+        order = np.argsort(-probabilities, kind="stable")
+        best = int(order[0])
+        named = [best, *(int(each) for each in order[1:] if probabilities[each] >= settings.second_from)]
         # An empty message says nothing, and what the model makes of nothing is no answer.
         margin = (
-            1.0
-            if not window.turn
-            else -settings.threshold
-            + float(doubt(settings.score, logits, features, self._means[space], settings.temperature)[0])
+            float(SCORES[settings.score](outputs, self._references[space])[0]) - settings.threshold
+            if window.turn
+            else 1.0
         )
         return Prediction(
             label=self.labels[best],
+            labels=tuple(self.labels[each] for each in named),
             confidence=float(probabilities[best]),
             scores=dict(zip(self.labels, probabilities.tolist(), strict=True)),
             out_of_scope=margin > 0,
@@ -130,31 +147,9 @@ class IntentModel:
         )
 
 
-def softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Probabilities of logits (n, labels)."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
-
-
-def doubt(
-    score: str,
-    logits: NDArray[np.floating],
-    features: NDArray[np.floating],
-    means: NDArray[np.floating],
-    temperature: float,
-) -> NDArray[np.floating]:
-    """Doubt of each row, higher is further out of scope: logits (n, labels), features (n, dim), means (labels, dim) → (n,).
-
-    "probability" is 1 - the top one; "energy" is -T · logsumexp(logits / T) (Liu et al. 2020); "distance" is 1 - the cosine
-    to the nearest class mean.
-    """
-    if score == "probability":
-        return np.asarray(1 - softmax(logits / temperature).max(axis=-1))
-    if score == "energy":
-        scaled = logits / temperature
-        top = scaled.max(axis=-1)
-        return np.asarray(-temperature * (top + np.log(np.exp(scaled - top[:, None]).sum(axis=-1))))
-    if score == "distance":
-        lengths = np.maximum(np.linalg.norm(features, axis=-1, keepdims=True), 1e-9)
-        return np.asarray(1 - (features / lengths @ means.T).max(axis=-1))
-    raise Damaged(f"The out-of-scope score {score!r} is unknown.", "Train the intent model again.")
+def outputs_of(
+    logits: NDArray[np.floating], features: NDArray[np.floating], temperature: float, *, multi_label: bool
+) -> Outputs:
+    """A network's raw logits (n, labels) and features (n, dim), calibrated: what serving and calibration both decide by."""
+    scaled = logits / temperature
+    return Outputs(sigmoid(scaled) if multi_label else softmax(scaled), scaled, features)

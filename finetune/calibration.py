@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.intent import doubt, softmax
+from bot.doubt import SCORES, Outputs, Reference, sigmoid, softmax, unit
 
-IN_SCOPE_LOSS = 0.02
-"""Share of in-scope validation turns that the threshold may give up."""
+IN_SCOPE_LOSS = 0.03
+"""Share of in-scope validation turns that the out-of-scope threshold gives up, unless a run states another."""
 
-SCORES = ("probability", "energy", "distance")
+DEFAULT_SCORE = "neighbor"
+"""Taken where the log has no out-of-scope turns to choose by: it measured best where there were some (docs/benchmarks.md)."""
+
+_SHRINKAGE = 0.05  # of the features' covariance towards a multiple of the identity: classes have few examples
+_SECOND = np.arange(0.1, 0.91, 0.05)  # thresholds that are tried for naming a label
 
 
 @dataclass(frozen=True)
@@ -24,16 +27,20 @@ class Decision:
     threshold: float
 
 
-def fit_temperature(logits: NDArray[np.floating], golds: NDArray[np.int64]) -> float:
-    """The temperature with the least negative log-likelihood (Guo et al. 2017); logits (n, labels), golds (n,).
+def fit_temperature(logits: NDArray[np.floating], golds: NDArray[np.floating], *, multi_label: bool = False) -> float:
+    """The temperature with the least negative log-likelihood (Guo et al. 2017); logits and golds (n, labels).
 
     Golden-section search over log T in [0.5, 10], where the likelihood has one valley. Below .5 a model that
     makes no mistake on validation would claim certainty.
     """
 
     def loss(log_temperature: float) -> float:
-        probabilities = softmax(logits / np.exp(log_temperature))
-        return float(-np.log(np.maximum(probabilities[np.arange(len(golds)), golds], 1e-12)).mean())
+        scaled = logits / np.exp(log_temperature)
+        if multi_label:
+            likely = np.where(golds > 0, sigmoid(scaled), 1 - sigmoid(scaled))
+            return float(-np.log(np.maximum(likely, 1e-12)).mean())
+        likely = (softmax(scaled) * (golds > 0)).sum(axis=1)  # any of several golds is right
+        return float(-np.log(np.maximum(likely, 1e-12)).mean())
 
     low, high, ratio = np.log(0.5), np.log(10.0), (np.sqrt(5) - 1) / 2
     for _ in range(60):
@@ -43,6 +50,18 @@ def fit_temperature(logits: NDArray[np.floating], golds: NDArray[np.int64]) -> f
         else:
             low = left
     return float(np.exp((low + high) / 2))
+
+
+def fit_second(probabilities: NDArray[np.floating], golds: NDArray[np.floating]) -> float:
+    """The probability from which a further label is named, by micro-F1 on validation; both arrays (n, labels)."""
+    top = np.eye(golds.shape[1], dtype=bool)[probabilities.argmax(axis=1)]
+
+    def micro_f1(threshold: float) -> float:
+        named = top | (probabilities >= threshold)
+        return float(2 * (named & (golds > 0)).sum() / (named.sum() + golds.sum()))
+
+    # Of equals the highest: a label too few costs less than one too many.
+    return float(max(_SECOND, key=lambda threshold: (micro_f1(threshold), threshold)))
 
 
 def expected_calibration_error(confidence: NDArray[np.floating], correct: NDArray[np.bool_], bins: int = 15) -> float:
@@ -71,43 +90,37 @@ def false_positives_at_95(inside: NDArray[np.floating], outside: NDArray[np.floa
     return float((inside >= threshold).mean())
 
 
-def class_means(features: NDArray[np.floating], golds: NDArray[np.int64], labels: int) -> NDArray[np.float32]:
-    """The mean feature of each class (labels, dim), unit length; a class without examples is zero."""
-    means = np.stack(
-        [
-            features[golds == each].mean(axis=0) if (golds == each).any() else np.zeros(features.shape[1])
-            for each in range(labels)
-        ]
+def reference_of(features: NDArray[np.floating], golds: NDArray[np.floating]) -> Reference:
+    """What the distances are measured to, from in-scope training turns: features (n, dim), golds (n, labels).
+
+    The covariance is that of features around the mean of their leading class, pooled over classes (Lee et al. 2018) and shrunk.
+    """
+    leading = golds.argmax(axis=1)
+    kept = np.unique(leading)
+    means = np.stack([features[leading == each].mean(axis=0) for each in kept])  # (labels seen, dim)
+    around = features - means[np.searchsorted(kept, leading)]
+    covariance = around.T @ around / max(1, len(features))  # (dim, dim)
+    dim = len(covariance)
+    shrunk = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * np.trace(covariance) / dim * np.eye(dim)
+    values, vectors = np.linalg.eigh(shrunk)
+    whitening = vectors / np.sqrt(np.maximum(values, 1e-9))  # (dim, dim)
+    return Reference(
+        unit(features).astype(np.float16).astype(np.float32),
+        whitening.astype(np.float32),
+        (means @ whitening).astype(np.float32),
     )
-    unit: NDArray[np.float32] = (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)).astype(
-        np.float32
-    )
-    return unit
 
 
 def choose_decision(
-    logits: NDArray[np.floating],
-    features: NDArray[np.floating],
-    in_scope: NDArray[np.bool_],
-    means: NDArray[np.floating],
-    temperature: float,
-    scores: Sequence[str] = SCORES,
+    outputs: Outputs, in_scope: NDArray[np.bool_], reference: Reference, in_scope_loss: float = IN_SCOPE_LOSS
 ) -> tuple[Decision, dict[str, float]]:
-    """The score with the best AUROC on validation, its threshold, and every candidate's AUROC.
+    """The score with the best AUROC on validation, the threshold that gives up `in_scope_loss`, and every score's AUROC.
 
-    With out-of-scope turns the threshold balances what is missed against what is given up (the largest Youden index), but
-    never gives up more than 5 % of the in-scope turns; without them "probability" is taken and gives up `IN_SCOPE_LOSS`.
+    Without out-of-scope turns there is nothing to choose by and `DEFAULT_SCORE` is taken.
     """
-    if in_scope.all() or not in_scope.any():
-        values = doubt("probability", logits, features, means, temperature)
-        return Decision("probability", float(np.quantile(values, 1 - IN_SCOPE_LOSS))), {}
+    doubts = {name: score(outputs, reference) for name, score in SCORES.items()}
     found: dict[str, float] = {}
-    for score in scores:
-        values = doubt(score, logits, features, means, temperature)
-        found[score] = auroc(values[in_scope], values[~in_scope])
-    best = max(scores, key=lambda name: found[name])
-    values = doubt(best, logits, features, means, temperature)
-    inside, outside = np.sort(values[in_scope]), values[~in_scope]
-    candidates = inside[inside >= np.quantile(inside, 0.95)]
-    gains = [(outside > each).mean() - (inside > each).mean() for each in candidates]
-    return Decision(best, float(candidates[int(np.argmax(gains))])), found
+    if in_scope.any() and not in_scope.all():
+        found = {name: auroc(values[in_scope], values[~in_scope]) for name, values in doubts.items()}
+    best = max(found, key=lambda name: found[name]) if found else DEFAULT_SCORE
+    return Decision(best, float(np.quantile(doubts[best][in_scope], 1 - in_scope_loss))), found

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot.doubt import REFERENCE
 from bot.intent import INPUTS, KIND, OUTPUTS, IntentSettings
 from storage.errors import Conflict, Damaged, InvalidInput, Unavailable
 from storage.publish import read_manifest, write_manifest
@@ -16,6 +17,7 @@ from storage.publish import read_manifest, write_manifest
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from bot.doubt import Reference
     from bot.intent_network import IntentNetwork
     from index.pretrained import Pretrained
 
@@ -38,6 +40,7 @@ def complete_folder(output: Path) -> Iterator[Path]:
     if output.exists() and (not output.is_dir() or any(each.name != REJECTED for each in output.iterdir())):
         raise Conflict(f"{output} is not empty.", "Give another --output, or remove it.")
     staged = output.with_name(f".{output.name}.partial-{os.getpid()}")
+    _sweep(output)
     try:
         staged.mkdir(parents=True)
         yield staged
@@ -52,6 +55,14 @@ def complete_folder(output: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _sweep(output: Path) -> None:
+    """Removes what killed runs left half written; the number behind the name is the process that wrote it."""
+    for left in output.parent.glob(f".{output.name}.partial-*"):
+        number = left.name.rpartition("-")[2]
+        if not number.isdigit() or not Path(f"/proc/{number}").exists():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def trained_states(network: IntentNetwork) -> dict[str, dict[str, Tensor]]:
@@ -83,7 +94,14 @@ def load_state(network: IntentNetwork, state: dict[str, Tensor]) -> None:
             raise ValueError(f"unexpected weights: {', '.join(unexpected[:3])}")
 
 
-def write_encoder(network: IntentNetwork, base: Pretrained, space: str, folder: Path, cache_dir: Path | None) -> None:
+def write_encoder(
+    network: IntentNetwork,
+    base: Pretrained,
+    space: str,
+    folder: Path,
+    cache_dir: Path | None,
+    reference: Reference | None = None,
+) -> None:
     """Exports one network into `folder/<space>`; adapters are merged, so it cannot be trained on after.
 
     With `cache_dir` the word embeddings are a hard link to those of the search encoder, so that disk and memory hold them once.
@@ -99,6 +117,8 @@ def write_encoder(network: IntentNetwork, base: Pretrained, space: str, folder: 
     states = trained_states(network)
     for name, state in states.items():
         save_file(state, target / name)
+    if reference is not None:
+        reference.save(target)
     table: Any = network.encoder.get_input_embeddings().weight.detach().numpy()
     if cache_dir is not None and base.name == BASES[space]:
         encoder = encoder_for(space, cache_dir)
@@ -135,7 +155,7 @@ def compact(model: Path, output: Path) -> None:
         settings.save(folder)
         for space in settings.encoders:
             (folder / space).mkdir()
-            for name in (ADAPTER, HEAD):
+            for name in (ADAPTER, HEAD, REFERENCE):
                 if (model / space / name).is_file():
                     shutil.copyfile(model / space / name, folder / space / name)
         write_manifest(folder, COMPACT_KIND, meta)
@@ -172,6 +192,8 @@ def assemble(compact_folder: Path, output: Path, cache_dir: Path | None = None) 
                         f"{compact_folder / space / name} does not fit: {error}", "Train the model again."
                     ) from error
             write_encoder(network, base, space, folder, cache_dir)
+            if (compact_folder / space / REFERENCE).is_file():
+                shutil.copyfile(compact_folder / space / REFERENCE, folder / space / REFERENCE)
         settings.save(folder)
         write_manifest(folder, KIND, meta)
     return output

@@ -1,37 +1,29 @@
-"""The training loop of the intent network: one encoder, one set of examples."""
+"""Training of the intent network: one encoder, one set of examples."""
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from bot.intent_network import IntentNetwork
-from finetune.examples import Batch, Example, batches
+from finetune.augment import augment
+from finetune.checkpoint import Checkpoint
+from finetune.examples import Batch, Distortion, Examples, collate, plan
+from finetune.loop import DivergedError, Loop, agreed, rest_of, total_steps
 from finetune.network import parameter_groups, word_embeddings
-from storage.errors import AisleError
-
-if TYPE_CHECKING:
-    from torch.optim.lr_scheduler import LambdaLR
 
 OUT_OF_SCOPE_WEIGHT = 0.5
 """How much an out-of-scope turn, pushed to an even distribution, weighs against an in-scope one (Hendrycks et al. 2019)."""
 
-
 _STANDARDISE_FROM = 256
-
-
-class DivergedError(AisleError):
-    """The loss became infinite or no number; nothing was written."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +43,7 @@ Progress = Callable[[Step], None]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of a run."""
+    """Settings of a run: what a fingerprint covers and a report shows."""
 
     epochs: int
     rate: float
@@ -60,6 +52,7 @@ class Recipe:
     warm_up: float = 0.1
     patience: int = 2
     context_dropout: float = 0.15
+    augmented: float = 0.2
     seed: int = 0
 
 
@@ -71,77 +64,111 @@ RECIPES = {
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """What a network says of examples, in their order: logits (n, labels), features (n, dim)."""
+class Raw:
+    """What a network says of examples, in their order: raw logits (n, labels), features (n, dim)."""
 
     logits: NDArray[np.float32]
     features: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves besides the weights.
+
+    macro_f1: the best on validation; losses: (step, loss); epochs: {"epoch", "step", "score", "seconds"} each; margins
+    (examples, epochs): the logit of the gold label less the largest other when the example was last seen in the epoch, NaN for
+    out-of-scope turns and epochs that were not run.
+    """
+
+    macro_f1: float
+    losses: list[tuple[int, float]]
+    epochs: list[dict[str, float]]
+    margins: NDArray[np.float32]
+
+
 def train(
     network: IntentNetwork,
-    training: Sequence[Example],
-    validation: Sequence[Example],
+    training: Examples,
+    validation: Examples,
     pad_id: int,
     recipe: Recipe,
     *,
+    multi_label: bool = False,
     space: str = "latin",
     progress: Progress | None = None,
-) -> float:
-    """Trains in place, leaves the weights of the best epoch, and returns its macro-F1 on validation.
+    checkpoint: Checkpoint | None = None,
+) -> Trained:
+    """Trains in place and leaves the weights of the best epoch; goes on where `checkpoint` says an earlier process stopped.
 
     Raises:
         DivergedError: the loss is no longer a finite number.
+        Unavailable: a checkpoint cannot be written.
 
     """
     torch.manual_seed(recipe.seed)
-    shuffle = random.Random(recipe.seed)
     weights = torch.from_numpy(class_weights(training))
-    standardise(network, shuffle.sample(list(training), min(_STANDARDISE_FROM, len(training))), pad_id)
-    optimizer = torch.optim.AdamW(parameter_groups(network, recipe.rate, recipe.head_rate))
-    total = recipe.epochs * math.ceil(len(training) / recipe.batch_size)
-    schedule = _schedule(optimizer, total, recipe.warm_up)
-    best, best_state, worse, done, score, said = -1.0, _trained_state(network), 0, 0, None, 0.0
+    sample = random.Random(recipe.seed).sample(range(len(training)), min(_STANDARDISE_FROM, len(training)))
+    standardise(network, training.take(sample), pad_id)
+    total = total_steps(len(training), recipe.batch_size, recipe.epochs)
+    margins = torch.full((len(training), recipe.epochs), float("nan"))
+    groups = parameter_groups(network, recipe.rate, recipe.head_rate)
+    loop = Loop(network, groups, total, recipe.warm_up, checkpoint, {"margins": margins})
+    distortion = Distortion(recipe.context_dropout, recipe.augmented, augment, recipe.seed)
+    lengths, in_scope = training.lengths, torch.from_numpy(training.in_scope)
+    position, before = loop.position, loop.position.seconds
     started = time.monotonic()
-    for _ in range(recipe.epochs):
+    while position.epoch < recipe.epochs and position.worse < recipe.patience and not position.finished:
         network.train()
-        for batch in batches(
-            training, recipe.batch_size, pad_id, shuffle=shuffle, context_dropout=recipe.context_dropout
-        ):
-            loss = _loss(network, batch, weights)
-            if not torch.isfinite(loss):
-                raise DivergedError(
-                    f"The loss became {loss.item()} at step {done}; no model was written.",
-                    "Train with another seed or method, and look at the log's labels.",
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_([each for group in optimizer.param_groups for each in group["params"]], 1.0)
-            optimizer.step()
-            schedule.step()
-            done, said = done + 1, loss.item()
+        epoch = plan(lengths, recipe.batch_size, random.Random(f"{recipe.seed}:{position.epoch}"))
+        for rows in rest_of(epoch, position):
+            mine = loop.share(rows)
+            batch = collate(training, mine, pad_id, [distortion.apply(training, row, position.epoch) for row in mine])
+            logits = _forward(loop.parallel, network, batch)[0]
+            golds = torch.from_numpy(batch.golds).to(logits.device)
+            value = loop.step(intent_loss(logits, golds, weights.to(logits.device), multi_label=multi_label))
+            _note_margins(margins[:, position.epoch], batch.rows, logits.detach(), golds, in_scope)
+            position.seconds = before + time.monotonic() - started
             if progress:
-                progress(Step(space, done, total, said, score, time.monotonic() - started))
-        score = macro_f1(infer(network, validation, pad_id).logits, validation)
-        if score > best:
-            best, best_state, worse = score, _trained_state(network), 0
-        else:
-            worse += 1
-            if worse >= recipe.patience:
-                break
+                progress(Step(space, position.step, total, value, position.score, position.seconds))
+            loop.save_if_due()
+        logits = infer(network, validation, pad_id).logits
+        if not np.isfinite(logits).all():
+            raise DivergedError(
+                "The weights became no number; no model was written.", "Train with another seed or method."
+            )
+        loop.end_epoch(agreed(macro_f1(logits, validation)))
+    if not position.finished:
+        loop.finish()
     if progress:
-        progress(Step(space, total, total, said, best, time.monotonic() - started))
-    network.load_state_dict(best_state, strict=False)
-    network.eval()
-    return best
+        last = position.losses[-1][1] if position.losses else 0.0
+        progress(Step(space, total, total, last, position.best, position.seconds))
+    network.to("cpu").eval()
+    return Trained(position.best, position.losses, position.epochs, margins.numpy())
 
 
-def standardise(network: IntentNetwork, examples: Sequence[Example], pad_id: int) -> None:
+def intent_loss(logits: Tensor, golds: Tensor, weights: Tensor, *, multi_label: bool) -> Tensor:
+    """The mean loss of a batch: logits and golds (batch, labels), class weights (labels,).
+
+    With one label a turn: cross-entropy, spread evenly over several golds. With several: binary cross-entropy of each label,
+    where an out-of-scope turn is one that has none.
+    """
+    inside = golds.sum(dim=-1) > 0  # (batch,)
+    if multi_label:
+        losses = functional.binary_cross_entropy_with_logits(logits, golds, reduction="none")  # (batch, labels)
+        return (losses * torch.where(golds > 0, weights, 1.0)).sum(dim=-1).mean()
+    targets = torch.where(inside[:, None], golds, torch.ones_like(golds))
+    targets = targets / targets.sum(dim=-1, keepdim=True)
+    losses = -(targets * functional.log_softmax(logits, dim=-1)).sum(dim=-1)  # (batch,)
+    scale = torch.where(inside, (targets * weights).sum(dim=-1), torch.full_like(losses, OUT_OF_SCOPE_WEIGHT))
+    return (losses * scale).mean()
+
+
+def standardise(network: IntentNetwork, examples: Examples, pad_id: int) -> None:
     """Sets the head's center and scale to mean and deviation of what the untrained encoder yields for `examples`."""
     network.eval()
     found = []
     with torch.inference_mode():
-        for batch in batches(examples, 64, pad_id):
+        for batch in _in_order(examples, pad_id, 64):
             inputs = _inputs(network, batch)
             found.append(network.head.pooled(network.states(*inputs), *inputs[1:]))
     pooled = torch.cat(found)  # (examples, 2 dim)
@@ -149,28 +176,27 @@ def standardise(network: IntentNetwork, examples: Sequence[Example], pad_id: int
     network.head.scale.copy_(pooled.std(dim=0, correction=0).clamp(min=1e-2).half().float())
 
 
-def infer(network: IntentNetwork, examples: Sequence[Example], pad_id: int, size: int = 64) -> Outputs:
+def infer(network: IntentNetwork, examples: Examples, pad_id: int, size: int = 64) -> Raw:
     """The network's outputs without training; long examples go together."""
     network.eval()
-    order = sorted(range(len(examples)), key=lambda index: len(examples[index].tokens.ids))
+    order = np.argsort(examples.lengths, kind="stable")
     logits, features = [], []
     with torch.inference_mode():
-        for batch in batches([examples[index] for index in order], size, pad_id):
-            one, other = _run(network, batch)
-            logits.append(one.float().numpy())
-            features.append(other.float().numpy())
+        for start in range(0, len(order), size):
+            batch = collate(examples, order[start : start + size].tolist(), pad_id)
+            one, other = _forward(network, network, batch)
+            logits.append(one.float().cpu().numpy())
+            features.append(other.float().cpu().numpy())
     back = np.argsort(order)
-    return Outputs(np.concatenate(logits)[back], np.concatenate(features)[back])
+    return Raw(np.concatenate(logits)[back], np.concatenate(features)[back])
 
 
-def macro_f1(logits: NDArray[np.floating], examples: Sequence[Example]) -> float:
+def macro_f1(logits: NDArray[np.floating], examples: Examples) -> float:
     """Macro-F1 over the labels that the in-scope examples have; any of several golds counts as right."""
-    chosen = logits.argmax(axis=1)
     pairs = []
-    for predicted, example in zip(chosen, examples, strict=True):
-        if example.in_scope:
-            hit = example.target[predicted] > 0
-            pairs.append((int(predicted) if hit else int(example.target.argmax()), int(predicted)))
+    for predicted, golds in zip(logits.argmax(axis=1).tolist(), examples.numbers, strict=True):
+        if golds:
+            pairs.append((predicted if predicted in golds else golds[0], predicted))
     return f1_of(pairs)
 
 
@@ -184,39 +210,38 @@ def f1_of(pairs: Sequence[tuple[object, object]]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
-def class_weights(examples: Sequence[Example]) -> NDArray[np.float32]:
+def class_weights(examples: Examples) -> NDArray[np.float32]:
     """Weights (labels,) by the inverse square root of a label's share, 1 on average over the examples."""
-    counts = np.sum([each.target for each in examples if each.in_scope], axis=0)
+    counts = np.zeros(examples.labels)
+    for golds in examples.numbers:
+        for gold in golds:
+            counts[gold] += 1 / len(golds)
     raw = 1 / np.sqrt(np.maximum(counts, 1.0))
     return np.asarray(raw * counts.sum() / (raw * counts).sum(), np.float32)
 
 
+def _note_margins(margins: Tensor, rows: NDArray[np.int64], logits: Tensor, golds: Tensor, in_scope: Tensor) -> None:
+    """Writes the rows' margins (examples,) of this epoch."""
+    gold = logits.masked_fill(golds == 0, -torch.inf).max(dim=-1).values  # (batch,)
+    other = logits.masked_fill(golds > 0, -torch.inf).max(dim=-1).values
+    inside = in_scope[rows]
+    margins[rows[inside.numpy()]] = (gold - other).float().cpu()[inside]
+
+
+def _in_order(examples: Examples, pad_id: int, size: int) -> list[Batch]:
+    return [
+        collate(examples, range(start, min(start + size, len(examples))), pad_id)
+        for start in range(0, len(examples), size)
+    ]
+
+
 def _inputs(network: IntentNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    embeds = word_embeddings(network)(torch.from_numpy(batch.ids))  # (batch, tokens, dim)
-    return embeds, torch.from_numpy(batch.mask), torch.from_numpy(batch.segments)
+    device = next(network.parameters()).device
+    embeds = word_embeddings(network)(torch.from_numpy(batch.ids).to(device))  # (batch, tokens, dim)
+    return embeds, torch.from_numpy(batch.mask).to(device), torch.from_numpy(batch.segments).to(device)
 
 
-def _run(network: IntentNetwork, batch: Batch) -> tuple[Tensor, Tensor]:
-    outputs: tuple[Tensor, Tensor] = network(*_inputs(network, batch))
+def _forward(module: torch.nn.Module, network: IntentNetwork, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Logits and features through `module`: the network itself, or the wrapper that trains it on several devices."""
+    outputs: tuple[Tensor, Tensor] = module(*_inputs(network, batch))
     return outputs
-
-
-def _loss(network: IntentNetwork, batch: Batch, weights: Tensor) -> Tensor:
-    logits, _ = _run(network, batch)  # (batch, labels)
-    targets = torch.from_numpy(batch.targets)
-    losses = -(targets * functional.log_softmax(logits, dim=-1)).sum(dim=-1)  # (batch,)
-    inside = torch.from_numpy(batch.in_scope)
-    scale = torch.where(inside, (targets * weights).sum(dim=-1), torch.tensor(OUT_OF_SCOPE_WEIGHT))
-    return (losses * scale).mean()
-
-
-def _schedule(optimizer: torch.optim.Optimizer, total: int, warm_up: float) -> LambdaLR:
-    """Linear warm-up, then linear decay to zero."""
-    rise = max(1, int(warm_up * total))
-    return torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / rise, max(0.0, (total - step) / max(1, total - rise)))
-    )
-
-
-def _trained_state(network: IntentNetwork) -> dict[str, Tensor]:
-    return {name: each.detach().clone() for name, each in network.named_parameters() if each.requires_grad}

@@ -31,6 +31,7 @@ class ToldIntents:
         assert messages[-1]["role"] == "user"
         return Prediction(
             label=self.label,
+            labels=(self.label,),
             confidence=self.confidence,
             scores={self.label: self.confidence},
             out_of_scope=self.out_of_scope,

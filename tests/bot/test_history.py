@@ -5,11 +5,10 @@ from tokenizers import Tokenizer
 
 from bot.history import (
     ASSISTANT,
-    HISTORY_MESSAGES,
     LAST_TURN,
-    TOKEN_BUDGET,
     TURN_TOKENS,
     USER,
+    HistoryLimits,
     Window,
     tokenize,
     window_of,
@@ -42,7 +41,10 @@ def test_agents_count_as_the_shop_and_other_roles_are_no_history() -> None:
 def test_only_the_newest_messages_are_kept() -> None:
     turns = [("user" if number % 2 else "assistant", str(number)) for number in range(20)]
     window = window_of(said(*turns, ("user", "now")))
-    assert [text for _, text in window.history] == ["19", "18", "17", "16"][:HISTORY_MESSAGES]
+    assert [text for _, text in window.history] == ["19", "18", "17"]
+    longer = window_of(said(*turns, ("user", "now")), HistoryLimits(messages=5))
+    assert [text for _, text in longer.history] == ["19", "18", "17", "16", "15"]
+    assert window_of(said(*turns, ("user", "now")), HistoryLimits(messages=0)).history == ()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_a_turn_of_64_tokens_is_whole_and_the_budget_drops_the_oldest(tokenizer:
     history = tuple((ASSISTANT, f"message {number} " + "tea " * 60) for number in range(4))
     tokens = tokenize(Window(turn, history), tokenizer)
     assert tokens.ids[1:65] == [tokenizer.token_to_id("kettle")] * 64
-    assert len(tokens.ids) == len(tokens.segments) <= TOKEN_BUDGET
+    assert len(tokens.ids) == len(tokens.segments) <= HistoryLimits().budget
     words = [tokenizer.id_to_token(each) for each in tokens.ids]
     assert "0" in words
     assert "3" not in words

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from bot.intent import EncoderSettings, IntentModel, IntentSettings, Prediction
+from bot.history import HistoryLimits
+from bot.intent import EncoderSettings, IntentModel, IntentSettings
 from storage.errors import AisleError, Damaged
+
+
+LATIN = {"base": "minilm", "base_hash": "", "temperature": 1, "score": "energy", "threshold": 0}
 
 
 def test_settings_survive_the_disk(tmp_path: Path) -> None:
     settings = IntentSettings(
-        ("a", "意图"), {"latin": EncoderSettings("minilm", "0" * 64, 1.5, "distance", 0.2, [[0.5], [0.25]])}
+        ("a", "意图"), {"latin": EncoderSettings("minilm", "0" * 64, 1.5, "neighbor", 0.2, 0.4)}, HistoryLimits(5), True
     )
     settings.save(tmp_path)
     assert IntentSettings.load(tmp_path) == settings
@@ -25,6 +30,8 @@ def test_settings_survive_the_disk(tmp_path: Path) -> None:
         '{"labels": ["a"], "encoders": {}}',
         '{"labels": ["a"], "encoders": {"klingon": {}}}',
         '{"labels": [], "encoders": 3}',
+        json.dumps({"labels": ["a"], "encoders": {"latin": {**LATIN, "score": "tarot"}}}),
+        json.dumps({"labels": ["a"], "encoders": {"latin": LATIN}, "history": {"weeks": 3}}),
     ],
 )
 def test_settings_that_are_none_are_damaged(content: str, tmp_path: Path) -> None:
@@ -37,11 +44,6 @@ def test_a_missing_folder_says_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(AisleError) as caught:
         IntentModel.load(tmp_path / "nowhere")
     assert caught.value.hint
-
-
-def test_a_second_intent_is_named_when_it_is_likely() -> None:
-    prediction = Prediction("cart_add", 0.5, {"cart_add": 0.5, "order_status": 0.4, "greet": 0.1}, False, -0.1)
-    assert prediction.labels == ("cart_add", "order_status")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from finetune.intent import Finetuned, finetune_intent
+from finetune.intent import Finetuned, Settings, finetune_intent
 
 THINGS = ("kettle", "tent", "lamp", "scarf", "drill", "puzzle", "mug", "helmet", "blender", "notebook", "pan", "jacket")
 THINGS_ZH = ("水壶", "帐篷", "台灯", "围巾", "电钻", "拼图", "杯子", "头盔", "搅拌机", "本子", "平底锅", "夹克")
@@ -74,4 +74,4 @@ def small_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_model(small_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Finetuned:
     """A model with adapters, trained for two epochs."""
-    return finetune_intent([small_log], tmp_path_factory.mktemp("model") / "intent", method="lora", epochs=2, seed=3)
+    return finetune_intent([small_log], tmp_path_factory.mktemp("model") / "intent", Settings("lora", epochs=2, seed=3))

@@ -3,15 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bot.intent import doubt, softmax
+from bot.doubt import SCORES, Outputs, Reference, softmax
+from bot.intent import outputs_of
 from finetune.calibration import (
-    IN_SCOPE_LOSS,
+    DEFAULT_SCORE,
     auroc,
     choose_decision,
-    class_means,
     expected_calibration_error,
     false_positives_at_95,
+    fit_second,
     fit_temperature,
+    reference_of,
 )
 
 
@@ -19,11 +21,30 @@ def test_temperature_is_found_again() -> None:
     draw = np.random.default_rng(0)
     honest = draw.normal(0, 2, (20_000, 5))
     golds = np.array([draw.choice(5, p=row) for row in softmax(honest)])
-    assert fit_temperature(honest * 3, golds) == pytest.approx(3, rel=0.05)
+    assert fit_temperature(honest * 3, np.eye(5)[golds]) == pytest.approx(3, rel=0.05)
+
+
+def test_temperature_of_independent_labels_is_found_again() -> None:
+    draw = np.random.default_rng(0)
+    honest = draw.normal(0, 2, (20_000, 3))
+    golds = (draw.random((20_000, 3)) < 1 / (1 + np.exp(-honest))).astype(float)
+    assert fit_temperature(honest * 2, golds, multi_label=True) == pytest.approx(2, rel=0.05)
+
+
+def test_any_of_several_golds_is_right() -> None:
+    logits = np.array([[4.0, 4.0, 0.0]] * 10 + [[4.0, 0.0, 0.0]] * 10)
+    golds = np.array([[1.0, 1.0, 0.0]] * 10 + [[1.0, 0.0, 0.0]] * 10)
+    assert fit_temperature(logits, golds) == pytest.approx(0.5, rel=0.01)
+
+
+def test_a_further_label_is_named_from_where_it_is_mostly_right() -> None:
+    probabilities = np.array([[0.9, 0.6, 0.1]] * 8 + [[0.9, 0.35, 0.1]] * 8)
+    golds = np.array([[1.0, 1.0, 0.0]] * 8 + [[1.0, 0.0, 0.0]] * 8)
+    assert 0.35 < fit_second(probabilities, golds) <= 0.6
 
 
 def test_a_model_without_mistakes_is_not_taken_for_certain() -> None:
-    assert fit_temperature(np.eye(3) * 10, np.arange(3)) == pytest.approx(0.5, rel=0.01)
+    assert fit_temperature(np.eye(3) * 10, np.eye(3)) == pytest.approx(0.5, rel=0.01)
 
 
 def test_calibration_error_by_hand() -> None:
@@ -47,13 +68,32 @@ def test_false_positives_at_95() -> None:
 def test_scores_by_hand() -> None:
     logits = np.array([[0.0, 0.0], [4.0, 0.0]])
     features = np.array([[1.0, 0.0], [0.0, 2.0]])
-    means = np.array([[1.0, 0.0], [0.0, 1.0]])
-    assert doubt("probability", logits, features, means, 1.0) == pytest.approx([0.5, 1 - 1 / (1 + np.exp(-4))])
-    assert doubt("energy", logits, features, means, 2.0) == pytest.approx([-2 * np.log(2), -2 * np.log(np.exp(2) + 1)])
-    assert doubt("distance", logits, features, means, 1.0) == pytest.approx([0, 0])
+    reference = Reference(np.array([[0.8, 0.6]], np.float32), np.eye(2) * 2, np.array([[2.0, 0.0], [0.0, 1.0]]))
+    outputs = outputs_of(logits, features, 1.0, multi_label=False)
+    assert SCORES["probability"](outputs, reference) == pytest.approx([0.5, 1 - 1 / (1 + np.exp(-4))])
+    warm = outputs_of(logits, features, 2.0, multi_label=False)
+    assert SCORES["energy"](warm, reference) == pytest.approx([-np.log(2), -np.log(np.exp(2) + 1)])
+    assert SCORES["neighbor"](outputs, reference) == pytest.approx([0.2, 0.4])
+    assert SCORES["mahalanobis"](outputs, reference) == pytest.approx([0, 9])
 
 
-def separated() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def test_whitened_features_have_unit_covariance_around_their_means() -> None:
+    draw = np.random.default_rng(2)
+    golds = np.eye(3)[draw.integers(0, 3, 20_000)]
+    spread = np.diag([3.0, 1.0, 2.0, 1.5])
+    features = golds @ draw.normal(0, 5, (3, 4)) + draw.normal(0, 1, (20_000, 4)) @ spread
+    reference = reference_of(features, golds)
+    around = features @ reference.whitening - reference.means[golds.argmax(axis=1)]
+    assert np.cov(around.T) == pytest.approx(np.eye(4), abs=0.15)  # the shrinkage takes a little of the identity
+    assert np.linalg.norm(reference.neighbors, axis=1) == pytest.approx(np.ones(20_000), abs=1e-3)
+
+
+def test_a_class_without_examples_has_no_mean() -> None:
+    features = np.random.default_rng(0).normal(size=(50, 2))
+    assert reference_of(features, np.eye(3)[[0, 2] * 25]).means.shape == (2, 2)
+
+
+def separated() -> tuple[Outputs, np.ndarray, Reference]:
     """1,000 in-scope rows near two class means, 200 others far from both; logits that cannot tell them apart."""
     draw = np.random.default_rng(1)
     golds = draw.integers(0, 2, 1_000)
@@ -62,29 +102,24 @@ def separated() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     logits = np.concatenate([np.eye(2)[golds] * 3, np.eye(2)[draw.integers(0, 2, 200)] * 3]) + draw.normal(
         0, 1, (1_200, 2)
     )
-    return logits, np.concatenate([near, far]), np.arange(1_200) < 1_000, class_means(near, golds, 2)
+    outputs = outputs_of(logits, np.concatenate([near, far]), 1.0, multi_label=False)
+    return outputs, np.arange(1_200) < 1_000, reference_of(near, np.eye(2)[golds])
 
 
 def test_the_score_that_separates_best_is_chosen() -> None:
-    logits, features, in_scope, means = separated()
-    decision, scores = choose_decision(logits, features, in_scope, means, 1.0)
-    assert decision.score == "distance"
-    assert scores["distance"] > 0.999 > scores["probability"]
-    values = doubt("distance", logits, features, means, 1.0)
-    assert (values[in_scope] > decision.threshold).mean() <= 0.05
+    outputs, in_scope, reference = separated()
+    decision, scores = choose_decision(outputs, in_scope, reference, in_scope_loss=0.04)
+    assert decision.score in ("neighbor", "mahalanobis")
+    assert scores[decision.score] > 0.999 > scores["probability"]
+    values = SCORES[decision.score](outputs, reference)
+    assert (values[in_scope] > decision.threshold).mean() == pytest.approx(0.04, abs=0.002)
     assert (values[~in_scope] > decision.threshold).mean() > 0.99
 
 
-def test_without_out_of_scope_turns_the_threshold_gives_up_the_stated_share() -> None:
-    logits, features, in_scope, means = separated()
-    inside = logits[in_scope], features[in_scope], in_scope[in_scope]
-    decision, scores = choose_decision(*inside, means, 1.0)
-    assert decision.score == "probability"
-    assert scores == {}
-    lost = (doubt("probability", *inside[:2], means, 1.0) > decision.threshold).mean()
-    assert lost == pytest.approx(IN_SCOPE_LOSS, abs=0.002)
-
-
-def test_a_class_without_examples_has_no_mean() -> None:
-    means = class_means(np.array([[3.0, 4.0]]), np.array([0]), 2)
-    assert means == pytest.approx(np.array([[0.6, 0.8], [0, 0]]))
+def test_without_out_of_scope_turns_the_threshold_still_gives_up_the_stated_share() -> None:
+    outputs, in_scope, reference = separated()
+    inside = Outputs(*(each[in_scope] for each in (outputs.probabilities, outputs.logits, outputs.features)))
+    decision, scores = choose_decision(inside, in_scope[in_scope], reference, in_scope_loss=0.02)
+    assert (decision.score, scores) == (DEFAULT_SCORE, {})
+    lost = (SCORES[DEFAULT_SCORE](inside, reference) > decision.threshold).mean()
+    assert lost == pytest.approx(0.02, abs=0.002)

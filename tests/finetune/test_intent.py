@@ -1,23 +1,22 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 import launch
 from bot.intent import KIND, IntentModel
 from finetune.evaluate_intent import evaluate_intent
-from finetune.examples import batches, examples_of, turns_of
+from finetune.examples import examples_of, turns_of
 from finetune.export import assemble, compact
-from finetune.intent import Finetuned, finetune_intent
+from finetune.intent import Finetuned, Settings, finetune_intent
 from finetune.logs import read_logs
+from finetune.loop import DivergedError
 from finetune.network import build_network, load_base
-from finetune.trainer import RECIPES, DivergedError, Step, class_weights, infer, train
+from finetune.trainer import RECIPES, Recipe, Step, infer, train
 from storage.errors import Conflict, Damaged, InvalidInput, NotFound, TooManyRejected
 from storage.publish import Versions
 from tests.finetune.conftest import made_up_dialogues, write_log
@@ -48,7 +47,7 @@ def test_exported_and_torch_agree(small_log: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = build_network(base, len(labels), "lora")
     examples = examples_of(turns, labels, base.tokenizer)
-    train(network, examples, examples, base.pad_id, RECIPES["lora"].__class__(epochs=1, rate=1e-3))
+    train(network, examples, examples, base.pad_id, Recipe(epochs=1, rate=1e-3))
     from finetune.export import round_to_half, write_encoder
     from index.transformer import Transformer
 
@@ -56,8 +55,9 @@ def test_exported_and_torch_agree(small_log: Path, tmp_path: Path) -> None:
     expected = infer(network, examples, base.pad_id)
     write_encoder(network, base, "latin", tmp_path, None)
     served = Transformer.load(tmp_path / "latin")
-    for row, example in enumerate(examples):
-        found = served.run_ids([example.tokens.ids], {"segments": [example.tokens.segments]})
+    for row in range(len(examples)):
+        tokens = examples.tokens(row)
+        found = served.run_ids([tokens.ids], {"segments": [tokens.segments]})
         assert found["features"][0] == pytest.approx(expected.features[row], abs=0.03)
         assert found["logits"][0].argmax() == expected.logits[row].argmax()
 
@@ -103,7 +103,7 @@ def test_both_scripts_get_an_encoder_and_few_turns_do_not(encoder_cache: Path, t
     log = write_log(tmp_path / "log.jsonl", made_up_dialogues(40, seed=1) + made_up_dialogues(40, seed=2, chinese=True))
     steps: list[Step] = []
     run = finetune_intent(
-        [log], tmp_path / "both", method="head", epochs=8, cache_dir=encoder_cache, progress=steps.append
+        [log], tmp_path / "both", Settings("head", epochs=8), cache_dir=encoder_cache, progress=steps.append
     )
     model = IntentModel.load(run.model_dir)
     assert set(model.settings.encoders) == {"latin", "han"}
@@ -113,13 +113,13 @@ def test_both_scripts_get_an_encoder_and_few_turns_do_not(encoder_cache: Path, t
     assert model.predict([{"role": "user", "content": "把帐篷加到购物车"}]).label == "cart_add"
 
     few = write_log(tmp_path / "few.jsonl", made_up_dialogues(40, seed=1) + made_up_dialogues(4, seed=2, chinese=True))
-    run = finetune_intent([few], tmp_path / "one", method="head", epochs=1, cache_dir=encoder_cache)
+    run = finetune_intent([few], tmp_path / "one", Settings("head", epochs=1), cache_dir=encoder_cache)
     assert set(IntentModel.load(run.model_dir).settings.encoders) == {"latin"}
 
 
 def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
     log = write_log(tmp_path / "log.jsonl", made_up_dialogues(30, seed=1))
-    runs = [finetune_intent([log], tmp_path / name, method="head", epochs=2, seed=5) for name in ("one", "two")]
+    runs = [finetune_intent([log], tmp_path / name, Settings("head", epochs=2, seed=5)) for name in ("one", "two")]
     heads = [(run.model_dir / "latin" / "head.safetensors").read_bytes() for run in runs]
     assert heads[0] == heads[1]
 
@@ -141,14 +141,14 @@ def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
 )
 def test_logs_that_teach_nothing_say_why(rows: list[object], message: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=message):
-        finetune_intent([write_log(tmp_path / "log.jsonl", rows)], tmp_path / "model", method="head")
+        finetune_intent([write_log(tmp_path / "log.jsonl", rows)], tmp_path / "model", Settings("head"))
     assert not (tmp_path / "model").exists()
 
 
 def test_a_log_that_is_mostly_broken_trains_nothing_and_keeps_its_rows(tmp_path: Path) -> None:
     log = write_log(tmp_path / "log.jsonl", made_up_dialogues(20, seed=1) + ['{"mail": "jo.doe@example.org"'] * 12)
     with pytest.raises(TooManyRejected):
-        finetune_intent([log], tmp_path / "model", method="head")
+        finetune_intent([log], tmp_path / "model", Settings("head"))
     kept = (tmp_path / "model" / "rejected.jsonl").read_text(encoding="utf-8")
     assert len(kept.splitlines()) == 12
     assert "example.org" not in kept
@@ -164,9 +164,9 @@ def test_a_folder_in_use_is_not_written_over(tmp_path: Path) -> None:
 def test_unknown_method_and_base_model_say_what_there_is(tmp_path: Path) -> None:
     log = write_log(tmp_path / "log.jsonl", made_up_dialogues(30, seed=1))
     with pytest.raises(InvalidInput, match="full, lora, head"):
-        finetune_intent([log], tmp_path / "model", method="magic")
+        finetune_intent([log], tmp_path / "model", Settings("magic"))
     with pytest.raises(NotFound, match="nowhere"):
-        finetune_intent([log], tmp_path / "model", base_model=str(tmp_path / "nowhere"), method="head")
+        finetune_intent([log], tmp_path / "model", Settings("head", str(tmp_path / "nowhere")))
 
 
 def test_pickled_weights_are_not_read(tmp_path: Path) -> None:
@@ -197,41 +197,6 @@ def test_another_models_labels_are_refused(small_model: Finetuned, tmp_path: Pat
         evaluate_intent(
             IntentModel.load(small_model.model_dir), read_logs([write_log(tmp_path / "x.jsonl", rows)]).dialogues
         )
-
-
-def test_batches_hold_every_example_once_and_pad_little(small_log: Path) -> None:
-    base = load_base("latin", None)
-    turns = turns_of(read_logs([small_log]).dialogues)
-    examples = examples_of(turns, ["search", "cart_add", "ask_policy", "accept"], base.tokenizer)
-    found = list(batches(examples, 16, base.pad_id, shuffle=random.Random(1)))
-    lengths = sorted(int(length) for batch in found for length in batch.mask.sum(axis=1))
-    assert lengths == sorted(len(each.tokens.ids) for each in examples)
-    assert sum(batch.mask.size for batch in found) <= 1.25 * sum(lengths)
-    assert all((batch.ids[batch.mask == 0] == base.pad_id).all() for batch in found)
-    bare = next(iter(batches(examples, 16, base.pad_id, shuffle=random.Random(1), context_dropout=1.0)))
-    assert not bare.segments.any()
-
-
-def test_out_of_scope_is_an_even_target_and_no_class(small_log: Path) -> None:
-    base = load_base("latin", None)
-    turns = turns_of(read_logs([small_log]).dialogues)
-    examples = examples_of(turns, ["accept", "search"], base.tokenizer)
-    outside = [each for each in examples if not each.in_scope]
-    assert outside
-    assert all(each.target == pytest.approx(np.array([0.5, 0.5])) for each in outside)
-    assert len(examples) == sum(not turn.golds or bool({"accept", "search"} & set(turn.golds)) for turn in turns)
-
-
-def test_rare_labels_weigh_more_and_the_average_is_one(small_log: Path) -> None:
-    base = load_base("latin", None)
-    turns = [turn for turn in turns_of(read_logs([small_log]).dialogues) if turn.golds]
-    turns = [turn for turn in turns if turn.golds == ("search",)] + [
-        turn for turn in turns if turn.golds == ("accept",)
-    ][:4]
-    examples = examples_of(turns, ["accept", "search"], base.tokenizer)
-    weights = class_weights(examples)
-    assert weights[0] > weights[1]
-    assert np.mean([float((each.target * weights).sum()) for each in examples]) == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["latin/body.bin", "latin/embeddings.npy", "intent.json", "latin/tokenizer.json"])

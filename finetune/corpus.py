@@ -1,0 +1,112 @@
+"""What a run trains on: labels, and the turns of each encoder, split into training and validation by dialogue."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.intent import SPACES
+from bot.labels import LABELS, OUT_OF_SCOPE
+from finetune.examples import Turn, turns_of
+from finetune.logs import Dialogue
+from finetune.split import split_dialogues
+from storage.errors import InvalidInput
+
+FEWEST_TURNS = 40
+"""A script with fewer labelled turns gets no encoder of its own."""
+
+_SEVERAL = 0.05  # share of turns with several labels from which on each label is learnt by itself
+
+
+@dataclass(frozen=True)
+class Part:
+    """The turns of one encoder."""
+
+    training: list[Turn]
+    validation: list[Turn]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Labels, the two halves as dialogues, the parts by encoder, and whether turns commonly have several labels."""
+
+    labels: tuple[str, ...]
+    training: list[Dialogue]
+    validation: list[Dialogue]
+    parts: dict[str, Part]
+    multi_label: bool
+
+    @property
+    def training_turns(self) -> int:
+        """Labelled turns to train on, over all encoders."""
+        return sum(len(part.training) for part in self.parts.values())
+
+
+def corpus_of(dialogues: Sequence[Dialogue], seed: int, *, one_encoder: bool = False) -> Corpus:
+    """Splits the dialogues and sorts their turns to encoders; with `one_encoder` a single one takes every script.
+
+    Raises:
+        InvalidInput: there are fewer than two labels, or none that could be held out.
+
+    """
+    training, validation = _split(dialogues, seed)
+    labels = _labels(training, validation)
+    parts = _parts(training, validation, one=one_encoder)
+    golds = [turn.golds for part in parts.values() for turn in part.training if turn.golds]
+    several = sum(len(each) > 1 for each in golds) / max(1, len(golds))
+    return Corpus(labels, training, validation, parts, several >= _SEVERAL)
+
+
+def _split(dialogues: Sequence[Dialogue], seed: int) -> tuple[list[Dialogue], list[Dialogue]]:
+    """Splits the dialogues of each script by themselves, so that both have validation turns."""
+    groups: dict[bool, list[Dialogue]] = {False: [], True: []}
+    for dialogue in dialogues:
+        han = Counter(turn.window().is_han for turn in turns_of([dialogue]))
+        if han:
+            groups[han[True] > han[False]].append(dialogue)
+    training, validation = [], []
+    for group in groups.values():
+        if group:
+            kept, held = split_dialogues(group, seed=seed)
+            training += kept
+            validation += held
+    return training, validation
+
+
+def _labels(training: Sequence[Dialogue], validation: Sequence[Dialogue]) -> tuple[str, ...]:
+    def among(dialogues: Sequence[Dialogue]) -> set[str]:
+        return {name for turn in turns_of(dialogues) for name in turn.golds} - {OUT_OF_SCOPE}
+
+    found = among(training)
+    if len(found) < 2:
+        have = f"only the label {found.pop()!r}" if found else "no labelled user turn"
+        raise InvalidInput(
+            f"The logs have {have} to train on.", "User turns need `intents`, with at least two different labels."
+        )
+    if not found & among(validation):
+        raise InvalidInput(
+            "No label occurs in two different dialogues, so nothing can be held out.", "Give more labelled dialogues."
+        )
+    built_in = [name for name in LABELS if name in found]
+    return tuple(built_in + sorted(found - set(built_in)))
+
+
+def _parts(training: Sequence[Dialogue], validation: Sequence[Dialogue], *, one: bool) -> dict[str, Part]:
+    """The turns of each encoder; a script with too few turns goes with the other."""
+    halves = [[(turn, turn.window().is_han) for turn in turns_of(half)] for half in (training, validation)]
+    parts = {
+        space: Part(*([turn for turn, is_han in half if is_han == (space == "han")] for half in halves))
+        for space in SPACES
+    }
+    alone = {
+        space: part
+        for space, part in parts.items()
+        if len(part.training) >= FEWEST_TURNS
+        and len({name for turn in part.training for name in turn.golds}) > 1
+        and any(turn.golds for turn in part.validation)
+    }
+    if len(alone) == len(SPACES) and not one:
+        return alone
+    space = next(iter(alone), "latin") if not one else "latin"
+    return {space: Part(*([turn for turn, _ in half] for half in halves))}
