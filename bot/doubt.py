@@ -52,7 +52,11 @@ class Reference:
         """Writes the file, unless there is nothing to keep; unit vectors lose nothing as float16."""
         from safetensors.numpy import save_file
 
-        parts = {"neighbors": self.neighbors.astype(np.float16), "whitening": self.whitening, "means": self.means}
+        parts: dict[str, NDArray[np.floating]] = {
+            "neighbors": self.neighbors.astype(np.float16),
+            "whitening": self.whitening,
+            "means": self.means,
+        }
         kept = {name: np.ascontiguousarray(value) for name, value in parts.items() if value.size}
         if kept:
             save_file(kept, folder / REFERENCE)

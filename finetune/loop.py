@@ -89,9 +89,8 @@ class Loop:
         self.parameters: list[nn.Parameter] = [
             each for group in self.optimizer.param_groups for each in group["params"]
         ]
-        rise = max(1, int(warm_up * total))
-        self._rate = lambda step: min((step + 1) / rise, max(0.0, (total - step) / max(1, total - rise)))
-        self._rates = [group["lr"] for group in self.optimizer.param_groups]
+        self._rise = max(1, int(warm_up * total))
+        self._rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.position = Position()
         self.total = total
         self.checkpoint = checkpoint
@@ -123,7 +122,7 @@ class Loop:
                 "Train with another seed or method, and look at the log's labels.",
             )
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = rate * self._rate(self.position.step)
+            group["lr"] = rate * self._factor(self.position.step)
         self.optimizer.zero_grad(set_to_none=True)
         accelerator().backward(loss)
         nn.utils.clip_grad_norm_(self.parameters, _CLIP)
@@ -133,6 +132,10 @@ class Loop:
         self.position.step += 1
         self.position.batch += 1
         return value
+
+    def _factor(self, step: int) -> float:
+        """Linear warm-up, then linear decay to zero."""
+        return min((step + 1) / self._rise, max(0.0, (self.total - step) / max(1, self.total - self._rise)))
 
     def save_if_due(self) -> None:
         """Writes the checkpoint where its time has come; called when the position is that of the next batch."""

@@ -131,12 +131,12 @@ def train(
             if progress:
                 progress(Step(space, position.step, total, value, position.score, position.seconds))
             loop.save_if_due()
-        logits = infer(network, validation, pad_id).logits
-        if not np.isfinite(logits).all():
+        found = infer(network, validation, pad_id).logits
+        if not np.isfinite(found).all():
             raise DivergedError(
                 "The weights became no number; no model was written.", "Train with another seed or method."
             )
-        loop.end_epoch(agreed(macro_f1(logits, validation)))
+        loop.end_epoch(agreed(macro_f1(found, validation)))
     if not position.finished:
         loop.finish()
     if progress:

@@ -68,7 +68,9 @@ def test_false_positives_at_95() -> None:
 def test_scores_by_hand() -> None:
     logits = np.array([[0.0, 0.0], [4.0, 0.0]])
     features = np.array([[1.0, 0.0], [0.0, 2.0]])
-    reference = Reference(np.array([[0.8, 0.6]], np.float32), np.eye(2) * 2, np.array([[2.0, 0.0], [0.0, 1.0]]))
+    reference = Reference(
+        np.array([[0.8, 0.6]], np.float32), np.eye(2, dtype=np.float32) * 2, np.array([[2, 0], [0, 1]], np.float32)
+    )
     outputs = outputs_of(logits, features, 1.0, multi_label=False)
     assert SCORES["probability"](outputs, reference) == pytest.approx([0.5, 1 - 1 / (1 + np.exp(-4))])
     warm = outputs_of(logits, features, 2.0, multi_label=False)
