@@ -478,7 +478,8 @@ def finetune_intent_command(
     Example: launch.py finetune intent --logs dialogues.jsonl.gz --output runs/intent-1
     """
     from bot.parts import intent_versions
-    from finetune.intent import Settings, finetune_intent
+    from finetune.intent import finetune_intent
+    from finetune.settings import Settings
 
     versions = intent_versions(shop)
     folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from bot.intent import IntentModel
 from finetune.evaluate_intent import evaluate_intent
-from finetune.intent import Settings, finetune_intent
+from finetune.intent import finetune_intent
 from finetune.logs import read_logs
+from finetune.settings import Settings
 from finetune.trainer import Step
 
 BASELINES = {

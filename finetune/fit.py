@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from bot.intent import EncoderSettings, outputs_of
 from bot.intent_network import IntentNetwork
 from finetune.calibration import choose_decision, fit_second, fit_temperature, reference_of
 from finetune.checkpoint import Checkpoint
+from finetune.contrastive import has_few, warm_up
 from finetune.corpus import Part
 from finetune.examples import Examples, examples_of
 from finetune.export import round_to_half
@@ -49,9 +51,9 @@ def fit(
     limits: HistoryLimits,
     multi_label: bool = False,
     progress: Progress | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoints: Callable[[str], Checkpoint] | None = None,
 ) -> Fitted:
-    """Trains one encoder.
+    """Trains one encoder; `checkpoints` gives the checkpoint of a phase by its name.
 
     Raises:
         NotFound: there is no such base model.
@@ -63,6 +65,18 @@ def fit(
     network = build_network(base, len(labels), method)
     training = examples_of(part.training, labels, base.tokenizer, limits)
     validation = examples_of(part.validation, labels, base.tokenizer, limits)
+    checkpoint = checkpoints(space) if checkpoints else None
+    # Where the classifier has begun, the warm-up's weights are in its checkpoint.
+    if method != "head" and has_few(training) and not (checkpoint and checkpoint.load()):
+        warm_up(
+            network,
+            training,
+            base.pad_id,
+            recipe,
+            space=space,
+            progress=progress,
+            checkpoint=checkpoints(f"{space}-warm-up") if checkpoints else None,
+        )
     trained = train(
         network,
         training,

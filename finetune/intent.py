@@ -14,62 +14,22 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.history import HistoryLimits
 from bot.intent import KIND, EncoderSettings, IntentModel, IntentSettings
-from finetune.calibration import IN_SCOPE_LOSS
 from finetune.corpus import Corpus, corpus_of
 from finetune.evaluate_intent import Metrics, evaluate_intent
 from finetune.export import REJECTED, complete_folder, write_encoder
 from finetune.logs import Reading, read_logs
-from storage.errors import InvalidInput
+from finetune.settings import Settings
 from storage.publish import write_manifest
 from storage.redaction import redact
 from storage.rows import Rejects
 
 if TYPE_CHECKING:
-    from finetune.checkpoint import Checkpoint
-    from finetune.trainer import Progress, Recipe
-
-_TURN_PASSES = 20_000
-"""Turns times epochs of a run without `epochs`: it keeps 10,000 turns under 15 minutes where two cores train 25 turns a second."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a person, or a search, chooses of a run."""
-
-    method: str = "full"
-    base_model: str | None = None
-    epochs: int | None = None
-    rate: float | None = None
-    history: HistoryLimits = field(default_factory=HistoryLimits)
-    in_scope_loss: float = IN_SCOPE_LOSS
-    seed: int = 0
-
-    def check(self) -> None:
-        """Raises `InvalidInput` for what cannot be trained with."""
-        from finetune.trainer import RECIPES
-
-        if self.method not in RECIPES:
-            raise InvalidInput(f"The method {self.method!r} is unknown.", f"Choose one of {', '.join(RECIPES)}.")
-        if self.epochs is not None and self.epochs < 1:
-            raise InvalidInput(f"{self.epochs} epochs train nothing.", "Give --epochs 1 or more.")
-        if not 0 < self.in_scope_loss < 0.5:
-            raise InvalidInput(f"The in-scope loss {self.in_scope_loss} is no share.", "Give one such as 0.03.")
-
-    def recipe(self, turns: int) -> Recipe:
-        """The trainer's settings for so many training turns."""
-        from finetune.trainer import RECIPES
-
-        recipe = replace(RECIPES[self.method], seed=self.seed)
-        if self.rate is not None:
-            recipe = replace(recipe, rate=self.rate)
-        # As many epochs as `_TURN_PASSES` holds, at least one and at most the recipe's.
-        return replace(recipe, epochs=self.epochs or max(1, min(recipe.epochs, round(_TURN_PASSES / max(1, turns)))))
+    from finetune.trainer import Progress
 
 
 @dataclass(frozen=True)
@@ -86,6 +46,7 @@ def finetune_intent(
     output: Path,
     settings: Settings | None = None,
     *,
+    trials: int = 0,
     cache_dir: Path | None = None,
     rejected: Path | None = None,
     max_rejected: float = 0.01,
@@ -97,6 +58,7 @@ def finetune_intent(
         logs: files that `finetune.logs` reads.
         output: the model folder, which must not hold anything yet.
         settings: method, base model, epochs, history and seed.
+        trials: so many settings are tried before, and the best is trained with.
         cache_dir: where the search encoders are kept, whose word embeddings the model then shares.
         rejected: where rows that could not be used go; `output/rejected.jsonl` by default.
         max_rejected: the share of rows that may be rejected.
@@ -109,8 +71,10 @@ def finetune_intent(
         DivergedError: the loss became no number.
 
     """
+    from finetune.checkpoint import Checkpoint
     from finetune.fit import calibrate, fit
     from finetune.loop import is_main
+    from finetune.tune import search
 
     settings = settings or Settings()
     settings.check()
@@ -119,9 +83,14 @@ def finetune_intent(
         reading = read_logs(logs)
         _write_rejected(reading, rejected or output / REJECTED, max_rejected)
         corpus = corpus_of(reading.dialogues, settings.seed, one_encoder=settings.base_model is not None)
-        recipe = settings.recipe(corpus.training_turns)
         checkpoints = output.with_name(f".{output.name}.checkpoints")
-        fingerprint = _fingerprint(reading, corpus, settings, recipe)
+        found = None
+        if trials:
+            journal, name = checkpoints / "search.jsonl", _fingerprint(corpus, settings)
+            found = search(corpus, settings, trials, journal, name, progress=progress)
+            settings = found.settings
+        recipe = settings.recipe(corpus.training_turns)
+        fingerprint = _fingerprint(corpus, settings)
         encoders: dict[str, EncoderSettings] = {}
         facts: dict[str, Any] = {}
         for space, part in corpus.parts.items():
@@ -135,7 +104,7 @@ def finetune_intent(
                 limits=settings.history,
                 multi_label=corpus.multi_label,
                 progress=progress,
-                checkpoint=_checkpoint(checkpoints, space, fingerprint),
+                checkpoints=lambda name: Checkpoint(checkpoints / f"{name}.safetensors", fingerprint),
             )
             if not is_main():
                 continue
@@ -158,6 +127,7 @@ def finetune_intent(
             "training_dialogues": len(corpus.training),
             "validation_dialogues": len(corpus.validation),
             "encoders": facts,
+            "search": found.summary() if found else None,
         }
         write_manifest(folder, KIND, meta)
         metrics = evaluate_intent(IntentModel.load(folder), corpus.validation)
@@ -166,14 +136,9 @@ def finetune_intent(
     return Finetuned(output, time.monotonic() - started, metrics)
 
 
-def _checkpoint(folder: Path, name: str, fingerprint: str) -> Checkpoint:
-    from finetune.checkpoint import Checkpoint
-
-    return Checkpoint(folder / f"{name}.safetensors", fingerprint)
-
-
-def _fingerprint(reading: Reading, corpus: Corpus, settings: Settings, recipe: Recipe) -> str:
+def _fingerprint(corpus: Corpus, settings: Settings) -> str:
     """Names what a checkpoint depends on: the dialogues, the split, and every setting."""
+    recipe = settings.recipe(corpus.training_turns)
     digest = hashlib.sha256(json.dumps([asdict(settings), asdict(recipe), corpus.labels]).encode())
     for dialogue in (*corpus.training, *corpus.validation):
         digest.update(repr(dialogue).encode())

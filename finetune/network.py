@@ -80,6 +80,8 @@ def build_network(base: Pretrained, labels: int, method: str) -> IntentNetwork:
     for parameter in encoder.parameters():
         parameter.requires_grad_(method == "full")
     encoder.embeddings.word_embeddings.weight.requires_grad_(False)
+    if encoder.pooler is not None:
+        encoder.pooler.requires_grad_(False)  # nothing here reads it
     if method == "lora":
         encoder = add_lora(encoder)
     return IntentNetwork(encoder, labels)
@@ -113,13 +115,21 @@ def head_state(network: IntentNetwork) -> dict[str, torch.Tensor]:
 
 def parameter_groups(network: IntentNetwork, rate: float, head_rate: float) -> list[dict[str, Any]]:
     """Encoder and head with their learning rates; biases and norms without weight decay."""
-    groups: list[dict[str, Any]] = []
-    for inside, lr in ((True, rate), (False, head_rate)):
-        for decayed in (True, False):
-            found = list(_trained(network, inside, decayed))
-            if found:
-                groups.append({"params": found, "lr": lr, "weight_decay": 0.01 if decayed else 0.0})
-    return groups
+    return encoder_groups(network, rate) + _groups(network, head_rate, inside=False)
+
+
+def encoder_groups(network: IntentNetwork, rate: float) -> list[dict[str, Any]]:
+    """The encoder's part of `parameter_groups`."""
+    return _groups(network, rate, inside=True)
+
+
+def _groups(network: IntentNetwork, rate: float, *, inside: bool) -> list[dict[str, Any]]:
+    found = [(list(_trained(network, inside, decayed)), decayed) for decayed in (True, False)]
+    return [
+        {"params": parameters, "lr": rate, "weight_decay": 0.01 if decayed else 0.0}
+        for parameters, decayed in found
+        if parameters
+    ]
 
 
 def _trained(network: IntentNetwork, inside: bool, decayed: bool) -> Iterator[nn.Parameter]:

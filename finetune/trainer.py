@@ -53,6 +53,7 @@ class Recipe:
     patience: int = 2
     context_dropout: float = 0.15
     augmented: float = 0.2
+    contrastive_steps: int = 100
     seed: int = 0
 
 
@@ -169,7 +170,7 @@ def standardise(network: IntentNetwork, examples: Examples, pad_id: int) -> None
     found = []
     with torch.inference_mode():
         for batch in _in_order(examples, pad_id, 64):
-            inputs = _inputs(network, batch)
+            inputs = network_inputs(network, batch)
             found.append(network.head.pooled(network.states(*inputs), *inputs[1:]))
     pooled = torch.cat(found)  # (examples, 2 dim)
     network.head.center.copy_(pooled.mean(dim=0).half().float())
@@ -235,7 +236,8 @@ def _in_order(examples: Examples, pad_id: int, size: int) -> list[Batch]:
     ]
 
 
-def _inputs(network: IntentNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+def network_inputs(network: IntentNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """What a network takes, on its device: word embeddings (batch, tokens, dim), mask and segments (batch, tokens)."""
     device = next(network.parameters()).device
     embeds = word_embeddings(network)(torch.from_numpy(batch.ids).to(device))  # (batch, tokens, dim)
     return embeds, torch.from_numpy(batch.mask).to(device), torch.from_numpy(batch.segments).to(device)
@@ -243,5 +245,5 @@ def _inputs(network: IntentNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tenso
 
 def _forward(module: torch.nn.Module, network: IntentNetwork, batch: Batch) -> tuple[Tensor, Tensor]:
     """Logits and features through `module`: the network itself, or the wrapper that trains it on several devices."""
-    outputs: tuple[Tensor, Tensor] = module(*_inputs(network, batch))
+    outputs: tuple[Tensor, Tensor] = module(*network_inputs(network, batch))
     return outputs

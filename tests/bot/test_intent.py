@@ -9,7 +9,6 @@ from bot.history import HistoryLimits
 from bot.intent import EncoderSettings, IntentModel, IntentSettings
 from storage.errors import AisleError, Damaged
 
-
 LATIN = {"base": "minilm", "base_hash": "", "temperature": 1, "score": "energy", "threshold": 0}
 
 

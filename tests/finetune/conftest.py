@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from finetune.intent import Finetuned, Settings, finetune_intent
+from finetune.intent import Finetuned, finetune_intent
+from finetune.settings import Settings
 
 THINGS = ("kettle", "tent", "lamp", "scarf", "drill", "puzzle", "mug", "helmet", "blender", "notebook", "pan", "jacket")
 THINGS_ZH = ("水壶", "帐篷", "台灯", "围巾", "电钻", "拼图", "杯子", "头盔", "搅拌机", "本子", "平底锅", "夹克")

@@ -12,10 +12,11 @@ from bot.intent import KIND, IntentModel
 from finetune.evaluate_intent import evaluate_intent
 from finetune.examples import examples_of, turns_of
 from finetune.export import assemble, compact
-from finetune.intent import Finetuned, Settings, finetune_intent
+from finetune.intent import Finetuned, finetune_intent
 from finetune.logs import read_logs
 from finetune.loop import DivergedError
 from finetune.network import build_network, load_base
+from finetune.settings import Settings
 from finetune.trainer import RECIPES, Recipe, Step, infer, train
 from storage.errors import Conflict, Damaged, InvalidInput, NotFound, TooManyRejected
 from storage.publish import Versions

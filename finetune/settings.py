@@ -1,0 +1,50 @@
+"""What is chosen of a fine-tuning run, by a person or by a search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from bot.history import HistoryLimits
+from finetune.calibration import IN_SCOPE_LOSS
+from storage.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from finetune.trainer import Recipe
+
+_TURN_PASSES = 20_000
+"""Turns times epochs of a run without `epochs`: it keeps 10,000 turns under 15 minutes where two cores train 25 turns a second."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a person, or a search, chooses of a run."""
+
+    method: str = "full"
+    base_model: str | None = None
+    epochs: int | None = None
+    rate: float | None = None
+    history: HistoryLimits = field(default_factory=HistoryLimits)
+    in_scope_loss: float = IN_SCOPE_LOSS
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raises `InvalidInput` for what cannot be trained with."""
+        from finetune.trainer import RECIPES
+
+        if self.method not in RECIPES:
+            raise InvalidInput(f"The method {self.method!r} is unknown.", f"Choose one of {', '.join(RECIPES)}.")
+        if self.epochs is not None and self.epochs < 1:
+            raise InvalidInput(f"{self.epochs} epochs train nothing.", "Give --epochs 1 or more.")
+        if not 0 < self.in_scope_loss < 0.5:
+            raise InvalidInput(f"The in-scope loss {self.in_scope_loss} is no share.", "Give one such as 0.03.")
+
+    def recipe(self, turns: int) -> Recipe:
+        """The trainer's settings for so many training turns."""
+        from finetune.trainer import RECIPES
+
+        recipe = replace(RECIPES[self.method], seed=self.seed)
+        if self.rate is not None:
+            recipe = replace(recipe, rate=self.rate)
+        # As many epochs as `_TURN_PASSES` holds, at least one and at most the recipe's.
+        return replace(recipe, epochs=self.epochs or max(1, min(recipe.epochs, round(_TURN_PASSES / max(1, turns)))))

@@ -1,0 +1,193 @@
+"""`--search N`: learning rate, epochs, method and history length by validation macro-F1.
+
+Tree-structured Parzen estimator (Bergstra et al. 2011) by Optuna; the first trial is the settings that were given, so what is
+found is never worse on validation. Trials stand in a journal beside the output: a search that was killed goes on with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bot.history import HistoryLimits
+from finetune.corpus import Corpus
+from finetune.settings import Settings
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+
+    from finetune.trainer import Progress, Step
+
+logger = logging.getLogger(__name__)
+
+METHODS = ("full", "lora", "head")
+RATE_FACTORS = (0.25, 4.0)
+"""Learning rates that are tried, as multiples of the method's own."""
+EPOCHS = (1, 12)
+HISTORIES = (0, 1, 3, 5)
+"""Messages of the history that are tried."""
+
+_WARM_UP_TRIALS = 5  # that are never cut short: what is cut is below the median of those before
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One trial: its settings, and its validation macro-F1 (None where it was cut short)."""
+
+    number: int
+    values: dict[str, Any]
+    macro_f1: float | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best settings of a search, and every trial."""
+
+    settings: Settings
+    trials: list[Tried]
+
+    def summary(self) -> dict[str, Any]:
+        """What a model's manifest keeps of it."""
+        return {"trials": [asdict(each) for each in self.trials], "best": _values(self.settings)}
+
+
+def search(
+    corpus: Corpus,
+    settings: Settings,
+    trials: int,
+    journal: Path,
+    fingerprint: str,
+    *,
+    progress: Progress | None = None,
+    told: Callable[[Tried], None] | None = None,
+) -> Found:
+    """Runs as many trials as are missing to `trials` and returns the best.
+
+    Args:
+        corpus: what to train and validate on; the split stays the same in all trials.
+        settings: where the search begins; base model and seed are kept.
+        trials: how many in all, those of an earlier process included.
+        journal: the file of trials.
+        fingerprint: names corpus and settings; trials of others in the journal are not counted.
+        progress: called after every step of a trial.
+        told: called after every trial.
+
+    """
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+    from optuna.trial import TrialState
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    study = optuna.create_study(
+        study_name=fingerprint,
+        storage=JournalStorage(JournalFileBackend(str(journal))),
+        load_if_exists=True,
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=_WARM_UP_TRIALS),
+    )
+    for left in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(left.number, state=TrialState.FAIL)  # the process that ran it is gone
+    if not study.trials:
+        study.enqueue_trial(_given(settings, corpus))
+    while len(done := study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))) < trials:
+        # A sampler of its own for each trial, so that one that is continued draws what it would have drawn.
+        study.sampler = optuna.samplers.TPESampler(seed=settings.seed + 1_000 * len(done))
+        study.optimize(lambda trial: _macro_f1(trial, corpus, settings, progress), n_trials=1, catch=())
+        if told:
+            told(_tried(study)[-1])
+    values = study.best_trial.params
+    return Found(_settings(settings, values), _tried(study))
+
+
+def _given(settings: Settings, corpus: Corpus) -> dict[str, Any]:
+    recipe = settings.recipe(corpus.training_turns)
+    return {
+        "method": settings.method,
+        "rate_factor": 1.0,
+        "epochs": min(max(recipe.epochs, EPOCHS[0]), EPOCHS[1]),
+        "history_messages": min(HISTORIES, key=lambda each: abs(each - settings.history.messages)),
+    }
+
+
+def _macro_f1(trial: Trial, corpus: Corpus, settings: Settings, progress: Progress | None) -> float:
+    """Trains every encoder with the trial's settings: macro-F1 on validation, averaged by turns."""
+    import optuna
+
+    from finetune.fit import fit
+
+    tried = _settings(
+        settings,
+        {
+            "method": trial.suggest_categorical("method", METHODS),
+            "rate_factor": trial.suggest_float("rate_factor", *RATE_FACTORS, log=True),
+            "epochs": trial.suggest_int("epochs", *EPOCHS),
+            "history_messages": trial.suggest_categorical("history_messages", HISTORIES),
+        },
+    )
+    alone = len(corpus.parts) == 1
+    reported: list[float] = []
+
+    def watch(step: Step) -> None:
+        if progress:
+            progress(replace(step, space=f"trial {trial.number + 1}, {step.space}"))
+        if alone and step.macro_f1 is not None and step.done < step.total and step.macro_f1 not in reported:
+            reported.append(step.macro_f1)
+            trial.report(step.macro_f1, len(reported))
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+    total, weight = 0.0, 0
+    for space, part in corpus.parts.items():
+        fitted = fit(
+            space,
+            part,
+            corpus.labels,
+            tried.recipe(corpus.training_turns),
+            method=tried.method,
+            base_model=tried.base_model,
+            limits=tried.history,
+            multi_label=corpus.multi_label,
+            progress=watch,
+        )
+        total += fitted.trained.macro_f1 * len(part.validation)
+        weight += len(part.validation)
+    return total / weight
+
+
+def _settings(settings: Settings, values: dict[str, Any]) -> Settings:
+    from finetune.trainer import RECIPES
+
+    method = str(values["method"])
+    return replace(
+        settings,
+        method=method,
+        rate=None if method == "head" else RECIPES[method].rate * float(values["rate_factor"]),
+        epochs=int(values["epochs"]),
+        history=_history(settings.history, int(values["history_messages"])),
+    )
+
+
+def _history(limits: HistoryLimits, messages: int) -> HistoryLimits:
+    return replace(limits, messages=messages)
+
+
+def _values(settings: Settings) -> dict[str, Any]:
+    return {
+        "method": settings.method,
+        "rate": settings.rate,
+        "epochs": settings.epochs,
+        "history_messages": settings.history.messages,
+    }
+
+
+def _tried(study: Study) -> list[Tried]:
+    return [
+        Tried(each.number, dict(each.params), None if each.value is None or each.state.name == "PRUNED" else each.value)
+        for each in study.trials
+        if each.state.name in ("COMPLETE", "PRUNED")
+    ]

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from finetune.corpus import Corpus, corpus_of
+from finetune.logs import read_logs
+from finetune.settings import Settings
+from finetune.tune import EPOCHS, HISTORIES, METHODS, Tried, search
+from tests.finetune.conftest import made_up_dialogues, write_log
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    log = write_log(tmp_path_factory.mktemp("tune") / "log.jsonl", made_up_dialogues(24, seed=1))
+    return corpus_of(read_logs([log]).dialogues, seed=0)
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_a_search_begins_with_the_given_settings_and_goes_on_after_a_kill(corpus: Corpus, tmp_path: Path) -> None:
+    given = Settings("head", epochs=3)
+    told: list[Tried] = []
+
+    def die(_: Tried) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        search(corpus, given, 3, tmp_path / "search.jsonl", "f", told=die)
+    found = search(corpus, given, 3, tmp_path / "search.jsonl", "f", told=told.append)
+    assert [each.number for each in told] == [1, 2]
+    assert len(found.trials) == 3
+    first = found.trials[0]
+    assert first.values == {"method": "head", "rate_factor": 1.0, "epochs": 3, "history_messages": 3}
+    scores = [each.macro_f1 for each in found.trials if each.macro_f1 is not None]
+    assert found.trials[0].macro_f1 is not None
+    assert max(scores) >= found.trials[0].macro_f1
+    best = max((each for each in found.trials if each.macro_f1 is not None), key=lambda each: each.macro_f1 or 0)
+    assert found.settings.method == best.values["method"]
+    assert found.settings.epochs == best.values["epochs"]
+    assert found.settings.history.messages == best.values["history_messages"]
+    assert found.settings.seed == given.seed
+    for each in found.trials:
+        assert each.values["method"] in METHODS
+        assert EPOCHS[0] <= each.values["epochs"] <= EPOCHS[1]
+        assert each.values["history_messages"] in HISTORIES
+
+    again = search(corpus, given, 3, tmp_path / "search.jsonl", "f", told=die)  # nothing is left to do
+    assert again == found
+    undisturbed = search(corpus, given, 3, tmp_path / "other.jsonl", "f")
+    assert [each.values for each in undisturbed.trials] == [each.values for each in found.trials]
+
+
+def test_trials_of_another_log_are_not_counted(corpus: Corpus, tmp_path: Path) -> None:
+    search(corpus, Settings("head", epochs=1), 1, tmp_path / "search.jsonl", "f")
+    told: list[Tried] = []
+    search(corpus, Settings("head", epochs=1), 1, tmp_path / "search.jsonl", "g", told=told.append)
+    assert len(told) == 1
