@@ -467,18 +467,25 @@ def finetune_intent_command(
     ] = None,
     method: Annotated[Literal["full", "lora", "head"], typer.Option(help="What is trained.")] = "full",
     epochs: Annotated[int | None, typer.Option(min=1, help="At most so many; it stops early.")] = None,
+    in_scope_loss: Annotated[
+        float, typer.Option(help="The share of turns in scope that the out-of-scope threshold may give up.")
+    ] = 0.03,
+    search: Annotated[
+        int, typer.Option("--search", min=0, metavar="N", help="Try N settings first and train with the best.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Of split, order and initial weights.")] = 0,
     promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on.")] = False,
     max_rejected: MaxRejected = 0.01,
     rejected: RejectedFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train an intent model on dialogue logs.
+    """Train an intent model on dialogue logs. The same command goes on with a run that was killed.
 
     Example: launch.py finetune intent --logs dialogues.jsonl.gz --output runs/intent-1
     """
     from bot.parts import intent_versions
     from finetune.intent import finetune_intent
+    from finetune.loop import is_main
     from finetune.settings import Settings
 
     versions = intent_versions(shop)
@@ -490,7 +497,8 @@ def finetune_intent_command(
         trained = finetune_intent(
             logs,
             folder,
-            Settings(method, base_model, epochs, seed=seed),
+            Settings(method, base_model, epochs, in_scope_loss=in_scope_loss, seed=seed),
+            trials=search,
             cache_dir=encoder_cache(shop) if promote or output is None else None,
             rejected=rejected,
             max_rejected=max_rejected,
@@ -501,6 +509,8 @@ def finetune_intent_command(
                 f"loss {step.loss:.3f}" + ("" if step.macro_f1 is None else f", macro-F1 {step.macro_f1:.3f}"),
             ),
         )
+    if not is_main():  # of `accelerate launch`: it trained along, another process writes and says so
+        return
     if promote:
         with versions.lock():
             if inside:

@@ -11,17 +11,17 @@ import torch
 from numpy.typing import NDArray
 
 from bot.doubt import Reference
-from bot.history import HistoryLimits
 from bot.intent import EncoderSettings, outputs_of
 from bot.intent_network import IntentNetwork
 from finetune.calibration import choose_decision, fit_second, fit_temperature, reference_of
 from finetune.checkpoint import Checkpoint
 from finetune.contrastive import has_few, warm_up
-from finetune.corpus import Part
+from finetune.corpus import Corpus, Part
 from finetune.examples import Examples, examples_of
 from finetune.export import round_to_half
 from finetune.network import build_network, load_base
-from finetune.trainer import Progress, Recipe, Trained, infer, train
+from finetune.settings import Settings
+from finetune.trainer import Progress, Trained, infer, train
 from index.pretrained import Pretrained
 
 REFERENCE_TURNS = 5_000
@@ -43,13 +43,9 @@ class Fitted:
 def fit(
     space: str,
     part: Part,
-    labels: tuple[str, ...],
-    recipe: Recipe,
+    corpus: Corpus,
+    settings: Settings,
     *,
-    method: str = "full",
-    base_model: str | None = None,
-    limits: HistoryLimits,
-    multi_label: bool = False,
     progress: Progress | None = None,
     checkpoints: Callable[[str], Checkpoint] | None = None,
 ) -> Fitted:
@@ -60,14 +56,15 @@ def fit(
         DivergedError: the loss became no number.
 
     """
+    recipe = settings.recipe(corpus.training_turns)
     torch.manual_seed(recipe.seed)
-    base = load_base(space, base_model)
-    network = build_network(base, len(labels), method)
-    training = examples_of(part.training, labels, base.tokenizer, limits)
-    validation = examples_of(part.validation, labels, base.tokenizer, limits)
+    base = load_base(space, settings.base_model)
+    network = build_network(base, len(corpus.labels), settings.method)
+    training = examples_of(part.training, corpus.labels, base.tokenizer, settings.history)
+    validation = examples_of(part.validation, corpus.labels, base.tokenizer, settings.history)
     checkpoint = checkpoints(space) if checkpoints else None
     # Where the classifier has begun, the warm-up's weights are in its checkpoint.
-    if method != "head" and has_few(training) and not (checkpoint and checkpoint.load()):
+    if settings.method != "head" and has_few(training) and not (checkpoint and checkpoint.load()):
         warm_up(
             network,
             training,
@@ -83,12 +80,12 @@ def fit(
         validation,
         base.pad_id,
         recipe,
-        multi_label=multi_label,
+        multi_label=corpus.multi_label,
         space=space,
         progress=progress,
         checkpoint=checkpoint,
     )
-    return Fitted(base, network, trained, training, validation, multi_label)
+    return Fitted(base, network, trained, training, validation, corpus.multi_label)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,12 +24,15 @@ from finetune.evaluate_intent import Metrics, evaluate_intent
 from finetune.export import REJECTED, complete_folder, write_encoder
 from finetune.logs import Reading, read_logs
 from finetune.settings import Settings
+from storage.errors import InvalidInput
 from storage.publish import write_manifest
 from storage.redaction import redact
 from storage.rows import Rejects
 
 if TYPE_CHECKING:
+    from finetune.checkpoint import Checkpoint
     from finetune.trainer import Progress
+    from finetune.tune import Found
 
 
 @dataclass(frozen=True)
@@ -71,43 +74,26 @@ def finetune_intent(
         DivergedError: the loss became no number.
 
     """
-    from finetune.checkpoint import Checkpoint
     from finetune.fit import calibrate, fit
     from finetune.loop import is_main
-    from finetune.tune import search
 
     settings = settings or Settings()
     settings.check()
     started = time.monotonic()
+    if not is_main():
+        return _train_along(logs, output, settings, trials)
     with complete_folder(output) as folder:
         reading = read_logs(logs)
         _write_rejected(reading, rejected or output / REJECTED, max_rejected)
         corpus = corpus_of(reading.dialogues, settings.seed, one_encoder=settings.base_model is not None)
-        checkpoints = output.with_name(f".{output.name}.checkpoints")
-        found = None
-        if trials:
-            journal, name = checkpoints / "search.jsonl", _fingerprint(corpus, settings)
-            found = search(corpus, settings, trials, journal, name, progress=progress)
-            settings = found.settings
-        recipe = settings.recipe(corpus.training_turns)
-        fingerprint = _fingerprint(corpus, settings)
+        found = _search(corpus, settings, trials, output, progress) if trials else None
+        settings = found.settings if found else settings
         encoders: dict[str, EncoderSettings] = {}
         facts: dict[str, Any] = {}
         for space, part in corpus.parts.items():
             fitted = fit(
-                space,
-                part,
-                corpus.labels,
-                recipe,
-                method=settings.method,
-                base_model=settings.base_model,
-                limits=settings.history,
-                multi_label=corpus.multi_label,
-                progress=progress,
-                checkpoints=lambda name: Checkpoint(checkpoints / f"{name}.safetensors", fingerprint),
+                space, part, corpus, settings, checkpoints=_checkpoints(output, corpus, settings), progress=progress
             )
-            if not is_main():
-                continue
             calibrated = calibrate(fitted, settings.in_scope_loss, settings.seed)
             encoders[space] = calibrated.settings
             facts[space] = {
@@ -132,8 +118,48 @@ def finetune_intent(
         write_manifest(folder, KIND, meta)
         metrics = evaluate_intent(IntentModel.load(folder), corpus.validation)
         write_manifest(folder, KIND, {**meta, "metrics": metrics})
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    shutil.rmtree(_work(output), ignore_errors=True)
     return Finetuned(output, time.monotonic() - started, metrics)
+
+
+def _train_along(logs: Sequence[Path], output: Path, settings: Settings, trials: int) -> Finetuned:
+    """What the other processes of `accelerate launch` do: their share of every batch, and nothing on disk."""
+    from finetune.fit import fit
+
+    if trials:
+        raise InvalidInput(
+            "A search runs in one process.", "Search without accelerate launch, then train what it found."
+        )
+    started = time.monotonic()
+    corpus = corpus_of(read_logs(logs).dialogues, settings.seed, one_encoder=settings.base_model is not None)
+    for space, part in corpus.parts.items():
+        fit(space, part, corpus, settings, checkpoints=_checkpoints(output, corpus, settings))
+    return Finetuned(output, time.monotonic() - started, {})
+
+
+def _search(corpus: Corpus, settings: Settings, trials: int, output: Path, progress: Progress | None) -> Found:
+    from finetune.loop import accelerator
+    from finetune.tune import search
+
+    if accelerator().num_processes > 1:
+        raise InvalidInput(
+            "A search runs in one process.", "Search without accelerate launch, then train what it found."
+        )
+    return search(
+        corpus, settings, trials, _work(output) / "search.jsonl", _fingerprint(corpus, settings), progress=progress
+    )
+
+
+def _work(output: Path) -> Path:
+    """The folder of what a run keeps until its output is complete."""
+    return output.with_name(f".{output.name}.checkpoints")
+
+
+def _checkpoints(output: Path, corpus: Corpus, settings: Settings) -> Callable[[str], Checkpoint]:
+    from finetune.checkpoint import Checkpoint
+
+    fingerprint = _fingerprint(corpus, settings)
+    return lambda name: Checkpoint(_work(output) / f"{name}.safetensors", fingerprint)
 
 
 def _fingerprint(corpus: Corpus, settings: Settings) -> str:

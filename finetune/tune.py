@@ -143,17 +143,7 @@ def _macro_f1(trial: Trial, corpus: Corpus, settings: Settings, progress: Progre
 
     total, weight = 0.0, 0
     for space, part in corpus.parts.items():
-        fitted = fit(
-            space,
-            part,
-            corpus.labels,
-            tried.recipe(corpus.training_turns),
-            method=tried.method,
-            base_model=tried.base_model,
-            limits=tried.history,
-            multi_label=corpus.multi_label,
-            progress=watch,
-        )
+        fitted = fit(space, part, corpus, tried, progress=watch)
         total += fitted.trained.macro_f1 * len(part.validation)
         weight += len(part.validation)
     return total / weight
