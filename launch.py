@@ -460,6 +460,9 @@ def chat(
 @finetune_app.command("intent")
 def finetune_intent_command(
     logs: Annotated[list[Path], typer.Option("--logs", help="Dialogue logs; give it once for each file.")],
+    unlabeled: Annotated[
+        list[Path] | None, typer.Option("--unlabeled", help="Logs whose user turns without labels are learnt from too.")
+    ] = None,
     shop: Shop = Path("var"),
     output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
     base_model: Annotated[
@@ -498,6 +501,7 @@ def finetune_intent_command(
             logs,
             folder,
             Settings(method, base_model, epochs, in_scope_loss=in_scope_loss, seed=seed),
+            unlabeled=unlabeled or (),
             trials=search,
             cache_dir=encoder_cache(shop) if promote or output is None else None,
             rejected=rejected,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from bot.intent import SPACES
 from bot.labels import LABELS, OUT_OF_SCOPE
 from finetune.examples import Turn, turns_of
 from finetune.logs import Dialogue
+from finetune.self_training import unlabeled_turns
 from finetune.split import split_dialogues
 from storage.errors import InvalidInput
 
@@ -25,6 +26,7 @@ class Part:
 
     training: list[Turn]
     validation: list[Turn]
+    unlabeled: list[Turn] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,12 @@ class Corpus:
         return sum(len(part.training) for part in self.parts.values())
 
 
-def corpus_of(dialogues: Sequence[Dialogue], seed: int, *, one_encoder: bool = False) -> Corpus:
+def corpus_of(
+    dialogues: Sequence[Dialogue], seed: int, *, one_encoder: bool = False, unlabeled: Sequence[Dialogue] = ()
+) -> Corpus:
     """Splits the dialogues and sorts their turns to encoders; with `one_encoder` a single one takes every script.
+
+    `unlabeled` dialogues give turns to learn from without labels: those of an encoder's script, or all where there is but one.
 
     Raises:
         InvalidInput: there are fewer than two labels, or none that could be held out.
@@ -53,6 +59,11 @@ def corpus_of(dialogues: Sequence[Dialogue], seed: int, *, one_encoder: bool = F
     training, validation = _split(dialogues, seed)
     labels = _labels(training, validation)
     parts = _parts(training, validation, one=one_encoder)
+    free = [(turn, turn.window().is_han) for turn in unlabeled_turns(unlabeled)]
+    parts = {
+        space: replace(part, unlabeled=[turn for turn, is_han in free if len(parts) == 1 or is_han == (space == "han")])
+        for space, part in parts.items()
+    }
     golds = [turn.golds for part in parts.values() for turn in part.training if turn.golds]
     several = sum(len(each) > 1 for each in golds) / max(1, len(golds))
     return Corpus(labels, training, validation, parts, several >= _SEVERAL)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bot.doubt import Reference
+from bot.doubt import SCORES, Reference
 from bot.intent import EncoderSettings, outputs_of
 from bot.intent_network import IntentNetwork
 from finetune.calibration import choose_decision, fit_second, fit_temperature, reference_of
@@ -20,6 +20,7 @@ from finetune.corpus import Corpus, Part
 from finetune.examples import Examples, examples_of
 from finetune.export import round_to_half
 from finetune.network import build_network, load_base
+from finetune.self_training import joined, taught
 from finetune.settings import Settings
 from finetune.trainer import Progress, Trained, infer, train
 from index.pretrained import Pretrained
@@ -30,7 +31,10 @@ REFERENCE_TURNS = 5_000
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained encoder with the examples that it was trained and is judged on."""
+    """A trained encoder with the examples that it was trained and is judged on.
+
+    `taught` says what learning from unlabeled turns gave, where there were any.
+    """
 
     base: Pretrained
     network: IntentNetwork
@@ -38,6 +42,11 @@ class Fitted:
     training: Examples
     validation: Examples
     multi_label: bool
+    taught: dict[str, float | int] | None = None
+
+
+Checkpoints = Callable[[str], Checkpoint]
+"""The checkpoint of a phase by its name."""
 
 
 def fit(
@@ -47,9 +56,11 @@ def fit(
     settings: Settings,
     *,
     progress: Progress | None = None,
-    checkpoints: Callable[[str], Checkpoint] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Fitted:
-    """Trains one encoder; `checkpoints` gives the checkpoint of a phase by its name.
+    """Trains one encoder; where the part has unlabeled turns, a second time on those that the first was sure of.
+
+    Of the two the one with the better macro-F1 on validation is kept.
 
     Raises:
         NotFound: there is no such base model.
@@ -57,35 +68,63 @@ def fit(
 
     """
     recipe = settings.recipe(corpus.training_turns)
-    torch.manual_seed(recipe.seed)
     base = load_base(space, settings.base_model)
-    network = build_network(base, len(corpus.labels), settings.method)
-    training = examples_of(part.training, corpus.labels, base.tokenizer, settings.history)
-    validation = examples_of(part.validation, corpus.labels, base.tokenizer, settings.history)
-    checkpoint = checkpoints(space) if checkpoints else None
-    # Where the classifier has begun, the warm-up's weights are in its checkpoint.
-    if settings.method != "head" and has_few(training) and not (checkpoint and checkpoint.load()):
-        warm_up(
+    training, validation, unlabeled = (
+        examples_of(turns, corpus.labels, base.tokenizer, settings.history)
+        for turns in (part.training, part.validation, part.unlabeled)
+    )
+
+    def trained(name: str, examples: Examples) -> Fitted:
+        """A network from the base weights, trained on `examples`; `name` is that of its phase."""
+        fresh = load_base(space, settings.base_model)
+        torch.manual_seed(recipe.seed)
+        network = build_network(fresh, len(corpus.labels), settings.method)
+        checkpoint = checkpoints(name) if checkpoints else None
+        # Where the classifier has begun, the warm-up's weights are in its checkpoint.
+        if settings.method != "head" and has_few(examples) and not (checkpoint and checkpoint.load()):
+            before = checkpoints(f"{name}-warm-up") if checkpoints else None
+            warm_up(network, examples, base.pad_id, recipe, space=name, progress=progress, checkpoint=before)
+        result = train(
             network,
-            training,
+            examples,
+            validation,
             base.pad_id,
             recipe,
-            space=space,
+            multi_label=corpus.multi_label,
+            space=name,
             progress=progress,
-            checkpoint=checkpoints(f"{space}-warm-up") if checkpoints else None,
+            checkpoint=checkpoint,
         )
-    trained = train(
-        network,
-        training,
-        validation,
-        base.pad_id,
-        recipe,
-        multi_label=corpus.multi_label,
-        space=space,
-        progress=progress,
-        checkpoint=checkpoint,
+        return Fitted(fresh, network, result, examples, validation, corpus.multi_label)
+
+    teacher = trained(space, training)
+    if not len(unlabeled):
+        return teacher
+    lesson = _lesson(teacher, unlabeled, settings)
+    if not len(lesson):
+        return replace(teacher, taught={"unlabeled_turns": len(unlabeled), "taught_turns": 0})
+    student = trained(f"{space}-taught", joined(training, lesson))
+    better = student if student.trained.macro_f1 >= teacher.trained.macro_f1 else teacher
+    return replace(
+        better,
+        training=training,
+        trained=replace(better.trained, margins=better.trained.margins[: len(training)]),
+        taught={
+            "unlabeled_turns": len(unlabeled),
+            "taught_turns": len(lesson),
+            "macro_f1_without": teacher.trained.macro_f1,
+            "macro_f1_with": student.trained.macro_f1,
+        },
     )
-    return Fitted(base, network, trained, training, validation, corpus.multi_label)
+
+
+def _lesson(teacher: Fitted, unlabeled: Examples, settings: Settings) -> Examples:
+    """The unlabeled turns that the teacher, calibrated, is sure of."""
+    calibrated = calibrate(teacher, settings.in_scope_loss, settings.seed)
+    raw = infer(teacher.network, unlabeled, teacher.base.pad_id)
+    outputs = outputs_of(raw.logits, raw.features, calibrated.settings.temperature, multi_label=teacher.multi_label)
+    doubts = SCORES[calibrated.settings.score](outputs, calibrated.reference) > calibrated.settings.threshold
+    return taught(unlabeled, outputs.probabilities, doubts)
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ def finetune_intent(
     output: Path,
     settings: Settings | None = None,
     *,
+    unlabeled: Sequence[Path] = (),
     trials: int = 0,
     cache_dir: Path | None = None,
     rejected: Path | None = None,
@@ -61,6 +62,7 @@ def finetune_intent(
         logs: files that `finetune.logs` reads.
         output: the model folder, which must not hold anything yet.
         settings: method, base model, epochs, history and seed.
+        unlabeled: logs whose user turns without labels are learnt from too.
         trials: so many settings are tried before, and the best is trained with.
         cache_dir: where the search encoders are kept, whose word embeddings the model then shares.
         rejected: where rows that could not be used go; `output/rejected.jsonl` by default.
@@ -81,11 +83,11 @@ def finetune_intent(
     settings.check()
     started = time.monotonic()
     if not is_main():
-        return _train_along(logs, output, settings, trials)
+        return _train_along(logs, unlabeled, output, settings, trials)
     with complete_folder(output) as folder:
         reading = read_logs(logs)
         _write_rejected(reading, rejected or output / REJECTED, max_rejected)
-        corpus = corpus_of(reading.dialogues, settings.seed, one_encoder=settings.base_model is not None)
+        corpus = _corpus(reading, unlabeled, settings)
         found = _search(corpus, settings, trials, output, progress) if trials else None
         settings = found.settings if found else settings
         encoders: dict[str, EncoderSettings] = {}
@@ -101,6 +103,7 @@ def finetune_intent(
                 "validation_turns": len(fitted.validation),
                 "validation_macro_f1": fitted.trained.macro_f1,
                 "oos_auroc_by_score": calibrated.aurocs,
+                "unlabeled": fitted.taught,
             }
             write_encoder(fitted.network, fitted.base, space, folder, cache_dir, calibrated.reference)
         IntentSettings(corpus.labels, encoders, settings.history, corpus.multi_label).save(folder)
@@ -122,7 +125,18 @@ def finetune_intent(
     return Finetuned(output, time.monotonic() - started, metrics)
 
 
-def _train_along(logs: Sequence[Path], output: Path, settings: Settings, trials: int) -> Finetuned:
+def _corpus(reading: Reading, unlabeled: Sequence[Path], settings: Settings) -> Corpus:
+    return corpus_of(
+        reading.dialogues,
+        settings.seed,
+        one_encoder=settings.base_model is not None,
+        unlabeled=read_logs(unlabeled).dialogues if unlabeled else (),
+    )
+
+
+def _train_along(
+    logs: Sequence[Path], unlabeled: Sequence[Path], output: Path, settings: Settings, trials: int
+) -> Finetuned:
     """What the other processes of `accelerate launch` do: their share of every batch, and nothing on disk."""
     from finetune.fit import fit
 
@@ -131,7 +145,7 @@ def _train_along(logs: Sequence[Path], output: Path, settings: Settings, trials:
             "A search runs in one process.", "Search without accelerate launch, then train what it found."
         )
     started = time.monotonic()
-    corpus = corpus_of(read_logs(logs).dialogues, settings.seed, one_encoder=settings.base_model is not None)
+    corpus = _corpus(read_logs(logs), unlabeled, settings)
     for space, part in corpus.parts.items():
         fit(space, part, corpus, settings, checkpoints=_checkpoints(output, corpus, settings))
     return Finetuned(output, time.monotonic() - started, {})
@@ -168,6 +182,8 @@ def _fingerprint(corpus: Corpus, settings: Settings) -> str:
     digest = hashlib.sha256(json.dumps([asdict(settings), asdict(recipe), corpus.labels]).encode())
     for dialogue in (*corpus.training, *corpus.validation):
         digest.update(repr(dialogue).encode())
+    for part in corpus.parts.values():
+        digest.update(repr([turn.text for turn in part.unlabeled]).encode())
     return digest.hexdigest()
 
 

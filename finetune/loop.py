@@ -145,10 +145,9 @@ class Loop:
     def end_epoch(self, score: float) -> None:
         """Notes the validation score of an epoch, keeps the weights of the best one, and saves."""
         self.position.score = score
-        if score > self.position.best:
-            self.position.best, self.position.worse, self._best = score, 0, trained_state(self.module)
-        else:
-            self.position.worse += 1
+        self.position.worse = 0 if score > self.position.best else self.position.worse + 1
+        if score >= self.position.best:  # of equals the later one, which was trained longer at a lower rate
+            self.position.best, self._best = score, trained_state(self.module)
         self.position.epochs.append(
             {
                 "epoch": self.position.epoch + 1,

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from bot.intent_network import IntentNetwork
 from finetune.checkpoint import Checkpoint
 from finetune.contrastive import contrastive_loss, has_few, warm_up
-from finetune.examples import Examples, examples_of, turns_of
+from finetune.examples import Examples, collate, examples_of, turns_of
 from finetune.logs import read_logs
 from finetune.network import build_network, load_base
-from finetune.trainer import Recipe, Step, infer, standardise
+from finetune.trainer import Recipe, Step, network_inputs
 from tests.finetune.conftest import made_up_dialogues, write_log
 
 LABELS = ["search", "cart_add", "ask_policy", "accept"]
@@ -39,23 +40,17 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Examples:
     return examples_of(turns_of(read_logs([log]).dialogues), LABELS, load_base("latin", None).tokenizer)
 
 
-def separation(network: torch.nn.Module, examples: Examples) -> float:
-    """Mean cosine of turns of one label less that of turns of two labels, by the pooled encoder."""
-    states = []
-    network.head.output = torch.nn.Identity()  # type: ignore[assignment]
-    network.head.hidden = torch.nn.Identity()  # type: ignore[assignment]
-    standardise_off(network)
-    states = infer(network, examples, 0).logits[:, :384]  # type: ignore[arg-type]
-    unit = states / np.linalg.norm(states, axis=1, keepdims=True)
-    labels = np.array([numbers[0] if numbers else -1 for numbers in examples.numbers])
-    inside = labels >= 0
-    cosines, same = (unit @ unit.T)[inside][:, inside], labels[inside][:, None] == labels[inside][None]
+def separation(network: IntentNetwork, examples: Examples) -> float:
+    """Mean cosine of turns of one label less that of turns of two labels, by the encoder's mean over the last turn."""
+    network.eval()
+    rows = [row for row, numbers in enumerate(examples.numbers) if numbers]
+    inputs = network_inputs(network, collate(examples, rows, 0))
+    with torch.inference_mode():
+        turns, _ = network.head.pooled(network.states(*inputs), *inputs[1:]).chunk(2, dim=-1)
+    unit = torch.nn.functional.normalize(turns, dim=-1)
+    labels = torch.tensor([examples.numbers[row][0] for row in rows])
+    cosines, same = unit @ unit.T, labels[:, None] == labels[None, :]
     return float(cosines[same].mean() - cosines[~same].mean())
-
-
-def standardise_off(network: torch.nn.Module) -> None:
-    network.head.center.zero_()  # type: ignore[union-attr, operator]
-    network.head.scale.fill_(1)  # type: ignore[union-attr, operator]
 
 
 def test_the_warm_up_draws_unseen_turns_of_one_label_together(few: Examples, tmp_path: Path) -> None:
@@ -63,8 +58,7 @@ def test_the_warm_up_draws_unseen_turns_of_one_label_together(few: Examples, tmp
     unseen = examples_of(turns_of(read_logs([unseen_log]).dialogues), LABELS, few.tokenizer)
     base = load_base("latin", None)
     network = build_network(base, len(LABELS), "full")
-    standardise(network, few, base.pad_id)
-    before = separation(build_network(load_base("latin", None), len(LABELS), "full"), unseen)
+    before = separation(network, unseen)
     steps: list[Step] = []
     warm_up(network, few, base.pad_id, Recipe(epochs=1, rate=1e-4, contrastive_steps=25), progress=steps.append)
     assert all(each.requires_grad for each in network.head.parameters())
