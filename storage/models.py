@@ -77,7 +77,8 @@ def register_run(
 ) -> str:
     """Registers a run before it writes its first byte, so that erasure finds what a killed one left; returns its id.
 
-    A run that goes on in a folder, or takes one whose contents are gone, takes the place of the run that was there: its id stays.
+    A run in a folder where another was takes its place and its id. If that one was killed, its people stay in: the checkpoints that
+    it left may have learned from them.
 
     Args:
         db: where to.
@@ -116,12 +117,13 @@ def register_run(
         there = _at(connection, folder)
         run_id = there.run_id if there else new_id()
         if there:
-            connection.execute(update(model_runs).where(model_runs.c.run_id == run_id), values)
-            connection.execute(delete(model_users).where(model_users.c.run_id == run_id))
+            connection.execute(update(model_runs).where(_is(run_id)), values)
+            if there.status != Status.STARTED:
+                connection.execute(delete(model_users).where(model_users.c.run_id == run_id))
         else:
             connection.execute(insert(model_runs), {"run_id": run_id, **values})
         for some in in_chunks(hashes, 5_000):
-            connection.execute(insert(model_users), [{"run_id": run_id, "user_hash": each} for each in some])
+            connection.execute(db.insert_new(model_users), [{"run_id": run_id, "user_hash": each} for each in some])
     return run_id
 
 
@@ -175,14 +177,6 @@ def list_runs(db: Database, principal: Principal, name: str | None = None) -> li
         statement = statement.where(model_runs.c.name == name)
     with db.read() as connection:
         return [_run(row) for row in connection.execute(statement)]
-
-
-def run_of(db: Database, principal: Principal, folder: Path) -> ModelRun | None:
-    """The run that wrote a folder; raises `Forbidden` for other roles than engineer and admin."""
-    principal.require_role(*KEEPERS)
-    with db.read() as connection:
-        row = _at(connection, folder)
-    return _run(row) if row else None
 
 
 def runs_with_user(db: Database, principal: Principal, user_id: str, secret: str) -> list[ModelRun]:
