@@ -40,6 +40,8 @@ from storage.settings import ShopSettings, parse_settings
 
 if TYPE_CHECKING:
     from bot.service import Assistant
+    from finetune.intent import Finetuned
+    from finetune.registry import Promotion, Registry
     from index.build import BuildReport
     from index.filters import Filters
     from storage.database import Database
@@ -52,9 +54,11 @@ _CONTEXT = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(context_settings=_CONTEXT, no_args_is_help=False, add_completion=False, rich_markup_mode=None)
 finetune_app = typer.Typer(help="Train a better model on the shop's own logs.", no_args_is_help=True)
 evaluate_app = typer.Typer(help="Measure a model or the search on a file.", no_args_is_help=True)
+models_app = typer.Typer(help="The shop's models: list, promote, rollback.", no_args_is_help=True)
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 app.add_typer(finetune_app, name="finetune")
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(models_app, name="models")
 app.add_typer(keys_app, name="keys")
 
 console = Console(stderr=True)
@@ -125,6 +129,15 @@ def opened(shop: Path) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+@contextmanager
+def registry_of(shop: Path) -> Iterator[Registry]:
+    """The shop's models, its database closed when the block ends."""
+    from finetune.registry import Registry
+
+    with opened(shop) as database:
+        yield Registry(shop, database, ADMIN)
 
 
 @contextmanager
@@ -477,7 +490,11 @@ def finetune_intent_command(
         int, typer.Option("--search", min=0, metavar="N", help="Try N settings first and train with the best.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="Of split, order and initial weights.")] = 0,
-    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on.")] = False,
+    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on, if the gate holds.")] = False,
+    held_out: Annotated[
+        list[Path] | None,
+        typer.Option("--held-out", help="Labelled dialogues that the gate judges by, instead of the validation part."),
+    ] = None,
     max_rejected: MaxRejected = 0.01,
     rejected: RejectedFile = None,
     as_json: AsJson = False,
@@ -496,32 +513,44 @@ def finetune_intent_command(
     inside = folder.resolve().parent == versions.root.resolve()
     if promote or inside:
         versions.require_free(folder.resolve().name)  # minutes of training are not thrown away for a name
-    with bars() as show:
-        trained = finetune_intent(
-            logs,
-            folder,
-            Settings(method, base_model, epochs, in_scope_loss=in_scope_loss, seed=seed),
-            unlabeled=unlabeled or (),
-            trials=search,
-            cache_dir=encoder_cache(shop) if promote or output is None else None,
-            rejected=rejected,
-            max_rejected=max_rejected,
-            progress=lambda step: show(
-                step.space,
-                step.done,
-                step.total,
-                f"loss {step.loss:.3f}" + ("" if step.macro_f1 is None else f", macro-F1 {step.macro_f1:.3f}"),
-            ),
-        )
-    if not is_main():  # of `accelerate launch`: it trained along, another process writes and says so
+
+    def train() -> Finetuned:
+        with bars() as show:
+            return finetune_intent(
+                logs,
+                folder,
+                Settings(method, base_model, epochs, in_scope_loss=in_scope_loss, seed=seed),
+                unlabeled=unlabeled or (),
+                trials=search,
+                cache_dir=encoder_cache(shop) if promote or output is None else None,
+                rejected=rejected,
+                max_rejected=max_rejected,
+                progress=lambda step: show(
+                    step.space,
+                    step.done,
+                    step.total,
+                    f"loss {step.loss:.3f}" + ("" if step.macro_f1 is None else f", macro-F1 {step.macro_f1:.3f}"),
+                ),
+            )
+
+    if not is_main():  # of `accelerate launch`: it trains along, another process registers, writes and says so
+        train()
         return
-    if promote:
-        with versions.lock():
-            if inside:
-                versions.activate(folder.resolve().name)
-            else:
-                versions.adopt(folder)
-    put(trained, as_json)
+    with registry_of(shop) as registry:
+        with registry.run("intent", folder, logs):
+            trained = train()
+        put(trained, as_json)  # before the gate: the model is there, whatever that says
+        if promote:
+            report_promotion(registry.promote("intent", str(folder), held_out or logs, seed=seed))
+
+
+def report_promotion(promotion: Promotion) -> None:
+    """Says on standard error what took the place of what, and why."""
+    for reason in (promotion.verdict or {}).get("reasons", ()):
+        warn(reason)
+    replaced = f" in place of {promotion.parent}" if promotion.parent else ""
+    forced = ", by force" if promotion.forced else ""
+    warn(f"The {promotion.name} model {promotion.version} is promoted{replaced}{forced}.")
 
 
 @evaluate_app.command("intent")
@@ -572,6 +601,70 @@ def evaluate_search_command(
             return [card["product_id"] for card in assistant.search(query.text, query.filters)["products"]]
 
         put(evaluate(found, judged, gains), as_json)
+
+
+@models_app.command("list")
+def models_list(
+    name: Annotated[str | None, typer.Argument(help="Only these, such as intent.")] = None,
+    shop: Shop = Path("var"),
+    as_json: AsJson = False,
+) -> None:
+    """List the runs and versions of the shop's models; the one that serves has a star.
+
+    Example: launch.py models list --shop myshop
+    """
+    with registry_of(shop) as registry:
+        models = registry.list(name)
+    lines = (
+        f"{'*' if each.current else ' '} {each.name:<10} {each.version or '-':<28} "
+        f"{each.status + (' by force' if each.forced else ''):<18} {each.created_at:<20} "
+        f"{'-' if each.macro_f1 is None else format(each.macro_f1, '.3f'):<5}  {each.parent or '-':<28} {each.folder}"
+        for each in models
+    )
+    head = f"  {'name':<10} {'version':<28} {'status':<18} {'created':<20} {'macro-F1':<6} {'parent':<28} folder"
+    nothing = "There are no models. Train one with: launch.py finetune intent"
+    put({"models": [asdict(each) for each in models]}, as_json, "\n".join([head, *lines]) if models else nothing)
+
+
+@models_app.command("promote")
+def models_promote(
+    name: Annotated[str, typer.Argument(help="What kind of model, such as intent.")],
+    source: Annotated[
+        str, typer.Argument(metavar="DIR|VERSION", help="A model folder, or a version of `models list`.")
+    ],
+    shop: Shop = Path("var"),
+    logs: Annotated[
+        list[Path] | None, typer.Option("--logs", help="Labelled dialogues to judge by; give it once for each file.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Whatever the gate says; the registry keeps that.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a model serve, if the gate holds: better, no label much worse, as well calibrated, fast enough.
+
+    Example: launch.py models promote intent runs/intent-1 --logs held-out.jsonl --shop myshop
+    """
+    with registry_of(shop) as registry:
+        promotion = registry.promote(name, source, logs or (), force=force)
+    if as_json:
+        put(promotion, as_json)
+    else:
+        report_promotion(promotion)
+
+
+@models_app.command("rollback")
+def models_rollback(
+    name: Annotated[str, typer.Argument(help="What kind of model, such as intent.")],
+    shop: Shop = Path("var"),
+    as_json: AsJson = False,
+) -> None:
+    """Let the last good version before the current one serve again.
+
+    Example: launch.py models rollback intent --shop myshop
+    """
+    with registry_of(shop) as registry:
+        done = registry.roll_back(name)
+    text = f"The {done.name} model {done.to_version} serves again, in place of {done.from_version}."
+    put(done, as_json, text)
 
 
 @keys_app.command("create")

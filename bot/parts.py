@@ -1,13 +1,15 @@
 """Loads what the assistant serves from: snapshot, encoders, search, understanding, intent model.
 
-One object, swapped as a whole.
+One object, swapped as a whole: a turn takes it once and is by one version of everything.
 """
 
 from __future__ import annotations
 
+import logging
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +23,7 @@ from retrieval.profile import PriceLevels
 from retrieval.search import SearchEngine
 from retrieval.understanding import Understander
 from storage.database import Database
-from storage.errors import Unavailable
+from storage.errors import AisleError, Damaged, NotFound, Unavailable
 from storage.events import popularity
 from storage.offers import OfferReader, offers_for
 from storage.publish import Versions
@@ -32,6 +34,7 @@ SAMPLE = 5_000
 DEPARTMENTS = 24
 WARM_UP = ("hello", "你好")
 """Said once at the start: the first run of a compiled model allocates, and no shopper should wait for that."""
+_LOGGER = logging.getLogger(__name__)
 
 
 class Intents(Protocol):
@@ -63,6 +66,13 @@ class Parts:
     levels: PriceLevels
     categories: Mapping[str, tuple[int, int]]
     """Leaf category → (products, median price in minor units of the shop's currency) in the sample."""
+    model: str | None = None
+    """The version of the intent model; None where the shop has none."""
+
+    @property
+    def versions(self) -> tuple[str, str | None]:
+        """The versions of index and intent model."""
+        return self.shelf.snapshot.folder.name, self.model
 
 
 def intent_versions(shop: Path) -> Versions:
@@ -70,8 +80,10 @@ def intent_versions(shop: Path) -> Versions:
     return Versions(shop / "models" / "intent", INTENT_KIND)
 
 
-def load_parts(shop: Path, settings: ShopSettings, database: Database) -> Parts:
+def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: Parts | None = None) -> Parts:
     """The current index and intent model of the shop's folder.
+
+    With `serving` only what changed is loaded anew, and a model that cannot be served leaves the one that is.
 
     Raises:
         Unavailable: there is no index yet.
@@ -81,17 +93,56 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database) -> Parts:
     folder = current_index(shop)
     if folder is None:
         raise Unavailable(f"{shop} has no index.", "Build one: launch.py index CATALOG --shop DIR.")
-    model = intent_versions(shop).current()
-    intents: Intents = NoIntents(shop) if model is None else IntentModel.load(model)
+    intents, model = _current_intents(shop, serving)
+    if serving is not None and serving.shelf.snapshot.folder == folder:
+        return replace(serving, intents=intents, model=model)
     snapshot = Snapshot.load(folder)
     encoders = {space: encoder_for(space, shop / "models" / "encoder") for space in snapshot.vectors}
     snapshot.require(encoders)
-    parts = parts_of(snapshot, encoders, intents, settings, database)
+    parts = replace(parts_of(snapshot, encoders, intents, settings, database), model=model)
     for words in WARM_UP:
-        if model is not None:
-            parts.intents.predict([{"role": "user", "content": words}])
         parts.shelf.engine.search(words)
     return parts
+
+
+def load_intents(folder: Path) -> IntentModel:
+    """The model in `folder`, which has answered once.
+
+    Raises:
+        NotFound, Damaged: it is not complete, cannot be loaded, or does not answer: files may be what their manifest promises
+            and yet not belong together.
+    """
+    try:
+        model = IntentModel.load(folder)
+        answers = [model.predict([{"role": "user", "content": words}]) for words in WARM_UP]
+    except AisleError:
+        raise
+    except Exception as error:
+        message = f"The intent model in {folder} does not work: {type(error).__name__}: {error}."
+        raise Damaged(message, "Train it again, or roll back.") from error
+    if not all(math.isfinite(each.confidence) and math.isfinite(each.margin) for each in answers):
+        raise Damaged(f"The intent model in {folder} answers with no number.", "Train it again, or roll back.")
+    return model
+
+
+def _current_intents(shop: Path, serving: Parts | None) -> tuple[Intents, str | None]:
+    """The first model that works, of the current one and those before it, and its version."""
+    candidates = intent_versions(shop).candidates()
+    if not candidates:
+        return NoIntents(shop), None
+    for folder in candidates:
+        if serving is not None and folder.name == serving.model:
+            found = serving.intents
+        else:
+            try:
+                found = load_intents(folder)
+            except (Damaged, NotFound) as error:
+                _LOGGER.warning("The intent model %s is refused: %s", folder.name, error.message)
+                continue
+        if folder != candidates[0]:
+            _LOGGER.warning("Serving the intent model %s instead of %s.", folder.name, candidates[0].name)
+        return found, folder.name
+    raise Damaged(f"No intent model of {shop} can be served.", "Train one: launch.py finetune intent --promote.")
 
 
 def parts_of(

@@ -84,8 +84,8 @@ class Assistant:
         Raises what `open` raises, and then goes on serving what it served.
         """
         if self._shop is not None:
-            self.parts = load_parts(self._shop, self.settings, self.database)
-            self._profiles.clear()
+            self.parts = load_parts(self._shop, self.settings, self.database, self.parts)
+            self._profiles = OrderedDict()  # another one: a turn may be busy with the old
 
     def close(self) -> None:
         """Writes what is still waiting; the database stays open, for it was given."""

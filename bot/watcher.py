@@ -11,10 +11,14 @@ from typing import Self
 from bot.parts import intent_versions
 from bot.service import Assistant
 from index.snapshot import index_versions
+from storage.errors import Damaged, NotFound
 
 SECONDS = 3.0
 """Between two looks. A version before the current one is kept on disk, so turns that run on it end well."""
 _LOGGER = logging.getLogger(__name__)
+
+Pointers = tuple[str | None, str | None]
+"""Of index and intent model."""
 
 
 class Watcher:
@@ -24,7 +28,9 @@ class Watcher:
         self._assistant = assistant
         self._versions = (index_versions(shop), intent_versions(shop))
         self._seconds = seconds
-        self._seen = self._pointers()
+        # Not the pointers: one may have moved since the assistant was loaded.
+        self._seen: Pointers | None = assistant.parts.versions
+        self._failed: Pointers | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
@@ -41,24 +47,36 @@ class Watcher:
         self._thread.join()
 
     def look(self) -> bool:
-        """Reloads if a version was published or activated since the last look; True where the new one serves now.
+        """Reloads if other versions were published or activated than are served; True where another serves now.
 
-        What cannot be loaded is logged, and what served before goes on serving.
+        What cannot be loaded is logged, and what served before goes on serving. A version that is damaged is not tried again; where
+        something else stood in the way (a database that is away) the next look tries again.
         """
-        now = self._pointers()
-        if now == self._seen:
-            return False
-        self._seen = now
+        before, now = self._assistant.parts.versions, None
         try:
+            now = self._pointers()
+            if now == self._seen:
+                return False
             self._assistant.reload()
-        except Exception:
-            _LOGGER.exception("The new version cannot be served; the one before goes on.")
+        except (Damaged, NotFound) as error:
+            _LOGGER.error("The new version is refused, the one before goes on serving: %s", error)
+            self._seen = now or self._seen
             return False
-        _LOGGER.warning("Serving index %s and intent model %s.", *now)
+        except Exception:
+            if now != self._failed:
+                _LOGGER.exception("The new version cannot be loaded now; the one before goes on serving.")
+                self._failed = now
+            return False
+        self._seen, self._failed = now, None
+        serving = self._assistant.parts.versions
+        if serving == before:
+            return False
+        _LOGGER.warning("Serving index %s and intent model %s.", *serving)
         return True
 
-    def _pointers(self) -> tuple[str | None, ...]:
-        return tuple(versions.pointer() for versions in self._versions)
+    def _pointers(self) -> Pointers:
+        index, model = (versions.pointer() for versions in self._versions)
+        return index, model
 
     def _run(self) -> None:
         while not self._ended.wait(self._seconds):

@@ -3,6 +3,7 @@
 On disk, with `<root>` for example `<shop>/index`:
 
     <root>/CURRENT                 the name of the version that is served
+    <root>/HISTORY                 it and those that were served before, a name a line, the latest last
     <root>/20260102-030405-1a2b    one version: its files and manifest.json
     <root>/.stage-…                being written; swept when no process holds it
     <root>/.lock                   held while somebody publishes
@@ -21,7 +22,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 POINTER = "CURRENT"
+HISTORY = "HISTORY"
 _STAGE = ".stage-"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _FORMAT = 1
@@ -192,7 +194,7 @@ class Versions:
     def current(self) -> Path | None:
         """The folder to serve, every hash verified; None where nothing was published.
 
-        A damaged current version is logged and the newest older one that is whole is taken instead.
+        A damaged current version is logged and the last one before it that is whole is taken instead.
 
         Raises:
             Damaged: there are versions, but none is whole.
@@ -217,10 +219,22 @@ class Versions:
         raise Damaged(f"No version of the {self.kind} under {self.root} is whole. {message}", "Build it again.")
 
     def candidates(self) -> list[Path]:
-        """The folders to serve, unverified, in the order in which they are tried: the current one, then the newest."""
+        """The folders to serve, unverified, in the order in which they are tried: the current one, then the last before it.
+
+        A folder under `root` that was never made current is none of them: a model may be trained there and be no good.
+        """
         pointed = self.pointer()
-        names = [name for name in reversed(self.list()) if name != pointed]
+        names = [name for name in reversed(self.history()) if name != pointed]
         return [self.root / name for name in ([pointed] if pointed else []) + names]
+
+    def history(self) -> list[str]:
+        """The versions that are or were current and still exist, the latest last; one that was rolled back is none of them."""
+        names, pointed = self.list(), self.pointer()
+        try:
+            lines = (self.root / HISTORY).read_text("ascii", errors="replace").split()
+        except FileNotFoundError:  # an Aisle that kept none published here: whatever lies here may have been current
+            lines = [*(name for name in names if name != pointed), pointed] if pointed else []
+        return [name for name in lines if name in names]
 
     def pointer(self) -> str | None:
         """The name in the pointer file, or None where there is none that could be a version."""
@@ -252,6 +266,31 @@ class Versions:
         with _disk_trouble(self.root):
             self._point_at(version)
         return folder
+
+    def roll_back(self) -> Path:
+        """Makes the last good version before the current one the current one again; returns where it stands.
+
+        What was current leaves the history, so that rolling back once more goes further back and no fallback takes it.
+
+        Raises:
+            NotFound: there is no good version before it.
+        """
+        pointed = self.pointer()
+        earlier = [name for name in self.history() if name != pointed]
+        while earlier:
+            folder = self.root / earlier[-1]
+            try:
+                read_manifest(folder, self.kind)
+            except (Damaged, NotFound) as error:
+                logger.warning("The %s version %s cannot be served: %s", self.kind, folder.name, error.message)
+                earlier.pop()
+                continue
+            with _disk_trouble(self.root):
+                self._write_pointer(folder.name, earlier)
+            return folder
+        raise NotFound(
+            f"There is no good {self.kind} version before {pointed or 'the first'}.", "Promote another one instead."
+        )
 
     def sweep(self, keep: int = 2) -> None:
         """Removes what killed processes left, and all versions but the `keep` newest and the current one."""
@@ -298,6 +337,11 @@ class Versions:
         return self.root / version
 
     def _point_at(self, name: str) -> None:
+        self._write_pointer(name, [*(each for each in self.history() if each != name), name])
+
+    def _write_pointer(self, name: str, history: Sequence[str]) -> None:
+        """The history first: killed between the two, the old pointer stays and the fallback has one name more."""
+        _write_atomically(self.root / HISTORY, "".join(f"{each}\n" for each in history).encode())
         _write_atomically(self.root / POINTER, f"{name}\n".encode())
 
 

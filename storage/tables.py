@@ -223,3 +223,36 @@ sign_in_links = Table(
     Column("used_at", BigInteger),
     Index(None, "key_id"),
 )
+
+# Runs of fine-tuning. A run's folder is wherever it was told to write; one with a `version` has a copy in the shop's folder too.
+model_runs = Table(
+    "model_runs",
+    metadata,
+    Column("run_id", ID, primary_key=True),
+    Column("name", WORD, nullable=False),
+    Column("kind", WORD, nullable=False),
+    Column("folder", Text, nullable=False, unique=True),
+    Column("version", ID),
+    Column("status", WORD, nullable=False),
+    Column("parent", ID),
+    # Objects: base model by encoder, log file by path, metric by name, and what the gate said last (null: it was not asked).
+    Column("base_hashes", JSON, nullable=False),
+    Column("data_hashes", JSON, nullable=False),
+    Column("metrics", JSON, nullable=False),
+    Column("verdict", JSON(none_as_null=True)),
+    Column("forced", Boolean, nullable=False),
+    # Which secret the users are hashed with: one that was made anew finds none of them.
+    Column("key_check", WORD, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("promoted_at", BigInteger),
+    Index(None, "name", "created_at"),
+)
+
+# Who is in a run's data, as keyed hashes: whoever has this table alone can neither read nor guess a user in it.
+model_users = Table(
+    "model_users",
+    metadata,
+    Column("run_id", ID, ForeignKey("model_runs.run_id", ondelete="CASCADE"), primary_key=True),
+    Column("user_hash", String(64), primary_key=True),
+    Index(None, "user_hash"),
+)

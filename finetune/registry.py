@@ -1,0 +1,376 @@
+"""Which models a shop has, which one serves, and how another takes its place or the one before comes back.
+
+The folders and the pointer file say what serves; the database says where each run wrote, what became of it, and who is in it. So a
+server needs no database to know what to serve, and erasure finds every folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bot.intent import IntentModel, IntentSettings
+from bot.parts import intent_versions, load_intents
+from finetune.gate import Verdict, gate
+from finetune.lineage import held_out, read_seen, users_in
+from finetune.logs import read_logs
+from storage.database import Database
+from storage.errors import AisleError, Conflict, InvalidInput, NotFound
+from storage.models import (
+    ModelRun,
+    Status,
+    forget_run,
+    list_runs,
+    mark_promoted,
+    mark_refused,
+    mark_serving,
+    mark_trained,
+    register_run,
+    runs_with_user,
+)
+from storage.principal import Principal
+from storage.publish import MANIFEST, Versions, read_manifest, sha256_file
+from storage.secret import load_secret
+
+
+class GateRefusedError(AisleError):
+    """The gate did not hold, so nothing was promoted."""
+
+    status = 409
+    exit_code = 3
+
+    def __init__(self, name: str, verdict: Verdict) -> None:
+        failed = " ".join(reason for reason in verdict.reasons if reason.startswith("Fails"))
+        super().__init__(
+            f"The {name} model is not promoted. {failed}", "What served goes on; --force overrules the gate."
+        )
+        self.verdict = verdict
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict, and how many of the given dialogues were left out because a model had been trained on them."""
+
+    verdict: Verdict
+    left_out: int
+    incumbent_says: bool
+    """Whether the incumbent's folder says what it was trained on, so that all of that could be left out."""
+
+
+@dataclass(frozen=True)
+class ModelKind:
+    """What promotion needs to know of one kind of model.
+
+    `judge(candidate, incumbent, logs, seed)` asks its gate; the folders are those of models, the incumbent's None where there is
+    none. `check` raises for a model that does not work, which not even `--force` may promote. `bases` has the hash of the base
+    model by encoder.
+    """
+
+    versions: Callable[[Path], Versions]
+    check: Callable[[Path], object]
+    judge: Callable[[Path, Path | None, Sequence[Path], int], Judged]
+    bases: Callable[[Path], dict[str, str]]
+
+
+def judge_intent(candidate: Path, incumbent: Path | None, logs: Sequence[Path], seed: int) -> Judged:
+    """Asks the gate for an intent model on those dialogues of `logs` that neither model was trained on.
+
+    Raises:
+        InvalidInput: the candidate does not say what it was trained on, or too few labelled turns are left.
+    """
+    seen = read_seen(candidate)
+    if seen is None:
+        raise InvalidInput(
+            f"{candidate} does not say what it was trained on, so nothing is known to be held out.",
+            "Train it again, or promote it with --force.",
+        )
+    theirs = None if incumbent is None else read_seen(incumbent)
+    unseen = held_out(read_logs(logs).dialogues, (seen, theirs))
+    try:
+        verdict = gate(
+            IntentModel.load(candidate), IntentModel.load(incumbent) if incumbent else None, unseen.dialogues, seed
+        )
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"The gate cannot judge: {error.message} ({unseen.left_out} dialogues were left out as seen in training.)",
+            "Give labelled dialogues of later days: finetune --held-out FILE, or models promote --logs FILE.",
+        ) from None
+    return Judged(verdict, unseen.left_out, incumbent is None or theirs is not None)
+
+
+def intent_bases(folder: Path) -> dict[str, str]:
+    """The hash of each encoder's base model."""
+    return {space: encoder.base_hash for space, encoder in IntentSettings.load(folder).encoders.items()}
+
+
+KINDS: dict[str, ModelKind] = {
+    "intent": ModelKind(intent_versions, load_intents, judge_intent, intent_bases),
+}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A line of `models list`: a run, or a version that no run here made. `created_at` is ISO 8601."""
+
+    name: str
+    version: str | None
+    status: Status
+    current: bool
+    created_at: str
+    macro_f1: float | None
+    parent: str | None
+    forced: bool
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What took the place of what, and the gate's verdict; None where it was not asked."""
+
+    name: str
+    version: str
+    parent: str | None
+    forced: bool
+    left_out: int
+    verdict: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """What served, and what serves in its place again."""
+
+    name: str
+    from_version: str
+    to_version: str
+
+
+class Registry:
+    """The models of one shop. `principal` is an engineer or admin; every method raises `Forbidden` for another."""
+
+    def __init__(self, shop: Path, database: Database, principal: Principal) -> None:
+        self._shop = shop
+        self._database = database
+        self._principal = principal
+
+    @contextmanager
+    def run(self, name: str, folder: Path, logs: Sequence[Path]) -> Iterator[None]:
+        """Registers a training run, its data and the people in it before the block, and what came of it after.
+
+        A run that fails and leaves nothing is forgotten. One that is killed stays registered, since its checkpoints, beside
+        `folder`, have learned from the same people.
+
+        Raises:
+            NotFound: there is no such kind of model.
+            Conflict: the folder holds a model already, whose run stays what it is.
+            InvalidInput: a log cannot be opened.
+        """
+        kind = kind_of(name)
+        versions = kind.versions(self._shop)
+        if (folder / MANIFEST).exists():
+            raise Conflict(f"{folder} is not empty.", "Give another --output, or remove it.")
+        run_id = register_run(
+            self._database,
+            self._principal,
+            load_secret(self._shop),
+            name=name,
+            kind=versions.kind,
+            folder=folder,
+            data_hashes=data_hashes(logs),
+            users=users_in(logs),
+            parent=versions.pointer(),
+        )
+        try:
+            yield
+        except BaseException:
+            if not folder.exists() and not any(folder.parent.glob(f".{folder.name}.*")):
+                forget_run(self._database, self._principal, run_id)
+            raise
+        metrics = _metrics(read_manifest(folder, versions.kind).meta)
+        mark_trained(self._database, self._principal, run_id, metrics, kind.bases(folder))
+
+    def list(self, name: str | None = None) -> list[Listed]:
+        """All runs and versions, or those of one name, the newest first; raises `NotFound` for an unknown name."""
+        found: list[Listed] = []
+        for each, kind in KINDS.items() if name is None else [(name, kind_of(name))]:
+            versions = kind.versions(self._shop)
+            runs = [_listed_run(run, versions) for run in list_runs(self._database, self._principal, each)]
+            known = {run.version for run in runs}
+            others = [version for version in versions.list() if version not in known]
+            found += [*runs, *(_listed_version(each, versions, version) for version in others)]
+        return sorted(found, key=lambda each: each.created_at, reverse=True)
+
+    def promote(
+        self, name: str, source: str, logs: Sequence[Path] = (), *, force: bool = False, seed: int = 0
+    ) -> Promotion:
+        """Makes a version, or a complete folder, what serves: through the gate, or with `force` past it.
+
+        With `force` and `logs` the gate is asked, and what it says is kept, but not obeyed.
+
+        Raises:
+            NotFound: there is no such kind of model, version or folder.
+            InvalidInput: there are no held-out dialogues to judge by, or too few.
+            Conflict: it serves already, or another process is promoting.
+            Damaged: a file of it is not what was written, or it cannot be loaded.
+            GateRefusedError: the gate did not hold.
+        """
+        kind = kind_of(name)
+        versions = kind.versions(self._shop)
+        folder = self._folder_of(name, source, versions)
+        if not logs and not force:
+            raise InvalidInput(
+                "The gate needs dialogues to judge by.",
+                "Give labelled ones that the model was not trained on: --logs FILE. Or overrule the gate: --force.",
+            )
+        with versions.lock():
+            inside = _inside(folder, versions)
+            version = inside or versions.require_free(folder.name).name
+            serving = versions.current()
+            if inside and serving is not None and serving.name == inside:
+                raise Conflict(f"The {name} model {inside} serves already.", "Name another, or roll back.")
+            kind.check(folder)
+            run_id = self._registered(name, folder, versions)
+            judged = kind.judge(folder, serving, logs, seed) if logs else None
+            if judged and not judged.verdict.passed and not force:
+                mark_refused(self._database, self._principal, run_id, judged.verdict.as_dict())
+                raise GateRefusedError(name, judged.verdict)
+            if inside:
+                versions.activate(version)
+            else:
+                versions.adopt(folder)
+            parent = serving.name if serving else None
+            verdict = judged.verdict.as_dict() if judged else None
+            mark_promoted(self._database, self._principal, run_id, version, parent, verdict)
+        forced = judged is None or not judged.verdict.passed
+        return Promotion(name, version, parent, forced, judged.left_out if judged else 0, verdict)
+
+    def roll_back(self, name: str) -> Rollback:
+        """Makes the last good version before the current one serve again.
+
+        Raises:
+            NotFound: there is no such kind of model, nothing serves, or nothing good served before.
+            Conflict: another process is promoting.
+        """
+        versions = kind_of(name).versions(self._shop)
+        with versions.lock():
+            before = versions.pointer()
+            if before is None:
+                raise NotFound(f"No {name} model serves.", "Promote one: launch.py models promote.")
+            folder = versions.roll_back()
+            mark_serving(self._database, self._principal, self._registered(name, folder, versions))
+        return Rollback(name, before, folder.name)
+
+    def folders_with_user(self, user_id: str) -> list[Path]:
+        """Every folder that holds what has learned from a user: the runs' own, checkpoints beside them, and published copies."""
+        found: dict[Path, None] = {}
+        for run in runs_with_user(self._database, self._principal, user_id, load_secret(self._shop)):
+            beside = sorted(run.folder.parent.glob(f".{run.folder.name}.*"))  # checkpoints of a run that was killed
+            found.update(dict.fromkeys([run.folder, *beside]))
+            if run.version is not None and run.name in KINDS:
+                found[(KINDS[run.name].versions(self._shop).root / run.version).absolute()] = None
+        return [folder for folder in found if folder.exists()]
+
+    def _folder_of(self, name: str, source: str, versions: Versions) -> Path:
+        if source in versions.list():
+            return (versions.root / source).resolve()
+        if Path(source).is_dir():
+            return Path(source).resolve()
+        known = ", ".join(versions.list()) or "none"
+        raise NotFound(
+            f"There is no {name} model {source!r}.", f"Give a model folder, or one of the versions: {known}."
+        )
+
+    def _registered(self, name: str, folder: Path, versions: Versions) -> str:
+        """The run that made a folder; a model that came from elsewhere gets one, with nobody in it."""
+        version = _inside(folder, versions)
+        for run in list_runs(self._database, self._principal, name):
+            if run.folder.resolve() == folder.resolve() or (version is not None and run.version == version):
+                return run.run_id
+        manifest = read_manifest(folder, versions.kind)
+        run_id = register_run(
+            self._database,
+            self._principal,
+            load_secret(self._shop),
+            name=name,
+            kind=versions.kind,
+            folder=folder,
+            data_hashes={},
+            users=(),
+        )
+        mark_trained(self._database, self._principal, run_id, _metrics(manifest.meta), KINDS[name].bases(folder))
+        return run_id
+
+
+def kind_of(name: str) -> ModelKind:
+    """What is known of a kind of model; raises `NotFound`, listing those that there are."""
+    try:
+        return KINDS[name]
+    except KeyError:
+        raise NotFound(f"There are no models of the name {name!r}.", f"Known are: {', '.join(KINDS)}.") from None
+
+
+def data_hashes(logs: Sequence[Path]) -> dict[str, str]:
+    """sha256 by path, as it was given; raises `InvalidInput` for a file that cannot be read."""
+    try:
+        return {str(path): sha256_file(path) for path in logs}
+    except OSError as error:
+        raise InvalidInput(f"{error.filename} cannot be read: {error.strerror}.", "Check the path.") from None
+
+
+def _metrics(meta: Mapping[str, Any]) -> dict[str, Any]:
+    metrics = meta.get("metrics")
+    return dict(metrics) if isinstance(metrics, dict) else {}
+
+
+def _macro_f1(metrics: Mapping[str, Any]) -> float | None:
+    value = metrics.get("macro_f1")
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _inside(folder: Path, versions: Versions) -> str | None:
+    """The version that a folder is, None where it lies elsewhere."""
+    return folder.name if folder.parent.resolve() == versions.root.resolve() else None
+
+
+def _listed_run(run: ModelRun, versions: Versions) -> Listed:
+    version = run.version or _inside(run.folder, versions)
+    current = version is not None and version == versions.pointer()
+    status = Status.PROMOTED if current else run.status
+    if status is Status.PROMOTED and not current:  # the pointer was moved without the registry
+        status = Status.RETIRED
+    return Listed(
+        name=run.name,
+        version=version,
+        status=status,
+        current=current,
+        created_at=datetime.fromtimestamp(run.created_at / 1000, UTC).isoformat(timespec="seconds")[:19] + "Z",
+        macro_f1=_macro_f1(run.metrics),
+        parent=run.parent,
+        forced=run.forced,
+        folder=run.folder,
+    )
+
+
+def _listed_version(name: str, versions: Versions, version: str) -> Listed:
+    """A version that came without a run of this shop, as the one that ships does; one that is damaged has no figures."""
+    current = version == versions.pointer()
+    served = Status.RETIRED if version in versions.history() else Status.TRAINED
+    try:
+        manifest = read_manifest(versions.root / version, versions.kind)
+        created_at, macro_f1 = manifest.created_at, _macro_f1(_metrics(manifest.meta))
+    except AisleError:
+        created_at, macro_f1 = "", None
+    return Listed(
+        name=name,
+        version=version,
+        status=Status.PROMOTED if current else served,
+        current=current,
+        created_at=created_at,
+        macro_f1=macro_f1,
+        parent=None,
+        forced=False,
+        folder=versions.root / version,
+    )
