@@ -43,6 +43,12 @@ class EmbedSettings(Record):
     origins: tuple[Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")], ...] = ()
 
 
+class TrackingSettings(Record):
+    """`[tracking]`: where the figures of fine-tuning runs go beside their folders; no text of a log goes with them."""
+
+    wandb_project: Annotated[str, StringConstraints(max_length=128, pattern=r"^[^/\\#?%:]*$")] = ""
+
+
 class ShopSettings(Record):
     """The whole of shop.toml; an empty file is a valid one.
 
@@ -59,6 +65,7 @@ class ShopSettings(Record):
     identity: IdentitySettings = IdentitySettings()
     embed: EmbedSettings = EmbedSettings()
     consent: Consent = Consent()
+    tracking: TrackingSettings = TrackingSettings()
 
 
 def parse_settings(text: str | bytes) -> ShopSettings:

@@ -30,6 +30,9 @@ origins = ["https://shop.example"]
 
 [consent]
 personalize = false
+
+[tracking]
+wandb_project = "intents"
 """
 
 
@@ -48,6 +51,7 @@ def test_everything_that_can_be_set() -> None:
     assert (settings.identity.algorithm, settings.identity.session_hours) == ("HS512", 8)
     assert settings.embed.origins == ("https://shop.example",)
     assert settings.consent == Consent(personalize=False)
+    assert settings.tracking.wandb_project == "intents"
 
 
 def test_the_database_is_in_the_shops_folder_unless_set(tmp_path: Path) -> None:
@@ -85,6 +89,7 @@ def test_an_unknown_key_is_named_with_the_way_out(text: str, named: str, way_out
         "[consent]\ntrain = 'perhaps'",
         'catalog = "x"',
         "[database]\nurl = 5",
+        '[tracking]\nwandb_project = "team/project"',
     ],
 )
 def test_impossible_values_are_refused(text: str) -> None:

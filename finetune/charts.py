@@ -1,0 +1,192 @@
+"""The report's charts as SVG that a style sheet colors: no script, no image file, readable at the width of a phone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from finetune.markup import Markup, joined, tag
+from finetune.record import Bin, Confusion, Doubts
+
+WIDTH, HEIGHT = 420.0, 260.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 12.0, 40.0
+_FEW = 5
+"""A bin of fewer turns says little and is drawn faintly."""
+
+_HEAT_MAP = 640.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The plane of a chart: ranges of both axes in the data's units, and where they lie in the picture."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    bottom: float = HEIGHT - _BOTTOM
+
+    def across(self, value: float) -> float:
+        """Where `value` of the horizontal axis lies."""
+        return _LEFT + (value - self.x[0]) / (self.x[1] - self.x[0]) * (WIDTH - _LEFT - _RIGHT)
+
+    def up(self, value: float) -> float:
+        """Where `value` of the vertical axis lies."""
+        return self.bottom - (value - self.y[0]) / (self.y[1] - self.y[0]) * (self.bottom - _TOP)
+
+    def axes(self, x_name: str, y_name: str, x_marks: Sequence[float], y_marks: Sequence[float]) -> Markup:
+        """Lines and numbers of both axes, with their names."""
+        lines = [
+            tag("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=self.up(each), y2=self.up(each), class_="grid")
+            for each in y_marks
+        ]
+        numbers = [
+            tag("text", _number(each), x=_LEFT - 6, y=self.up(each) + 4, text_anchor="end") for each in y_marks
+        ] + [
+            tag("text", _number(each), x=self.across(each), y=HEIGHT - _BOTTOM + 16, text_anchor="middle")
+            for each in x_marks
+        ]
+        names = [
+            tag("text", x_name, x=(_LEFT + WIDTH - _RIGHT) / 2, y=HEIGHT - 5, text_anchor="middle", class_="name"),
+            tag("text", y_name, transform=f"translate(11 {(_TOP + self.bottom) / 2:g}) rotate(-90)",
+                text_anchor="middle", class_="name"),
+        ]  # fmt: skip
+        return joined([*lines, *numbers, *names])
+
+
+def line_chart(
+    points: Sequence[tuple[float, float]], x_name: str, y_name: str, *, dots: bool = False, top: float | None = None
+) -> Markup:
+    """A line through (x, y), with a dot and the value at each point if `dots`; y begins at 0 unless `top` bounds it."""
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    low = 0.0 if top is None else max(0.0, math.floor((min(ys) - 0.02) * 10) / 10)
+    high = top if top is not None else max([*ys, 1e-9]) * 1.05
+    whole = all(float(x).is_integer() for x in xs)
+    margin = 0.5 if len(set(xs)) == 1 else 0.0
+    frame = Frame((min(xs) - margin, max(xs) + margin), (low, high))
+    marks = (
+        sorted(set(xs))
+        if dots and len(xs) <= 12
+        else [x for x in ticks(*frame.x) if not whole or float(x).is_integer()]
+    )
+    path = " ".join(f"{frame.across(x):.1f},{frame.up(y):.1f}" for x, y in points)
+    marked: list[Markup] = []
+    if dots:
+        for x, y in points:
+            marked.append(tag("circle", cx=frame.across(x), cy=frame.up(y), r=3.5, class_="dot"))
+    if dots and len(points) <= 12:
+        for x, y in points:
+            at = min(max(frame.across(x), _LEFT + 14), WIDTH - _RIGHT - 14)
+            marked.append(tag("text", f"{y:.3f}", x=at, y=frame.up(y) - 8, text_anchor="middle", class_="value"))
+    return _svg(
+        f"{y_name} by {x_name}",
+        frame.axes(x_name, y_name, marks, ticks(low, high)),
+        tag("polyline", points=path, class_="line"),
+        *marked,
+    )
+
+
+def reliability_diagram(bins: Sequence[Bin]) -> Markup:
+    """Accuracy of each bin of confidence as a bar, the diagonal where both agree, and below how many turns a bin has."""
+    strip = 34.0  # of the counts
+    frame = Frame((0, 1), (0, 1), bottom=HEIGHT - _BOTTOM - strip - 6)
+    most = max([each.n for each in bins] + [1])
+    parts = [frame.axes("confidence", "right", (0, 0.2, 0.4, 0.6, 0.8, 1), (0, 0.2, 0.4, 0.6, 0.8, 1))]
+    for each in bins:
+        left, width = frame.across(each.low) + 1, frame.across(each.high) - frame.across(each.low) - 2
+        tall = strip * math.sqrt(each.n / most)
+        said = f"{each.n} turns with confidence {each.low:.2f} to {each.high:.2f}"
+        foot = HEIGHT - _BOTTOM
+        parts.append(tag("rect", tag("title", said), x=left, width=width, y=foot - tall, height=tall, class_="count"))
+        if each.accuracy is None or each.confidence is None:
+            continue
+        said += f": {each.accuracy:.1%} right, {each.confidence:.1%} sure"
+        class_ = "good" if each.n >= _FEW else "good faint"
+        top = frame.up(each.accuracy)
+        parts.append(
+            tag("rect", tag("title", said), x=left, width=width, y=top, height=frame.bottom - top, class_=class_)
+        )
+        level = frame.up(each.confidence)
+        parts.append(tag("line", x1=left - 1, x2=left + width + 1, y1=level, y2=level, class_="bad-line"))
+    parts.append(tag("line", x1=frame.across(0), y1=frame.up(0), x2=frame.across(1), y2=frame.up(1), class_="even"))
+    return _svg("Accuracy by confidence", *parts)
+
+
+def doubt_histogram(doubts: Doubts) -> Markup:
+    """In-scope turns upwards and out-of-scope turns downwards, each as shares of their own, and the threshold between."""
+    up = _shares(doubts.in_scope)
+    down = _shares(doubts.out_of_scope)
+    most = max([*up, *down, 1e-9]) * 1.1
+    frame = Frame((doubts.edges[0], doubts.edges[-1]), (-most if any(down) else 0.0, most))
+    zero = frame.up(0)
+    marks = [each for each in ticks(*frame.y) if each >= 0 or any(down)]
+    parts = [frame.axes(f"doubt ({doubts.score})", "share of turns", ticks(*frame.x), ())]
+    for each in marks:
+        y = frame.up(each)
+        parts.append(tag("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=y, y2=y, class_="grid"))
+        parts.append(tag("text", f"{abs(each):.0%}", x=_LEFT - 6, y=y + 4, text_anchor="end"))
+    for low, high, above, below in zip(doubts.edges, doubts.edges[1:], up, down, strict=False):
+        left, width = frame.across(low), frame.across(high) - frame.across(low) - 0.6
+        for share, class_ in ((above, "good"), (-below, "bad")):
+            y = min(zero, frame.up(share))
+            tall = abs(frame.up(share) - zero)
+            said = f"{abs(share):.1%} with doubt {low:.3g} to {high:.3g}"
+            if share:
+                parts.append(tag("rect", tag("title", said), x=left, width=width, y=y, height=tall, class_=class_))
+    at = frame.across(doubts.threshold)
+    side, anchor = (-5, "end") if at > WIDTH / 2 else (5, "start")
+    parts.append(tag("line", x1=at, x2=at, y1=_TOP, y2=frame.bottom, class_="threshold"))
+    parts.append(tag("text", "threshold", x=at + side, y=_TOP + 9, text_anchor=anchor, class_="value"))
+    return _svg("Doubt of in-scope and out-of-scope turns", *parts)
+
+
+def heat_map(confusion: Confusion) -> Markup:
+    """All labels against all: a cell is as strong as its share of the gold's turns; its title says which it is."""
+    size = _HEAT_MAP / len(confusion.labels)
+    cells = []
+    for row, counts in enumerate(confusion.counts):
+        for column, count in enumerate(counts):
+            if count:
+                gold, predicted = confusion.labels[row], confusion.labels[column]
+                said = f"{gold}: {count}" if row == column else f"{gold}, taken for {predicted}: {count}"
+                cells.append(
+                    tag(
+                        "rect",
+                        tag("title", said),
+                        x=column * size,
+                        y=row * size,
+                        width=size,
+                        height=size,
+                        class_="good" if row == column else "bad",
+                        fill_opacity=strength(count / sum(counts)),
+                    )
+                )
+    frame = tag("rect", x=0, y=0, width=_HEAT_MAP, height=_HEAT_MAP, class_="frame")
+    box = f"-1 -1 {_HEAT_MAP + 2:g} {_HEAT_MAP + 2:g}"
+    return tag("svg", frame, *cells, viewBox=box, role="img", aria_label="Confusion of all labels", class_="square")
+
+
+def strength(share: float) -> float:
+    """How strongly a share is painted; a small one shall still be seen."""
+    return 0.12 + 0.88 * math.sqrt(share)
+
+
+def ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round numbers between two, at most so many: `ticks(0, 9)` is [0, 2, 4, 6, 8]."""
+    raw = (high - low) / (most - 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = power * next(each for each in (1, 2, 5, 10) if each * power >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    return [round(number * step, 10) for number in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _shares(counts: Sequence[int]) -> list[float]:
+    total = max(1, sum(counts))
+    return [count / total for count in counts]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 1 else f"{value:g}"
+
+
+def _svg(label: str, *parts: Markup) -> Markup:
+    return tag("svg", *parts, viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}", role="img", aria_label=label)

@@ -1,0 +1,506 @@
+"""`report.html`: a run on one page, for a person at a shop. It needs no network and no script, and all of it comes from the record.
+
+Sections are functions of the record that return markup, or None where the run has nothing to say there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bot.labels import OUT_OF_SCOPE
+from finetune.charts import doubt_histogram, heat_map, line_chart, reliability_diagram, strength
+from finetune.markup import Content, Markup, bar, joined, quoted, table, tag
+from finetune.record import Confusion, Mistake, RunRecord
+
+FILE = "report.html"
+STYLE = Path(__file__).with_name("report.css")
+
+_TABLE_LABELS = 20
+"""With more labels the confusion matrix is a heat map: nobody reads 22,500 numbers."""
+_PAIRS = 12
+_SHOWN_LABELS = 25
+_SHOWN_ERRORS = 12
+_SHOWN_SUSPECTS = 20
+_MOST_DROP = 0.05
+"""A kind of noise that costs more than this stands out."""
+
+_SCRIPTS = {"latin": "Latin script", "han": "Chinese"}
+
+
+def write_report(record: RunRecord, folder: Path) -> None:
+    """Writes `report.html` into the folder."""
+    (folder / FILE).write_text(page(record), encoding="utf-8")
+
+
+def page(record: RunRecord) -> str:
+    """The whole page."""
+    sections = [(name, title, made) for name, title, make in _SECTIONS if (made := make(record))]
+    links = [tag("a", title, href=f"#{name}") for name, title, _ in sections]
+    body = joined(
+        [
+            _verdict(record),
+            tag("nav", *links, aria_label="Sections"),
+            *[tag("section", tag("h2", title), made, id=name) for name, title, made in sections],
+        ]
+    )
+    head = joined(
+        [
+            Markup('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
+            # Nothing may be fetched and nothing run, whatever a log had in it.
+            Markup(
+                '<meta http-equiv="Content-Security-Policy" '
+                "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
+            ),
+            Markup('<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'),
+            tag("title", f"Intent model, {record.created_at[:10]}"),
+            tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
+        ]
+    )
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body><main>{body}</main></body></html>\n'
+
+
+def _verdict(record: RunRecord) -> Markup:
+    metrics, support = record.metrics, {name: score.support for name, score in record.per_label.items()}
+    n, accuracy = int(metrics["n"] or 0), metrics["accuracy"] or 0.0
+    commonest = max(support.values()) / max(1, sum(support.values()))
+    weakest = min((name for name in support if support[name]), key=lambda name: record.per_label[name].f1)
+    auroc, lost = metrics["oos_auroc"], metrics["oos_fpr95"]
+    limits = (
+        "The logs had no out-of-scope messages, so this was not measured."
+        if auroc is None or lost is None
+        else f"Of a message it has a label for and one it has none for, it doubts the right one {_of_hundred(auroc)} times. "
+        f"Catching 95 % of the latter costs {percent(lost)} of the former."
+    )
+    tiles: Sequence[tuple[str, str, Content]] = (
+        (
+            "Right label",
+            percent(accuracy),
+            f"{_of_hundred(accuracy).capitalize()} messages get the right label. "
+            f"Always guessing the commonest would get {_of_hundred(commonest).split()[0]}.",
+        ),
+        (
+            "Macro-F1",
+            f"{metrics['macro_f1']:.3f}",
+            joined(
+                [
+                    "Every label counts the same here, however rare. The weakest is ",
+                    tag("b", weakest),
+                    f" with {record.per_label[weakest].f1:.2f}.",
+                ]
+            ),
+        ),
+        (
+            "Calibration error",
+            _points(metrics["ece"] or 0.0),
+            f"What it says of its own certainty is off by {_points(metrics['ece'] or 0.0)} on average.",
+        ),
+        ("Knows its limits", "–" if auroc is None else f"{auroc:.3f}", limits),
+        (
+            "Speed",
+            milliseconds(record.latency.p50_ms),
+            f"Half of the messages take no longer, 95 of 100 at most {milliseconds(record.latency.p95_ms)}, one at a time.",
+        ),
+        (
+            "Size",
+            size(record.size_bytes),
+            f"On disk, with everything that serving needs. Training took {duration(record.seconds)}.",
+        ),
+    )
+    return tag(
+        "header",
+        tag("p", f"Intent model · {record.created_at.replace('T', ' ').removesuffix('Z')} UTC", class_="eyebrow"),
+        tag("h1", f"It understands {_of_hundred(accuracy)} messages"),
+        tag(
+            "p",
+            f"Measured on {n:,} customer messages in dialogues that were held out from training, with {len(record.labels)} "
+            "labels. They also decided when training stopped and how sure the model says it is, so a fresh log may come out "
+            "a little lower.",
+            class_="lead",
+        ),
+        tag(
+            "div",
+            *[
+                tag("div", tag("h3", name), tag("p", figure, class_="figure"), tag("p", said), class_="tile")
+                for name, figure, said in tiles
+            ],
+            class_="tiles",
+        ),
+    )
+
+
+def _labels(record: RunRecord) -> Markup:
+    ordered = sorted(record.per_label.items(), key=lambda item: (item[1].support == 0, item[1].f1, item[0]))
+
+    def rows(of: slice) -> Markup:
+        return table(
+            ("Label", "", "F1", "Precision", "Recall", "Turns"),
+            [
+                (
+                    tag("span", name, class_="label"),
+                    bar(score.f1),
+                    f"{score.f1:.2f}",
+                    f"{score.precision:.2f}",
+                    f"{score.recall:.2f}",
+                    f"{score.support:,}",
+                )
+                for name, score in ordered[of]
+            ],
+            numbers=4,
+            class_="labels",
+        )
+
+    return joined(
+        [
+            tag(
+                "p",
+                "The weakest label first. Precision: of the turns that got the label, how many have it. Recall: of the turns that "
+                "have it, how many got it. F1 is high only where both are.",
+            ),
+            rows(slice(_SHOWN_LABELS)),
+            folded(f"The other {len(ordered) - _SHOWN_LABELS} labels", rows(slice(_SHOWN_LABELS, None)))
+            if len(ordered) > _SHOWN_LABELS
+            else None,
+        ]
+    )
+
+
+def _confusion(record: RunRecord) -> Markup:
+    confusion = record.confusion
+    pairs = most_confused(confusion)
+    totals = dict(zip(confusion.labels, map(sum, confusion.counts), strict=True))
+    found = table(
+        ("Labelled", "Taken for", "Turns", "Of the label"),
+        [
+            (
+                tag("span", gold, class_="label"),
+                tag("span", predicted, class_="label"),
+                f"{count:,}",
+                percent(count / totals[gold]),
+            )
+            for gold, predicted, count in pairs[:_PAIRS]
+        ],
+        numbers=2,
+    )
+    if len(confusion.labels) <= _TABLE_LABELS:
+        said = "A row is what the label says, a column what the model says; columns are numbered like the rows."
+        matrix = _matrix(confusion)
+    else:
+        said = (
+            "From top to bottom what the label says, from left to right what the model says, both in one order. A perfect model "
+            "paints the diagonal alone. Point at a cell to read it."
+        )
+        matrix = heat_map(confusion)
+    return joined(
+        [
+            tag("h3", "Most confused"),
+            found if pairs else tag("p", "Nothing was confused."),
+            tag("h3", "All of them"),
+            tag("p", said),
+            matrix,
+        ]
+    )
+
+
+def _matrix(confusion: Confusion) -> Markup:
+    head = tag("tr", tag("th"), *[tag("th", str(at), title=name) for at, name in enumerate(confusion.labels, 1)])
+    rows = []
+    for row, (gold, counts) in enumerate(zip(confusion.labels, confusion.counts, strict=True)):
+        cells = []
+        for column, count in enumerate(counts):
+            force = strength(count / sum(counts)) if count else 0.0
+            paint = "good" if row == column else "bad"
+            said = gold if row == column else f"{gold}, taken for {confusion.labels[column]}"
+            cells.append(
+                tag(
+                    "td",
+                    f"{count:,}" if count else "",
+                    title=f"{said}: {count}",
+                    class_=f"{paint}{' strong' if force > 0.6 else ''}" if count else None,
+                    style=f"--force:{force:.2f}" if count else None,
+                )
+            )
+        rows.append(tag("tr", tag("th", tag("i", f"{row + 1} "), gold), *cells))
+    return tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="wide matrix")
+
+
+def _errors(record: RunRecord) -> Markup:
+    if not record.errors:
+        return tag("p", "There were none.")
+    shown, rest = record.errors[:_SHOWN_ERRORS], record.errors[_SHOWN_ERRORS:]
+    return joined(
+        [
+            tag(
+                "p",
+                "What the model was surest of and wrong. Some of these are wrong labels: mending them in the log helps more than "
+                "another run. Addresses and numbers of persons are replaced.",
+            ),
+            tag("ol", *map(_mistake, shown), class_="errors"),
+            folded(f"{len(rest)} more", tag("ol", *map(_mistake, rest), class_="errors")) if rest else None,
+        ]
+    )
+
+
+def _mistake(mistake: Mistake) -> Markup:
+    return tag(
+        "li",
+        tag("blockquote", quoted(mistake.text)),
+        tag(
+            "p",
+            "labelled ",
+            tag("span", "out of scope" if mistake.gold == OUT_OF_SCOPE else mistake.gold, class_="label"),
+            ", predicted ",
+            tag("span", mistake.predicted, class_="label wrong"),
+            f" at {percent(mistake.confidence)} · dialogue ",
+            quoted(mistake.dialogue_id, 60),
+        ),
+    )
+
+
+def _confidence(record: RunRecord) -> Markup:
+    return figures(
+        (
+            reliability_diagram(record.reliability),
+            "Bars show how often the model is right at each confidence; the orange mark is what it claims. A bar below its mark "
+            "is overconfident. Faint bars stand on fewer than five turns; the strip below shows how many there are.",
+        )
+    )
+
+
+def _scope(record: RunRecord) -> Markup:
+    shown: list[tuple[Markup, Content]] = []
+    for space, doubts in record.out_of_scope.items():
+        at = doubts.edges.index(doubts.threshold)
+        lost = sum(doubts.in_scope[at:]) / max(1, sum(doubts.in_scope))
+        said = f"{_script(space)}. {percent(lost)} of {sum(doubts.in_scope):,} in-scope turns lie above the threshold"
+        if sum(doubts.out_of_scope):
+            caught = sum(doubts.out_of_scope[at:]) / sum(doubts.out_of_scope)
+            said += f", and {percent(caught)} of {sum(doubts.out_of_scope):,} out-of-scope turns."
+        else:
+            said += "; there were no out-of-scope turns to compare with."
+        shown.append((doubt_histogram(doubts), said))
+    return joined(
+        [
+            tag(
+                "p",
+                "A turn whose doubt is above the threshold is answered with a question, not with a guess. Green, upwards: turns that "
+                "have a label. Orange, downwards: turns that are about something else.",
+            ),
+            figures(*shown),
+        ]
+    )
+
+
+def _noise(record: RunRecord) -> Markup | None:
+    if not record.noise:
+        return None
+    rows: list[Sequence[Content]] = [
+        (
+            kind,
+            bar(each.drop / 0.15, "bad"),
+            percent(each.accuracy),
+            tag("b", _signed(-each.drop), class_="wrong") if each.drop > _MOST_DROP else _signed(-each.drop),
+        )
+        for kind, each in record.noise.items()
+    ]
+    mean = sum(each.drop for each in record.noise.values()) / len(record.noise)
+    rows.append((tag("b", "mean"), "", "", tag("b", _signed(-mean))))
+    said = "The same held-out turns, made as noisy as people are. In points of accuracy; more than five points lost stand out."
+    return joined([tag("p", said), table(("Noise", "", "Accuracy", "Change"), rows, numbers=2, class_="noise")])
+
+
+def _training(record: RunRecord) -> Markup | None:
+    charts: list[tuple[Markup, Content]] = []
+    for space, curve in record.curves.items():
+        if curve.losses:
+            charts.append(
+                (line_chart(curve.losses, "step", "training loss"), f"{_script(space)}: loss while training.")
+            )
+        if curve.epochs:
+            best = max(curve.epochs, key=lambda each: each.macro_f1)
+            points = [(each.epoch, each.macro_f1) for each in curve.epochs]
+            said = f"{_script(space)}: macro-F1 on held-out turns. The model is that of epoch {best.epoch}."
+            charts.append((line_chart(points, "epoch", "macro-F1", dots=True, top=1.0), said))
+    return figures(*charts) if charts else None
+
+
+def _data(record: RunRecord) -> Markup:
+    parts: list[Content] = [facts(record.data)]
+    if record.suspects:
+        suspects = [
+            (quoted(each.text, 160), tag("span", each.label, class_="label"),
+             tag("span", each.suggested, class_="label"), f"{each.margin:.2f}", quoted(each.dialogue_id, 60))
+            for each in record.suspects[:_SHOWN_SUSPECTS]
+        ]  # fmt: skip
+        more = len(record.suspects) - len(suspects)
+        parts += [
+            tag("h3", "Labels worth a second look"),
+            tag("p", "Training turns whose label does not fit the turns like them, the least fitting first."),
+            table(("Turn", "Labelled", "Fits better", "By", "Dialogue"), suspects),
+            tag("p", f"{more:,} more are in metrics.json.", class_="small") if more else None,
+        ]
+    return joined(parts)
+
+
+def _latency(record: RunRecord) -> Markup:
+    rows: list[Sequence[Content]] = [
+        (f"{each.low} to {each.high}", f"{each.n:,}", milliseconds(each.p50_ms), milliseconds(each.p95_ms))
+        for each in record.latency.buckets
+    ]
+    rows.append((tag("b", "all"), "", milliseconds(record.latency.p50_ms), milliseconds(record.latency.p95_ms)))
+    said = "One turn at a time on the machine that trained, with its history and tokenizing included."
+    return joined([tag("p", said), table(("Tokens", "Turns", "Median", "95th percentile"), rows, numbers=3)])
+
+
+def _run(record: RunRecord) -> Markup:
+    origin = {
+        "created": record.created_at,
+        "commit": record.commit or "unknown: the source is no git checkout",
+        "seeds": ", ".join(map(str, record.seeds)),
+        "parent": record.parent or "none",
+    }
+    return joined(
+        [
+            tag("h3", "Configuration"),
+            facts(record.configuration),
+            tag("h3", "Origin"),
+            facts(origin),
+            tag("h3", "Versions"),
+            facts(record.versions),
+        ]
+    )
+
+
+_SECTIONS: Sequence[tuple[str, str, Callable[[RunRecord], Markup | None]]] = (
+    ("labels", "Label by label", _labels),
+    ("confusion", "What is taken for what", _confusion),
+    ("errors", "Worst errors", _errors),
+    ("confidence", "Can its confidence be trusted?", _confidence),
+    ("scope", "Out of scope", _scope),
+    ("noise", "Typos and other noise", _noise),
+    ("training", "Learning curves", _training),
+    ("data", "The data", _data),
+    ("speed", "Speed", _latency),
+    ("run", "How it was made", _run),
+)
+
+
+def most_confused(confusion: Confusion) -> list[tuple[str, str, int]]:
+    """(gold, predicted, turns) of every pair of different labels that occurs, the commonest first."""
+    pairs = [
+        (gold, predicted, count)
+        for gold, counts in zip(confusion.labels, confusion.counts, strict=True)
+        for predicted, count in zip(confusion.labels, counts, strict=True)
+        if count and gold != predicted
+    ]
+    return sorted(pairs, key=lambda pair: -pair[2])
+
+
+def facts(values: Mapping[str, Any]) -> Markup:
+    """A plain JSON object: single values as a list of names and values, counts by name as small bar charts after them."""
+    counted = {
+        name: each
+        for name, each in values.items()
+        if isinstance(each, dict) and each and all(isinstance(count, int | float) for count in each.values())
+    }
+    single = [
+        tag("div", tag("dt", _named(name)), tag("dd", _value(each)))
+        for name, each in values.items()
+        if name not in counted
+    ]
+    return joined(
+        [
+            tag("dl", *single) if single else None,
+            tag("div", *[_counts(name, each) for name, each in counted.items()], class_="counts") if counted else None,
+        ]
+    )
+
+
+def _counts(name: str, counts: Mapping[str, float]) -> Markup:
+    most = max([*counts.values(), 1e-9])
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+    def rows(part: Sequence[tuple[str, float]]) -> Markup:
+        return table(
+            (_named(name), "", ""),
+            [(tag("span", each, class_="label"), bar(count / most), _value(count)) for each, count in part],
+            numbers=1,
+            class_="labels",
+        )
+
+    rest = ordered[_SHOWN_LABELS:]
+    return tag("div", rows(ordered[:_SHOWN_LABELS]), folded(f"{len(rest)} more", rows(rest)) if rest else None)
+
+
+def figures(*shown: tuple[Markup, Content]) -> Markup:
+    """Charts with their captions, side by side where there is room."""
+    return tag("div", *[tag("figure", chart, tag("figcaption", caption)) for chart, caption in shown], class_="figures")
+
+
+def folded(title: str, content: Markup) -> Markup:
+    """Content that is shown when its title is clicked, without a script."""
+    return tag("details", tag("summary", title), content)
+
+
+def percent(share: float) -> str:
+    """`percent(0.8871)` is "88.7 %"."""
+    return f"{100 * share:.1f} %"
+
+
+def milliseconds(value: float) -> str:
+    """`milliseconds(2.41)` is "2.4 ms"."""
+    return f"{value:,.1f} ms" if value < 100 else f"{value:,.0f} ms"
+
+
+def size(count: int) -> str:
+    """`size(34_000_000)` is "34 MB"; megabytes are of a million bytes."""
+    return f"{count / 1e6:,.0f} MB" if count >= 10_000_000 else f"{count / 1e6:,.1f} MB"
+
+
+def duration(seconds: float) -> str:
+    """`duration(95)` is "1 min 35 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _of_hundred(share: float) -> str:
+    """How many of 100, never more than is so: `.9999` is not all of them."""
+    return f"{int(100 * share + 1e-9)} of 100"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f} points"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def _script(space: str) -> str:
+    return _SCRIPTS.get(space, space)
+
+
+def _named(key: str) -> str:
+    words = key.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _value(value: Any) -> Content:
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.4g}"
+        case str():
+            return quoted(value, 400)
+        case _:
+            return quoted(json.dumps(value, ensure_ascii=False), 400)
