@@ -522,6 +522,8 @@ def finetune_intent_command(
                 Settings(method, base_model, epochs, in_scope_loss=in_scope_loss, seed=seed),
                 unlabeled=unlabeled or (),
                 trials=search,
+                parent=versions.pointer(),
+                wandb_project=settings_of(shop).tracking.wandb_project,
                 cache_dir=encoder_cache(shop) if promote or output is None else None,
                 rejected=rejected,
                 max_rejected=max_rejected,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.doubt import SCORES, Outputs, Reference, sigmoid, softmax
-from bot.history import HistoryLimits, tokenize, window_of
+from bot.history import HistoryLimits, Tokens, Window, tokenize, window_of
 from index.transformer import Transformer
 from storage.errors import Damaged
 from storage.publish import read_manifest
@@ -115,14 +115,18 @@ class IntentModel:
         }
         return cls(settings, networks, references)
 
-    def predict(self, messages: Sequence[Mapping[str, object]]) -> Prediction:
-        """The intent of the last user message; messages are {"role", "content"}, oldest first."""
+    def read(self, messages: Sequence[Mapping[str, object]]) -> tuple[Window, str, Tokens]:
+        """What the model sees of a conversation, which encoder takes it, and as which tokens."""
         window = window_of(messages, self.settings.history)
         space = "han" if window.is_han else "latin"
         if space not in self._networks:
             space = next(iter(self._networks))
+        return window, space, tokenize(window, self._networks[space].tokenizer, self.settings.history)
+
+    def predict(self, messages: Sequence[Mapping[str, object]]) -> Prediction:
+        """The intent of the last user message; messages are {"role", "content"}, oldest first."""
+        window, space, tokens = self.read(messages)
         network, settings = self._networks[space], self.settings.encoders[space]
-        tokens = tokenize(window, network.tokenizer, self.settings.history)
         found = network.run_ids([tokens.ids], {"segments": [tokens.segments]})
         outputs = outputs_of(
             found["logits"], found["features"], settings.temperature, multi_label=self.settings.multi_label

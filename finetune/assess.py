@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.history import TOKEN_BUDGET
 from bot.intent import EncoderSettings, IntentModel
 from finetune.evaluate_intent import Scored, label_scores, metrics_of, predictions
 from finetune.logs import Dialogue
@@ -16,8 +15,8 @@ from finetune.record import MOST_ERRORS, Assessment, Bin, Bucket, Confusion, Dou
 from storage.redaction import redact
 
 BINS = 15
-TOKEN_BUCKETS = (16, 32, 64, TOKEN_BUDGET)
-"""The longest turn, in tokens, of each bucket of latency."""
+TOKEN_BUCKETS = (16, 32, 64, 128)
+"""The longest turn, in tokens, of each bucket of latency; one more takes longer ones, where the history is."""
 
 _HISTOGRAM_BINS = 40
 
@@ -41,7 +40,7 @@ def assess(model: IntentModel, dialogues: Sequence[Dialogue]) -> Assessment:
             for space in sorted({each.space for each in scored})
         },
         errors=errors_of(scored),
-        latency=latency_of(scored),
+        latency=latency_of(scored, model.settings.history.budget),
     )
 
 
@@ -95,7 +94,7 @@ def errors_of(scored: Sequence[Scored], most: int = MOST_ERRORS) -> tuple[Mistak
     )
 
 
-def latency_of(scored: Sequence[Scored]) -> Latency:
+def latency_of(scored: Sequence[Scored], budget: int = TOKEN_BUCKETS[-1]) -> Latency:
     """Median and 95th percentile of all turns, and of those of like length."""
 
     def percentiles(turns: Sequence[Scored]) -> tuple[float, float]:
@@ -103,7 +102,7 @@ def latency_of(scored: Sequence[Scored]) -> Latency:
         return float(p50), float(p95)
 
     buckets, low = [], 1
-    for high in TOKEN_BUCKETS:
+    for high in (*TOKEN_BUCKETS, *([budget] if budget > TOKEN_BUCKETS[-1] else [])):
         held = [each for each in scored if low <= each.tokens <= high]
         if held:
             buckets.append(Bucket(low, high, len(held), *percentiles(held)))

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bot.history import tokenize, window_of
 from bot.intent import IntentModel
 from bot.labels import OUT_OF_SCOPE
 from finetune.calibration import auroc, expected_calibration_error, false_positives_at_95
@@ -75,14 +74,14 @@ def predictions(model: IntentModel, dialogues: Sequence[Dialogue]) -> list[Score
             prediction = model.predict(messages)
             milliseconds = 1000 * (time.perf_counter() - started)
             golds = tuple(name for name in intents if name != OUT_OF_SCOPE)
-            space, tokens = _input(model, messages)
+            _, space, tokens = model.read(messages)
             scored.append(
                 Scored(
                     dialogue_id=dialogue.id,
                     text=str(messages[-1]["content"]),
                     golds=golds,
                     space=space,
-                    tokens=tokens,
+                    tokens=len(tokens.ids),
                     label=prediction.label,
                     labels=prediction.labels,
                     confidence=prediction.confidence,
@@ -91,15 +90,6 @@ def predictions(model: IntentModel, dialogues: Sequence[Dialogue]) -> list[Score
                 )
             )
     return scored
-
-
-def _input(model: IntentModel, messages: Sequence[Mapping[str, object]]) -> tuple[str, int]:
-    """The encoder that takes the turn, and its length in tokens."""
-    window = window_of(messages)
-    space = "han" if window.is_han else "latin"
-    if space not in model.settings.encoders:
-        space = next(iter(model.settings.encoders))
-    return space, len(tokenize(window, model._networks[space].tokenizer).ids)
 
 
 def evaluate_intent(model: IntentModel, dialogues: Sequence[Dialogue]) -> Metrics:

@@ -1,6 +1,6 @@
 """`finetune intent`: from dialogue logs to a complete model folder.
 
-    read → split → train → calibrate → export → measure
+    read → split → train → calibrate → export → measure → report
 
 Turns go to the encoder of their script. The metrics are those of the exported model on the validation dialogues, one turn at a
 time, as serving will see them. A run that was killed goes on where it stopped when the same command is given again: its
@@ -13,26 +13,39 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bot.intent import KIND, EncoderSettings, IntentModel, IntentSettings
+from bot.intent import KIND, IntentModel, IntentSettings
+from finetune.assess import assess
+from finetune.card import CardFacts, write_card
 from finetune.corpus import Corpus, corpus_of
-from finetune.evaluate_intent import Metrics, evaluate_intent
+from finetune.evaluate_intent import Metrics
 from finetune.export import REJECTED, complete_folder, write_encoder
+from finetune.lineage import write_seen
 from finetune.logs import Reading, read_logs
+from finetune.record import Curve, Epoch, RunRecord, size_of, software_versions, source_commit
+from finetune.report import write_report
 from finetune.settings import Settings
 from storage.errors import InvalidInput
-from storage.publish import write_manifest
+from storage.publish import sha256_file, write_manifest
 from storage.redaction import redact
 from storage.rows import Rejects
 
 if TYPE_CHECKING:
     from finetune.checkpoint import Checkpoint
-    from finetune.trainer import Progress
+    from finetune.fit import Calibrated, Fitted
+    from finetune.trainer import Progress, Step
     from finetune.tune import Found
+
+
+class Fit(NamedTuple):
+    """One encoder of a run: trained, and calibrated."""
+
+    fitted: Fitted
+    calibrated: Calibrated
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,8 @@ def finetune_intent(
     cache_dir: Path | None = None,
     rejected: Path | None = None,
     max_rejected: float = 0.01,
+    parent: str | None = None,
+    wandb_project: str = "",
     progress: Progress | None = None,
 ) -> Finetuned:
     """Trains an intent model on dialogue logs and writes it to `output`, all or nothing.
@@ -67,6 +82,8 @@ def finetune_intent(
         cache_dir: where the search encoders are kept, whose word embeddings the model then shares.
         rejected: where rows that could not be used go; `output/rejected.jsonl` by default.
         max_rejected: the share of rows that may be rejected.
+        parent: the version that serves while this one is trained; the report and the card say it.
+        wandb_project: the project of Weights & Biases that gets the run's figures; none by default.
         progress: called after every step.
 
     Raises:
@@ -76,8 +93,8 @@ def finetune_intent(
         DivergedError: the loss became no number.
 
     """
-    from finetune.fit import calibrate, fit
     from finetune.loop import is_main
+    from finetune.tracking import tracking
 
     settings = settings or Settings()
     settings.check()
@@ -90,39 +107,117 @@ def finetune_intent(
         corpus = _corpus(reading, unlabeled, settings)
         found = _search(corpus, settings, trials, output, progress) if trials else None
         settings = found.settings if found else settings
-        encoders: dict[str, EncoderSettings] = {}
-        facts: dict[str, Any] = {}
-        for space, part in corpus.parts.items():
-            fitted = fit(
-                space, part, corpus, settings, checkpoints=_checkpoints(output, corpus, settings), progress=progress
-            )
-            calibrated = calibrate(fitted, settings.in_scope_loss, settings.seed)
-            encoders[space] = calibrated.settings
-            facts[space] = {
-                "training_turns": len(fitted.training),
-                "validation_turns": len(fitted.validation),
-                "validation_macro_f1": fitted.trained.macro_f1,
-                "oos_auroc_by_score": calibrated.aurocs,
-                "unlabeled": fitted.taught,
+        configuration = {**asdict(settings), **asdict(settings.recipe(corpus.training_turns))}
+        with tracking(folder, configuration, wandb_project=wandb_project, wandb_folder=output.parent) as tracker:
+            fits = _fit(corpus, settings, output, _each(tracker, progress))
+            model_settings = _write_encoders(fits, corpus, settings, folder, cache_dir)
+            meta = {
+                "method": settings.method,
+                "seed": settings.seed,
+                "rows": reading.rows,
+                "rejected": len(reading.problems),
+                "dropped_fields": reading.dropped_fields,
+                "training_dialogues": len(corpus.training),
+                "validation_dialogues": len(corpus.validation),
+                "encoders": {space: _facts(each) for space, each in fits.items()},
+                "search": found.summary() if found else None,
             }
-            write_encoder(fitted.network, fitted.base, space, folder, cache_dir, calibrated.reference)
-        IntentSettings(corpus.labels, encoders, settings.history, corpus.multi_label).save(folder)
-        meta = {
-            "method": settings.method,
-            "seed": settings.seed,
-            "rows": reading.rows,
-            "rejected": len(reading.problems),
-            "dropped_fields": reading.dropped_fields,
-            "training_dialogues": len(corpus.training),
-            "validation_dialogues": len(corpus.validation),
-            "encoders": facts,
-            "search": found.summary() if found else None,
-        }
-        write_manifest(folder, KIND, meta)
-        metrics = evaluate_intent(IntentModel.load(folder), corpus.validation)
-        write_manifest(folder, KIND, {**meta, "metrics": metrics})
+            write_manifest(folder, KIND, meta)  # it is measured as serving loads it, which wants one
+            assessment = assess(IntentModel.load(folder), corpus.validation)
+            tracker.finish(assessment.metrics)
+        record = RunRecord(
+            **{each.name: getattr(assessment, each.name) for each in fields(assessment)},
+            kind="intent",
+            labels=corpus.labels,
+            data=meta,
+            configuration=configuration,
+            seeds=(settings.seed,),
+            size_bytes=size_of(folder),
+            seconds=time.monotonic() - started,
+            curves={space: _curve(each) for space, each in fits.items()},
+            parent=parent,
+            commit=source_commit(),
+            versions=software_versions(),
+        )
+        record.save(folder)
+        write_report(record, folder)
+        write_seen(folder, corpus.training)
+        write_card(folder, model_settings, _card_facts(record, fits, corpus, settings, logs))
+        write_manifest(folder, KIND, {**meta, "metrics": assessment.metrics})
     shutil.rmtree(_work(output), ignore_errors=True)
-    return Finetuned(output, time.monotonic() - started, metrics)
+    return Finetuned(output, time.monotonic() - started, assessment.metrics)
+
+
+def _fit(corpus: Corpus, settings: Settings, output: Path, progress: Progress) -> dict[str, Fit]:
+    """Trains and calibrates every encoder."""
+    from finetune.fit import calibrate, fit
+
+    checkpoints = _checkpoints(output, corpus, settings)
+    found = {}
+    for space, part in corpus.parts.items():
+        fitted = fit(space, part, corpus, settings, checkpoints=checkpoints, progress=progress)
+        found[space] = Fit(fitted, calibrate(fitted, settings.in_scope_loss, settings.seed))
+    return found
+
+
+def _write_encoders(
+    fits: Mapping[str, Fit], corpus: Corpus, settings: Settings, folder: Path, cache_dir: Path | None
+) -> IntentSettings:
+    """Exports what serving loads."""
+    for space, (fitted, calibrated) in fits.items():
+        write_encoder(fitted.network, fitted.base, space, folder, cache_dir, calibrated.reference)
+    encoders = {space: calibrated.settings for space, (_, calibrated) in fits.items()}
+    found = IntentSettings(corpus.labels, encoders, settings.history, corpus.multi_label)
+    found.save(folder)
+    return found
+
+
+def _facts(each: Fit) -> dict[str, Any]:
+    """What the manifest keeps of an encoder's training."""
+    return {
+        "training_turns": len(each.fitted.training),
+        "validation_turns": len(each.fitted.validation),
+        "validation_macro_f1": each.fitted.trained.macro_f1,
+        "oos_auroc_by_score": each.calibrated.aurocs,
+        "unlabeled": each.fitted.taught,
+    }
+
+
+def _curve(each: Fit) -> Curve:
+    trained = each.fitted.trained
+    epochs = (Epoch(int(one["epoch"]), int(one["step"]), one["score"], one["seconds"]) for one in trained.epochs)
+    return Curve(tuple(trained.losses), tuple(epochs))
+
+
+def _card_facts(
+    record: RunRecord, fits: Mapping[str, Fit], corpus: Corpus, settings: Settings, logs: Sequence[Path]
+) -> CardFacts:
+    return CardFacts(
+        options={
+            "method": settings.method,
+            "base_model": settings.base_model,
+            "epochs": settings.epochs,
+            "in_scope_loss": settings.in_scope_loss,
+            "seed": settings.seed,
+        },
+        data={str(path): sha256_file(path) for path in logs},
+        training_dialogues=len(corpus.training),
+        validation_dialogues=len(corpus.validation),
+        turns={space: (len(each.fitted.training), len(each.fitted.validation)) for space, each in fits.items()},
+        metrics=record.metrics,
+        parent=record.parent,
+    )
+
+
+def _each(*listeners: Progress | None) -> Progress:
+    """Tells a step to all who listen."""
+
+    def tell(step: Step) -> None:
+        for listener in listeners:
+            if listener:
+                listener(step)
+
+    return tell
 
 
 def _corpus(reading: Reading, unlabeled: Sequence[Path], settings: Settings) -> Corpus:

@@ -18,8 +18,6 @@ from storage.record import reasons_of, storable
 
 FILE = "metrics.json"
 MOST_ERRORS = 100
-MOST_POINTS = 500
-"""A curve of more steps is thinned to so many points."""
 
 _PACKAGES = ("aisle", "torch", "transformers", "openvino")
 
@@ -134,7 +132,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Curve:
-    """The learning curve of one encoder: (step, training loss), at most `MOST_POINTS` of them, and its epochs."""
+    """The learning curve of one encoder: (step, training loss) at even distances, and its epochs."""
 
     losses: tuple[tuple[int, float], ...]
     epochs: tuple[Epoch, ...]

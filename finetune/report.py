@@ -285,8 +285,8 @@ def _scope(record: RunRecord) -> Markup:
         [
             tag(
                 "p",
-                "A turn whose doubt is above the threshold is answered with a question, not with a guess. Green, upwards: turns that "
-                "have a label. Orange, downwards: turns that are about something else.",
+                "A turn whose doubt is above the threshold is answered with a question, not with a guess. Green, upwards: turns "
+                "that have a label. Orange, downwards: turns that are about something else.",
             ),
             figures(*shown),
         ]

@@ -1,4 +1,4 @@
-"""A listener to a run: keeps its learning curves for the report, writes them for TensorBoard and, if asked, to Weights & Biases.
+"""A listener to a run: writes its learning curves for TensorBoard and, if asked, to Weights & Biases.
 
 Only figures and the configuration are passed on; no text of a log leaves with them.
 """
@@ -6,30 +6,17 @@ Only figures and the configuration are passed on; no text of a log leaves with t
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from finetune.evaluate_intent import Metrics
-from finetune.record import MOST_POINTS, Curve, Epoch
 from finetune.trainer import Step
 from storage.errors import InvalidInput, Unavailable
 
 EVENTS = "tensorboard"
 """The folder of the event files, in the run's."""
-
-
-@dataclass(frozen=True)
-class EpochEnd(Step):
-    """The step that ends an epoch: `macro_f1` is the validation's after it; epochs count from 1."""
-
-    macro_f1: float
-    epoch: int
 
 
 class Writer(Protocol):
@@ -49,34 +36,25 @@ class Writer(Protocol):
 
 
 class Tracker:
-    """What a trainer takes as `progress`: passes every figure on to the writers and keeps the curves."""
+    """What a trainer takes as `progress`: passes every figure on to the writers."""
 
     def __init__(self, writers: Sequence[Writer]) -> None:
         self._writers = writers
-        self._losses: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        self._epochs: dict[str, list[Epoch]] = defaultdict(list)
+        self._done: dict[str, int] = {}
 
     def __call__(self, step: Step) -> None:
         """Takes the next step of a run."""
-        losses = self._losses[step.space]
-        if isinstance(step, EpochEnd):
-            self._epochs[step.space].append(Epoch(step.epoch, step.done, step.macro_f1, step.seconds))
+        if step.epoch is not None and step.macro_f1 is not None:
             self._write(f"{step.space}/macro_f1", step.macro_f1, step.epoch)
-        # The last word of a run repeats its last step, or jumps to the end where it stopped early; neither is a new loss.
-        elif not losses or step.done == losses[-1][0] + 1:
-            losses.append((step.done, step.loss))
+        # The last word of a run jumps to the end where it stopped early; that is no new loss.
+        elif step.done == self._done.get(step.space, step.done - 1) + 1:
+            self._done[step.space] = step.done
             self._write(f"{step.space}/loss", step.loss, step.done)
 
     def finish(self, metrics: Metrics) -> None:
         """Passes on the metrics of the finished model."""
         for writer in self._writers:
             writer.finish(metrics)
-
-    def curves(self) -> dict[str, Curve]:
-        """The curves until now, by encoder."""
-        return {
-            space: Curve(thinned(losses), tuple(self._epochs.get(space, ()))) for space, losses in self._losses.items()
-        }
 
     def _write(self, name: str, value: float, step: int) -> None:
         for writer in self._writers:
@@ -181,9 +159,3 @@ class WeightsAndBiases:
     def close(self, failed: bool) -> None:
         """Waits until everything is sent."""
         self._run.finish(exit_code=int(failed))
-
-
-def thinned(losses: Sequence[tuple[int, float]], most: int = MOST_POINTS) -> tuple[tuple[int, float], ...]:
-    """At most so many points, each the last step and the mean loss of equally many steps."""
-    parts = np.array_split(np.arange(len(losses)), max(1, min(most, len(losses))))
-    return tuple((losses[part[-1]][0], float(np.mean([losses[at][1] for at in part]))) for part in parts if len(part))

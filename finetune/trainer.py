@@ -28,7 +28,10 @@ _STANDARDISE_FROM = 256
 
 @dataclass(frozen=True)
 class Step:
-    """Progress of a run: steps done of all, the newest loss, and the last macro-F1 on validation (at the end the best)."""
+    """Progress of a run: steps done of all, the newest loss, and the last macro-F1 on validation (at the end the best).
+
+    `epoch` is set where this step ended one (they count from 1), and `macro_f1` is then its.
+    """
 
     space: str
     done: int
@@ -36,6 +39,7 @@ class Step:
     loss: float
     macro_f1: float | None
     seconds: float
+    epoch: int | None = None
 
 
 Progress = Callable[[Step], None]
@@ -117,7 +121,7 @@ def train(
     distortion = Distortion(recipe.context_dropout, recipe.augmented, augment, recipe.seed)
     lengths, in_scope = training.lengths, torch.from_numpy(training.in_scope)
     position, before = loop.position, loop.position.seconds
-    started = time.monotonic()
+    started, value = time.monotonic(), position.losses[-1][1] if position.losses else 0.0
     while position.epoch < recipe.epochs and position.worse < recipe.patience and not position.finished:
         network.train()
         epoch = plan(lengths, recipe.batch_size, random.Random(f"{recipe.seed}:{position.epoch}"))
@@ -138,11 +142,12 @@ def train(
                 "The weights became no number; no model was written.", "Train with another seed or method."
             )
         loop.end_epoch(agreed(macro_f1(found, validation)))
+        if progress:
+            progress(Step(space, position.step, total, value, position.score, position.seconds, position.epoch))
     if not position.finished:
         loop.finish()
     if progress:
-        last = position.losses[-1][1] if position.losses else 0.0
-        progress(Step(space, total, total, last, position.best, position.seconds))
+        progress(Step(space, total, total, value, position.best, position.seconds))
     network.to("cpu").eval()
     return Trained(position.best, position.losses, position.epochs, margins.numpy())
 

@@ -130,14 +130,12 @@ def _macro_f1(trial: Trial, corpus: Corpus, settings: Settings, progress: Progre
         },
     )
     alone = len(corpus.parts) == 1
-    reported: list[float] = []
 
     def watch(step: Step) -> None:
         if progress:
             progress(replace(step, space=f"trial {trial.number + 1}, {step.space}"))
-        if alone and step.macro_f1 is not None and step.done < step.total and step.macro_f1 not in reported:
-            reported.append(step.macro_f1)
-            trial.report(step.macro_f1, len(reported))
+        if alone and step.epoch is not None and step.macro_f1 is not None:
+            trial.report(step.macro_f1, step.epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned
 

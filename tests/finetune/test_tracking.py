@@ -5,15 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from finetune.examples import examples_of, turns_of
 from finetune.logs import read_logs
 from finetune.network import build_network, load_base
-from finetune.record import Epoch
-from finetune.tracking import EVENTS, EpochEnd, Tracker, thinned, tracking
+from finetune.tracking import EVENTS, Tracker, tracking
 from finetune.trainer import Recipe, Step, train
 from storage.errors import InvalidInput
 
@@ -25,10 +23,10 @@ def follow(tracker: Tracker, space: str = "latin") -> None:
     """A run of two epochs of two steps, as a trainer tells it."""
     tracker(Step(space, 1, 6, 2.0, None, 1.0))
     tracker(Step(space, 2, 6, 1.5, None, 2.0))
-    tracker(EpochEnd(space, 2, 6, 1.5, 0.6, 3.0, epoch=1))
+    tracker(Step(space, 2, 6, 1.5, 0.6, 3.0, epoch=1))
     tracker(Step(space, 3, 6, 1.0, 0.6, 4.0))
     tracker(Step(space, 4, 6, 0.5, 0.6, 5.0))
-    tracker(EpochEnd(space, 4, 6, 0.5, 0.6, 6.0, epoch=2))
+    tracker(Step(space, 4, 6, 0.5, 0.6, 6.0, epoch=2))
     tracker(Step(space, 6, 6, 0.5, 0.6, 6.0))  # stopped early
 
 
@@ -40,22 +38,6 @@ def events_of(run: Path) -> EventAccumulator:
 
 def points(found: EventAccumulator, name: str) -> list[tuple[int, float]]:
     return [(each.step, round(each.value, 6)) for each in found.Scalars(name)]
-
-
-def test_curves_have_each_step_once_and_every_epoch() -> None:
-    tracker = Tracker([])
-    follow(tracker)
-    curve = tracker.curves()["latin"]
-    assert curve.losses == ((1, 2.0), (2, 1.5), (3, 1.0), (4, 0.5))
-    assert curve.epochs == (Epoch(1, 2, 0.6, 3.0), Epoch(2, 4, 0.6, 6.0))
-
-
-def test_a_long_curve_is_thinned_to_means() -> None:
-    assert thinned([(1, 1.0), (2, 3.0), (3, 5.0), (4, 7.0)], most=2) == ((2, 2.0), (4, 6.0))
-    long = thinned([(step, 1.0) for step in range(1, 10_001)])
-    assert len(long) == 500
-    assert long[-1] == (10_000, 1.0)
-    assert thinned([]) == ()
 
 
 def test_tensorboard_reads_what_was_written(tmp_path: Path) -> None:
@@ -92,13 +74,14 @@ def test_a_trainer_can_be_listened_to(small_log: Path, tmp_path: Path) -> None:
     network = build_network(base, len(labels), "head")
     recipe = Recipe(epochs=3, rate=0.0, head_rate=1e-3, batch_size=8)
     with tracking(tmp_path, CONFIGURATION) as tracker:
-        train(network, examples, examples, base.pad_id, recipe, progress=tracker)
-    curve = tracker.curves()["latin"]
-    assert [step for step, _ in curve.losses] == list(range(1, 1 + len(curve.losses)))
-    assert len(curve.losses) in (4, 8, 12)
-    assert points(events_of(tmp_path), "latin/loss") == [
-        (step, round(float(np.float32(loss)), 6)) for step, loss in curve.losses
+        trained = train(network, examples, examples, base.pad_id, recipe, progress=tracker)
+    found = events_of(tmp_path)
+    losses = points(found, "latin/loss")
+    assert [step for step, _ in losses] == list(range(1, 1 + len(losses)))
+    assert [(step, round(value, 5)) for step, value in points(found, "latin/macro_f1")] == [
+        (each["epoch"], each["score"]) for each in trained.epochs
     ]
+    assert len(losses) == 4 * len(trained.epochs)
 
 
 def test_without_the_package_the_way_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
