@@ -1,7 +1,0 @@
-"""Stand-in until the real one is merged."""
-
-import random
-
-
-def augment(text: str, draw: random.Random) -> str:
-    return text
