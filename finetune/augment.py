@@ -37,8 +37,8 @@ def _typo(parts: list[str], rng: random.Random) -> bool:
     places = [
         place
         for place, piece in enumerate(parts)
-        if (len(piece) >= _SHORTEST and piece[0].isalpha() and not is_placeholder(piece)) or piece in alike
-        if piece.lower() not in NEGATIONS
+        if (piece in alike or (len(piece) >= _SHORTEST and piece[0].isalpha() and not is_placeholder(piece)))
+        and piece.lower() not in NEGATIONS
     ]
     if not places:
         return False

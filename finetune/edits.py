@@ -119,22 +119,18 @@ def drop_word(parts: list[str], rng: random.Random) -> bool:
     words = [place for place, piece in enumerate(parts) if is_word(piece)]
     if len(words) < 2:
         return False
-    low = [parts[place].lower() for place in words]
-    function = [place for place, word in zip(words, low, strict=True) if word in FUNCTION_WORDS]
-    content = len(words) >= _CONTENT_FROM and (not function or rng.random() < _CONTENT_SHARE)
-    droppable = (
-        [
-            place
-            for place, word in zip(words, low, strict=True)
-            if word.isalpha() and word not in FUNCTION_WORDS and word not in NEGATIONS
-        ]
-        if content
-        else function
-    )
+    droppable = [place for place in words if parts[place].lower() in FUNCTION_WORDS]
+    if len(words) >= _CONTENT_FROM and (not droppable or rng.random() < _CONTENT_SHARE):
+        droppable = [place for place in words if _is_plain_content(parts[place])]
     if not droppable:
         return False
     cut(parts, droppable[int(rng.random() * len(droppable))])
     return True
+
+
+def _is_plain_content(word: str) -> bool:
+    low = word.lower()
+    return low.isalpha() and low not in FUNCTION_WORDS and low not in NEGATIONS
 
 
 def _title(word: str, rng: random.Random) -> str:

@@ -56,12 +56,7 @@ _BREAKS = _MARKS | frozenset("的了我你您是就都也在和跟想把")
 def keyboard(text: str, rng: random.Random) -> str:
     """Slips of the fingers (Damerau 1964) on a QWERTY board (Belinkov and Bisk 2018), a wrong homophone in Chinese."""
     parts = pieces(text)
-    alike = homophones()
-    # Longer words are hit more often: each letter and Chinese character has the same chance.
-    weights = [
-        (piece in alike) if is_han(piece) else sum(map(str.isalpha, piece)) * (not is_placeholder(piece))
-        for piece in parts
-    ]
+    weights = [_keys(piece) for piece in parts]  # longer words are hit more often
     if not any(weights):
         return text
     for place in rng.choices(range(len(parts)), weights, k=_count(MISTYPED, sum(weights))):
@@ -167,6 +162,13 @@ def noisy(dialogues: Sequence[Dialogue], kind: str, seed: int) -> list[Dialogue]
         )
         for dialogue in dialogues
     ]
+
+
+def _keys(piece: str) -> int:
+    """How many of a piece's characters can be mistyped."""
+    if is_placeholder(piece):
+        return 0
+    return int(piece in homophones()) if is_han(piece) else sum(map(str.isalpha, piece))
 
 
 def _count(rate: float, size: float) -> int:
