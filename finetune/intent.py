@@ -26,8 +26,9 @@ from finetune.evaluate_intent import Metrics
 from finetune.export import REJECTED, complete_folder, write_encoder
 from finetune.lineage import write_seen
 from finetune.logs import Reading, read_logs
-from finetune.record import Curve, Epoch, RunRecord, size_of, software_versions, source_commit
+from finetune.record import Curve, Epoch, Noise, RunRecord, size_of, software_versions, source_commit
 from finetune.report import write_report
+from finetune.robustness import robustness
 from finetune.settings import Settings
 from storage.errors import InvalidInput
 from storage.publish import sha256_file, write_manifest
@@ -123,7 +124,8 @@ def finetune_intent(
                 "search": found.summary() if found else None,
             }
             write_manifest(folder, KIND, meta)  # it is measured as serving loads it, which wants one
-            assessment = assess(IntentModel.load(folder), corpus.validation)
+            model = IntentModel.load(folder)
+            assessment = assess(model, corpus.validation)
             tracker.finish(assessment.metrics)
         record = RunRecord(
             **{each.name: getattr(assessment, each.name) for each in fields(assessment)},
@@ -134,6 +136,10 @@ def finetune_intent(
             seeds=(settings.seed,),
             size_bytes=size_of(folder),
             seconds=time.monotonic() - started,
+            noise={
+                kind: Noise(each["accuracy"], each["drop"])
+                for kind, each in robustness(model, corpus.validation, settings.seed).items()
+            },
             curves={space: _curve(each) for space, each in fits.items()},
             parent=parent,
             commit=source_commit(),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bot.intent import IntentModel
 from bot.labels import OUT_OF_SCOPE
-from finetune.evaluate_intent import leading_pairs
+from finetune.evaluate_intent import predictions
 from finetune.logs import Dialogue
 from finetune.noise import NOISES, noisy
 from storage.errors import InvalidInput
@@ -65,6 +65,5 @@ def _in_scope_turns(dialogues: Sequence[Dialogue]) -> list[Dialogue]:
 
 
 def _accuracy(model: IntentModel, turns: Sequence[Dialogue]) -> float:
-    scored = [(golds, model.predict(messages)) for turn in turns for messages, golds in turn.labelled()]
-    pairs = leading_pairs(scored)
-    return sum(gold == predicted for gold, predicted in pairs) / len(pairs)
+    scored = predictions(model, turns)
+    return sum(each.gold == each.label for each in scored) / len(scored)
