@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.intent import IntentModel, IntentSettings
+from bot.intent import IntentSettings
 from bot.parts import intent_versions, load_intents
-from finetune.gate import Verdict, gate
+from finetune.gate import LATENCY_BUDGET_MS, Verdict, gate
 from finetune.lineage import held_out, read_seen, users_in
 from finetune.logs import read_logs
 from storage.database import Database
@@ -92,7 +92,11 @@ def judge_intent(candidate: Path, incumbent: Path | None, logs: Sequence[Path], 
     unseen = held_out(read_logs(logs).dialogues, (seen, theirs))
     try:
         verdict = gate(
-            IntentModel.load(candidate), IntentModel.load(incumbent) if incumbent else None, unseen.dialogues, seed
+            load_intents(candidate),
+            load_intents(incumbent) if incumbent else None,
+            unseen.dialogues,
+            seed,
+            LATENCY_BUDGET_MS,
         )
     except InvalidInput as error:
         raise InvalidInput(
