@@ -16,7 +16,7 @@ from typing import Any
 from bot.intent import IntentSettings
 from bot.parts import intent_versions, load_intents
 from finetune.gate import LATENCY_BUDGET_MS, Verdict, gate
-from finetune.lineage import held_out, read_seen, users_in
+from finetune.lineage import data_hashes, held_out, read_seen, users_in
 from finetune.logs import read_logs
 from storage.database import Database
 from storage.errors import AisleError, Conflict, InvalidInput, NotFound
@@ -33,7 +33,7 @@ from storage.models import (
     runs_with_user,
 )
 from storage.principal import Principal
-from storage.publish import MANIFEST, Versions, read_manifest, sha256_file
+from storage.publish import MANIFEST, Versions, read_manifest
 from storage.secret import load_secret
 
 
@@ -314,14 +314,6 @@ def kind_of(name: str) -> ModelKind:
         return KINDS[name]
     except KeyError:
         raise NotFound(f"There are no models of the name {name!r}.", f"Known are: {', '.join(KINDS)}.") from None
-
-
-def data_hashes(logs: Sequence[Path]) -> dict[str, str]:
-    """sha256 by path, as it was given; raises `InvalidInput` for a file that cannot be read."""
-    try:
-        return {str(path): sha256_file(path) for path in logs}
-    except OSError as error:
-        raise InvalidInput(f"{error.filename} cannot be read: {error.strerror}.", "Check the path.") from None
 
 
 def _metrics(meta: Mapping[str, Any]) -> dict[str, Any]:
