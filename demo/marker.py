@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -9,8 +11,10 @@ from typing import Final
 from storage.errors import Conflict
 
 FILE: Final = "demo-shop"
+_DATABASE: Final = "aisle.db"
+_RUNS: Final = frozenset(("model_runs", "model_users", "alembic_version"))
 _OWN: Final = frozenset(
-    ("shop.toml", "aisle.db", "index", "documents", "media", "events.jsonl", "orders.jsonl", "dialogues.jsonl")
+    ("shop.toml", _DATABASE, "index", "documents", "media", "events.jsonl", "orders.jsonl", "dialogues.jsonl")
 )
 
 
@@ -45,6 +49,8 @@ def claim(folder: Path) -> None:
     """
     if folder.is_dir() and stage_of(folder) is None:
         own = sorted(each.name for each in folder.iterdir() if each.name in _OWN or each.name.startswith("catalog."))
+        if own == [_DATABASE] and _has_only_runs(folder / _DATABASE):
+            own = []
         if own:
             raise Conflict(
                 f"{folder} holds a shop that is not the demo's: {', '.join(own)}.",
@@ -52,3 +58,16 @@ def claim(folder: Path) -> None:
             )
     folder.mkdir(parents=True, exist_ok=True)
     mark(folder, Stage.WRITING)
+
+
+def _has_only_runs(path: Path) -> bool:
+    """Whether a database is no shop's yet: fine-tuning registers its runs in it. It is read as it is and left so."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            filled = (
+                connection.execute(f'SELECT EXISTS (SELECT 1 FROM "{name}")').fetchone()[0] for name in names - _RUNS
+            )
+            return "model_runs" in names and not any(filled)
+    except sqlite3.Error:
+        return False

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune.logs import Dialogue
+from storage.errors import InvalidInput
+from storage.publish import sha256_file
 from storage.rows import RowProblem, read_jsonl
 
 SEEN = "training.sha256"
@@ -58,6 +60,14 @@ def held_out(dialogues: Sequence[Dialogue], seen: Iterable[frozenset[str] | None
     known = frozenset().union(*(each for each in seen if each is not None))
     kept = [dialogue for dialogue in dialogues if dialogue_hash(dialogue) not in known]
     return HeldOut(kept, len(dialogues) - len(kept))
+
+
+def data_hashes(logs: Sequence[Path]) -> dict[str, str]:
+    """sha256 by path, as it was given; raises `InvalidInput` for a file that cannot be read."""
+    try:
+        return {str(path): sha256_file(path) for path in logs}
+    except OSError as error:
+        raise InvalidInput(f"{error.filename} cannot be read: {error.strerror}.", "Check the path.") from None
 
 
 def users_in(logs: Sequence[Path]) -> set[str]:

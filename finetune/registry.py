@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.intent import IntentModel, IntentSettings
+from bot.intent import IntentSettings
 from bot.parts import intent_versions, load_intents
-from finetune.gate import Verdict, gate
-from finetune.lineage import held_out, read_seen, users_in
+from finetune.gate import LATENCY_BUDGET_MS, Verdict, gate
+from finetune.lineage import data_hashes, held_out, read_seen, users_in
 from finetune.logs import read_logs
 from storage.database import Database
 from storage.errors import AisleError, Conflict, InvalidInput, NotFound
@@ -33,7 +33,7 @@ from storage.models import (
     runs_with_user,
 )
 from storage.principal import Principal
-from storage.publish import MANIFEST, Versions, read_manifest, sha256_file
+from storage.publish import MANIFEST, Versions, read_manifest
 from storage.secret import load_secret
 
 
@@ -92,7 +92,11 @@ def judge_intent(candidate: Path, incumbent: Path | None, logs: Sequence[Path], 
     unseen = held_out(read_logs(logs).dialogues, (seen, theirs))
     try:
         verdict = gate(
-            IntentModel.load(candidate), IntentModel.load(incumbent) if incumbent else None, unseen.dialogues, seed
+            load_intents(candidate),
+            load_intents(incumbent) if incumbent else None,
+            unseen.dialogues,
+            seed,
+            LATENCY_BUDGET_MS,
         )
     except InvalidInput as error:
         raise InvalidInput(
@@ -310,14 +314,6 @@ def kind_of(name: str) -> ModelKind:
         return KINDS[name]
     except KeyError:
         raise NotFound(f"There are no models of the name {name!r}.", f"Known are: {', '.join(KINDS)}.") from None
-
-
-def data_hashes(logs: Sequence[Path]) -> dict[str, str]:
-    """sha256 by path, as it was given; raises `InvalidInput` for a file that cannot be read."""
-    try:
-        return {str(path): sha256_file(path) for path in logs}
-    except OSError as error:
-        raise InvalidInput(f"{error.filename} cannot be read: {error.strerror}.", "Check the path.") from None
 
 
 def _metrics(meta: Mapping[str, Any]) -> dict[str, Any]:

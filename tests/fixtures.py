@@ -41,9 +41,15 @@ def encoders_by_space(latin_encoder: Encoder, han_encoder: Encoder) -> Mapping[s
 
 
 @pytest.fixture(scope="session")
-def demo_model(tmp_path_factory: pytest.TempPathFactory, encoder_cache: Path) -> IntentModel:
-    """The intent model that ships with the demo shop."""
+def demo_model_folder(tmp_path_factory: pytest.TempPathFactory, encoder_cache: Path) -> Path:
+    """The folder of the intent model that ships with the demo shop."""
     from finetune.export import assemble
 
     compact = REPOSITORY / "demo" / "model" / "intent"
-    return IntentModel.load(assemble(compact, tmp_path_factory.mktemp("intent") / "model", encoder_cache))
+    return assemble(compact, tmp_path_factory.mktemp("intent") / "model", encoder_cache)
+
+
+@pytest.fixture(scope="session")
+def demo_model(demo_model_folder: Path) -> IntentModel:
+    """The intent model that ships with the demo shop."""
+    return IntentModel.load(demo_model_folder)

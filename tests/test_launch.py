@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import launch
+from storage.errors import Conflict
 from storage.orders import orders_of
 from storage.principal import Principal, Role
 from storage.record import new_id
@@ -62,6 +63,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["finetune", "intent"],
         ["evaluate", "intent"],
         ["evaluate", "search"],
+        ["models", "list"],
+        ["models", "promote"],
+        ["models", "rollback"],
         ["keys", "create"],
         ["keys", "list"],
         ["keys", "revoke"],
@@ -272,6 +276,24 @@ def test_the_demo_leaves_a_shop_of_somebodys_own_alone(run: Run, tmp_path: Path,
     assert name in err
     assert "--shop" in err
     assert [(path.name, path.read_text(encoding="utf-8")) for path in tmp_path.iterdir()] == [(name, "mine")]
+
+
+def test_the_demo_takes_a_folder_in_which_only_runs_were_registered(tmp_path: Path) -> None:
+    from demo.marker import Stage, claim, stage_of
+    from storage.consent import Consent, set_consent
+    from storage.models import register_run
+
+    for name, rows in (("runs", False), ("shop", True)):
+        folder = tmp_path / name
+        values = {"name": "intent", "kind": "intent", "folder": folder / "run", "data_hashes": {}, "users": ["maya"]}
+        with launch.opened(folder) as database:
+            register_run(database, launch.ADMIN, "0" * 64, **values)
+            if rows:
+                set_consent(database, Principal("maya", Role.CUSTOMER), "maya", Consent())
+    claim(tmp_path / "runs")
+    assert stage_of(tmp_path / "runs") is Stage.WRITING
+    with pytest.raises(Conflict, match=r"aisle\.db"):
+        claim(tmp_path / "shop")
 
 
 def test_a_demo_that_was_interrupted_is_finished(

@@ -14,6 +14,7 @@ from index.build import build_index
 from index.encoders import Encoder
 from index.snapshot import index_versions
 from storage.database import Database
+from storage.errors import Unavailable
 from storage.settings import ShopSettings
 from tests.index.catalogs import write_jsonl
 
@@ -70,4 +71,43 @@ def test_what_cannot_be_loaded_leaves_what_served(
     publish(shop, encoders_by_space, "Teapot", "Mug")
     assert watcher.look()
     assert sorted(titles(assistant)) == ["Mug", "Teapot"]
+    assistant.close()
+
+
+def test_what_was_published_before_the_watch_began_is_taken_too(
+    shop: Path, encoders_by_space: Mapping[str, Encoder], database: Database
+) -> None:
+    publish(shop, encoders_by_space, "Kettle")
+    assistant = Assistant.open(shop, SETTINGS, database)
+    publish(shop, encoders_by_space, "Teapot")
+    watcher = Watcher(assistant, shop)
+    assert watcher.look()
+    assert titles(assistant) == ["Teapot"]
+    assert not watcher.look()
+    assistant.close()
+
+
+def test_trouble_that_passes_is_tried_again_and_said_once(
+    shop: Path,
+    encoders_by_space: Mapping[str, Encoder],
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    publish(shop, encoders_by_space, "Kettle")
+    assistant = Assistant.open(shop, SETTINGS, database)
+    watcher = Watcher(assistant, shop)
+    publish(shop, encoders_by_space, "Teapot")
+
+    def away(_: object) -> dict[str, float]:
+        raise Unavailable("The database does not answer.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bot.parts.popularity", away)
+        assert not watcher.look()
+        assert not watcher.look()
+    assert caplog.text.count("cannot be loaded now") == 1
+    assert titles(assistant) == ["Kettle"]
+    assert watcher.look()
+    assert titles(assistant) == ["Teapot"]
     assistant.close()

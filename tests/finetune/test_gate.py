@@ -82,8 +82,8 @@ def test_a_clearly_better_one_passes_and_its_figures_are_said() -> None:
     assert verdict.difference.low < verdict.difference.difference < verdict.difference.high
     assert verdict.macro_f1 == pytest.approx((0.95, 0.85), abs=0.005)
     assert (verdict.turns, verdict.dialogues, verdict.labels_judged) == (2000, 500, 4)
-    assert "0.950" in verdict.reasons[0]
-    assert "0.850" in verdict.reasons[0]
+    assert f"{verdict.macro_f1[0]:.3f}" in verdict.reasons[0]
+    assert f"{verdict.macro_f1[1]:.3f}" in verdict.reasons[0]
     assert json.loads(json.dumps(verdict.as_dict()))["labels"]["a"]["support"] == 500
 
 

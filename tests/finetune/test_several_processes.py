@@ -21,6 +21,8 @@ def test_two_processes_train_one_model_like_a_single_one(tmp_path: Path) -> None
             str(log),
             "--output",
             str(tmp_path / output),
+            "--shop",
+            str(tmp_path / "shop"),
             "--method",
             "head",
             "--epochs",
