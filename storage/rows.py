@@ -20,6 +20,8 @@ from storage.errors import InvalidInput, TooManyRejected
 LONGEST_LINE = 16 * 2**20
 _BUFFER = 2**18
 _GZIP = b"\x1f\x8b"
+BROKEN_PACK = "the packed file is broken here"
+"""How the reason of a `RowProblem` begins that ends a packed file too early."""
 _FEW_ROWS = 10
 _KEPT_RAW = 2_000  # characters of an unreadable line that are kept for a person to look at
 _BROKEN_PACK = (EOFError, OSError, zlib.error)
@@ -159,7 +161,7 @@ def read_jsonl(path: Path, tee: Tee | None = None) -> Iterator[tuple[int, dict[s
 
 
 def _broken(number: int, error: Exception) -> RowProblem:
-    return RowProblem(number, f"the packed file is broken here: {error}", None)
+    return RowProblem(number, f"{BROKEN_PACK}: {error}", None)
 
 
 def _parse(number: int, line: bytes) -> dict[str, Any] | RowProblem:
