@@ -216,15 +216,19 @@ def _csv_rows(path: Path, meter: _Meter, parser: _Parser) -> Iterator[tuple[int,
                 f"{path} has the columns {shown(', '.join(next(csv.reader([head]), []))) or 'none'}.",
                 "A CSV log needs the columns text and label, in UTF-8.",
             )
-        reader = csv.DictReader(stream, header, delimiter=delimiter)
+        reader = csv.reader(stream, delimiter=delimiter)
         while True:
             first = reader.line_num + 2  # the header is the first line, and this row begins after the last
             try:
-                found = _csv_row(next(reader), reader.line_num + 1, parser)
+                cells = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                found = RowProblem(reader.line_num + 1, f"not CSV: {error}", None)
+                found: Dialogue | RowProblem = RowProblem(reader.line_num + 1, f"not CSV: {error}", None)
+            else:
+                if not cells:
+                    continue
+                found = _csv_row(header, cells, reader.line_num + 1, parser)
             last = reader.line_num + 1
             if isinstance(found, RowProblem):
                 # A quote that is never closed swallows lines; each of them is a row that is lost.
@@ -233,17 +237,17 @@ def _csv_rows(path: Path, meter: _Meter, parser: _Parser) -> Iterator[tuple[int,
             yield last, found
 
 
-def _csv_row(row: dict[str, Any], line: int, parser: _Parser) -> Dialogue | RowProblem:
-    if None in row:  # a comma in a text that nobody quoted: what stands under `label` is then no label
-        return RowProblem(line, "more cells than columns", row)
-    cells = {name: cell for name, cell in row.items() if isinstance(cell, str)}
-    if any(map(not_utf8, cells.values())):
-        return RowProblem(line, "not UTF-8", {name: shown(cell) for name, cell in cells.items()})
-    text, label = cells.get("text", "").strip(), cells.get("label", "").strip()
+def _csv_row(header: Sequence[str], cells: Sequence[str], line: int, parser: _Parser) -> Dialogue | RowProblem:
+    if any(map(not_utf8, cells)):
+        return RowProblem(line, "not UTF-8", [shown(cell) for cell in cells])
+    if len(cells) > len(header):  # a comma in a text that nobody quoted: what stands under `label` is then no label
+        return RowProblem(line, "more cells than columns", cells)
+    row = dict(zip(header, cells, strict=False))
+    text, label = row.get("text", "").strip(), row.get("label", "").strip()
     if not text or not label or len(label) > _LONGEST_LABEL:
         return RowProblem(line, "text: empty" if not text else "label: empty or too long", row)
     message = Message("user", parser.text(text), parser.intents(label))
-    return Dialogue("", (message,), parser.split(cells.get("split") or None))
+    return Dialogue("", (message,), parser.split(row.get("split") or None))
 
 
 class _Parser:

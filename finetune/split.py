@@ -7,7 +7,7 @@ import re
 import zlib
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import numpy as np
@@ -20,10 +20,11 @@ from finetune.logs import Dialogue
 NEAR_DUPLICATE = 0.8
 """Jaccard similarity of shingles from which on two dialogues count as one."""
 
-_HASHES = 64
-_BAND = 4  # 16 bands of 4: pairs at .8 meet in a band with probability .9998
-_PRIME = (1 << 31) - 1
-_AT_ONCE = 4096  # dialogues or pairs whose shingles are worked on together; they then fit the cache
+_AT_ONCE = 4096  # pairs whose shingles are compared together; they then fit the cache
+_MOST_PAIRS = (
+    30_000_000  # candidates that are looked at; they take minutes, where all pairs of a million would take days
+)
+_LOW = 0xFFFFFFFF  # the lower half of a key
 _WORD = re.compile(r"[\u3400-\u9fff]|\w+")
 _NUMBER = re.compile(r"\d+")
 
@@ -51,89 +52,94 @@ def split_dialogues(
 
 
 def near_duplicates(dialogues: Sequence[Dialogue]) -> list[int]:
-    """A group number for each dialogue; dialogues that say nearly the same share one.
+    """A group number for each dialogue; dialogues that say nearly the same share one, as do those that such pairs connect.
 
-    MinHash with banding (Broder 1997): candidates are dialogues with an equal band of their signatures, each compared with the
-    first and with the one before it in its bucket; groups are what similar pairs connect.
+    Prefix filtering (Bayardo, Ma, Srikant, "Scaling Up All Pairs Similarity Search", WWW 2007): sets as similar as
+    `NEAR_DUPLICATE` share one of the rarest shingles of each, so only sets that do are compared. Nothing is missed unless these
+    are more than `_MOST_PAIRS`, which takes tens of thousands of different dialogues made of the same few sentences.
     """
-    if not dialogues:
+    numbers: dict[bytes, int] = {}
+    places = [numbers.setdefault(_shingles(dialogue), len(numbers)) for dialogue in dialogues]
+    if not places:
         return []
-    shingles = _Shingles(dialogues)
-    signatures = shingles.signatures()
-    pairs = np.empty((2, 0), np.int64)
-    for at in range(0, _HASHES, _BAND):
-        pairs = _distinct(np.hstack([pairs, _pairs(signatures[:, at : at + _BAND])]))
-    left, right = pairs[:, shingles.similarity(*pairs) >= NEAR_DUPLICATE]
-    graph = coo_array((np.ones(len(left), np.bool_), (left, right)), shape=(len(dialogues),) * 2)  # type: ignore[no-untyped-call]
-    groups: list[int] = connected_components(graph, directed=False)[1].tolist()
-    return groups
+    sets = _Sets(list(numbers))
+    groups = np.arange(len(numbers))
+    for left, right in sets.candidates():
+        apart = groups[left] != groups[right]
+        near = sets.similarity(left[apart], right[apart]) >= NEAR_DUPLICATE
+        edges = groups[left[apart][near]], groups[right[apart][near]]
+        graph = coo_array((np.ones(len(edges[0]), np.bool_), edges), shape=(len(groups),) * 2)  # type: ignore[no-untyped-call]
+        groups = connected_components(graph, directed=False)[1][groups]
+    found: list[int] = groups[places].tolist()
+    return found
 
 
-class _Shingles:
-    """The word triples of what each user says, as sets of hashes: one array, and where each dialogue's part begins."""
+class _Sets:
+    """Different sets of shingles: one array, in which each set's are sorted, the rarest first, and where each set begins."""
 
-    def __init__(self, dialogues: Sequence[Dialogue]) -> None:
-        hashes, starts = array("i"), array("q", [0])
-        for dialogue in dialogues:
-            hashes.extend(_shingles(dialogue))
-            starts.append(len(hashes))
-        self._hashes: NDArray[np.int32] = np.array(hashes)
-        self._starts: NDArray[np.int64] = np.array(starts)
+    def __init__(self, sets: Sequence[bytes]) -> None:
+        self._sizes = np.array([len(each) // 4 for each in sets])
+        self._starts = np.cumsum(self._sizes) - self._sizes
+        _, ids, counts = np.unique(np.frombuffer(b"".join(sets), np.uint32), return_inverse=True, return_counts=True)
+        rarest = np.argsort(counts, kind="stable")
+        ranks = np.empty(len(counts), np.int64)
+        ranks[rarest] = np.arange(len(counts))
+        keys = (np.repeat(np.arange(len(sets)), self._sizes) << 32) | ranks[ids]
+        keys.sort()
+        self._shingles = (keys & _LOW).astype(np.int32)
+        self._counts = counts[rarest]  # in how many sets a shingle is
 
-    def signatures(self) -> NDArray[np.int32]:
-        """The least of each of `_HASHES` permutations over a dialogue's shingles: (dialogues, hashes)."""
-        multipliers = np.random.default_rng(7).integers(1, _PRIME, size=(_HASHES, 2), dtype=np.int64)
-        signatures = np.empty((len(self._starts) - 1, _HASHES), np.int32)
-        for at in range(0, len(signatures), _AT_ONCE):
-            starts = self._starts[at : at + _AT_ONCE + 1]
-            values = self._hashes[starts[0] : starts[-1]].astype(np.int64)
-            for column, (factor, offset) in enumerate(multipliers):
-                permuted = (values * factor + offset) % _PRIME
-                signatures[at : at + _AT_ONCE, column] = np.minimum.reduceat(permuted, starts[:-1] - starts[0])
-        return signatures
+    def candidates(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Pairs of sets, as two arrays of places, that may be similar enough."""
+        # Two similar sets have more in common than the rest of either holds, so some of it is in both prefixes.
+        needed = np.ceil(NEAR_DUPLICATE * self._sizes - 1e-9).astype(np.int64)
+        members, shingles = self._listed(np.arange(len(self._sizes)), self._sizes - needed + 1)
+        shared = self._counts[shingles] > 1
+        entries = (shingles[shared].astype(np.int64) << 32) | members[shared]
+        entries.sort()
+        together, offset, looked_at = np.arange(len(entries)), 1, 0
+        while len(together) and looked_at < _MOST_PAIRS:
+            # Where an entry has the same shingle as the one `offset` after it, so has it as all between.
+            together = together[together + offset < len(entries)]
+            together = together[entries[together] >> 32 == entries[together + offset] >> 32]
+            left, right = entries[together] & _LOW, entries[together + offset] & _LOW
+            sizes = self._sizes[left], self._sizes[right]
+            alike = np.minimum(*sizes) >= NEAR_DUPLICATE * np.maximum(*sizes) - 1e-9
+            pairs = np.unique((left[alike] << 32) | right[alike])
+            yield pairs >> 32, pairs & _LOW
+            looked_at += len(together)
+            offset += 1
 
     def similarity(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The Jaccard similarity of the dialogues at these places, pair by pair."""
+        """The Jaccard similarity of the sets at these places, pair by pair."""
         found = np.empty(len(left))
         for at in range(0, len(left), _AT_ONCE):
             part = slice(at, at + _AT_ONCE)
-            both = np.concatenate([self._keyed(left[part]), self._keyed(right[part])])
+            sides = [self._listed(side[part], self._sizes[side[part]]) for side in (left, right)]
             # A shingle that both have stands twice in a row once those of the pair are sorted.
+            both = np.concatenate([(pair << 32) | shingles for pair, shingles in sides])
             both.sort()
-            pair = both >> 31
+            pair = both >> 32
             count = len(found[part])
             common = np.bincount(pair[1:][both[1:] == both[:-1]], minlength=count)
             found[part] = common / (np.bincount(pair, minlength=count) - common)
         return found
 
-    def _keyed(self, members: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The shingles of these dialogues one after the other, each with its dialogue's place above the hash's 31 bits."""
-        sizes = np.diff(self._starts)[members]
-        place = np.repeat(np.arange(len(members)), sizes)
-        within = np.arange(len(place)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        keyed: NDArray[np.int64] = (place << 31) | self._hashes[self._starts[members][place] + within]
-        return keyed
+    def _listed(
+        self, members: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """The first shingles of each of these sets, `lengths` of them, and beside each the place of its set in `members`."""
+        place = np.repeat(np.arange(len(members)), lengths)
+        within = np.arange(len(place)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return place, self._shingles[self._starts[members][place] + within]
 
 
-def _pairs(band: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Of dialogues with equal rows in `band` (dialogues, 4), each with the first and with the one before it: (2, pairs)."""
-    order = np.lexsort(band.T)
-    new = np.append(True, (band[order[1:]] != band[order[:-1]]).any(axis=1))
-    first = order[new][np.cumsum(new) - 1]
-    before = np.append(order[0], order[:-1])
-    return np.hstack([np.stack([other[~new], order[~new]]) for other in (first, before)])
-
-
-def _distinct(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.stack(np.divmod(np.unique((pairs[0] << 32) | pairs[1]), 1 << 32))
-
-
-def _shingles(dialogue: Dialogue) -> set[int]:
-    """Hashes of the word triples of what the user says; numbers count as one, so a new price is no new dialogue."""
+def _shingles(dialogue: Dialogue) -> bytes:
+    """Hashes of the word triples of what the user says, as 32-bit numbers; a number counts as any other, be it a new price."""
     text = " ".join(message.content for message in dialogue.messages if message.role == "user").casefold()
     words = ["^", *_WORD.findall(_NUMBER.sub("0", text)), "$"]
     triples = {" ".join(words[at : at + 3]) for at in range(max(1, len(words) - 2))}
-    return {zlib.crc32(each.encode()) % _PRIME for each in triples}
+    return array("I", sorted({zlib.crc32(each.encode()) for each in triples})).tobytes()
 
 
 def _draw(dialogues: Sequence[tuple[Dialogue, int]], share: float, seed: int) -> set[int]:
