@@ -136,16 +136,24 @@ def _phone(match: re.Match[str]) -> _Found:
     return ("REDACTED_PHONE", match.start(), match.end()) if 8 <= len(digits) <= 15 and not product_code else None
 
 
-_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], _Found]], ...] = (
-    # In this order: an address may hold digits, a card more digits than a phone.
+_Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], _Found]]
+
+_AT = re.compile(r"@|[(\[]at[)\]]", re.IGNORECASE)
+_DIGIT = re.compile("[0-9]")
+
+# In this order: an address may hold digits, a card more digits than a phone.
+_ADDRESSES: tuple[_Rule, ...] = (
     (_EMAIL, _whole("REDACTED_EMAIL")),
     (_EMAIL_OF_OTHER_SCRIPTS, _whole("REDACTED_EMAIL")),
-    (_IBAN, _iban),
-    (_CARD, _card),
-    (_IP6, _ip),  # may end in the other kind
-    (_IP4, _ip),
-    (_PHONE, _phone),
-    (_CALLED, lambda match: ("REDACTED_PHONE", *match.span(2))),
+)
+# Each with the fewest digits that it can match: most text has none, and a price has too few for most of them.
+_NUMBERS: tuple[tuple[int, _Rule], ...] = (
+    (2, (_IBAN, _iban)),
+    (13, (_CARD, _card)),
+    (1, (_IP6, _ip)),  # may end in the other kind
+    (4, (_IP4, _ip)),
+    (8, (_PHONE, _phone)),
+    (7, (_CALLED, lambda match: ("REDACTED_PHONE", *match.span(2)))),
 )
 
 
@@ -154,14 +162,28 @@ def redact(text: str) -> str:
 
     `redact("call +49 170 1234567 or mail a.b@c.de")` is `"call REDACTED_PHONE or mail REDACTED_EMAIL"`.
     """
-    for pattern, judge in _RULES:
-        plain = text.translate(_FULL_WIDTH)
-        kept, end = [], 0
-        for match in pattern.finditer(plain):
-            found = judge(match)
-            if found is not None:
-                placeholder, start, stop = found
-                kept += [text[end:start], placeholder]
-                end = stop
-        text = "".join([*kept, text[end:]]) if kept else text
+    plain = _plain(text)
+    if _AT.search(plain):
+        for rule in _ADDRESSES:
+            text = _applied(rule, text)
+    digits = len(_DIGIT.findall(plain))
+    for fewest, rule in _NUMBERS:
+        if digits >= fewest:
+            text = _applied(rule, text)
     return text
+
+
+def _plain(text: str) -> str:
+    return text if text.isascii() else text.translate(_FULL_WIDTH)
+
+
+def _applied(rule: _Rule, text: str) -> str:
+    pattern, judge = rule
+    kept, end = [], 0
+    for match in pattern.finditer(_plain(text)):
+        found = judge(match)
+        if found is not None:
+            placeholder, start, stop = found
+            kept += [text[end:start], placeholder]
+            end = stop
+    return "".join([*kept, text[end:]]) if kept else text

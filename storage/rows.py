@@ -8,7 +8,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +18,10 @@ from typing import IO, Any, BinaryIO, Final, cast
 from storage.errors import InvalidInput, TooManyRejected
 
 LONGEST_LINE = 16 * 2**20
+_BUFFER = 2**18
+_GZIP = b"\x1f\x8b"
+BROKEN_PACK = "the packed file is broken here"
+"""How the reason of a `RowProblem` begins that ends a packed file too early."""
 _FEW_ROWS = 10
 _KEPT_RAW = 2_000  # characters of an unreadable line that are kept for a person to look at
 _BROKEN_PACK = (EOFError, OSError, zlib.error)
@@ -34,23 +38,47 @@ class RowProblem:
     raw: Any
 
 
-def open_bytes(path: Path) -> BinaryIO:
+Tee = Callable[[memoryview], None]
+"""Gets every piece of a file, as it lies on disk, while the file is read: for its hash, or to say how far a run has come."""
+
+
+class _Teed(io.RawIOBase):
+    """A raw stream that shows what it reads to a `Tee`."""
+
+    def __init__(self, raw: io.FileIO, tee: Tee) -> None:
+        super().__init__()
+        self._raw, self._tee = raw, tee
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._raw.readinto(buffer)
+        self._tee(memoryview(buffer)[:count])
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def open_bytes(path: Path, tee: Tee | None = None) -> BinaryIO:
     """Opens a file for reading, unpacking gzip by its first bytes rather than by its name.
 
     Raises:
         InvalidInput: there is no such file, or it is a folder or not readable.
     """
     try:
-        stream = path.open("rb")
+        raw = io.FileIO(path)
     except FileNotFoundError:
         raise InvalidInput(f"There is no file {path}.", "Check the path.") from None
     except OSError as error:
         raise InvalidInput(
             f"{path} cannot be read: {error.strerror}.", "Give a file that this user may read."
         ) from None
-    packed = stream.read(2) == b"\x1f\x8b"
-    stream.seek(0)
-    return cast("BinaryIO", gzip.GzipFile(fileobj=stream, mode="rb")) if packed else stream
+    stream = io.BufferedReader(_Teed(raw, tee) if tee else raw, _BUFFER)
+    packed = stream.peek(2).startswith(_GZIP)
+    return cast("BinaryIO", gzip.GzipFile(fileobj=stream, mode="rb") if packed else stream)
 
 
 def unexpected(line: int, error: Exception, raw: Any) -> RowProblem:
@@ -71,7 +99,7 @@ def unpacking(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def open_text(path: Path) -> Iterator[IO[str]]:
+def open_text(path: Path, tee: Tee | None = None) -> Iterator[IO[str]]:
     """Opens a UTF-8 text file, packed or not; a byte order mark is skipped.
 
     Bytes that are not UTF-8 become lone surrogates, so that `not_utf8` finds them: the row they stand in is to be
@@ -82,7 +110,7 @@ def open_text(path: Path) -> Iterator[IO[str]]:
     """
     with (
         unpacking(path),
-        io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", errors="surrogateescape", newline="") as stream,
+        io.TextIOWrapper(open_bytes(path, tee), encoding="utf-8-sig", errors="surrogateescape", newline="") as stream,
     ):
         yield stream
 
@@ -97,7 +125,7 @@ def shown(text: str) -> str:
     return text[:_KEPT_RAW].encode("utf-8", errors="surrogateescape").decode("utf-8", errors="backslashreplace")
 
 
-def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
+def read_jsonl(path: Path, tee: Tee | None = None) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
     """Yields (line number, object) for each line that is not blank; a line that is not one is a `RowProblem`.
 
     Bad UTF-8, bad JSON, NaN, a line that is no object and a packed file that breaks off are problems of their line,
@@ -106,7 +134,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
     Raises:
         InvalidInput: the file cannot be opened.
     """
-    with open_bytes(path) as stream:
+    with open_bytes(path, tee) as stream:
         number = 0
         while True:
             number += 1
@@ -133,7 +161,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
 
 
 def _broken(number: int, error: Exception) -> RowProblem:
-    return RowProblem(number, f"the packed file is broken here: {error}", None)
+    return RowProblem(number, f"{BROKEN_PACK}: {error}", None)
 
 
 def _parse(number: int, line: bytes) -> dict[str, Any] | RowProblem:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 from finetune.logs import Dialogue, Message
@@ -117,3 +118,80 @@ def test_made_up_dialogues_hold_something_out() -> None:
     training, validation = split_dialogues(dialogues)
     assert 4 <= len(validation) <= 25
     assert len(training) + len(validation) == 80
+
+
+def test_what_nearly_repeats_a_marked_test_is_in_no_part() -> None:
+    tents = "a blue tent for four people with a bag"
+    dialogues = [
+        dialogue(0, tents),
+        dialogue(1, f"{tents}!", split="train"),
+        dialogue(2, tents.upper(), split="test"),
+        *(dialogue(3 + number, f"{number:b} {sentence(number)}") for number in range(30)),
+    ]
+    parts = split_dialogues(dialogues)
+    assert {each.id for part in parts for each in part} == {str(number) for number in range(3, 33)}
+    assert parts[1]
+
+
+def test_a_marked_validation_without_labels_is_no_validation() -> None:
+    unlabelled = Dialogue("none", (Message("user", "what have you got for a winter hike"),), "validation")
+    dialogues = [unlabelled, *(dialogue(number, f"{number:b} {sentence(number)}") for number in range(40))]
+    training, validation = split_dialogues(dialogues)
+    assert sum(bool(list(each.golds())) for each in validation) >= 4
+    assert len(training) + len(validation) == 41
+
+
+def test_no_dialogue_and_nothing_but_tests_give_empty_parts() -> None:
+    assert split_dialogues([]) == ([], [])
+    assert split_dialogues([dialogue(number, sentence(number), split="test") for number in range(5)]) == ([], [])
+
+
+def test_dialogues_that_all_repeat_each_other_stay_in_training() -> None:
+    training, validation = split_dialogues([dialogue(number, f"i want {number} kettles") for number in range(50)])
+    assert (len(training), validation) == (50, [])
+
+
+def test_two_hundred_labels_are_held_out_where_two_dialogues_have_them() -> None:
+    dialogues = [
+        dialogue(
+            number,
+            " ".join(f"{chr(97 + number % 26)}{chr(97 + number // 26)}{end}" for end in "aeiou"),
+            f"label {number % 200}",
+        )
+        for number in range(600)
+    ]
+    dialogues.append(dialogue(600, "one that nobody else has said so far", "once"))
+    training, validation = split_dialogues(dialogues)
+    held = {label for each in validation for (label,) in each.golds()}
+    assert len(held) == 200
+    assert {label for each in training for (label,) in each.golds()} == held | {"once"}
+
+
+def test_near_duplicates_are_those_of_all_pairs() -> None:
+    draw = random.Random(5)
+    template = (
+        "please show me a {} kettle if you still have one in stock and tell me whether the {} lamp comes with a bulb "
+        "because my {} tent needs light and i would also like to return the old {} scarf from last week"
+    )
+    dialogues = [dialogue(number, template.format(*draw.choices(WORDS[:8], k=4))) for number in range(200)]
+
+    def shingles(text: str) -> set[tuple[str, ...]]:
+        words = ["^", *text.split(), "$"]
+        return {tuple(words[at : at + 3]) for at in range(len(words) - 2)}
+
+    sets = [shingles(each.messages[0].content) for each in dialogues]
+    groups = near_duplicates(dialogues)
+    similar = [
+        (one, other)
+        for one in range(200)
+        for other in range(one)
+        if len(sets[one] & sets[other]) >= 0.8 * len(sets[one] | sets[other])
+    ]
+    assert len(similar) > 20
+    assert all(groups[one] == groups[other] for one, other in similar)
+    # And none that no chain of such pairs connects: joining each to the other leaves as many groups.
+    parent = list(range(200))
+    for one, other in similar:
+        old, new = parent[one], parent[other]
+        parent = [new if each == old else each for each in parent]
+    assert len(set(groups)) == len(set(parent))
