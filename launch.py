@@ -533,6 +533,7 @@ def finetune_intent_command(
                     step.total,
                     f"loss {step.loss:.3f}" + ("" if step.macro_f1 is None else f", macro-F1 {step.macro_f1:.3f}"),
                 ),
+                told=lambda data: console.print("\n".join(data.lines()), markup=False, highlight=False),
             )
 
     if not is_main():  # of `accelerate launch`: it trains along, another process registers, writes and says so
@@ -616,7 +617,7 @@ def models_list(
     Example: launch.py models list --shop myshop
     """
     with registry_of(shop) as registry:
-        models = registry.list(name)
+        models = registry.models(name)
     lines = (
         f"{'*' if each.current else ' '} {each.name:<10} {each.version or '-':<28} "
         f"{each.status + (' by force' if each.forced else ''):<18} {each.created_at:<20} "

@@ -108,7 +108,11 @@ def fit(
     return replace(
         better,
         training=training,
-        trained=replace(better.trained, margins=better.trained.margins[: len(training)]),
+        trained=replace(
+            better.trained,
+            margins=better.trained.margins[: len(training)],
+            others=better.trained.others[: len(training)],
+        ),
         taught={
             "unlabeled_turns": len(unlabeled),
             "taught_turns": len(lesson),

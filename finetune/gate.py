@@ -262,7 +262,7 @@ def _table(trial: Trial, answers: Answers, numbers: NDArray[np.int64], count: in
     np.add.at(table, (numbers, 2 * labels + answers.labels), 1)
     bins = np.minimum((answers.confidences * _BINS).astype(int), _BINS - 1)
     np.add.at(table, (numbers, 3 * labels + bins), answers.confidences - hit)
-    np.add.at(table, (numbers, -1), 1)
+    np.add.at(table, (numbers, np.full_like(numbers, table.shape[1] - 1)), 1)
     return table
 
 
@@ -280,7 +280,8 @@ def _f1(sums: NDArray[np.float32]) -> NDArray[np.float32]:
     """F1 of each label, (rows, labels); nan where it is neither a gold nor predicted."""
     hits, golds, predicted = np.split(sums[:, : -_BINS - 1], 3, axis=1)
     either = golds + predicted
-    return np.divide(2 * hits, either, out=np.full_like(hits, np.nan), where=either > 0)
+    found: NDArray[np.float32] = np.divide(2 * hits, either, out=np.full_like(hits, np.nan), where=either > 0)
+    return found
 
 
 def _macro(f1: NDArray[np.float32], named: NDArray[np.bool_]) -> NDArray[np.floating]:

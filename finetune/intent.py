@@ -18,20 +18,24 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from bot.intent import KIND, IntentModel, IntentSettings
 from finetune.assess import assess
 from finetune.card import CardFacts, write_card
 from finetune.corpus import Corpus, corpus_of
+from finetune.data_report import DataReport, describe
 from finetune.evaluate_intent import Metrics
 from finetune.export import REJECTED, complete_folder, write_encoder
-from finetune.lineage import write_seen
+from finetune.lineage import data_hashes, write_seen
 from finetune.logs import Reading, read_logs
-from finetune.record import Curve, Epoch, Noise, RunRecord, size_of, software_versions, source_commit
+from finetune.record import Curve, Epoch, Noise, RunRecord, Suspect, size_of, software_versions, source_commit
 from finetune.report import write_report
 from finetune.robustness import robustness
 from finetune.settings import Settings
+from finetune.suspects import suspects
 from storage.errors import InvalidInput
-from storage.publish import sha256_file, write_manifest
+from storage.publish import write_manifest
 from storage.redaction import redact
 from storage.rows import Rejects
 
@@ -40,6 +44,9 @@ if TYPE_CHECKING:
     from finetune.fit import Calibrated, Fitted
     from finetune.trainer import Progress, Step
     from finetune.tune import Found
+
+
+_SHOWN = 300  # characters of a turn whose label is suspected
 
 
 class Fit(NamedTuple):
@@ -71,6 +78,7 @@ def finetune_intent(
     parent: str | None = None,
     wandb_project: str = "",
     progress: Progress | None = None,
+    told: Callable[[DataReport], None] | None = None,
 ) -> Finetuned:
     """Trains an intent model on dialogue logs and writes it to `output`, all or nothing.
 
@@ -86,6 +94,7 @@ def finetune_intent(
         parent: the version that serves while this one is trained; the report and the card say it.
         wandb_project: the project of Weights & Biases that gets the run's figures; none by default.
         progress: called after every step.
+        told: called with the figures of the data before training begins.
 
     Raises:
         InvalidInput: the logs have no labelled turns, or fewer than two labels.
@@ -109,6 +118,9 @@ def finetune_intent(
         found = _search(corpus, settings, trials, output, progress) if trials else None
         settings = found.settings if found else settings
         configuration = {**asdict(settings), **asdict(settings.recipe(corpus.training_turns))}
+        data = describe(reading, corpus.training, corpus.validation)
+        if told:
+            told(data)
         with tracking(folder, configuration, wandb_project=wandb_project, wandb_folder=output.parent) as tracker:
             fits = _fit(corpus, settings, output, _each(tracker, progress))
             model_settings = _write_encoders(fits, corpus, settings, folder, cache_dir)
@@ -131,7 +143,7 @@ def finetune_intent(
             **{each.name: getattr(assessment, each.name) for each in fields(assessment)},
             kind="intent",
             labels=corpus.labels,
-            data=meta,
+            data=asdict(data),
             configuration=configuration,
             seeds=(settings.seed,),
             size_bytes=size_of(folder),
@@ -140,6 +152,7 @@ def finetune_intent(
                 kind: Noise(each["accuracy"], each["drop"])
                 for kind, each in robustness(model, corpus.validation, settings.seed).items()
             },
+            suspects=tuple(one for each in fits.values() for one in _suspects(each, corpus.labels)),
             curves={space: _curve(each) for space, each in fits.items()},
             parent=parent,
             commit=source_commit(),
@@ -195,6 +208,19 @@ def _curve(each: Fit) -> Curve:
     return Curve(tuple(trained.losses), tuple(epochs))
 
 
+def _suspects(each: Fit, labels: Sequence[str]) -> list[Suspect]:
+    """Training turns whose label is probably wrong."""
+    training, trained = each.fitted.training, each.fitted.trained
+    margins = trained.margins[:, : len(trained.epochs)]
+    rows = np.flatnonzero(training.in_scope & np.isfinite(margins).all(axis=1))
+    golds = np.array([training.numbers[row][0] for row in rows.tolist()], np.int64)
+    found = []
+    for one in suspects(margins[rows], trained.others[rows], golds):
+        turn, gold = training.turns[rows[one.example]], labels[golds[one.example]]
+        found.append(Suspect(turn.dialogue.id, turn.text[:_SHOWN], gold, labels[one.predicted], one.area))
+    return found
+
+
 def _card_facts(
     record: RunRecord, fits: Mapping[str, Fit], corpus: Corpus, settings: Settings, logs: Sequence[Path]
 ) -> CardFacts:
@@ -206,7 +232,7 @@ def _card_facts(
             "in_scope_loss": settings.in_scope_loss,
             "seed": settings.seed,
         },
-        data={str(path): sha256_file(path) for path in logs},
+        data=data_hashes(logs),
         training_dialogues=len(corpus.training),
         validation_dialogues=len(corpus.validation),
         turns={space: (len(each.fitted.training), len(each.fitted.validation)) for space, each in fits.items()},

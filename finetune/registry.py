@@ -196,7 +196,7 @@ class Registry:
         metrics = _metrics(read_manifest(folder, versions.kind).meta)
         mark_trained(self._database, self._principal, run_id, metrics, kind.bases(folder))
 
-    def list(self, name: str | None = None) -> list[Listed]:
+    def models(self, name: str | None = None) -> list[Listed]:
         """All runs and versions, or those of one name, the newest first; raises `NotFound` for an unknown name."""
         found: list[Listed] = []
         for each, kind in KINDS.items() if name is None else [(name, kind_of(name))]:

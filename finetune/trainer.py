@@ -82,13 +82,14 @@ class Trained:
 
     macro_f1: the best on validation; losses: (step, loss); epochs: {"epoch", "step", "score", "seconds"} each; margins
     (examples, epochs): the logit of the gold label less the largest other when the example was last seen in the epoch, NaN for
-    out-of-scope turns and epochs that were not run.
+    out-of-scope turns and epochs that were not run; others (examples,): the number of that largest other, when last seen.
     """
 
     macro_f1: float
     losses: list[tuple[int, float]]
     epochs: list[dict[str, float]]
     margins: NDArray[np.float32]
+    others: NDArray[np.int64]
 
 
 def train(
@@ -116,8 +117,9 @@ def train(
     standardise(network, training.take(sample), pad_id)
     total = total_steps(len(training), recipe.batch_size, recipe.epochs)
     margins = torch.full((len(training), recipe.epochs), float("nan"))
+    others = torch.zeros(len(training), dtype=torch.int64)
     groups = parameter_groups(network, recipe.rate, recipe.head_rate)
-    loop = Loop(network, groups, total, recipe.warm_up, checkpoint, {"margins": margins})
+    loop = Loop(network, groups, total, recipe.warm_up, checkpoint, {"margins": margins, "others": others})
     distortion = Distortion(recipe.context_dropout, recipe.augmented, augment, recipe.seed)
     lengths, in_scope = training.lengths, torch.from_numpy(training.in_scope)
     position, before = loop.position, loop.position.seconds
@@ -131,7 +133,7 @@ def train(
             logits = _forward(loop.parallel, network, batch)[0]
             golds = torch.from_numpy(batch.golds).to(logits.device)
             value = loop.step(intent_loss(logits, golds, weights.to(logits.device), multi_label=multi_label))
-            _note_margins(margins[:, position.epoch], batch.rows, logits.detach(), golds, in_scope)
+            _note_margins(margins[:, position.epoch], others, batch.rows, logits.detach(), golds, in_scope)
             position.seconds = before + time.monotonic() - started
             if progress:
                 progress(Step(space, position.step, total, value, position.score, position.seconds))
@@ -149,7 +151,7 @@ def train(
     if progress:
         progress(Step(space, total, total, value, position.best, position.seconds))
     network.to("cpu").eval()
-    return Trained(position.best, position.losses, position.epochs, margins.numpy())
+    return Trained(position.best, position.losses, position.epochs, margins.numpy(), others.numpy())
 
 
 def intent_loss(logits: Tensor, golds: Tensor, weights: Tensor, *, multi_label: bool) -> Tensor:
@@ -226,12 +228,15 @@ def class_weights(examples: Examples) -> NDArray[np.float32]:
     return np.asarray(raw * counts.sum() / (raw * counts).sum(), np.float32)
 
 
-def _note_margins(margins: Tensor, rows: NDArray[np.int64], logits: Tensor, golds: Tensor, in_scope: Tensor) -> None:
-    """Writes the rows' margins (examples,) of this epoch."""
+def _note_margins(
+    margins: Tensor, others: Tensor, rows: NDArray[np.int64], logits: Tensor, golds: Tensor, in_scope: Tensor
+) -> None:
+    """Writes the rows' margins (examples,) of this epoch, and which other label was the largest."""
     gold = logits.masked_fill(golds == 0, -torch.inf).max(dim=-1).values  # (batch,)
-    other = logits.masked_fill(golds > 0, -torch.inf).max(dim=-1).values
+    other, number = logits.masked_fill(golds > 0, -torch.inf).max(dim=-1)
     inside = in_scope[rows]
     margins[rows[inside.numpy()]] = (gold - other).float().cpu()[inside]
+    others[rows] = number.cpu()
 
 
 def _in_order(examples: Examples, pad_id: int, size: int) -> list[Batch]:

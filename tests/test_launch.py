@@ -285,9 +285,17 @@ def test_the_demo_takes_a_folder_in_which_only_runs_were_registered(tmp_path: Pa
 
     for name, rows in (("runs", False), ("shop", True)):
         folder = tmp_path / name
-        values = {"name": "intent", "kind": "intent", "folder": folder / "run", "data_hashes": {}, "users": ["maya"]}
         with launch.opened(folder) as database:
-            register_run(database, launch.ADMIN, "0" * 64, **values)
+            register_run(
+                database,
+                launch.ADMIN,
+                "0" * 64,
+                name="intent",
+                kind="intent",
+                folder=folder / "run",
+                data_hashes={},
+                users=["maya"],
+            )
             if rows:
                 set_consent(database, Principal("maya", Role.CUSTOMER), "maya", Consent())
     claim(tmp_path / "runs")

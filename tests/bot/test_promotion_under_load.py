@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -150,19 +151,25 @@ def test_promotion_under_load(
             until = len(turns) + 2 * SHOPPERS
             wait_until(lambda: len(turns) >= until or not any(each.is_alive() for each in shoppers))
 
+        def serves(version: str) -> bool:
+            return assistant.parts.model == version
+
+        def refused_more_than(times: int) -> bool:
+            return caplog.text.count("is refused") > times
+
         try:
             some_turns_more()
             for number in range(PROMOTIONS):
                 version = "ba"[number % 2]
                 orders.append(time.monotonic())
                 versions.activate(version)
-                wait_until(lambda version=version: assistant.parts.model == version)
+                wait_until(partial(serves, version))
                 swaps.append((time.monotonic(), version))
                 some_turns_more()
             for break_it in (point_at_a_flipped_bit, point_at_other_labels):
                 refused = caplog.text.count("is refused")
                 break_it(shop, demo_model_folder)
-                wait_until(lambda refused=refused: caplog.text.count("is refused") > refused)
+                wait_until(partial(refused_more_than, refused))
                 some_turns_more()
                 assert assistant.parts.model == "a"
         finally:

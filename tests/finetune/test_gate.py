@@ -135,10 +135,10 @@ def test_the_interval_agrees_with_a_loop() -> None:
     verdict = judge(many, first=False, resamples=4000)
 
     def macro(answers: Answers, turns: list[int]) -> float:
-        scores = []
+        scores: list[float] = []
         for label in range(4):
-            right = sum(answers.golds[at] == label == answers.labels[at] for at in turns)
-            wrong = sum((answers.golds[at] == label) != (answers.labels[at] == label) for at in turns)
+            right = sum(bool(answers.golds[at] == label == answers.labels[at]) for at in turns)
+            wrong = sum(bool((answers.golds[at] == label) != (answers.labels[at] == label)) for at in turns)
             if right + wrong:
                 scores.append(2 * right / (2 * right + wrong))
         return sum(scores) / len(scores)

@@ -62,8 +62,16 @@ def fill(database: Database) -> str:
     put_orders(database, BACKEND, [Order.model_validate(order)])
     put_offers(database, BACKEND, [Offer(product_id="p1", stock=3)])
     create_key(database, Principal("a", Role.ADMIN), Role.SERVICE, "shop")
-    runs = {"name": "intent", "kind": "intent", "folder": Path("/runs/1"), "data_hashes": {}, "users": ["alice"]}
-    register_run(database, Principal("e", Role.ENGINEER), "0" * 64, **runs)
+    register_run(
+        database,
+        Principal("e", Role.ENGINEER),
+        "0" * 64,
+        name="intent",
+        kind="intent",
+        folder=Path("/runs/1"),
+        data_hashes={},
+        users=["alice"],
+    )
     with database.write() as connection:
         row = "INSERT INTO hidden_beliefs (user_id, kind, value, hidden_at) VALUES ('alice', 'brand', 'A', 1)"
         connection.execute(text(row))
