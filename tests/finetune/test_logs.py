@@ -204,7 +204,9 @@ ROW = json.dumps({"dialogue_id": "a", "messages": [{"role": "user", "content": "
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xef\xbb\xbf" + ROW.encode(), ROW.encode() + b"\r\n\r\n", gzip.compress(ROW.encode())]
+    "content",
+    [b"\xef\xbb\xbf" + ROW.encode(), ROW.encode() + b"\r\n\r\n", gzip.compress(ROW.encode(), mtime=0)],
+    ids=["byte order mark", "line ends", "packed"],
 )
 def test_marks_line_ends_and_packing_do_not_matter(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "log.jsonl"
