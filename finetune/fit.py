@@ -15,7 +15,6 @@ from bot.intent import EncoderSettings, outputs_of
 from bot.intent_network import IntentNetwork
 from finetune.calibration import choose_decision, fit_second, fit_temperature, reference_of
 from finetune.checkpoint import Checkpoint
-from finetune.contrastive import has_few, warm_up
 from finetune.corpus import Corpus, Part
 from finetune.examples import Examples, examples_of
 from finetune.export import round_to_half
@@ -79,11 +78,6 @@ def fit(
         fresh = load_base(space, settings.base_model)
         torch.manual_seed(recipe.seed)
         network = build_network(fresh, len(corpus.labels), settings.method)
-        checkpoint = checkpoints(name) if checkpoints else None
-        # Where the classifier has begun, the warm-up's weights are in its checkpoint.
-        if settings.method != "head" and has_few(examples) and not (checkpoint and checkpoint.load()):
-            before = checkpoints(f"{name}-warm-up") if checkpoints else None
-            warm_up(network, examples, base.pad_id, recipe, space=name, progress=progress, checkpoint=before)
         result = train(
             network,
             examples,
@@ -93,7 +87,7 @@ def fit(
             multi_label=corpus.multi_label,
             space=name,
             progress=progress,
-            checkpoint=checkpoint,
+            checkpoint=checkpoints(name) if checkpoints else None,
         )
         return Fitted(fresh, network, result, examples, validation, corpus.multi_label)
 

@@ -115,12 +115,7 @@ def head_state(network: IntentNetwork) -> dict[str, torch.Tensor]:
 
 def parameter_groups(network: IntentNetwork, rate: float, head_rate: float) -> list[dict[str, Any]]:
     """Encoder and head with their learning rates; biases and norms without weight decay."""
-    return encoder_groups(network, rate) + _groups(network, head_rate, inside=False)
-
-
-def encoder_groups(network: IntentNetwork, rate: float) -> list[dict[str, Any]]:
-    """The encoder's part of `parameter_groups`."""
-    return _groups(network, rate, inside=True)
+    return _groups(network, rate, inside=True) + _groups(network, head_rate, inside=False)
 
 
 def _groups(network: IntentNetwork, rate: float, *, inside: bool) -> list[dict[str, Any]]:

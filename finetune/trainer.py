@@ -57,7 +57,6 @@ class Recipe:
     patience: int = 2
     context_dropout: float = 0.15
     augmented: float = 0.2
-    contrastive_steps: int = 100
     seed: int = 0
 
 
