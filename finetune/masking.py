@@ -23,7 +23,7 @@ WINDOW = 128
 """Tokens of a window at most, special ones included: as much as the intent model reads of a conversation."""
 FEWEST_PIECES = 4
 """A window with fewer pieces has too little around what is hidden."""
-BATCH_TOKENS = 2_048
+BATCH_TOKENS = 1_024
 """Tokens of a batch at most, padding included."""
 HIDDEN_SHARE = 0.15
 
@@ -99,6 +99,7 @@ def _hidden(words: NDArray[np.int64], draw: np.random.Generator) -> NDArray[np.b
 
 def windows_of(texts: Sequence[str], tokenizer: Tokenizer, room: int = WINDOW) -> Iterator[list[Window]]:
     """The windows of each text in turn: its consecutive parts of at most `room` tokens; none of a text that is too short."""
+    tokenizer.no_truncation()
     for start in range(0, len(texts), _TOKENIZED_AT_ONCE):
         for encoding in tokenizer.encode_batch(list(texts[start : start + _TOKENIZED_AT_ONCE])):
             yield list(_windows(encoding, room))

@@ -36,7 +36,8 @@ MOST_TEXTS = 200_000
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".jsonld", ".parquet")
 _SPOKEN = frozenset({"user", "assistant", "agent"})
-_LONGEST_TEXT = 4_000  # characters; what is longer is cut
+_LONGEST_TEXT = 4_000  # characters; what is longer is cut, but only once personal data is gone, which a cut would hide
+_LONGEST_LINE = 100_000
 
 
 @dataclass
@@ -65,7 +66,7 @@ class TextCollector:
 
     def add(self, text: str) -> None:
         """Keeps a text, redacted and with single spaces, unless it is empty or was there before."""
-        clean = " ".join(redact(text[:_LONGEST_TEXT]).split())
+        clean = " ".join(redact(text[:_LONGEST_LINE])[:_LONGEST_TEXT].split())
         if not clean:
             return
         digest = blake2b(clean.encode("utf-8", "replace"), digest_size=8).digest()
@@ -164,12 +165,16 @@ def _text_field(row: Mapping[str, Any]) -> str | None:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Iterable[str] | RowProblem]]:
-    """Lines of plain text; one that is longer than a text may be is read as several, so that no file fills the memory."""
+    """Lines of plain text; one without end is a problem, and never in memory as a whole."""
     with open_text(path) as stream:
         number = 0
-        while line := stream.readline(_LONGEST_TEXT):
+        while line := stream.readline(_LONGEST_LINE):
             number += 1
-            if not_utf8(line):
+            if len(line) == _LONGEST_LINE and not line.endswith("\n"):
+                yield number, RowProblem(number, f"the line is longer than {_LONGEST_LINE} characters", shown(line))
+                while line and not line.endswith("\n"):
+                    line = stream.readline(_LONGEST_LINE)
+            elif not_utf8(line):
                 yield number, RowProblem(number, "not UTF-8", shown(line))
             elif line.strip():
                 yield number, [line]

@@ -56,7 +56,7 @@ _KNOWN = select(turns.c.message_id, turns.c.conversation_id).where(
 )
 _LAST = select(func.coalesce(func.max(turns.c.number), 0)).where(turns.c.conversation_id == _ID)
 _ADD = insert(turns)
-_SPOKEN = (
+_LEARNABLE = (
     select(turns.c.content)
     .join_from(turns, conversations)
     .outerjoin(consents, consents.c.user_id == conversations.c.user_id)
@@ -161,8 +161,13 @@ def texts_to_learn_from(db: Database, principal: Principal, default: Consent) ->
         Forbidden: the role may not train models.
     """
     principal.require_role(Role.SERVICE, Role.ENGINEER)
+    return _learnable(db, default.train)
+
+
+def _learnable(db: Database, default: bool) -> Iterator[str]:
     with db.read() as connection:
-        for content in connection.execution_options(yield_per=1_000).execute(_SPOKEN, {"default": default.train}).scalars():
+        found = connection.execution_options(yield_per=1_000).execute(_LEARNABLE, {"default": default})
+        for content in found.scalars():
             yield redact(content)
 
 
