@@ -560,6 +560,62 @@ def report_promotion(promotion: Promotion) -> None:
     warn(f"The {promotion.name} model {promotion.version} is promoted{replaced}{forced}.")
 
 
+@finetune_app.command("language-model")
+def finetune_language_model_command(
+    texts: Annotated[
+        list[Path] | None,
+        typer.Option("--texts", help="Plain lines, a `text` column, dialogues or a catalog; give it once for each file."),
+    ] = None,
+    shop: Shop = Path("var"),
+    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    base_model: Annotated[
+        str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="At most so many; where left out, as many as fit into ten minutes.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of split, sample, order and what is hidden.")] = 0,
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a base model on texts without labels, for `finetune intent --base-model`.
+
+    Without --texts it reads the shop's products, and the conversations of customers who let models learn from them.
+    There is no --promote: nothing serves a base model by itself.
+
+    Example: launch.py finetune language-model --shop myshop --output runs/words-1
+    """
+    from finetune.language_model import finetune_language_model, language_model_versions
+    from finetune.texts import read_texts, shop_texts
+
+    versions = language_model_versions(shop)
+    folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    if texts:
+        reading = read_texts(texts, seed)
+    else:
+        with opened(shop) as database:
+            reading = shop_texts(shop, database, local_operator(), settings_of(shop).consent, seed)
+    with bars() as show:
+        trained = finetune_language_model(
+            reading,
+            folder,
+            base_model=base_model,
+            epochs=epochs,
+            seed=seed,
+            rejected=rejected,
+            max_rejected=max_rejected,
+            notice=warn,
+            progress=lambda step: show(
+                step.phase,
+                step.done,
+                step.total,
+                f"loss {step.loss:.3f}" + ("" if step.held_out is None else f", held out {step.held_out:.3f}"),
+            ),
+        )
+    put(trained, as_json)
+
+
 @evaluate_app.command("intent")
 def evaluate_intent_command(
     model: Annotated[Path, typer.Option(help="A model folder.", file_okay=False)],

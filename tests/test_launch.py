@@ -61,6 +61,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["search"],
         ["chat"],
         ["finetune", "intent"],
+        ["finetune", "language-model"],
         ["evaluate", "intent"],
         ["evaluate", "search"],
         ["models", "list"],
