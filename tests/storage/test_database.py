@@ -23,6 +23,7 @@ from storage.event import parse_event
 from storage.events import events_of, record_events
 from storage.feedback import put_feedback
 from storage.keys import create_key
+from storage.labels import request_labels
 from storage.offers import Offer, Price, all_offers, put_offers
 from storage.orders import Order, put_orders
 from storage.principal import Principal, Role
@@ -61,6 +62,7 @@ def fill(database: Database) -> str:
     put_orders(database, BACKEND, [Order.model_validate(order)])
     put_offers(database, BACKEND, [Offer(product_id="p1", stock=3)])
     create_key(database, Principal("a", Role.ADMIN), Role.SERVICE, "shop")
+    request_labels(database, Principal("e", Role.ENGINEER), {"t1": "m"})
     with database.write() as connection:
         row = "INSERT INTO hidden_beliefs (user_id, kind, value, hidden_at) VALUES ('alice', 'brand', 'A', 1)"
         connection.execute(text(row))
