@@ -81,8 +81,8 @@ def _spread(
     points = _directions(features[uncertain])
     # Certain or not, a turn counts a little, or a model that is sure of everything would leave nothing to cluster.
     weights = np.maximum(1 - certainty[uncertain], 1e-3)
-    nearest, distance = _k_means(points, weights, count, generator)
-    picked = [members[distance[members].argmin()] for members in _members(nearest, count) if len(members)]
+    nearest, closeness = _k_means(points, weights, count, generator)
+    picked = [members[closeness[members].argmax()] for members in _members(nearest, count) if len(members)]
     others = np.setdiff1d(np.arange(len(uncertain)), picked)  # in the order of uncertainty
     return uncertain[[*picked, *others[: count - len(picked)]]]
 
@@ -95,47 +95,36 @@ def _directions(features: NDArray[np.floating]) -> NDArray[np.float32]:
 def _k_means(
     points: NDArray[np.float32], weights: NDArray[np.floating], count: int, generator: np.random.Generator
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Weighted k-means from k-means++ seeds: each point's center and its squared distance to it, (n,) both."""
+    """Weighted spherical k-means: each point's center and its cosine to it, (n,) both."""
     centers = points[_seeds(points, weights, count, generator)]  # (count, dim)
-    columns = np.arange(len(points))
+    rows = np.arange(len(points))
     for _ in range(_ROUNDS):
-        nearest = _distances(points, centers).argmin(axis=1)
-        shares = csr_array((weights, (nearest, columns)), shape=(count, len(points)), dtype=np.float32)
-        total = shares.sum(axis=1)  # (count,)
-        filled = total > 0
-        moved = centers.copy()
-        moved[filled] = (shares @ points)[filled] / total[filled, None]
-        if np.allclose(moved, centers, atol=1e-5):
+        nearest = (points @ centers.T).argmax(axis=1)  # (n,)
+        members = csr_array((weights, (nearest, rows)), shape=(count, len(points)), dtype=np.float32)
+        moved = _directions(members @ points)
+        if np.allclose(moved, centers, atol=1e-4):
             break
         centers = moved
-    apart = _distances(points, centers)  # (n, count)
-    nearest = apart.argmin(axis=1)
-    return nearest, apart[columns, nearest]
+    cosines = points @ centers.T  # (n, count)
+    nearest = cosines.argmax(axis=1)
+    return nearest, cosines[rows, nearest]
 
 
 def _seeds(
     points: NDArray[np.float32], weights: NDArray[np.floating], count: int, generator: np.random.Generator
 ) -> list[int]:
-    """k-means++ (Arthur and Vassilvitskii 2007): each seed drawn by weight times squared distance to those before."""
+    """k-means++ (Arthur and Vassilvitskii 2007): each seed drawn by its weight and its distance to those before."""
     seeds: list[int] = []
-    apart = np.ones(len(points))
+    apart = np.ones(len(points))  # half the squared distance to the nearest seed
     for _ in range(count):
         chance = weights * apart
         total = chance.sum()
-        seed = int(generator.choice(len(points), p=chance / total if total > 0 else None))
-        seeds.append(seed)
-        fresh = np.maximum(_distances(points, points[seed : seed + 1])[:, 0], 0)
-        apart = fresh if len(seeds) == 1 else np.minimum(apart, fresh)
+        seeds.append(int(generator.choice(len(points), p=chance / total if total > 0 else None)))
+        apart = np.minimum(apart, np.maximum(1 - points @ points[seeds[-1]], 0))
     return seeds
 
 
-def _distances(points: NDArray[np.float32], centers: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Squared Euclidean distances, (n, dim) and (count, dim) → (n, count)."""
-    squares = (points**2).sum(axis=1)[:, None] + (centers**2).sum(axis=1)
-    return np.asarray(squares - 2 * points @ centers.T)
-
-
 def _members(nearest: NDArray[np.intp], count: int) -> list[NDArray[np.intp]]:
-    """The points of each center."""
+    """The points of each of `count` centers."""
     order = np.argsort(nearest, kind="stable")
     return np.split(order, np.searchsorted(nearest[order], np.arange(1, count)))
