@@ -167,7 +167,7 @@ class _Names:
 
 def _alike(word: str) -> str:
     """The form in which spellings of one label agree: "Ask Policy" is ask_policy."""
-    return re.sub(r"[\s_-]+", "_", unicodedata.normalize("NFKC", word).casefold().strip())
+    return re.sub(r"[\s_-]+", "_", unicodedata.normalize("NFKC", _UNSEEN.sub("", word)).casefold().strip())
 
 
 def _is_jsonl(path: Path) -> bool:
@@ -200,7 +200,7 @@ def _seen(text: str, most: int) -> str:
 
 def _cell(value: object) -> str:
     """A cell that no spreadsheet takes for a formula: it shows the text behind an apostrophe."""
-    return "" if value is None else _FORMULA.sub(r"\1\2'", str(value))
+    return "" if value is None else _FORMULA.sub(r"\1\2'", _UNSEEN.sub("", str(value)))
 
 
 def _plain(cell: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 CANDIDATES_PER_PICK = 10
 """k-means sees so many times as many turns as it picks, the least certain ones."""
@@ -80,7 +79,7 @@ def _spread(
         return uncertain
     points = _directions(features[uncertain])
     # Certain or not, a turn counts a little, or a model that is sure of everything would leave nothing to cluster.
-    weights = np.maximum(1 - certainty[uncertain], 1e-3)
+    weights = np.maximum(1 - certainty[uncertain], 1e-3).astype(np.float32)
     nearest, closeness = _k_means(points, weights, count, generator)
     picked = [members[closeness[members].argmax()] for members in _members(nearest, count) if len(members)]
     others = np.setdiff1d(np.arange(len(uncertain)), picked)  # in the order of uncertainty
@@ -97,17 +96,17 @@ def _k_means(
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Weighted spherical k-means: each point's center and its cosine to it, (n,) both."""
     centers = points[_seeds(points, weights, count, generator)]  # (count, dim)
-    rows = np.arange(len(points))
     for _ in range(_ROUNDS):
         nearest = (points @ centers.T).argmax(axis=1)  # (n,)
-        members = csr_array((weights, (nearest, rows)), shape=(count, len(points)), dtype=np.float32)
-        moved = _directions(members @ points)
+        moved = np.zeros_like(centers)
+        np.add.at(moved, nearest, weights[:, None] * points)
+        moved = _directions(moved)
         if np.allclose(moved, centers, atol=1e-4):
             break
         centers = moved
     cosines = points @ centers.T  # (n, count)
     nearest = cosines.argmax(axis=1)
-    return nearest, cosines[rows, nearest]
+    return nearest, cosines.max(axis=1)
 
 
 def _seeds(

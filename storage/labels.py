@@ -130,7 +130,7 @@ def put_labels(db: Database, principal: Principal, answers: Mapping[str, Sequenc
     replaced: dict[str, Label] = {}
     changed = []
     with db.write(durable=True) as connection:
-        found = {}
+        found: dict[str, Any] = {}
         for some in in_chunks(list(answers)):
             wanted = select(labels).where(labels.c.turn_key.in_(some))
             found |= {row.turn_key: row for row in connection.execute(lock_row(connection, wanted))}

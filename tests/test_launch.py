@@ -62,6 +62,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["finetune", "intent"],
         ["evaluate", "intent"],
         ["evaluate", "search"],
+        ["label"],
         ["keys", "create"],
         ["keys", "list"],
         ["keys", "revoke"],
