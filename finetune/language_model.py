@@ -160,9 +160,7 @@ class _Corpus:
     sha256: str
 
 
-def _chosen(
-    reading: TextReading, base_model: str | None, notice: Callable[[str], None]
-) -> tuple[Script, list[str]]:
+def _chosen(reading: TextReading, base_model: str | None, notice: Callable[[str], None]) -> tuple[Script, list[str]]:
     """The texts that one encoder is trained on, and the script of most."""
     space: Script = max(reading.found, key=reading.found.__getitem__)
     if base_model is not None:
@@ -208,7 +206,9 @@ def _corpus(
             "Give more texts.",
         )
     if room is not None and tokens >= room:
-        notice(f"{taken} of {len(order)} texts are trained on, as many as about ten minutes have room for; --epochs 1 takes all.")
+        notice(
+            f"{taken} of {len(order)} texts are trained on, as many as about ten minutes have room for; --epochs 1 takes all."
+        )
     pieces, counts = np.unique(
         np.concatenate([window.ids[window.words >= 0] for window in (*training, *held)]).astype(np.int64),
         return_counts=True,
@@ -243,14 +243,13 @@ def _train(
     mask_id = next((found for name in _MASKS if (found := base.tokenizer.token_to_id(name)) is not None), None)
     if mask_id is None:
         raise InvalidInput(
-            f"The tokenizer of {base.name} has none of {', '.join(_MASKS)}.", "Give a model that was trained with a mask."
+            f"The tokenizer of {base.name} has none of {', '.join(_MASKS)}.",
+            "Give a model that was trained with a mask.",
         )
     torch.manual_seed(recipe.seed)
     network = MaskedLanguageModel(base.model, corpus.pieces, corpus.counts)
     masker = Masker(corpus.pieces, mask_id, base.pad_id)
-    return train(
-        network, corpus.training, corpus.held_out, masker, recipe, progress=progress, checkpoint=checkpoint
-    )
+    return train(network, corpus.training, corpus.held_out, masker, recipe, progress=progress, checkpoint=checkpoint)
 
 
 def _metrics(corpus: _Corpus, trained: Trained) -> Metrics:
@@ -274,7 +273,9 @@ def write_base(base: Pretrained, folder: Path) -> None:
     }
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     base.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-    (folder / "tokenizer_config.json").write_text(json.dumps(_tokenizer_config(base), indent=1) + "\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps(_tokenizer_config(base), indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def _tokenizer_config(base: Pretrained) -> dict[str, Any]:

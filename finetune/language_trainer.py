@@ -220,7 +220,9 @@ def sentence_vectors(network: MaskedLanguageModel, windows: Sequence[Window], pa
     device = network.bias.device
     with torch.inference_mode():
         for rows in packed(_lengths(windows)):
-            ids, mask, _ = (torch.from_numpy(each).to(device) for each in padded([windows[row] for row in rows], pad_id))
+            ids, mask, _ = (
+                torch.from_numpy(each).to(device) for each in padded([windows[row] for row in rows], pad_id)
+            )
             states = network.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
             found[rows] = mean_states(states, mask).half().cpu()
     return found

@@ -1,9 +1,9 @@
 """Texts as masked batches: tokens cut into windows, packed by length, some of them hidden anew each time (Devlin et al. 2019).
 
-    text      show me a steel kettle
-    ids       101 2265 2033 1037 3886 22421 9834 102     [CLS] show me a steel kett ##le [SEP]
-    words      -1    0    1    2    3     4    4  -1
-    masked    101 2265 2033 1037 3886   103  103 102     "kettle" is hidden as a whole
+text      show me a steel kettle
+ids       101 2265 2033 1037 3886 22421 9834 102     [CLS] show me a steel kett ##le [SEP]
+words      -1    0    1    2    3     4    4  -1
+masked    101 2265 2033 1037 3886   103  103 102     "kettle" is hidden as a whole
 """
 
 from __future__ import annotations
@@ -77,9 +77,7 @@ class Masker:
         return MaskedBatch(rows, ids, mask, hidden, targets)
 
 
-def padded(
-    windows: Sequence[Window], pad_id: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def padded(windows: Sequence[Window], pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Ids, attention mask and words, (batch, tokens) each."""
     shape = len(windows), max(map(len, windows))
     ids, mask, words = np.full(shape, pad_id, np.int64), np.zeros(shape, np.int64), np.full(shape, -1, np.int64)

@@ -124,7 +124,7 @@ def parameter_groups(network: nn.Module, rate: float, head_rate: float) -> list[
     return _groups(network, rate, inside=True) + _groups(network, head_rate, inside=False)
 
 
-def _groups(network: IntentNetwork, rate: float, *, inside: bool) -> list[dict[str, Any]]:
+def _groups(network: nn.Module, rate: float, *, inside: bool) -> list[dict[str, Any]]:
     found = [(list(_trained(network, inside, decayed)), decayed) for decayed in (True, False)]
     return [
         {"params": parameters, "lr": rate, "weight_decay": 0.01 if decayed else 0.0}

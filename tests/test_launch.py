@@ -67,6 +67,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["models", "list"],
         ["models", "promote"],
         ["models", "rollback"],
+        ["label"],
         ["keys", "create"],
         ["keys", "list"],
         ["keys", "revoke"],

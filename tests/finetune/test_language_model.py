@@ -14,11 +14,12 @@ from safetensors.torch import load_file
 
 import launch
 from demo.dialogues import generate_dialogues
-from finetune.intent import Settings, finetune_intent
+from finetune.intent import finetune_intent
 from finetune.language_model import Pretraining, finetune_language_model, write_base
 from finetune.language_trainer import Step
 from finetune.loop import DivergedError
 from finetune.network import LANGUAGE_MODEL, load_base
+from finetune.settings import Settings
 from finetune.texts import TextCollector, TextReading
 from index.pretrained import Pretrained, load_pretrained
 from storage.errors import Conflict, Damaged, InvalidInput, NotFound, TooManyRejected
@@ -92,8 +93,8 @@ def test_sentences_keep_what_they_mean(trained: Pretraining) -> None:
     """Without the pull towards the base's vectors a masked language model loses what a sentence encoder has learned."""
     one, other = load_pretrained("minilm"), load_base("latin", str(trained.model_dir))
     for text in ("show me a kettle under 40 dollars", "where is my parcel?", "can i return these shoes"):
-        vectors = [_vector(each, text) for each in (one, other)]
-        assert float(torch.cosine_similarity(*vectors, dim=0)) >= 0.8
+        before, after = (_vector(each, text) for each in (one, other))
+        assert float(torch.cosine_similarity(before, after, dim=0)) >= 0.8
 
 
 def _vector(base: Pretrained, text: str) -> torch.Tensor:
@@ -132,9 +133,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     assert weights("one-more", 6) != (tmp_path / "one" / "model.safetensors").read_bytes()
 
 
-def test_a_run_that_was_killed_goes_on_to_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_was_killed_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("finetune.checkpoint.Checkpoint.due", True)
     whole = finetune_language_model(demo_texts(20), tmp_path / "whole", epochs=3, seed=5)
 
@@ -231,7 +230,7 @@ def test_a_folder_of_another_kind_is_no_base_model(trained: Pretraining, tmp_pat
 def test_a_base_of_weights_that_are_no_numbers_is_not_trained_on(tmp_path: Path) -> None:
     base = load_pretrained("minilm")
     with torch.no_grad():
-        base.model.encoder.layer[0].output.dense.weight[0, 0] = float("nan")
+        base.model.get_parameter("encoder.layer.0.output.dense.weight")[0, 0] = float("nan")
     (tmp_path / "broken").mkdir()
     write_base(replace(base, name="broken"), tmp_path / "broken")
     with pytest.raises(DivergedError):

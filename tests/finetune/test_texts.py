@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -84,7 +83,13 @@ def test_a_product_is_read_with_its_description(tmp_path: Path) -> None:
 
 
 def test_nothing_that_names_a_person_gets_through(tmp_path: Path) -> None:
-    secrets = ["jo.doe@example.org", "+49 170 1234567", "4111 1111 1111 1111", "DE89370400440532013000", "93.184.216.34"]
+    secrets = [
+        "jo.doe@example.org",
+        "+49 170 1234567",
+        "4111 1111 1111 1111",
+        "DE89370400440532013000",
+        "93.184.216.34",
+    ]
     told = [f"my data is {secret} thanks" for secret in secrets]
     files = [
         write_log(tmp_path / "a.txt", told),
@@ -134,7 +139,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_broken_rows_are_told_and_the_others_kept(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes("good\n".encode() + "水壶".encode("gbk") + b"\nfine\n")
+    (tmp_path / "a.txt").write_bytes(b"good\n" + "水壶".encode("gbk") + b"\nfine\n")
     rows = ["{broken", {"text": "ok"}, {"text": ""}, {"text": 7}, {"other": "x"}]
     reading = read_texts([tmp_path / "a.txt", write_log(tmp_path / "b.jsonl", rows)])
     assert reading.texts["latin"] == ["good", "fine", "ok"]
@@ -169,7 +174,9 @@ def test_a_line_without_end_is_a_problem_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_long_text_is_cut_where_nothing_personal_can_be_cut_in_two(tmp_path: Path) -> None:
-    (text,) = read_texts([write_log(tmp_path / "a.txt", ["x" * 3_990 + " jo.doe@example.org " + "y" * 99])]).texts["latin"]
+    (text,) = read_texts([write_log(tmp_path / "a.txt", ["x" * 3_990 + " jo.doe@example.org " + "y" * 99])]).texts[
+        "latin"
+    ]
     assert len(text) <= 4_000
     assert "jo" not in text
 
