@@ -41,6 +41,7 @@ from storage.settings import ShopSettings, parse_settings
 if TYPE_CHECKING:
     from bot.service import Assistant
     from finetune.intent import Finetuned
+    from finetune.language_model import Pretraining
     from finetune.registry import Promotion, Registry
     from finetune.turn_keys import KeyedDialogue
     from index.build import BuildReport
@@ -601,32 +602,41 @@ def finetune_language_model_command(
     Example: launch.py finetune language-model --shop myshop --output runs/words-1
     """
     from finetune.language_model import finetune_language_model, language_model_versions
+    from finetune.loop import is_main
+    from finetune.network import LANGUAGE_MODEL
     from finetune.texts import read_texts, shop_texts
 
-    versions = language_model_versions(shop)
-    folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    folder = output or language_model_versions(shop).root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     if texts:
         reading = read_texts(texts, seed)
     else:
         with opened(shop) as database:
-            reading = shop_texts(shop, database, local_operator(), settings_of(shop).consent, seed)
-    with bars() as show:
-        trained = finetune_language_model(
-            reading,
-            folder,
-            base_model=base_model,
-            epochs=epochs,
-            seed=seed,
-            rejected=rejected,
-            max_rejected=max_rejected,
-            notice=warn,
-            progress=lambda step: show(
-                step.phase,
-                step.done,
-                step.total,
-                f"loss {step.loss:.3f}" + ("" if step.held_out is None else f", held out {step.held_out:.3f}"),
-            ),
-        )
+            reading = shop_texts(shop, database, ADMIN, settings_of(shop).consent, seed)
+
+    def train() -> Pretraining:
+        with bars() as show:
+            return finetune_language_model(
+                reading,
+                folder,
+                base_model=base_model,
+                epochs=epochs,
+                seed=seed,
+                rejected=rejected,
+                max_rejected=max_rejected,
+                notice=warn,
+                progress=lambda step: show(
+                    step.phase,
+                    step.done,
+                    step.total,
+                    f"loss {step.loss:.3f}" + ("" if step.held_out is None else f", held out {step.held_out:.3f}"),
+                ),
+            )
+
+    if not is_main():
+        train()
+        return
+    with registry_of(shop) as registry, registry.run(LANGUAGE_MODEL, folder, texts or (), reading.users):
+        trained = train()
     put(trained, as_json)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 import shutil
 import time
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 FEWEST_TEXTS = 50
 MOST_EPOCHS = 20
 
-_PARAMETER_TOKENS = 1.6e13
+_PARAMETER_TOKENS = 1.2e13
 """Weights of the encoder's layers times tokens of a run without `epochs`: what two cores train on in ten minutes."""
 
 _HELD_OUT, _FEWEST_HELD_OUT, _MOST_HELD_OUT = 0.05, 10, 1_000
@@ -105,45 +106,22 @@ def finetune_language_model(
 
     """
     from finetune.loop import is_main
-    from finetune.network import LANGUAGE_MODEL, load_base
+    from finetune.network import LANGUAGE_MODEL
 
     if epochs is not None and epochs < 1:
         raise InvalidInput(f"{epochs} epochs train nothing.", "Give --epochs 1 or more.")
     started = time.monotonic()
+    if not is_main():  # of `accelerate launch`: it trains along, another process writes and says so
+        made = _pretrain(reading, output, base_model, epochs, seed, lambda text: None, None)
+        return Pretraining(output, time.monotonic() - started, made.metrics)
+    checkpoints = _checkpoints(output)
     with complete_folder(output) as folder:
         _write_rejected(reading, rejected or output / REJECTED, max_rejected)
-        space, texts = _chosen(reading, base_model, notice)
-        base = load_base(space, base_model)
-        corpus = _corpus(texts, base, epochs, seed, notice)
-        recipe = _recipe(corpus, base, epochs, seed)
-        checkpoints = output.with_name(f".{output.name}.checkpoints")
-        fingerprint = _fingerprint(corpus, base, recipe)
-        trained = _train(corpus, base, recipe, progress, lambda name: _checkpoint(checkpoints, name, fingerprint))
-        metrics = _metrics(corpus, trained)
-        if is_main():
-            write_base(base, folder)
-            meta = {
-                "base": base.name,
-                "base_hash": base.hash,
-                "space": space if base_model is None else None,
-                "seed": seed,
-                "files": reading.hashes,
-                "texts_sha256": corpus.sha256,
-                "rows": reading.rows,
-                "rejected": len(reading.problems),
-                "duplicates": reading.duplicates,
-                "held_out_texts": corpus.held_out_texts,
-                "steps": trained.steps,
-                "recipe": asdict(recipe),
-                "metrics": metrics,
-                "pseudo_perplexity": {
-                    "before": round(float(np.exp(trained.before.loss)), 2),
-                    "after": round(float(np.exp(trained.after.loss)), 2),
-                },
-            }
-            write_manifest(folder, LANGUAGE_MODEL, meta)
+        made = _pretrain(reading, output, base_model, epochs, seed, notice, progress)
+        write_base(made.base, folder)
+        write_manifest(folder, LANGUAGE_MODEL, made.facts(reading))
     shutil.rmtree(checkpoints, ignore_errors=True)
-    return Pretraining(output, time.monotonic() - started, metrics)
+    return Pretraining(output, time.monotonic() - started, made.metrics)
 
 
 @dataclass(frozen=True)
@@ -158,6 +136,79 @@ class _Corpus:
     pieces: NDArray[np.int64]
     counts: NDArray[np.int64]
     sha256: str
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A trained base, and what it was made of; `space` is None where the base model reads every script."""
+
+    base: Pretrained
+    space: Script | None
+    corpus: _Corpus
+    recipe: Recipe
+    trained: Trained
+
+    @property
+    def metrics(self) -> Metrics:
+        before, after = self.trained.before, self.trained.after
+        return {
+            "n_texts": self.corpus.training_texts,
+            "n_tokens": self.corpus.tokens,
+            "loss_before": round(before.loss, 4),
+            "loss_after": round(after.loss, 4),
+            "masked_accuracy_before": round(before.accuracy, 4),
+            "masked_accuracy_after": round(after.accuracy, 4),
+        }
+
+    def facts(self, reading: TextReading) -> dict[str, Any]:
+        """What the manifest says."""
+        before, after = self.trained.before, self.trained.after
+        return {
+            "base": self.base.name,
+            "base_hash": self.base.hash,
+            "space": self.space,
+            "files": reading.hashes,
+            "texts_sha256": self.corpus.sha256,
+            "rows": reading.rows,
+            "rejected": len(reading.problems),
+            "duplicates": reading.duplicates,
+            "held_out_texts": self.corpus.held_out_texts,
+            "pieces": len(self.corpus.pieces),
+            "seed": self.recipe.seed,
+            "recipe": asdict(self.recipe),
+            "steps": self.trained.steps,
+            "metrics": self.metrics,
+            "pseudo_perplexity": {
+                "before": round(math.exp(before.loss), 2),
+                "after": round(math.exp(after.loss), 2),
+            },
+        }
+
+
+def _pretrain(
+    reading: TextReading,
+    output: Path,
+    base_model: str | None,
+    epochs: int | None,
+    seed: int,
+    notice: Callable[[str], None],
+    progress: Progress | None,
+) -> _Made:
+    """Chooses texts and base, and trains."""
+    from finetune.checkpoint import Checkpoint
+    from finetune.network import load_base
+
+    space, texts = _chosen(reading, base_model, notice)
+    base = load_base(space, base_model)
+    corpus = _corpus(texts, base, epochs, seed, notice)
+    recipe = _recipe(corpus, base, epochs, seed)
+    fingerprint = hashlib.sha256(json.dumps([corpus.sha256, base.hash, asdict(recipe)]).encode()).hexdigest()
+
+    def checkpoint(phase: str) -> Checkpoint:
+        return Checkpoint(_checkpoints(output) / f"{phase}.safetensors", fingerprint)
+
+    trained = _train(corpus, base, recipe, progress, checkpoint)
+    return _Made(base, space if base_model is None else None, corpus, recipe, trained)
 
 
 def _chosen(reading: TextReading, base_model: str | None, notice: Callable[[str], None]) -> tuple[Script, list[str]]:
@@ -252,17 +303,6 @@ def _train(
     return train(network, corpus.training, corpus.held_out, masker, recipe, progress=progress, checkpoint=checkpoint)
 
 
-def _metrics(corpus: _Corpus, trained: Trained) -> Metrics:
-    return {
-        "n_texts": corpus.training_texts,
-        "n_tokens": corpus.tokens,
-        "loss_before": round(trained.before.loss, 4),
-        "loss_after": round(trained.after.loss, 4),
-        "masked_accuracy_before": round(trained.before.accuracy, 4),
-        "masked_accuracy_after": round(trained.after.accuracy, 4),
-    }
-
-
 def write_base(base: Pretrained, folder: Path) -> None:
     """Writes what `finetune.network.load_base` and `AutoModel.from_pretrained` read: config, tokenizer, weights."""
     from safetensors.torch import save_file
@@ -293,15 +333,9 @@ def _tokenizer_config(base: Pretrained) -> dict[str, Any]:
     }
 
 
-def _checkpoint(folder: Path, name: str, fingerprint: str) -> Checkpoint:
-    from finetune.checkpoint import Checkpoint
-
-    return Checkpoint(folder / f"{name}.safetensors", fingerprint)
-
-
-def _fingerprint(corpus: _Corpus, base: Pretrained, recipe: Recipe) -> str:
-    """Names what a checkpoint depends on: texts, base and settings."""
-    return hashlib.sha256(json.dumps([corpus.sha256, base.hash, asdict(recipe)]).encode()).hexdigest()
+def _checkpoints(output: Path) -> Path:
+    """Where a run keeps its checkpoints until the folder is complete."""
+    return output.with_name(f".{output.name}.checkpoints")
 
 
 def _write_rejected(reading: TextReading, path: Path, max_rejected: float) -> None:

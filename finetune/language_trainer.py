@@ -186,13 +186,14 @@ class _Session:
             batch = self.masker.batch(self.windows, rows, draw)
             logits, vectors = _forward(loop.parallel, batch, loop.device)
             loss = functional.cross_entropy(logits, _wanted(network, batch))
+            said = float(loss.detach())
             if phase == "encoder":
                 cosine = functional.cosine_similarity(vectors, self.vectors[list(rows)].to(vectors))
                 loss = loss + self.recipe.keep * (1 - cosine).mean()
-            value = loop.step(loss)
+            loop.step(loss)
             if self.progress:
                 score = loop.position.score
-                self.progress(Step(phase, step + 1, loop.total, value, None if score is None else -math.log(score)))
+                self.progress(Step(phase, step + 1, loop.total, said, None if score is None else -math.log(score)))
             loop.save_if_due()
 
 

@@ -7,7 +7,7 @@ server needs no database to know what to serve, and erasure finds every folder.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -175,9 +175,10 @@ class Registry:
         self._principal = principal
 
     @contextmanager
-    def run(self, name: str, folder: Path, logs: Sequence[Path]) -> Iterator[None]:
+    def run(self, name: str, folder: Path, logs: Sequence[Path], users: Iterable[str] = ()) -> Iterator[None]:
         """Registers a training run, its data and the people in it before the block, and what came of it after.
 
+        The people are those whom the logs name, and `users`: those whose conversations were read from the database.
         A run that fails and leaves nothing is forgotten. One that is killed stays registered, since its checkpoints, beside
         `folder`, have learned from the same people. A `name` that is none of `KINDS` is of a model that is not served, such as a
         base for others.
@@ -198,7 +199,7 @@ class Registry:
             kind=versions.kind if versions else name,
             folder=folder,
             data_hashes=data_hashes(logs),
-            users=users_in(logs),
+            users=users_in(logs) | set(users),
             parent=versions.pointer() if versions else None,
         )
         try:

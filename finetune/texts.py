@@ -23,9 +23,9 @@ from index.readers import Notes, read_rows
 from index.readers.files import read_file
 from index.snapshot import Layout, current_index
 from storage.consent import Consent
-from storage.conversations import texts_to_learn_from
 from storage.database import Database
 from storage.errors import InvalidInput
+from storage.labels import people_in, training_conversations
 from storage.principal import Principal
 from storage.publish import sha256_file
 from storage.redaction import redact
@@ -44,7 +44,8 @@ _LONGEST_LINE = 100_000
 class TextReading:
     """What came out of the sources: distinct redacted texts by script, and what became of the rest.
 
-    `found` counts the distinct texts of each script before any sampling, `hashes` has the sha256 of each file by its name.
+    `found` counts the distinct texts of each script before any sampling, `hashes` has the sha256 of each file by its name,
+    `users` are the ids of those whose conversations were read from the database; they never get into a model folder.
     """
 
     texts: dict[Script, list[str]] = field(default_factory=lambda: {"latin": [], "han": []})
@@ -53,6 +54,7 @@ class TextReading:
     rows: int = 0
     problems: list[RowProblem] = field(default_factory=list)
     hashes: dict[str, str] = field(default_factory=dict)
+    users: set[str] = field(default_factory=set)
 
 
 class TextCollector:
@@ -123,13 +125,14 @@ def shop_texts(
     Args:
         shop: the shop's folder.
         database: where its conversations are.
-        principal: who asks; the shop's own backend or an engineer.
+        principal: who trains.
         default: what counts for customers who never chose, `[consent]` in shop.toml.
         seed: of the sample, where there are more than `most` texts of a script.
         most: of a script.
 
     Raises:
         InvalidInput: the shop has neither.
+        Forbidden: the principal may not see what models learn from.
         Damaged: no version of the index is whole.
 
     """
@@ -137,8 +140,11 @@ def shop_texts(
     index = current_index(shop)
     for line, product in enumerate(ProductStore(Layout(index).products) if index else (), start=1):
         collector.add_row(line, [document_text(product)])
-    for line, text in enumerate(texts_to_learn_from(database, principal, default), start=1):
-        collector.add_row(line, [text])
+    conversations: list[str] = []
+    for conversation_id, turns in training_conversations(database, principal, default):
+        conversations.append(conversation_id)
+        collector.add_row(len(conversations), [turn.content for turn in turns if turn.role in _SPOKEN])
+    collector.reading.users = people_in(database, principal, conversations)
     if not collector.reading.rows:
         raise InvalidInput(
             f"{shop} has no products and no conversations that may be learned from.",

@@ -86,6 +86,21 @@ def training_conversations(db: Database, principal: Principal, default: Consent)
             yield conversation_id, [_redacted(row) for row in group]
 
 
+def people_in(db: Database, principal: Principal, conversation_ids: Sequence[str]) -> set[str]:
+    """The ids of those whose conversations these are: what erasure goes by when a model has learned from them.
+
+    Raises:
+        Forbidden: the role may not label.
+    """
+    principal.require_role(*LABELLERS)
+    found: set[str] = set()
+    with db.read() as connection:
+        for some in in_chunks(conversation_ids):
+            whose = select(conversations.c.user_id).where(conversations.c.conversation_id.in_(some))
+            found.update(connection.execute(whose).scalars())
+    return found
+
+
 def request_labels(db: Database, principal: Principal, wanted: Mapping[str, str | None]) -> None:
     """Notes turns as handed out, so that their answers are known and they are not handed out twice.
 

@@ -15,11 +15,12 @@ from index.encoders import Encoder
 from storage.consent import Consent, set_consent
 from storage.conversations import Turn, append, start
 from storage.database import Database
-from storage.errors import InvalidInput
-from storage.principal import Principal, Role, local_operator
+from storage.errors import Forbidden, InvalidInput
+from storage.principal import Principal, Role
 from storage.settings import ShopSettings
 from tests.finetune.conftest import write_log
 
+ENGINEER = Principal("ada", Role.ENGINEER)
 SAID = ["show me a kettle", "here are three kettles", "有没有红色的水壶"]
 
 
@@ -190,16 +191,20 @@ def test_a_shop_gives_its_products_and_the_dialogues_of_who_agreed(
     database = Database.open(sqlite_url)
     for name in ("maya", "noah"):
         who = Principal(name, Role.CUSTOMER)
-        append(database, who, start(database, who), [Turn(role="user", content=f"{name} asks +49 170 1234567")])
+        said = [Turn(role="user", content=f"{name} asks +49 170 1234567"), Turn(role="system", content="handed over")]
+        append(database, who, start(database, who), said)
     set_consent(database, Principal("maya", Role.CUSTOMER), "maya", Consent(train=True))
-    reading = shop_texts(shop, database, local_operator(), Consent())
+    reading = shop_texts(shop, database, ENGINEER, Consent())
+    with pytest.raises(Forbidden):
+        shop_texts(shop, database, Principal("maya", Role.CUSTOMER), Consent())
     database.close()
     assert reading.texts["latin"] == ["Steel kettle · Acme", "maya asks REDACTED_PHONE"]
+    assert reading.users == {"maya"}
 
 
 def test_a_shop_that_has_nothing_says_so(sqlite_url: str, tmp_path: Path) -> None:
     database = Database.open(sqlite_url)
     with pytest.raises(InvalidInput, match="no products") as caught:
-        shop_texts(tmp_path, database, local_operator(), Consent())
+        shop_texts(tmp_path, database, ENGINEER, Consent())
     database.close()
     assert "--texts" in caught.value.hint
