@@ -551,6 +551,10 @@ def report_promotion(promotion: Promotion) -> None:
     """Says on standard error what took the place of what, and why."""
     for reason in (promotion.verdict or {}).get("reasons", ()):
         warn(reason)
+    if promotion.left_out:
+        warn(f"{promotion.left_out} dialogues were left out as seen in training.")
+    if not promotion.incumbent_says:
+        warn(f"{promotion.parent} does not say what it was trained on, so it may have seen some of the dialogues.")
     replaced = f" in place of {promotion.parent}" if promotion.parent else ""
     forced = ", by force" if promotion.forced else ""
     warn(f"The {promotion.name} model {promotion.version} is promoted{replaced}{forced}.")

@@ -6,6 +6,7 @@ server needs no database to know what to serve, and erasure finds every folder.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from finetune.gate import LATENCY_BUDGET_MS, Verdict, gate
 from finetune.lineage import data_hashes, held_out, read_seen, users_in
 from finetune.logs import read_logs
 from storage.database import Database
-from storage.errors import AisleError, Conflict, InvalidInput, NotFound
+from storage.errors import AisleError, Conflict, Damaged, InvalidInput, NotFound
 from storage.models import (
     ModelRun,
     Status,
@@ -34,7 +35,13 @@ from storage.models import (
 )
 from storage.principal import Principal
 from storage.publish import MANIFEST, Versions, read_manifest
+from storage.rows import Rejects
 from storage.secret import load_secret
+
+logger = logging.getLogger(__name__)
+
+MAX_REJECTED = 0.01
+"""The share of rows to judge by that may be unusable."""
 
 
 class GateRefusedError(AisleError):
@@ -81,7 +88,10 @@ def judge_intent(candidate: Path, incumbent: Path | None, logs: Sequence[Path], 
 
     Raises:
         InvalidInput: the candidate does not say what it was trained on, or too few labelled turns are left.
+        TooManyRejected: rows of the logs cannot be used.
     """
+    reading = read_logs(logs)
+    Rejects(reading.problems).check(reading.rows, MAX_REJECTED)
     seen = read_seen(candidate)
     if seen is None:
         raise InvalidInput(
@@ -89,7 +99,7 @@ def judge_intent(candidate: Path, incumbent: Path | None, logs: Sequence[Path], 
             "Train it again, or promote it with --force.",
         )
     theirs = None if incumbent is None else read_seen(incumbent)
-    unseen = held_out(read_logs(logs).dialogues, (seen, theirs))
+    unseen = held_out(reading.dialogues, (seen, theirs))
     try:
         verdict = gate(
             load_intents(candidate),
@@ -133,13 +143,17 @@ class Listed:
 
 @dataclass(frozen=True)
 class Promotion:
-    """What took the place of what, and the gate's verdict; None where it was not asked."""
+    """What took the place of what, and the gate's verdict; None where it was not asked.
+
+    `left_out` dialogues had been seen in training; with `incumbent_says` false there may be more that the incumbent had seen.
+    """
 
     name: str
     version: str
     parent: str | None
     forced: bool
     left_out: int
+    incumbent_says: bool
     verdict: dict[str, Any] | None
 
 
@@ -165,27 +179,27 @@ class Registry:
         """Registers a training run, its data and the people in it before the block, and what came of it after.
 
         A run that fails and leaves nothing is forgotten. One that is killed stays registered, since its checkpoints, beside
-        `folder`, have learned from the same people.
+        `folder`, have learned from the same people. A `name` that is none of `KINDS` is of a model that is not served, such as a
+        base for others.
 
         Raises:
-            NotFound: there is no such kind of model.
             Conflict: the folder holds a model already, whose run stays what it is.
             InvalidInput: a log cannot be opened.
         """
-        kind = kind_of(name)
-        versions = kind.versions(self._shop)
         if (folder / MANIFEST).exists():
             raise Conflict(f"{folder} is not empty.", "Give another --output, or remove it.")
+        kind = KINDS.get(name)
+        versions = kind.versions(self._shop) if kind else None
         run_id = register_run(
             self._database,
             self._principal,
             load_secret(self._shop),
             name=name,
-            kind=versions.kind,
+            kind=versions.kind if versions else name,
             folder=folder,
             data_hashes=data_hashes(logs),
             users=users_in(logs),
-            parent=versions.pointer(),
+            parent=versions.pointer() if versions else None,
         )
         try:
             yield
@@ -193,18 +207,21 @@ class Registry:
             if not folder.exists() and not any(folder.parent.glob(f".{folder.name}.*")):
                 forget_run(self._database, self._principal, run_id)
             raise
-        metrics = _metrics(read_manifest(folder, versions.kind).meta)
-        mark_trained(self._database, self._principal, run_id, metrics, kind.bases(folder))
+        metrics = _metrics(read_manifest(folder, versions.kind).meta) if versions else {}
+        mark_trained(self._database, self._principal, run_id, metrics, kind.bases(folder) if kind else {})
 
     def models(self, name: str | None = None) -> list[Listed]:
         """All runs and versions, or those of one name, the newest first; raises `NotFound` for an unknown name."""
-        found: list[Listed] = []
-        for each, kind in KINDS.items() if name is None else [(name, kind_of(name))]:
-            versions = kind.versions(self._shop)
-            runs = [_listed_run(run, versions) for run in list_runs(self._database, self._principal, each)]
-            known = {run.version for run in runs}
-            others = [version for version in versions.list() if version not in known]
-            found += [*runs, *(_listed_version(each, versions, version) for version in others)]
+        kinds = KINDS if name is None else {name: kind_of(name)}
+        places = {each: kind.versions(self._shop) for each, kind in kinds.items()}
+        found = [_listed_run(run, places.get(run.name)) for run in list_runs(self._database, self._principal, name)]
+        known = {(each.name, each.version) for each in found}
+        found += [
+            _listed_version(each, versions, version)
+            for each, versions in places.items()
+            for version in versions.list()
+            if (each, version) not in known
+        ]
         return sorted(found, key=lambda each: each.created_at, reverse=True)
 
     def promote(
@@ -232,7 +249,7 @@ class Registry:
         with versions.lock():
             inside = _inside(folder, versions)
             version = inside or versions.require_free(folder.name).name
-            serving = versions.current()
+            serving = _serving(kind, versions)
             if inside and serving is not None and serving.name == inside:
                 raise Conflict(f"The {name} model {inside} serves already.", "Name another, or roll back.")
             kind.check(folder)
@@ -248,8 +265,15 @@ class Registry:
             parent = serving.name if serving else None
             verdict = judged.verdict.as_dict() if judged else None
             mark_promoted(self._database, self._principal, run_id, version, parent, verdict)
-        forced = judged is None or not judged.verdict.passed
-        return Promotion(name, version, parent, forced, judged.left_out if judged else 0, verdict)
+        return Promotion(
+            name=name,
+            version=version,
+            parent=parent,
+            forced=judged is None or not judged.verdict.passed,
+            left_out=judged.left_out if judged else 0,
+            incumbent_says=judged is None or judged.incumbent_says,
+            verdict=verdict,
+        )
 
     def roll_back(self, name: str) -> Rollback:
         """Makes the last good version before the current one serve again.
@@ -258,12 +282,13 @@ class Registry:
             NotFound: there is no such kind of model, nothing serves, or nothing good served before.
             Conflict: another process is promoting.
         """
-        versions = kind_of(name).versions(self._shop)
+        kind = kind_of(name)
+        versions = kind.versions(self._shop)
         with versions.lock():
             before = versions.pointer()
             if before is None:
                 raise NotFound(f"No {name} model serves.", "Promote one: launch.py models promote.")
-            folder = versions.roll_back()
+            folder = versions.roll_back(kind.check)
             mark_serving(self._database, self._principal, self._registered(name, folder, versions))
         return Rollback(name, before, folder.name)
 
@@ -331,9 +356,21 @@ def _inside(folder: Path, versions: Versions) -> str | None:
     return folder.name if folder.parent.resolve() == versions.root.resolve() else None
 
 
-def _listed_run(run: ModelRun, versions: Versions) -> Listed:
-    version = run.version or _inside(run.folder, versions)
-    current = version is not None and version == versions.pointer()
+def _serving(kind: ModelKind, versions: Versions) -> Path | None:
+    """The version that a server serves: the first that works, of the current one and those before it."""
+    for folder in versions.candidates():
+        try:
+            kind.check(folder)
+        except (Damaged, NotFound) as error:
+            logger.warning("The model %s cannot be served: %s", folder.name, error.message)
+        else:
+            return folder
+    return None
+
+
+def _listed_run(run: ModelRun, versions: Versions | None) -> Listed:
+    version = run.version or (_inside(run.folder, versions) if versions else None)
+    current = version is not None and versions is not None and version == versions.pointer()
     status = Status.PROMOTED if current else run.status
     if status is Status.PROMOTED and not current:  # the pointer was moved without the registry
         status = Status.RETIRED

@@ -22,7 +22,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -267,10 +267,11 @@ class Versions:
             self._point_at(version)
         return folder
 
-    def roll_back(self) -> Path:
+    def roll_back(self, check: Callable[[Path], object]) -> Path:
         """Makes the last good version before the current one the current one again; returns where it stands.
 
-        What was current leaves the history, so that rolling back once more goes further back and no fallback takes it.
+        `check` raises `Damaged` for a version that is whole and yet of no use. What was current leaves the history, so that
+        rolling back once more goes further back and no fallback takes it.
 
         Raises:
             NotFound: there is no good version before it.
@@ -281,6 +282,7 @@ class Versions:
             folder = self.root / earlier[-1]
             try:
                 read_manifest(folder, self.kind)
+                check(folder)
             except (Damaged, NotFound) as error:
                 logger.warning("The %s version %s cannot be served: %s", self.kind, folder.name, error.message)
                 earlier.pop()

@@ -226,13 +226,20 @@ class TestVersions:
         for number in range(4):
             publish(versions, str(number), f"v{number}")
         (versions.root / "v2" / "a.txt").write_text("x")
-        assert versions.roll_back() == versions.current() == versions.root / "v1"
+
+        def works(folder: Path) -> None:
+            if folder.name == "v2b":
+                raise Damaged("it does not work")
+
+        publish(versions, "2b", "v2b")
+        versions.activate("v3")
+        assert versions.roll_back(works) == versions.current() == versions.root / "v1"
         assert versions.history() == ["v0", "v1"]
         versions.activate("v3")
-        assert versions.roll_back().name == "v1"
-        assert versions.roll_back().name == "v0"
+        assert versions.roll_back(works).name == "v1"
+        assert versions.roll_back(works).name == "v0"
         with pytest.raises(NotFound, match="v0"):
-            versions.roll_back()
+            versions.roll_back(works)
         assert versions.pointer() == "v0"
 
     def test_where_none_is_whole_it_says_so(self, versions: Versions) -> None:
