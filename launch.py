@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from storage.errors import AisleError, Forbidden, InvalidInput
+from storage.errors import AisleError, Forbidden, InvalidInput, Unavailable
 from storage.principal import Principal, Role, local_operator
 from storage.publish import sha256_file
 from storage.record import new_id
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bot.service import Assistant
     from finetune.intent import Finetuned
     from finetune.registry import Promotion, Registry
+    from finetune.turn_keys import KeyedDialogue
     from index.build import BuildReport
     from index.filters import Filters
     from storage.database import Database
@@ -174,6 +175,17 @@ def install_intent_model(shop: Path) -> None:
         if name not in versions.list():
             assemble(SHIPPED_MODEL, versions.root / name, encoder_cache(shop))
         versions.activate(name)
+
+
+def intent_model_of(shop: Path) -> Path:
+    """The folder of the shop's intent model: its own, or the one that ships."""
+    from bot.parts import intent_versions
+
+    install_intent_model(shop)
+    folder = intent_versions(shop).current()
+    if folder is None:
+        raise Unavailable(f"{shop} has no intent model.", "Train one: launch.py finetune intent --promote.")
+    return folder
 
 
 def encoder_cache(shop: Path) -> Path:
@@ -558,6 +570,138 @@ def report_promotion(promotion: Promotion) -> None:
     replaced = f" in place of {promotion.parent}" if promotion.parent else ""
     forced = ", by force" if promotion.forced else ""
     warn(f"The {promotion.name} model {promotion.version} is promoted{replaced}{forced}.")
+
+
+@finetune_app.command("language-model")
+def finetune_language_model_command(
+    texts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--texts", help="Plain lines, a `text` column, dialogues or a catalog; give it once for each file."
+        ),
+    ] = None,
+    shop: Shop = Path("var"),
+    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    base_model: Annotated[
+        str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="At most so many; where left out, as many as fit into ten minutes.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of split, sample, order and what is hidden.")] = 0,
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a base model on texts without labels, for `finetune intent --base-model`.
+
+    Without --texts it reads the shop's products, and the conversations of customers who let models learn from them.
+    There is no --promote: nothing serves a base model by itself.
+
+    Example: launch.py finetune language-model --shop myshop --output runs/words-1
+    """
+    from finetune.language_model import finetune_language_model, language_model_versions
+    from finetune.texts import read_texts, shop_texts
+
+    versions = language_model_versions(shop)
+    folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    if texts:
+        reading = read_texts(texts, seed)
+    else:
+        with opened(shop) as database:
+            reading = shop_texts(shop, database, local_operator(), settings_of(shop).consent, seed)
+    with bars() as show:
+        trained = finetune_language_model(
+            reading,
+            folder,
+            base_model=base_model,
+            epochs=epochs,
+            seed=seed,
+            rejected=rejected,
+            max_rejected=max_rejected,
+            notice=warn,
+            progress=lambda step: show(
+                step.phase,
+                step.done,
+                step.total,
+                f"loss {step.loss:.3f}" + ("" if step.held_out is None else f", held out {step.held_out:.3f}"),
+            ),
+        )
+    put(trained, as_json)
+
+
+@app.command()
+def label(
+    shop: Shop = Path("var"),
+    output: Annotated[
+        Path | None, typer.Option(help="Write the next turns here: .csv for a spreadsheet, or .jsonl.", dir_okay=False)
+    ] = None,
+    answers: Annotated[Path | None, typer.Option(help="Import this file, filled.", dir_okay=False)] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write the labelled dialogues here, a log for finetune intent.", dir_okay=False)
+    ] = None,
+    logs: Annotated[
+        list[Path] | None, typer.Option("--logs", help="Dialogue logs, instead of the database's conversations.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="The model that picks and suggests; the shop's by default.", file_okay=False)
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many turns.")] = 50,
+    again: Annotated[bool, typer.Option("--again", help="Also turns handed out before that nobody answered.")] = False,
+    new_labels: Annotated[bool, typer.Option("--new-labels", help="Take labels that the model does not know.")] = False,
+    seed: Annotated[int, typer.Option(help="Another seed gives another batch.")] = 0,
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pick the turns most worth a human label (--output), import the answers (--answers), write them as a log (--export).
+
+    Without --logs the turns are those of shoppers who let models learn from them.
+
+    Example: launch.py label --count 50 --output to-label.csv
+    """
+    if sum(file is not None for file in (output, answers, export)) != 1:
+        raise InvalidInput("label does one thing at a time.", "Give one of --output, --answers and --export.")
+    from finetune.label import export_labelled, hand_out, import_answers
+    from finetune.turn_keys import keyed_conversations, keyed_logs
+
+    rejects_to = rejected or rejected_file(shop, "labels" if answers else "dialogues")
+    with opened(shop) as database:
+        if answers is not None:
+            imported = import_answers(
+                database,
+                ADMIN,
+                answers,
+                model or intent_model_of(shop),
+                rejects_to,
+                new_labels=new_labels,
+                max_rejected=max_rejected,
+            )
+            for problem in imported.problems:
+                warn(problem)
+            put(imported, as_json)
+            return
+        dialogues: Iterable[KeyedDialogue] = (
+            keyed_logs(logs, rejects_to, max_rejected)
+            if logs
+            else keyed_conversations(database, ADMIN, settings_of(shop).consent)
+        )
+        if export is not None:
+            put(export_labelled(database, ADMIN, dialogues, export), as_json)
+        elif output is not None:
+            with bars() as show:
+                handed = hand_out(
+                    database,
+                    ADMIN,
+                    dialogues,
+                    model or intent_model_of(shop),
+                    output,
+                    count,
+                    again=again,
+                    seed=seed,
+                    progress=lambda done, total: show("reading turns", done, total),
+                )
+            put(handed, as_json)
 
 
 @evaluate_app.command("intent")

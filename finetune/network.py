@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 METHODS = ("full", "lora", "head")
 BASES = {"latin": "minilm", "han": "e5"}
+LANGUAGE_MODEL = "language-model"
+"""The kind of the folders that `finetune language-model` writes."""
 
 LORA_RANK = 16
 LORA_ALPHA = 32
@@ -29,6 +31,7 @@ def load_base(space: str, base_model: str | None) -> Pretrained:
 
     Raises:
         NotFound: there is no such model.
+        Damaged: a folder with a manifest is no language model, or a file of it is not what was written.
 
     """
     from index.pretrained import load_pretrained
@@ -37,18 +40,21 @@ def load_base(space: str, base_model: str | None) -> Pretrained:
 
 
 def _load_other(name: str) -> Pretrained:
+    from safetensors import SafetensorError
     from tokenizers import Tokenizer
     from transformers import AutoModel, AutoTokenizer
 
     from index.pretrained import Pretrained, quieten
-    from storage.publish import sha256_file
+    from storage.publish import MANIFEST, read_manifest, sha256_file
 
     quieten()
+    if (Path(name) / MANIFEST).is_file():
+        read_manifest(Path(name), LANGUAGE_MODEL)
     try:
         # Without this it would fall back to pytorch_model.bin, a pickle.
         model = AutoModel.from_pretrained(name, attn_implementation="sdpa", use_safetensors=True)
         fast = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise NotFound(
             f"The base model {name} cannot be loaded: {str(error).splitlines()[0]}",
             "Give a folder with config.json, tokenizer.json and model.safetensors (pytorch_model.bin is not read), or set "
@@ -113,12 +119,12 @@ def head_state(network: IntentNetwork) -> dict[str, torch.Tensor]:
     return {name: value for name, value in network.state_dict().items() if not name.startswith("encoder.")}
 
 
-def parameter_groups(network: IntentNetwork, rate: float, head_rate: float) -> list[dict[str, Any]]:
+def parameter_groups(network: nn.Module, rate: float, head_rate: float) -> list[dict[str, Any]]:
     """Encoder and head with their learning rates; biases and norms without weight decay."""
     return _groups(network, rate, inside=True) + _groups(network, head_rate, inside=False)
 
 
-def _groups(network: IntentNetwork, rate: float, *, inside: bool) -> list[dict[str, Any]]:
+def _groups(network: nn.Module, rate: float, *, inside: bool) -> list[dict[str, Any]]:
     found = [(list(_trained(network, inside, decayed)), decayed) for decayed in (True, False)]
     return [
         {"params": parameters, "lr": rate, "weight_decay": 0.01 if decayed else 0.0}
@@ -127,7 +133,7 @@ def _groups(network: IntentNetwork, rate: float, *, inside: bool) -> list[dict[s
     ]
 
 
-def _trained(network: IntentNetwork, inside: bool, decayed: bool) -> Iterator[nn.Parameter]:
+def _trained(network: nn.Module, inside: bool, decayed: bool) -> Iterator[nn.Parameter]:
     for name, parameter in network.named_parameters():
         if parameter.requires_grad and name.startswith("encoder.") == inside and (parameter.ndim > 1) == decayed:
             yield parameter

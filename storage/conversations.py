@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import BindParameter, Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Boolean, Connection, Row, bindparam, func, insert, select, update
 
+from storage.consent import Consent
 from storage.database import Database, in_chunks, lock_row
 from storage.errors import Conflict, NotFound
 from storage.principal import Principal, Role
 from storage.record import Content, Id, Record, new_id, now_ms, storable
-from storage.tables import conversations, turns
+from storage.redaction import redact
+from storage.tables import consents, conversations, turns
 
 
 class Turn(Record):
@@ -54,6 +56,13 @@ _KNOWN = select(turns.c.message_id, turns.c.conversation_id).where(
 )
 _LAST = select(func.coalesce(func.max(turns.c.number), 0)).where(turns.c.conversation_id == _ID)
 _ADD = insert(turns)
+_LEARNABLE = (
+    select(turns.c.content)
+    .join_from(turns, conversations)
+    .outerjoin(consents, consents.c.user_id == conversations.c.user_id)
+    .where(func.coalesce(consents.c.train, bindparam("default", type_=Boolean)), turns.c.role != "system")
+    .order_by(conversations.c.created_at, turns.c.conversation_id, turns.c.number)
+)
 _TOUCH = update(conversations).where(conversations.c.conversation_id == _ID).values(updated_at=bindparam("updated_at"))
 
 
@@ -141,6 +150,25 @@ def conversations_of(db: Database, principal: Principal, user_id: str) -> list[C
     newest_first = statement.order_by(conversations.c.updated_at.desc(), conversations.c.conversation_id)
     with db.read() as connection:
         return [Conversation(**row) for row in connection.execute(newest_first).mappings()]
+
+
+def texts_to_learn_from(db: Database, principal: Principal, default: Consent) -> Iterator[str]:
+    """What was said in conversations of customers who let models learn from them, redacted, oldest first.
+
+    Both sides of a conversation go by its customer's choice as it is now, or by the shop's default where they made none.
+
+    Raises:
+        Forbidden: the role may not train models.
+    """
+    principal.require_role(Role.SERVICE, Role.ENGINEER)
+    return _learnable(db, default.train)
+
+
+def _learnable(db: Database, default: bool) -> Iterator[str]:
+    with db.read() as connection:
+        found = connection.execution_options(yield_per=1_000).execute(_LEARNABLE, {"default": default})
+        for content in found.scalars():
+            yield redact(content)
 
 
 def hand_to_team(db: Database, principal: Principal, conversation_id: str, team: str) -> None:

@@ -182,6 +182,21 @@ feedback = Table(
     Index(None, "user_id"),
 )
 
+labels = Table(
+    "labels",
+    metadata,
+    Column("turn_key", ID, primary_key=True),
+    # Set where the turn itself is kept here, so that its label is erased with it.
+    Column("message_id", ID, ForeignKey("turns.message_id", ondelete="CASCADE")),
+    Column("requested_at", BigInteger, nullable=False),
+    # The last four are null until somebody answers.
+    Column("intents", JSON(none_as_null=True)),
+    Column("labelled_by", ID),
+    Column("labelled_at", BigInteger),
+    Column("source", Text),
+    Index(None, "message_id"),
+)
+
 offers = Table(
     "offers",
     metadata,

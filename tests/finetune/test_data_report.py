@@ -48,7 +48,7 @@ def test_a_sound_log_is_described_without_a_warning(tmp_path: Path) -> None:
     assert report.warnings == ()
     assert json.loads(json.dumps(asdict(report)))["labels"]["search"]["training"] == report.labels["search"].training
     assert len(report.lines()) == 5
-    assert all(len(line) < 150 for line in report.lines())
+    assert all(len(line) < 200 for line in report.lines())
 
 
 def test_labels_are_counted_by_part_and_the_imbalance_is_that_of_training() -> None:

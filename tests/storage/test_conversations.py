@@ -4,10 +4,19 @@ import threading
 
 import pytest
 
-from storage.conversations import Turn, append, conversation, conversations_of, start, turns_of
+from storage.consent import Consent, set_consent
+from storage.conversations import (
+    Turn,
+    append,
+    conversation,
+    conversations_of,
+    start,
+    texts_to_learn_from,
+    turns_of,
+)
 from storage.database import Database
-from storage.errors import Conflict, NotFound
-from storage.principal import Principal
+from storage.errors import Conflict, Forbidden, NotFound
+from storage.principal import Principal, Role
 
 
 def test_turns_come_back_as_they_were_added(database: Database, alice: Principal) -> None:
@@ -87,3 +96,33 @@ def test_writers_at_once_leave_no_gap_and_lose_nothing(database: Database, alice
 def test_an_unknown_conversation_is_not_found(database: Database, alice: Principal, strange: str) -> None:
     with pytest.raises(NotFound):
         turns_of(database, alice, strange)
+
+
+def test_only_who_agreed_is_learned_from(database: Database, alice: Principal, mallory: Principal) -> None:
+    for who in (alice, mallory):
+        said = [
+            Turn(role="user", content=f"i am {who.id}, mail {who.id}@example.org"),
+            Turn(role="assistant", content=f"hello {who.id}"),
+            Turn(role="system", content="handed over"),
+        ]
+        append(database, who, start(database, who), said)
+    service = Principal("backend", Role.SERVICE)
+
+    def learned(train_by_default: bool) -> list[str]:
+        return list(texts_to_learn_from(database, service, Consent(train=train_by_default)))
+
+    assert learned(False) == []
+    assert len(learned(True)) == 4
+    set_consent(database, alice, alice.id, Consent(train=True))
+    expected = ["i am alice, mail REDACTED_EMAIL", "hello alice"]
+    assert learned(False) == expected
+    set_consent(database, mallory, mallory.id, Consent(train=False))
+    assert learned(True) == expected
+    set_consent(database, alice, alice.id, Consent(train=False))
+    assert learned(True) == [], "the last choice counts for what was said before, too"
+
+
+@pytest.mark.parametrize("role", [Role.CUSTOMER, Role.AGENT, Role.SUPERVISOR, Role.ADMIN])
+def test_others_may_not_read_what_models_learn_from(database: Database, role: Role) -> None:
+    with pytest.raises(Forbidden):
+        texts_to_learn_from(database, Principal("someone", role, team="support"), Consent(train=True))

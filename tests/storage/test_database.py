@@ -23,6 +23,7 @@ from storage.event import parse_event
 from storage.events import events_of, record_events
 from storage.feedback import put_feedback
 from storage.keys import create_key
+from storage.labels import request_labels
 from storage.models import register_run
 from storage.offers import Offer, Price, all_offers, put_offers
 from storage.orders import Order, put_orders
@@ -72,6 +73,7 @@ def fill(database: Database) -> str:
         data_hashes={},
         users=["alice"],
     )
+    request_labels(database, Principal("e", Role.ENGINEER), {"t1": "m"})
     with database.write() as connection:
         row = "INSERT INTO hidden_beliefs (user_id, kind, value, hidden_at) VALUES ('alice', 'brand', 'A', 1)"
         connection.execute(text(row))

@@ -1,0 +1,181 @@
+"""Labels that people give to user turns: which turns were handed out, what was answered, and the text they stand for.
+
+Who labels works with redacted text of people who let models learn from them, and sees nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, update
+
+from storage.consent import Consent
+from storage.conversations import Turn
+from storage.database import Database, in_chunks, lock_row
+from storage.errors import NotFound
+from storage.principal import Principal, Role
+from storage.record import now_ms
+from storage.redaction import redact
+from storage.tables import consents, conversations, labels, turns
+
+LABELLERS = (Role.ENGINEER, Role.SUPERVISOR, Role.ADMIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a person said of a turn: its intents, the leading one first; `labelled_at` is in milliseconds since 1970, UTC.
+
+    `source` is where the answer came in, such as a file's name.
+    """
+
+    intents: tuple[str, ...]
+    labelled_by: str
+    labelled_at: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What became of answers: how many are new, how many were there already, and by turn the label that one replaced."""
+
+    added: int
+    unchanged: int
+    replaced: dict[str, Label]
+
+
+def training_conversations(db: Database, principal: Principal, default: Consent) -> Iterator[tuple[str, list[Turn]]]:
+    """The conversations of everybody whose consent says `train`, oldest first: (conversation_id, turns).
+
+    The turns' texts are redacted and their data is left out. A consent that is withdrawn meanwhile counts at once.
+
+    Args:
+        db: where from.
+        principal: who reads.
+        default: the consent of people who never chose; the shop's `[consent]`.
+
+    Raises:
+        Forbidden: the role may not label.
+    """
+    principal.require_role(*LABELLERS)
+    joined = conversations.outerjoin(consents, consents.c.user_id == conversations.c.user_id)
+    consented = func.coalesce(consents.c.train, default.train).is_(True)
+    oldest_first = (
+        select(conversations.c.conversation_id)
+        .select_from(joined)
+        .where(consented)
+        .order_by(conversations.c.created_at, conversations.c.conversation_id)
+    )
+    with db.read() as connection:
+        ids = connection.execute(oldest_first).scalars().all()
+    for some in in_chunks(ids):
+        place = {conversation_id: number for number, conversation_id in enumerate(some)}
+        said = (
+            select(turns)
+            .select_from(joined.join(turns, turns.c.conversation_id == conversations.c.conversation_id))
+            .where(consented, turns.c.conversation_id.in_(some))
+            .order_by(turns.c.conversation_id, turns.c.number)
+        )
+        with db.read() as connection:
+            rows = connection.execute(said).all()
+        rows = sorted(rows, key=lambda row: place[row.conversation_id])  # stable: the turns keep their order
+        for conversation_id, group in groupby(rows, key=attrgetter("conversation_id")):
+            yield conversation_id, [_redacted(row) for row in group]
+
+
+def request_labels(db: Database, principal: Principal, wanted: Mapping[str, str | None]) -> None:
+    """Notes turns as handed out, so that their answers are known and they are not handed out twice.
+
+    Args:
+        db: where to.
+        principal: who hands them out.
+        wanted: turn key → id of the message, or None where the turn is of a file; a message erased meanwhile is left out.
+
+    Raises:
+        Forbidden: the role may not label.
+    """
+    principal.require_role(*LABELLERS)
+    now = now_ms()
+    with db.write(durable=True) as connection:
+        kept: set[str | None] = {None}
+        for some in in_chunks([message_id for message_id in wanted.values() if message_id is not None]):
+            kept.update(connection.execute(select(turns.c.message_id).where(turns.c.message_id.in_(some))).scalars())
+        rows = [
+            {"turn_key": key, "message_id": message_id, "requested_at": now}
+            for key, message_id in wanted.items()
+            if message_id in kept
+        ]
+        if rows:
+            connection.execute(db.insert_new(labels), rows)
+
+
+def put_labels(db: Database, principal: Principal, answers: Mapping[str, Sequence[str]], source: str) -> Answered:
+    """Keeps answers, all or none; a later answer replaces an earlier one, and the same again changes nothing.
+
+    Args:
+        db: where to.
+        principal: who answers.
+        answers: turn key → intents, the leading one first.
+        source: where they came in.
+
+    Raises:
+        Forbidden: the role may not label.
+        NotFound: a turn was never handed out, or has been erased since.
+    """
+    principal.require_role(*LABELLERS)
+    now, added, unchanged = now_ms(), 0, 0
+    replaced: dict[str, Label] = {}
+    changed = []
+    with db.write(durable=True) as connection:
+        found: dict[str, Any] = {}
+        for some in in_chunks(list(answers)):
+            wanted = select(labels).where(labels.c.turn_key.in_(some))
+            found |= {row.turn_key: row for row in connection.execute(lock_row(connection, wanted))}
+        for key, intents in answers.items():
+            if key not in found:
+                raise NotFound(f"No turn {key[:200]!r} was handed out.", "Give the file that was written here.")
+            before = _label(found[key])
+            if before is not None and before.intents == tuple(intents):
+                unchanged += 1
+                continue
+            if before is None:
+                added += 1
+            else:
+                replaced[key] = before
+            said = {"intents": list(intents), "labelled_by": principal.id, "labelled_at": now, "source": source}
+            changed.append({"key": key, **said})
+        if changed:
+            connection.execute(update(labels).where(labels.c.turn_key == bindparam("key")), changed)
+    return Answered(added, unchanged, replaced)
+
+
+def labels_by_turn(db: Database, principal: Principal) -> dict[str, Label | None]:
+    """Every turn that was handed out, by key in the order of handing out, with its label, or None where nobody answered.
+
+    Raises:
+        Forbidden: the role may not label.
+    """
+    principal.require_role(*LABELLERS)
+    in_order = select(labels).order_by(labels.c.requested_at, labels.c.turn_key)
+    with db.read() as connection:
+        return {row.turn_key: _label(row) for row in connection.execute(in_order)}
+
+
+def _label(row: Any) -> Label | None:
+    if row.intents is None:
+        return None
+    return Label(tuple(row.intents), row.labelled_by, row.labelled_at, row.source)
+
+
+def _redacted(row: Any) -> Turn:
+    return Turn.model_construct(
+        message_id=row.message_id,
+        role=row.role,
+        content=redact(row.content),
+        language=row.language,
+        created_at=row.created_at,
+        data={},
+    )
