@@ -61,7 +61,7 @@ def line_chart(
     low = 0.0 if top is None else max(0.0, math.floor((min(ys) - 0.02) * 10) / 10)
     high = top if top is not None else max([*ys, 1e-9]) * 1.05
     whole = all(float(x).is_integer() for x in xs)
-    margin = 0.5 if len(set(xs)) == 1 else 0.0
+    margin = 0.4 if dots else 0.5 if len(set(xs)) == 1 else 0.0
     frame = Frame((min(xs) - margin, max(xs) + margin), (low, high))
     marks = (
         sorted(set(xs))
@@ -75,8 +75,8 @@ def line_chart(
             marked.append(tag("circle", cx=frame.across(x), cy=frame.up(y), r=3.5, class_="dot"))
     if dots and len(points) <= 12:
         for x, y in points:
-            at = min(max(frame.across(x), _LEFT + 14), WIDTH - _RIGHT - 14)
-            marked.append(tag("text", f"{y:.3f}", x=at, y=frame.up(y) - 8, text_anchor="middle", class_="value"))
+            name = tag("text", f"{y:.3f}", x=frame.across(x), y=frame.up(y) - 8, text_anchor="middle", class_="value")
+            marked.append(name)
     return _svg(
         f"{y_name} by {x_name}",
         frame.axes(x_name, y_name, marks, ticks(low, high)),
@@ -112,29 +112,27 @@ def reliability_diagram(bins: Sequence[Bin]) -> Markup:
 
 
 def doubt_histogram(doubts: Doubts) -> Markup:
-    """In-scope turns upwards and out-of-scope turns downwards, each as shares of their own, and the threshold between."""
-    up = _shares(doubts.in_scope)
-    down = _shares(doubts.out_of_scope)
-    most = max([*up, *down, 1e-9]) * 1.1
-    frame = Frame((doubts.edges[0], doubts.edges[-1]), (-most if any(down) else 0.0, most))
-    zero = frame.up(0)
-    marks = [each for each in ticks(*frame.y) if each >= 0 or any(down)]
-    parts = [frame.axes(f"doubt ({doubts.score})", "share of turns", ticks(*frame.x), ())]
-    for each in marks:
-        y = frame.up(each)
-        parts.append(tag("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=y, y2=y, class_="grid"))
-        parts.append(tag("text", f"{abs(each):.0%}", x=_LEFT - 6, y=y + 4, text_anchor="end"))
-    for low, high, above, below in zip(doubts.edges, doubts.edges[1:], up, down, strict=False):
-        left, width = frame.across(low), frame.across(high) - frame.across(low) - 0.6
-        for share, class_ in ((above, "good"), (-below, "bad")):
-            y = min(zero, frame.up(share))
-            tall = abs(frame.up(share) - zero)
-            said = f"{abs(share):.1%} with doubt {low:.3g} to {high:.3g}"
+    """In-scope turns upwards and out-of-scope turns downwards, each as shares of their own kind, and the threshold."""
+    middle = (_TOP + HEIGHT - _BOTTOM) / 2
+    whole = Frame((doubts.edges[0], doubts.edges[-1]), (0, 1))
+    parts = [whole.axes(f"doubt ({doubts.score})", "share of turns", ticks(*whole.x), ())]
+    for counts, class_, sign in ((doubts.in_scope, "good", 1), (doubts.out_of_scope, "bad", -1)):
+        shares = [count / max(1, sum(counts)) for count in counts]
+        most = max(*shares, 1e-9) * 1.1
+        room = sign * (middle - _TOP) / most
+        for each in ticks(0, most, 4) if any(shares) else ():
+            y = middle - each * room
+            parts.append(tag("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=y, y2=y, class_="grid"))
+            parts.append(tag("text", f"{each:.0%}", x=_LEFT - 6, y=y + 4, text_anchor="end"))
+        for low, high, share in zip(doubts.edges, doubts.edges[1:], shares, strict=False):
             if share:
+                said = f"{share:.1%} with doubt {low:.3g} to {high:.3g}"
+                y, tall = min(middle, middle - share * room), abs(share * room)
+                left, width = whole.across(low), whole.across(high) - whole.across(low) - 0.6
                 parts.append(tag("rect", tag("title", said), x=left, width=width, y=y, height=tall, class_=class_))
-    at = frame.across(doubts.threshold)
+    at = whole.across(doubts.threshold)
     side, anchor = (-5, "end") if at > WIDTH / 2 else (5, "start")
-    parts.append(tag("line", x1=at, x2=at, y1=_TOP, y2=frame.bottom, class_="threshold"))
+    parts.append(tag("line", x1=at, x2=at, y1=_TOP, y2=whole.bottom, class_="threshold"))
     parts.append(tag("text", "threshold", x=at + side, y=_TOP + 9, text_anchor=anchor, class_="value"))
     return _svg("Doubt of in-scope and out-of-scope turns", *parts)
 
@@ -177,11 +175,6 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     step = power * next(each for each in (1, 2, 5, 10) if each * power >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
     return [round(number * step, 10) for number in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def _shares(counts: Sequence[int]) -> list[float]:
-    total = max(1, sum(counts))
-    return [count / total for count in counts]
 
 
 def _number(value: float) -> str:

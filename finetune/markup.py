@@ -47,6 +47,12 @@ def quoted(text: str, limit: int = 280) -> Markup:
     return joined([tag("bdi", whole[:limit], dir="auto"), more])
 
 
+def label(name: str, class_: str = "") -> Markup:
+    """A label's name, which may break into lines after its underscores."""
+    parts = [part for piece in name.split("_") for part in (piece, Markup("_<wbr>"))][:-1]
+    return tag("span", *parts, class_=f"label {class_}".strip())
+
+
 def table(head: Sequence[Content], rows: Iterable[Sequence[Content]], *, numbers: int = 0, class_: str = "") -> Markup:
     """A table that scrolls by itself where it is too wide; the last `numbers` columns are numbers."""
     align = ["" if at < len(head) - numbers else "number" for at in range(len(head))]

@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.labels import OUT_OF_SCOPE
 from finetune.charts import doubt_histogram, heat_map, line_chart, reliability_diagram, strength
-from finetune.markup import Content, Markup, bar, joined, quoted, table, tag
+from finetune.markup import Content, Markup, bar, joined, label, quoted, table, tag
 from finetune.record import Confusion, Mistake, RunRecord
 
 FILE = "report.html"
@@ -65,21 +65,21 @@ def page(record: RunRecord) -> str:
 def _verdict(record: RunRecord) -> Markup:
     metrics, support = record.metrics, {name: score.support for name, score in record.per_label.items()}
     n, accuracy = int(metrics["n"] or 0), metrics["accuracy"] or 0.0
-    commonest = max(support.values()) / max(1, sum(support.values()))
+    commonest = max(support, key=lambda name: support[name])
+    guessing = support[commonest] / n
     weakest = min((name for name in support if support[name]), key=lambda name: record.per_label[name].f1)
     auroc, lost = metrics["oos_auroc"], metrics["oos_fpr95"]
     limits = (
         "The logs had no out-of-scope messages, so this was not measured."
         if auroc is None or lost is None
-        else f"Of a message it has a label for and one it has none for, it doubts the right one {_of_hundred(auroc)} times. "
-        f"Catching 95 % of the latter costs {percent(lost)} of the former."
+        else f"Of two messages, one with a label and one without, it doubts the right one {_of_hundred(auroc)} times. "
+        f"To stop at 95 % of those without, it would stop at {percent(lost)} of the others."
     )
     tiles: Sequence[tuple[str, str, Content]] = (
         (
             "Right label",
             percent(accuracy),
-            f"{_of_hundred(accuracy).capitalize()} messages get the right label. "
-            f"Always guessing the commonest would get {_of_hundred(commonest).split()[0]}.",
+            joined(["Always guessing the commonest, ", label(commonest), f", would get {percent(guessing)}."]),
         ),
         (
             "Macro-F1",
@@ -87,7 +87,7 @@ def _verdict(record: RunRecord) -> Markup:
             joined(
                 [
                     "Every label counts the same here, however rare. The weakest is ",
-                    tag("b", weakest),
+                    label(weakest),
                     f" with {record.per_label[weakest].f1:.2f}.",
                 ]
             ),
@@ -95,7 +95,7 @@ def _verdict(record: RunRecord) -> Markup:
         (
             "Calibration error",
             _points(metrics["ece"] or 0.0),
-            f"What it says of its own certainty is off by {_points(metrics['ece'] or 0.0)} on average.",
+            "How far its stated confidence is from how often it is right, on average. Zero would be perfect.",
         ),
         ("Knows its limits", "–" if auroc is None else f"{auroc:.3f}", limits),
         (
@@ -115,18 +115,24 @@ def _verdict(record: RunRecord) -> Markup:
         tag("h1", f"It understands {_of_hundred(accuracy)} messages"),
         tag(
             "p",
-            f"Measured on {n:,} customer messages in dialogues that were held out from training, with {len(record.labels)} "
-            "labels. They also decided when training stopped and how sure the model says it is, so a fresh log may come out "
-            "a little lower.",
+            f"Measured on {n:,} customer messages that training never saw, with {len(record.labels)} labels.",
             class_="lead",
         ),
         tag(
             "div",
             *[
-                tag("div", tag("h3", name), tag("p", figure, class_="figure"), tag("p", said), class_="tile")
+                tag(
+                    "div", tag("p", figure, class_="figure"), tag("div", tag("h3", name), tag("p", said)), class_="tile"
+                )
                 for name, figure, said in tiles
             ],
             class_="tiles",
+        ),
+        tag(
+            "p",
+            "The same messages decided when training stopped and how confident the model says it is, so a fresh log may come "
+            "out a little lower: launch.py evaluate intent measures it.",
+            class_="small",
         ),
     )
 
@@ -139,7 +145,7 @@ def _labels(record: RunRecord) -> Markup:
             ("Label", "", "F1", "Precision", "Recall", "Turns"),
             [
                 (
-                    tag("span", name, class_="label"),
+                    label(name),
                     bar(score.f1),
                     f"{score.f1:.2f}",
                     f"{score.precision:.2f}",
@@ -149,7 +155,7 @@ def _labels(record: RunRecord) -> Markup:
                 for name, score in ordered[of]
             ],
             numbers=4,
-            class_="labels",
+            class_="labels scores",
         )
 
     return joined(
@@ -175,8 +181,8 @@ def _confusion(record: RunRecord) -> Markup:
         ("Labelled", "Taken for", "Turns", "Of the label"),
         [
             (
-                tag("span", gold, class_="label"),
-                tag("span", predicted, class_="label"),
+                label(gold),
+                label(predicted),
                 f"{count:,}",
                 percent(count / totals[gold]),
             )
@@ -222,7 +228,7 @@ def _matrix(confusion: Confusion) -> Markup:
                     style=f"--force:{force:.2f}" if count else None,
                 )
             )
-        rows.append(tag("tr", tag("th", tag("i", f"{row + 1} "), gold), *cells))
+        rows.append(tag("tr", tag("th", tag("i", f"{row + 1} "), label(gold)), *cells))
     return tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="wide matrix")
 
 
@@ -250,9 +256,9 @@ def _mistake(mistake: Mistake) -> Markup:
         tag(
             "p",
             "labelled ",
-            tag("span", "out of scope" if mistake.gold == OUT_OF_SCOPE else mistake.gold, class_="label"),
+            label("out of scope" if mistake.gold == OUT_OF_SCOPE else mistake.gold),
             ", predicted ",
-            tag("span", mistake.predicted, class_="label wrong"),
+            label(mistake.predicted, "wrong"),
             f" at {percent(mistake.confidence)} · dialogue ",
             quoted(mistake.dialogue_id, 60),
         ),
@@ -285,8 +291,8 @@ def _scope(record: RunRecord) -> Markup:
         [
             tag(
                 "p",
-                "A turn whose doubt is above the threshold is answered with a question, not with a guess. Green, upwards: turns that "
-                "have a label. Orange, downwards: turns that are about something else.",
+                "Above the threshold the model says that it does not know. Green, upwards: turns that have a label. Orange, "
+                "downwards: turns that are about something else. Each is a share of its kind.",
             ),
             figures(*shown),
         ]
@@ -330,8 +336,8 @@ def _data(record: RunRecord) -> Markup:
     parts: list[Content] = [facts(record.data)]
     if record.suspects:
         suspects = [
-            (quoted(each.text, 160), tag("span", each.label, class_="label"),
-             tag("span", each.suggested, class_="label"), f"{each.margin:.2f}", quoted(each.dialogue_id, 60))
+            (quoted(each.text, 160), label(each.label),
+             label(each.suggested), f"{each.margin:.2f}", quoted(each.dialogue_id, 60))
             for each in record.suspects[:_SHOWN_SUSPECTS]
         ]  # fmt: skip
         more = len(record.suspects) - len(suspects)
@@ -425,7 +431,7 @@ def _counts(name: str, counts: Mapping[str, float]) -> Markup:
     def rows(part: Sequence[tuple[str, float]]) -> Markup:
         return table(
             (_named(name), "", ""),
-            [(tag("span", each, class_="label"), bar(count / most), _value(count)) for each, count in part],
+            [(label(each), bar(count / most), _value(count)) for each, count in part],
             numbers=1,
             class_="labels",
         )
@@ -445,13 +451,13 @@ def folded(title: str, content: Markup) -> Markup:
 
 
 def percent(share: float) -> str:
-    """`percent(0.8871)` is "88.7 %"."""
-    return f"{100 * share:.1f} %"
+    """`percent(0.8871)` is "88.7 %", with a blank that does not break."""
+    return f"{100 * share:.1f}\u00a0%"
 
 
 def milliseconds(value: float) -> str:
     """`milliseconds(2.41)` is "2.4 ms"."""
-    return f"{value:,.1f} ms" if value < 100 else f"{value:,.0f} ms"
+    return f"{value:,.1f}\u00a0ms" if value < 100 else f"{value:,.0f}\u00a0ms"
 
 
 def size(count: int) -> str:
