@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 
 from finetune.edits import drop_word, is_placeholder, pieces, recase, slip
-from finetune.lexicon import NEGATIONS, homophones
+from finetune.lexicon import homophones, is_negation
 
 SECOND_EDIT = 0.3
 """How often a text gets a second edit."""
@@ -38,7 +38,7 @@ def _typo(parts: list[str], rng: random.Random) -> bool:
         place
         for place, piece in enumerate(parts)
         if (piece in alike or (len(piece) >= _SHORTEST and piece[0].isalpha() and not is_placeholder(piece)))
-        and piece.lower() not in NEGATIONS
+        and not is_negation(piece)
     ]
     if not places:
         return False

@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 
-from finetune.lexicon import FUNCTION_WORDS, NEGATIONS, homophones
+from finetune.lexicon import FUNCTION_WORDS, homophones, is_negation
 
 PLACEHOLDER = re.compile(r"REDACTED_[A-Z]+")
 _HAN = "\u3400-\u9fff\uf900-\ufaff"
@@ -130,7 +130,7 @@ def drop_word(parts: list[str], rng: random.Random) -> bool:
 
 def _is_plain_content(word: str) -> bool:
     low = word.lower()
-    return low.isalpha() and low not in FUNCTION_WORDS and low not in NEGATIONS
+    return low.isalpha() and low not in FUNCTION_WORDS and not is_negation(low)
 
 
 def _title(word: str, rng: random.Random) -> str:

@@ -30,8 +30,15 @@ NEGATIONS = frozenset(
 )
 """Without these a sentence says the opposite."""
 
-_DOUBLES = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]$")  # stop, ship: one syllable and one closing consonant
+
+# One closing consonant after one vowel, in the only syllable (ship) or the stressed last one (prefer).
+_DOUBLES = re.compile(r"(?:be|per|pre)?(?:qu|[^aeiou])*[aeiou][^aeiouwxy]$")
 _PLURAL = re.compile(r"[^s]s$")  # jeans, things: sets that have such a word are not put into the plural
+
+
+def is_negation(word: str) -> bool:
+    """Whether the word is among `NEGATIONS`, in any case and with either apostrophe."""
+    return word.lower().replace("’", "'") in NEGATIONS
 
 
 @cache

@@ -226,6 +226,7 @@ def test_words_bend_as_english_does() -> None:
     assert known["packages"] == ("parcels",)
     assert known["called off"] == ("canceled",)
     assert known["shipping"] == ("dispatching",)
+    assert known["preferring"] == ("favoring",)
     assert known["shipped"] == ("dispatched",)
     assert known["using"] == ("utilizing",)
     assert known["tries"] == ("attempts",)

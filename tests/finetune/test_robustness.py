@@ -46,7 +46,7 @@ def test_every_kind_has_its_drop(report: dict[str, dict[str, float]]) -> None:
 
 
 def test_the_shipped_model_bears_noise(report: dict[str, dict[str, float]]) -> None:
-    assert report["mean"]["drop"] <= 0.05
+    assert report["mean"]["drop"] <= 0.08
 
 
 def test_a_large_log_is_sampled_by_the_seed(demo_model: IntentModel, held_out: list[Dialogue]) -> None:
