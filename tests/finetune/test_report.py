@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,11 @@ def test_durations_read_well(seconds: float, said: str) -> None:
     assert duration(seconds) == said
 
 
+def note(found: list[str], name: str, event: object) -> None:
+    """Keeps one field of what a browser tells."""
+    found.append(str(getattr(event, name)))
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_browser_shows_it_without_a_request_and_without_scrolling_sideways(width: int, tmp_path: Path) -> None:
@@ -238,9 +244,9 @@ def test_a_browser_shows_it_without_a_request_and_without_scrolling_sideways(wid
             tab = browser.new_page(viewport={"width": width, "height": 800})
             requests: list[str] = []
             troubles: list[str] = []
-            tab.on("request", lambda request, found=requests: found.append(request.url))  # type: ignore[misc]
-            tab.on("console", lambda message, found=troubles: found.append(message.text))  # type: ignore[misc]
-            tab.on("dialog", lambda dialog, found=troubles: found.append(dialog.message))  # type: ignore[misc]
+            tab.on("request", partial(note, requests, "url"))
+            tab.on("console", partial(note, troubles, "text"))
+            tab.on("dialog", partial(note, troubles, "message"))
             tab.goto((tmp_path / name / FILE).as_uri())
             assert [url for url in requests if not url.startswith("data:")] == [(tmp_path / name / FILE).as_uri()]
             assert troubles == []
