@@ -162,7 +162,10 @@ def test_turns_of_a_dialogue_stand_and_fall_together() -> None:
     one = trial(all_at(0.92), all_at(0.88), each=100)
 
     def four_times(answers: Answers) -> Answers:
-        return Answers(*(np.repeat(each, 4) for each in (answers.golds, answers.labels, answers.confidences)), 3.0)
+        golds, labels, confidences = (
+            np.repeat(each, 4) for each in (answers.golds, answers.labels, answers.confidences)
+        )
+        return Answers(golds, labels, confidences, 3.0)
 
     said = dataclasses.replace(one, candidate=four_times(one.candidate), incumbent=four_times(one.incumbent))
     turns = np.arange(len(said.candidate.golds))
