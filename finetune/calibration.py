@@ -13,7 +13,8 @@ IN_SCOPE_LOSS = 0.03
 """Share of in-scope validation turns that the out-of-scope threshold gives up, unless a run states another."""
 
 DEFAULT_SCORE = "neighbor"
-"""Taken where the log has no out-of-scope turns to choose by: it measured best where there were some (docs/benchmarks.md)."""
+"""Taken where the log has no out-of-scope turns to choose by: a fine-tuned MiniLM has on CLINC150 an AUROC of .975 by it and of
+.960 by probability."""
 
 _SHRINKAGE = 0.05  # of the features' covariance towards a multiple of the identity: classes have few examples
 _SECOND = np.arange(0.1, 0.91, 0.05)  # thresholds that are tried for naming a label

@@ -2,7 +2,7 @@
 
 The most uncertain turns alone say the same thing many times, and the most different ones are often noise. So the batch is the
 turns nearest to the centers of a weighted k-means over the uncertain ones (Zhdanov 2019, "Diverse mini-batch active
-learning"). docs/benchmarks.md has its learning curve beside those of the methods that lost.
+learning"). `benchmarks/labeling.py` draws its learning curve beside those of random choice and of the methods that lost.
 """
 
 from __future__ import annotations
