@@ -104,7 +104,8 @@ def write_encoder(
 ) -> None:
     """Exports one network into `folder/<space>`; adapters are merged, so it cannot be trained on after.
 
-    With `cache_dir` the word embeddings are a hard link to those of the search encoder, so that disk and memory hold them once.
+    With `cache_dir` the word embeddings are a hard link to those of the search encoder that has the same, so that disk and memory
+    hold them once.
     """
     from safetensors.torch import save_file
 
@@ -120,8 +121,9 @@ def write_encoder(
     if reference is not None:
         reference.save(target)
     table: Any = network.encoder.get_input_embeddings().weight.detach().numpy()
-    if cache_dir is not None and base.name == BASES[space]:
-        encoder = encoder_for(space, cache_dir)
+    owner = next((each for each, name in BASES.items() if name == base.embeddings), None)
+    if cache_dir is not None and owner is not None:
+        encoder = encoder_for(owner, cache_dir)
         _link(encoder.embeddings_file, target / "embeddings.npy")
         table = encoder.embeddings_sha256
     if ADAPTER in states:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from index.pretrained import Pretrained
 
 FEWEST_TEXTS = 50
-MOST_EPOCHS = 20
+MOST_EPOCHS = 50
 
 _PARAMETER_TOKENS = 1.2e13
 """Weights of the encoder's layers times tokens of a run without `epochs`: what two cores train on in ten minutes."""
@@ -90,7 +90,7 @@ def finetune_language_model(
         output: the model folder, which must not hold anything yet.
         base_model: a folder or Hugging Face id in place of the packaged encoder; it then reads every script.
         epochs: at most so many; it stops early when the held-out loss no longer falls. By default as many as fit into ten
-            minutes on two cores, at most 20; where there are more texts than that, a sample is drawn.
+            minutes on two cores, at most 50; where there are more texts than that, a sample is drawn.
         seed: of split, sample, order, masks and head.
         rejected: where rows that could not be used go; `output/rejected.jsonl` by default.
         max_rejected: the share of rows that may be rejected.
@@ -166,6 +166,7 @@ class _Made:
         return {
             "base": self.base.name,
             "base_hash": self.base.hash,
+            "embeddings": self.base.embeddings,
             "space": self.space,
             "files": reading.hashes,
             "texts_sha256": self.corpus.sha256,

@@ -48,8 +48,7 @@ def _load_other(name: str) -> Pretrained:
     from storage.publish import MANIFEST, read_manifest, sha256_file
 
     quieten()
-    if (Path(name) / MANIFEST).is_file():
-        read_manifest(Path(name), LANGUAGE_MODEL)
+    meta = read_manifest(Path(name), LANGUAGE_MODEL).meta if (Path(name) / MANIFEST).is_file() else {}
     try:
         # Without this it would fall back to pytorch_model.bin, a pickle.
         model = AutoModel.from_pretrained(name, attn_implementation="sdpa", use_safetensors=True)
@@ -71,6 +70,7 @@ def _load_other(name: str) -> Pretrained:
         max_tokens=int(model.config.max_position_embeddings),
         pad_id=int(model.config.pad_token_id or 0),
         hash=sha256_file(file) if file.is_file() else str(getattr(model.config, "_commit_hash", "") or ""),
+        embeddings=str(meta.get("embeddings", "")),
     )
 
 

@@ -54,7 +54,10 @@ WEIGHTS: dict[str, Weights] = {
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A torch encoder with its tokenizer. `hash` names the weights; equal hashes mean equal vectors."""
+    """A torch encoder with its tokenizer. `hash` names the weights; equal hashes mean equal vectors.
+
+    `embeddings` is the model in `WEIGHTS` whose word embeddings it has, unchanged, or "".
+    """
 
     name: str
     model: BertModel
@@ -64,6 +67,7 @@ class Pretrained:
     hash: str
     query_prefix: str = ""
     document_prefix: str = ""
+    embeddings: str = ""
 
 
 def weights_file(name: str) -> Path:
@@ -116,7 +120,15 @@ def _load_minilm(path: Path) -> Pretrained:
     _load_state(model, {key: value for key, value in load_file(path).items() if not key.startswith("pooler.")})
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
-    return Pretrained("minilm", model.train(False), tokenizer, max_tokens=256, pad_id=0, hash=WEIGHTS["minilm"].sha256)
+    return Pretrained(
+        "minilm",
+        model.train(False),
+        tokenizer,
+        max_tokens=256,
+        pad_id=0,
+        hash=WEIGHTS["minilm"].sha256,
+        embeddings="minilm",
+    )
 
 
 def _load_e5(path: Path) -> Pretrained:
@@ -146,6 +158,7 @@ def _load_e5(path: Path) -> Pretrained:
         hash=WEIGHTS["e5"].sha256,
         query_prefix="query: ",
         document_prefix="passage: ",
+        embeddings="e5",
     )
 
 

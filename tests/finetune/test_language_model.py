@@ -105,7 +105,7 @@ def _vector(base: Pretrained, text: str) -> torch.Tensor:
 
 
 def test_it_is_a_base_for_the_intent_model_and_for_transformers(
-    trained: Pretraining, small_log: Path, tmp_path: Path
+    trained: Pretraining, small_log: Path, encoder_cache: Path, tmp_path: Path
 ) -> None:
     from transformers import AutoModel, AutoTokenizer
 
@@ -118,7 +118,11 @@ def test_it_is_a_base_for_the_intent_model_and_for_transformers(
     with torch.inference_mode():
         states = [each.eval()(ids).last_hidden_state for each in (model, own.model)]
     assert torch.equal(*states)
-    run = finetune_intent([small_log], tmp_path / "intent", Settings("head", str(trained.model_dir), epochs=2))
+    run = finetune_intent(
+        [small_log], tmp_path / "intent", Settings("head", str(trained.model_dir), epochs=2), cache_dir=encoder_cache
+    )
+    table = run.model_dir / "latin" / "embeddings.npy"
+    assert table.stat().st_nlink > 1, "one table serves the search encoder and this model"
     meta = json.loads((run.model_dir / "intent.json").read_text(encoding="utf-8"))
     assert meta["encoders"]["latin"]["base_hash"] == own.hash
     assert run.metrics["n"]
