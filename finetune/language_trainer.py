@@ -36,6 +36,7 @@ class Recipe:
     tokens: int
     rate: float = 2e-4
     head_rate: float = 1e-3
+    head_alone_rate: float = 3e-3
     warm_up: float = 0.06
     keep: float = 5.0
     seed: int = 0
@@ -145,14 +146,14 @@ def train(
     session = _Session(training, masker, recipe, vectors, progress)
 
     network.train_encoder(False)
-    loop = _loop(network, recipe, alone, checkpoint and checkpoint("head"))
+    loop = _loop(network, recipe, recipe.head_alone_rate, alone, checkpoint and checkpoint("head"))
     session.run("head", loop, batches[:alone], range(loop.position.step, alone))
     loop.finish()
     before = evaluate(network, held_out, masker, recipe.seed)
 
     network.train_encoder(True)
     rest = batches[alone:]
-    loop = _loop(network, recipe, len(rest), checkpoint and checkpoint("encoder"))
+    loop = _loop(network, recipe, recipe.head_rate, len(rest), checkpoint and checkpoint("encoder"))
     position, leg = loop.position, math.ceil(len(rest) / EVALUATIONS)
     if position.epoch == 0:
         loop.end_epoch(agreed(_likelihood(before)))  # the base is a candidate too
@@ -229,8 +230,10 @@ def sentence_vectors(network: MaskedLanguageModel, windows: Sequence[Window], pa
     return found
 
 
-def _loop(network: MaskedLanguageModel, recipe: Recipe, steps: int, checkpoint: Checkpoint | None) -> Loop:
-    groups = parameter_groups(network, recipe.rate, recipe.head_rate)
+def _loop(
+    network: MaskedLanguageModel, recipe: Recipe, head_rate: float, steps: int, checkpoint: Checkpoint | None
+) -> Loop:
+    groups = parameter_groups(network, recipe.rate, head_rate)
     return Loop(network, groups, steps, recipe.warm_up, checkpoint)
 
 
