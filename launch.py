@@ -512,7 +512,7 @@ def finetune_intent_command(
     rejected: RejectedFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train an intent model on dialogue logs. The same command goes on with a run that was killed.
+    """Train an intent model on dialogue logs. With --output the same command goes on with a run that was killed.
 
     Example: launch.py finetune intent --logs dialogues.jsonl.gz --output runs/intent-1
     """
@@ -521,6 +521,8 @@ def finetune_intent_command(
     from finetune.loop import is_main
     from finetune.settings import Settings
 
+    if held_out and not promote:
+        raise InvalidInput("--held-out is what the gate judges by.", "Give it with --promote.")
     versions = intent_versions(shop)
     folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     inside = folder.resolve().parent == versions.root.resolve()
@@ -553,7 +555,7 @@ def finetune_intent_command(
         train()
         return
     with registry_of(shop) as registry:
-        with registry.run("intent", folder, logs):
+        with registry.run("intent", folder, [*logs, *(unlabeled or ())]):
             trained = train()
         put(trained, as_json)  # before the gate: the model is there, whatever that says
         if promote:

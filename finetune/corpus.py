@@ -40,6 +40,12 @@ class Corpus:
     multi_label: bool
 
     @property
+    def learnt_from(self) -> list[Dialogue]:
+        """Every dialogue that a model of this corpus has learned from, with labels or without: none can judge it."""
+        unlabeled = {id(turn.dialogue): turn.dialogue for part in self.parts.values() for turn in part.unlabeled}
+        return [*self.training, *unlabeled.values()]
+
+    @property
     def training_turns(self) -> int:
         """Labelled turns to train on, over all encoders."""
         return sum(len(part.training) for part in self.parts.values())

@@ -74,7 +74,7 @@ class DataReport:
         near_duplicates: the dialogues in them but one of each.
         leaks: dialogues that the log marks validation or test and that nearly repeat one it gives for training.
         leaked_ids: the first of them.
-        left_out: dialogues that are in no part: those that would leak.
+        left_out: labelled dialogues that are in no part: those that would leak.
         long_turns: labelled turns with more tokens than the model's window keeps of a turn.
         warnings: what a person should look at, each with the way out.
 
@@ -190,7 +190,7 @@ def describe(
         near_duplicates=int((members[members > 1] - 1).sum()),
         leaks=len(leaked),
         leaked_ids=tuple(redact(dialogue.id) for dialogue in leaked[:_EXAMPLES]),
-        left_out=len({each.id for each in dialogues if each.split != "test"} - in_parts),
+        left_out=len({each.id for each in dialogues if any(each.golds())} - in_parts),
         long_turns=turns.long,
     )
     return replace(report, warnings=tuple(_warnings(report)))

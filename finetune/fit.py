@@ -24,7 +24,7 @@ from finetune.settings import Settings
 from finetune.trainer import Progress, Trained, infer, train
 from index.pretrained import Pretrained
 
-REFERENCE_TURNS = 5_000
+REFERENCE_TURNS = 2_000
 """Training turns whose features are the reference of the out-of-scope scores: more move them little and cost minutes."""
 
 
@@ -44,8 +44,8 @@ class Fitted:
     taught: dict[str, float | int] | None = None
 
 
-Checkpoints = Callable[[str], Checkpoint]
-"""The checkpoint of a phase by its name."""
+Checkpoints = Callable[[str, str], Checkpoint]
+"""The checkpoint of a phase by its name and by the hash of the base model that it starts from."""
 
 
 def fit(
@@ -87,7 +87,7 @@ def fit(
             multi_label=corpus.multi_label,
             space=name,
             progress=progress,
-            checkpoint=checkpoints(name) if checkpoints else None,
+            checkpoint=checkpoints(name, base.hash) if checkpoints else None,
         )
         return Fitted(fresh, network, result, examples, validation, corpus.multi_label)
 

@@ -115,12 +115,14 @@ def finetune_intent(
         reading = read_logs(logs)
         _write_rejected(reading, rejected or output / REJECTED, max_rejected)
         corpus = _corpus(reading, unlabeled, settings)
+        data = describe(
+            reading, corpus.training, corpus.validation, [each for each in reading.dialogues if each.split == "test"]
+        )
+        if told:
+            told(data)
         found = _search(corpus, settings, trials, output, progress) if trials else None
         settings = found.settings if found else settings
         configuration = {**asdict(settings), **asdict(settings.recipe(corpus.training_turns))}
-        data = describe(reading, corpus.training, corpus.validation)
-        if told:
-            told(data)
         with tracking(folder, configuration, wandb_project=wandb_project, wandb_folder=output.parent) as tracker:
             fits = _fit(corpus, settings, output, _each(tracker, progress))
             model_settings = _write_encoders(fits, corpus, settings, folder, cache_dir)
@@ -160,8 +162,8 @@ def finetune_intent(
         )
         record.save(folder)
         write_report(record, folder)
-        write_seen(folder, corpus.training)
-        write_card(folder, model_settings, _card_facts(record, fits, corpus, settings, logs))
+        write_seen(folder, corpus.learnt_from)
+        write_card(folder, model_settings, _card_facts(record, fits, corpus, settings, [*logs, *unlabeled]))
         write_manifest(folder, KIND, {**meta, "metrics": assessment.metrics})
     shutil.rmtree(_work(output), ignore_errors=True)
     return Finetuned(output, time.monotonic() - started, assessment.metrics)
@@ -296,11 +298,11 @@ def _work(output: Path) -> Path:
     return output.with_name(f".{output.name}.checkpoints")
 
 
-def _checkpoints(output: Path, corpus: Corpus, settings: Settings) -> Callable[[str], Checkpoint]:
+def _checkpoints(output: Path, corpus: Corpus, settings: Settings) -> Callable[[str, str], Checkpoint]:
     from finetune.checkpoint import Checkpoint
 
     fingerprint = _fingerprint(corpus, settings)
-    return lambda name: Checkpoint(_work(output) / f"{name}.safetensors", fingerprint)
+    return lambda name, base: Checkpoint(_work(output) / f"{name}.safetensors", f"{fingerprint} {base}")
 
 
 def _fingerprint(corpus: Corpus, settings: Settings) -> str:
@@ -310,7 +312,7 @@ def _fingerprint(corpus: Corpus, settings: Settings) -> str:
     for dialogue in (*corpus.training, *corpus.validation):
         digest.update(repr(dialogue).encode())
     for part in corpus.parts.values():
-        digest.update(repr([turn.text for turn in part.unlabeled]).encode())
+        digest.update(repr([(turn.dialogue.messages, turn.index) for turn in part.unlabeled]).encode())
     return digest.hexdigest()
 
 

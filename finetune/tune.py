@@ -92,12 +92,12 @@ def search(
     )
     for left in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(left.number, state=TrialState.FAIL)  # the process that ran it is gone
-    if not study.trials:
+    if not study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.WAITING)):
         study.enqueue_trial(_given(settings, corpus))
     while len(done := study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))) < trials:
         # A sampler of its own for each trial, so that one that is continued draws what it would have drawn.
         study.sampler = optuna.samplers.TPESampler(seed=settings.seed + 1_000 * len(done))
-        study.optimize(lambda trial: _macro_f1(trial, corpus, settings, progress), n_trials=1, catch=())
+        study.optimize(lambda trial: _macro_f1(trial, corpus, settings, progress, first=not done), n_trials=1, catch=())
         if told:
             told(_tried(study)[-1])
     values = study.best_trial.params
@@ -114,11 +114,15 @@ def _given(settings: Settings, corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def _macro_f1(trial: Trial, corpus: Corpus, settings: Settings, progress: Progress | None) -> float:
-    """Trains every encoder with the trial's settings: macro-F1 on validation, averaged by turns."""
+def _macro_f1(trial: Trial, corpus: Corpus, settings: Settings, progress: Progress | None, *, first: bool) -> float:
+    """Trains every encoder with the trial's settings: macro-F1 on validation, averaged by turns.
+
+    A loss that diverges ends the `first` trial, that of the settings given, with its error.
+    """
     import optuna
 
     from finetune.fit import fit
+    from finetune.loop import DivergedError
 
     tried = _settings(
         settings,
@@ -141,7 +145,12 @@ def _macro_f1(trial: Trial, corpus: Corpus, settings: Settings, progress: Progre
 
     total, weight = 0.0, 0
     for space, part in corpus.parts.items():
-        fitted = fit(space, part, corpus, tried, progress=watch)
+        try:
+            fitted = fit(space, part, corpus, tried, progress=watch)
+        except DivergedError:
+            if first:
+                raise
+            raise optuna.TrialPruned from None  # a rate that is too high is an answer, and no end of the search
         total += fitted.trained.macro_f1 * len(part.validation)
         weight += len(part.validation)
     return total / weight

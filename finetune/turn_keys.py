@@ -15,7 +15,7 @@ from pathlib import Path
 from finetune.logs import Dialogue, Message, read_logs
 from storage.consent import Consent
 from storage.database import Database
-from storage.labels import Label, labels_by_turn, training_conversations
+from storage.labels import Label, training_conversations
 from storage.principal import Principal
 from storage.rows import Rejects
 
@@ -71,16 +71,6 @@ def keyed_conversations(database: Database, principal: Principal, default: Conse
         keys = {place: _key(hashlib.sha256(f"message {name}".encode())) for place, name in ids.items()}
         messages = tuple(Message(turn.role, turn.content) for turn in turns)
         yield KeyedDialogue(Dialogue(conversation_id, messages), keys, ids)
-
-
-def labels_for(dialogues: Sequence[Dialogue], database: Database, principal: Principal) -> list[Dialogue]:
-    """Dialogues of log files with people's answers as the `intents` of their turns, in place of those that the log has.
-
-    Raises:
-        Forbidden: the role may not label.
-    """
-    labels = labels_by_turn(database, principal)
-    return [with_labels(keyed(dialogue), labels) for dialogue in dialogues] if labels else list(dialogues)
 
 
 def with_labels(dialogue: KeyedDialogue, labels: Mapping[str, Label | None]) -> Dialogue:

@@ -9,6 +9,7 @@ import torch
 
 import launch
 from bot.intent import KIND, IntentModel
+from finetune.data_report import DataReport
 from finetune.evaluate_intent import evaluate_intent
 from finetune.examples import examples_of, turns_of
 from finetune.export import assemble, compact
@@ -228,3 +229,34 @@ def test_evaluate_says_which_rows_it_could_not_score(
     assert set(json.loads(printed.out)) == set(expected)
     assert "2 of 7 rows were rejected" in printed.err
     assert "messages: missing or empty" in printed.err
+
+
+def test_a_log_that_marks_its_test_part_is_described_by_its_parts(tmp_path: Path) -> None:
+    rows = made_up_dialogues(40, seed=1)
+    for row in rows[:6]:
+        row["split"] = "test"
+    unlabelled = {"dialogue_id": "bare", "messages": [{"role": "user", "content": "a turn that nobody labelled"}]}
+    told: list[DataReport] = []
+    finetune_intent(
+        [write_log(tmp_path / "log.jsonl", [*rows, unlabelled])],
+        tmp_path / "model",
+        Settings("head", epochs=1),
+        told=told.append,
+    )
+    [data] = told
+    assert data.test_dialogues == 6
+    assert data.training_dialogues + data.validation_dialogues == 34
+    assert data.left_out == 0
+
+
+def test_held_out_dialogues_without_promotion_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = str(write_log(tmp_path / "log.jsonl", made_up_dialogues(5, seed=9)))
+    options = ["--logs", log, "--held-out", log, "--output", str(tmp_path / "model"), "--shop", str(tmp_path / "shop")]
+    monkeypatch.setattr("sys.argv", ["launch.py", "finetune", "intent", *options])
+    with pytest.raises(SystemExit) as stopped:
+        launch.run()
+    assert stopped.value.code == 2
+    assert "--promote" in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()

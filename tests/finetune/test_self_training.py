@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import launch
 from bot.intent import IntentModel
 from finetune.evaluate_intent import evaluate_intent
-from finetune.examples import Examples, examples_of, turns_of
+from finetune.examples import Examples, examples_of
 from finetune.intent import finetune_intent
+from finetune.lineage import held_out, read_seen
 from finetune.logs import Dialogue, Message, read_logs
 from finetune.network import load_base
 from finetune.self_training import OVER_MEAN, joined, taught, unlabeled_turns
@@ -63,6 +65,22 @@ def test_joined_examples_are_both(turns: Examples) -> None:
     assert both.lengths.sum() == len(both.ids)
 
 
+def test_who_is_in_unlabeled_dialogues_is_registered_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = write_log(tmp_path / "log.jsonl", made_up_dialogues(12, seed=1))
+    bare = [{"user_id": "maya", "messages": [{"role": "user", "content": "put the tent in my cart"}]}]
+    options = ["--logs", str(log), "--unlabeled", str(write_log(tmp_path / "bare.jsonl", bare)), "--method", "head"]
+    places = ["--output", str(tmp_path / "model"), "--shop", str(tmp_path / "shop"), "--epochs", "1", "--json"]
+    monkeypatch.setattr("sys.argv", ["launch.py", "finetune", "intent", *options, *places])
+    with pytest.raises(SystemExit) as stopped:
+        launch.run()
+    assert not stopped.value.code, capsys.readouterr().err
+    with launch.registry_of(tmp_path / "shop") as registry:
+        assert registry.folders_with_user("maya") == [tmp_path / "model"]
+        assert registry.folders_with_user("noah") == []
+
+
 def test_unlabeled_dialogues_are_learnt_from_and_what_they_gave_is_said(tmp_path: Path) -> None:
     log = write_log(tmp_path / "log.jsonl", made_up_dialogues(24, seed=1))
     bare = made_up_dialogues(40, seed=2)
@@ -80,4 +98,8 @@ def test_unlabeled_dialogues_are_learnt_from_and_what_they_gave_is_said(tmp_path
     assert kept == max(facts["macro_f1_with"], facts["macro_f1_without"])
     unseen = read_logs([write_log(tmp_path / "unseen.jsonl", made_up_dialogues(40, seed=99))]).dialogues
     assert (evaluate_intent(IntentModel.load(run.model_dir), unseen)["macro_f1"] or 0) >= 0.8
-    assert turns_of(unseen)
+    seen = read_seen(run.model_dir)
+    assert seen is not None
+    taught_from = read_logs([tmp_path / "bare.jsonl"]).dialogues
+    assert held_out(taught_from, [seen]).dialogues == [], "what it has learned from without labels cannot judge it"
+    assert len(held_out(unseen, [seen]).dialogues) > 20

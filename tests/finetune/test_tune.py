@@ -7,6 +7,7 @@ import pytest
 from finetune.corpus import Corpus, corpus_of
 from finetune.logs import read_logs
 from finetune.settings import Settings
+from finetune.trainer import Step
 from finetune.tune import EPOCHS, HISTORIES, METHODS, Tried, search
 from tests.finetune.conftest import made_up_dialogues, write_log
 
@@ -52,6 +53,20 @@ def test_a_search_begins_with_the_given_settings_and_goes_on_after_a_kill(corpus
     assert again == found
     undisturbed = search(corpus, given, 3, tmp_path / "other.jsonl", "f")
     assert [each.values for each in undisturbed.trials] == [each.values for each in found.trials]
+
+
+def test_a_search_killed_in_its_first_trial_still_begins_with_the_given_settings(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    def die(_: Step) -> None:
+        raise Killed
+
+    given = Settings("head", epochs=2)
+    with pytest.raises(Killed):
+        search(corpus, given, 1, tmp_path / "search.jsonl", "f", progress=die)
+    found = search(corpus, given, 1, tmp_path / "search.jsonl", "f")
+    assert [each.values["epochs"] for each in found.trials] == [2]
+    assert found.settings.method == "head"
 
 
 def test_trials_of_another_log_are_not_counted(corpus: Corpus, tmp_path: Path) -> None:
