@@ -75,7 +75,9 @@ def line_chart(
             marked.append(tag("circle", cx=frame.across(x), cy=frame.up(y), r=3.5, class_="dot"))
     if dots and len(points) <= 12:
         for x, y in points:
-            name = tag("text", f"{y:.3f}", x=frame.across(x), y=frame.up(y) - 8, text_anchor="middle", class_="value")
+            beneath = y > high - 0.06 * (high - low)  # above it would stand outside the picture
+            level = frame.up(y) + (18 if beneath else -8)
+            name = tag("text", f"{y:.3f}", x=frame.across(x), y=level, text_anchor="middle", class_="value")
             marked.append(name)
     return _svg(
         f"{y_name} by {x_name}",

@@ -29,6 +29,7 @@ from finetune.evaluate_intent import Metrics
 from finetune.export import REJECTED, complete_folder, write_encoder
 from finetune.lineage import data_hashes, write_seen
 from finetune.logs import Reading, read_logs
+from finetune.noise import NOISES
 from finetune.record import Curve, Epoch, Noise, RunRecord, Suspect, size_of, software_versions, source_commit
 from finetune.report import write_report
 from finetune.robustness import robustness
@@ -145,15 +146,12 @@ def finetune_intent(
             **{each.name: getattr(assessment, each.name) for each in fields(assessment)},
             kind="intent",
             labels=corpus.labels,
-            data=asdict(data),
+            data={**asdict(data), "files": {Path(name).name: sha256 for name, sha256 in data.files.items()}},
             configuration=configuration,
             seeds=(settings.seed,),
             size_bytes=size_of(folder),
             seconds=time.monotonic() - started,
-            noise={
-                kind: Noise(each["accuracy"], each["drop"])
-                for kind, each in robustness(model, corpus.validation, settings.seed).items()
-            },
+            noise=_noise(model, corpus, settings),
             suspects=tuple(one for each in fits.values() for one in _suspects(each, corpus.labels)),
             curves={space: _curve(each) for space, each in fits.items()},
             parent=parent,
@@ -208,6 +206,12 @@ def _curve(each: Fit) -> Curve:
     trained = each.fitted.trained
     epochs = (Epoch(int(one["epoch"]), int(one["step"]), one["score"], one["seconds"]) for one in trained.epochs)
     return Curve(tuple(trained.losses), tuple(epochs))
+
+
+def _noise(model: IntentModel, corpus: Corpus, settings: Settings) -> dict[str, Noise]:
+    """What each kind of noise costs; the clean accuracy and the mean follow from them."""
+    found = robustness(model, corpus.validation, settings.seed)
+    return {kind: Noise(found[kind]["accuracy"], found[kind]["drop"]) for kind in NOISES}
 
 
 def _suspects(each: Fit, labels: Sequence[str]) -> list[Suspect]:

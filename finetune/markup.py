@@ -83,3 +83,8 @@ def bar(share: float, class_: str = "good") -> Markup:
 
 def _escaped(text: str) -> str:
     return escape(_CONTROLS.sub("\ufffd", str(storable(text))))
+
+
+def folded(title: str, content: Markup) -> Markup:
+    """Content that is shown when its title is clicked, without a script."""
+    return tag("details", tag("summary", title), content)

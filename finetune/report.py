@@ -1,19 +1,17 @@
 """`report.html`: a run on one page, for a person at a shop. It needs no network and no script, and all of it comes from the record.
 
-Sections are functions of the record that return markup, or None where the run has nothing to say there. The module is long
-because the sentences that explain a figure stand beside it.
+Sections are functions of the record that return markup, or None where the run has nothing to say there.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from bot.labels import OUT_OF_SCOPE
 from finetune.charts import doubt_histogram, heat_map, line_chart, reliability_diagram, strength
-from finetune.markup import Content, Markup, bar, joined, label, quoted, table, tag
+from finetune.facts import SHOWN_LABELS, facts
+from finetune.markup import Content, Markup, bar, folded, joined, label, quoted, table, tag
 from finetune.record import Confusion, Mistake, RunRecord
 
 FILE = "report.html"
@@ -22,7 +20,6 @@ STYLE = Path(__file__).with_name("report.css")
 _TABLE_LABELS = 20
 """With more labels the confusion matrix is a heat map: nobody reads 22,500 numbers."""
 _PAIRS = 12
-_SHOWN_LABELS = 25
 _SHOWN_ERRORS = 12
 _SHOWN_SUSPECTS = 20
 _MOST_DROP = 0.05
@@ -166,9 +163,9 @@ def _labels(record: RunRecord) -> Markup:
                 "The weakest label first. Precision: of the turns that got the label, how many have it. Recall: of the turns that "
                 "have it, how many got it. F1 is high only where both are.",
             ),
-            rows(slice(_SHOWN_LABELS)),
-            folded(f"The other {len(ordered) - _SHOWN_LABELS} labels", rows(slice(_SHOWN_LABELS, None)))
-            if len(ordered) > _SHOWN_LABELS
+            rows(slice(SHOWN_LABELS)),
+            folded(f"The other {len(ordered) - SHOWN_LABELS} labels", rows(slice(SHOWN_LABELS, None)))
+            if len(ordered) > SHOWN_LABELS
             else None,
         ]
     )
@@ -326,7 +323,9 @@ def _training(record: RunRecord) -> Markup | None:
                 (line_chart(curve.losses, "step", "training loss"), f"{_script(space)}: loss while training.")
             )
         if curve.epochs:
-            best = max(curve.epochs, key=lambda each: each.macro_f1)
+            best = max(
+                curve.epochs, key=lambda each: (each.macro_f1, each.epoch)
+            )  # of equals the trainer keeps the later
             points = [(each.epoch, each.macro_f1) for each in curve.epochs]
             said = f"{_script(space)}: macro-F1 on held-out turns. The model is that of epoch {best.epoch}."
             charts.append((line_chart(points, "epoch", "macro-F1", dots=True, top=1.0), said))
@@ -405,50 +404,9 @@ def most_confused(confusion: Confusion) -> list[tuple[str, str, int]]:
     return sorted(pairs, key=lambda pair: -pair[2])
 
 
-def facts(values: Mapping[str, Any]) -> Markup:
-    """A plain JSON object: single values as a list of names and values, counts by name as small bar charts after them."""
-    counted = {
-        name: each
-        for name, each in values.items()
-        if isinstance(each, dict) and each and all(isinstance(count, int | float) for count in each.values())
-    }
-    single = [
-        tag("div", tag("dt", _named(name)), tag("dd", _value(each)))
-        for name, each in values.items()
-        if name not in counted
-    ]
-    return joined(
-        [
-            tag("dl", *single) if single else None,
-            tag("div", *[_counts(name, each) for name, each in counted.items()], class_="counts") if counted else None,
-        ]
-    )
-
-
-def _counts(name: str, counts: Mapping[str, float]) -> Markup:
-    most = max([*counts.values(), 1e-9])
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-    def rows(part: Sequence[tuple[str, float]]) -> Markup:
-        return table(
-            (_named(name), "", ""),
-            [(label(each), bar(count / most), _value(count)) for each, count in part],
-            numbers=1,
-            class_="labels",
-        )
-
-    rest = ordered[_SHOWN_LABELS:]
-    return tag("div", rows(ordered[:_SHOWN_LABELS]), folded(f"{len(rest)} more", rows(rest)) if rest else None)
-
-
 def figures(*shown: tuple[Markup, Content]) -> Markup:
     """Charts with their captions, side by side where there is room."""
     return tag("div", *[tag("figure", chart, tag("figcaption", caption)) for chart, caption in shown], class_="figures")
-
-
-def folded(title: str, content: Markup) -> Markup:
-    """Content that is shown when its title is clicked, without a script."""
-    return tag("details", tag("summary", title), content)
 
 
 def percent(share: float) -> str:
@@ -485,29 +443,9 @@ def _points(share: float) -> str:
 
 
 def _signed(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
+    said = f"{100 * share:+.1f}"
+    return "0.0" if said in ("+0.0", "-0.0") else said.replace("-", "−")
 
 
 def _script(space: str) -> str:
     return _SCRIPTS.get(space, space)
-
-
-def _named(key: str) -> str:
-    words = key.replace("_", " ")
-    return words[:1].upper() + words[1:]
-
-
-def _value(value: Any) -> Content:
-    match value:
-        case None:
-            return "–"
-        case bool():
-            return "yes" if value else "no"
-        case int():
-            return f"{value:,}"
-        case float():
-            return f"{value:,.4g}"
-        case str():
-            return quoted(value, 400)
-        case _:
-            return quoted(json.dumps(value, ensure_ascii=False), 400)

@@ -13,9 +13,10 @@ import pytest
 
 from bot.labels import OUT_OF_SCOPE
 from finetune.charts import doubt_histogram, heat_map, line_chart, ticks
+from finetune.facts import facts
 from finetune.markup import Markup, quoted, tag
 from finetune.record import Confusion, Curve, Doubts, Epoch, LabelScore, Latency, Mistake, RunRecord, Suspect
-from finetune.report import FILE, duration, facts, most_confused, page, write_report
+from finetune.report import FILE, duration, most_confused, page, write_report
 from tests.finetune.records import small_record
 
 CHROMIUM = shutil.which("chromium")
@@ -214,8 +215,15 @@ def test_charts_place_points_where_they_belong() -> None:
 
 def test_plain_objects_of_any_shape_are_shown() -> None:
     text = Parsed(facts({"a_b": None, "on": True, "n": 1234, "x": 0.123456, "list": [1, "z"], "by": {"k": 2}})).text
-    for said in ("A b", "–", "yes", "1,234", "0.1235", '[1, "z"]', "By", "k"):
+    for said in ("A b", "–", "yes", "1,234", "0.1235", "By", "k"):
         assert said in text, said
+    shown = Parsed(
+        facts({"list": [1, "z"], "no": {}, "parts": {"greet": {"training": 7, "test": 0}}, "files": {"a.csv": "ff"}})
+    )
+    assert (shown.tags["li"], shown.tags["table"]) == (3, 1)
+    for said in ("List", "z", "none", "Parts", "Training", "greet", "7", "a.csv: ff"):
+        assert said in shown.text, said
+    assert "{" not in shown.text
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(9.6, "10 s"), (95, "1 min 35 s"), (7260, "2 h 1 min")])
