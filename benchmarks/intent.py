@@ -1,71 +1,186 @@
-"""Intent on SIMMC 2.0: trains without fold 0, scores fold 0, and prints the contract's metrics beside the baselines.
+"""Intent models on public sets: `finetune intent` with its defaults beside its peers, by the protocols of `intent_sets`.
 
-    python -m benchmarks.intent --data ../shared/data/simmc2 [--method full|lora] [--epochs N] [--seed N]
+    python -m benchmarks.intent --data ../shared/data [--sets NAME …] [--systems NAME …] [--seeds 3] [--work var/bench-intent]
 
-Baselines, same folds: MiniLM fine-tuned on the last turn only, the same with the five messages before joined on, and a linear
-SVM with history as features of its own; measured once, elsewhere, with fixed settings.
+Each trial (a set, a system, a seed) leaves a file with its metrics under `--work`; trials that have one are not run again, so a
+benchmark that was stopped goes on. A set with folds takes a fold a seed. The table is over the trials that are there.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
+import shutil
 import sys
 import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from benchmarks.intent_peers import PEERS, scores, turns_of
+from benchmarks.intent_sets import SETS, write
+from bot.history import HistoryLimits
 from bot.intent import IntentModel
-from finetune.evaluate_intent import evaluate_intent
+from finetune.evaluate_intent import label_scores, metrics_of, predictions
 from finetune.intent import finetune_intent
 from finetune.logs import read_logs
 from finetune.settings import Settings
 from finetune.trainer import Step
 
-BASELINES = {
-    "MiniLM fine-tuned, last turn": (0.9512, 0.9361),
-    "MiniLM fine-tuned, five messages joined on": (0.9596, 0.9452),
-    "linear SVM, history as features of its own": (0.944, 0.929),
-}
+AISLE, ALONE = "Aisle", "Aisle, last turn only"
+SYSTEMS: Mapping[str, Settings] = {AISLE: Settings(), ALONE: Settings(history=HistoryLimits(messages=0))}
+RESAMPLES = 2_000
 
 
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the folder with dialogues.jsonl.gz and folds.tsv")
-    parser.add_argument("--method", default="full", choices=("full", "lora", "head"))
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, required=True, help="the folder that has a folder for each set")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), metavar="NAME")
+    parser.add_argument("--systems", nargs="+", choices=[*PEERS, *SYSTEMS], default=[*PEERS, *SYSTEMS], metavar="NAME")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--work", type=Path, default=Path("var/bench-intent"))
     options = parser.parse_args()
-    rows = (line.split("\t") for line in (options.data / "folds.tsv").read_text(encoding="utf-8").splitlines() if line)
-    folds = {name: fold.strip() for name, fold in rows}
+    options.work.mkdir(parents=True, exist_ok=True)
+    for seed in range(options.first, options.first + options.seeds):
+        for name in options.sets:
+            for system in options.systems:
+                file = trial_file(options.work, name, system, seed)
+                if not file.exists() and applies(name, system):
+                    print(f"{name}, {system}, seed {seed}", file=sys.stderr)
+                    result = trial(options.data, options.work, name, system, seed)
+                    file.write_text(json.dumps(result), encoding="utf-8")
+    print(table(options.work))
+    print(histories(options.work))
+
+
+def trial_file(work: Path, name: str, system: str, seed: int) -> Path:
+    """Where the metrics of a trial stand."""
+    return work / f"{name} - {system} - {seed}.json"
+
+
+def applies(name: str, system: str) -> bool:
+    """Whether a system can be run on a set: the peers know one label a turn, and MiniLM no Chinese."""
+    if system == ALONE:
+        return SETS[name].history
+    return system == AISLE or not SETS[name].multi_label
+
+
+def trial(data: Path, work: Path, name: str, system: str, seed: int) -> dict[str, Any]:
+    """Trains a system, and the metrics on the test part."""
+    training, test = SETS[name].rows(data, seed)
+    started = time.monotonic()
+    if system in PEERS:
+        asked = turns_of(test)
+        return {
+            "metrics": scores(PEERS[system](turns_of(training), asked, seed), asked),
+            "seconds": time.monotonic() - started,
+        }
+    settings = SYSTEMS[system]
     with tempfile.TemporaryDirectory() as place:
-        parts = {part: Path(place) / f"{part}.jsonl" for part in ("train", "test")}
-        lines: dict[str, list[str]] = {"train": [], "test": []}
-        with gzip.open(options.data / "dialogues.jsonl.gz", "rt", encoding="utf-8") as stream:
-            for line in stream:
-                lines["test" if folds[json.loads(line)["dialogue_id"]] == "0" else "train"].append(line)
-        for part, path in parts.items():
-            path.write_text("".join(lines[part]), encoding="utf-8")
-        run = finetune_intent(
-            [parts["train"]],
-            Path(place) / "model",
-            Settings(options.method, epochs=options.epochs, seed=options.seed),
-            progress=_show,
-        )
-        metrics = evaluate_intent(IntentModel.load(run.model_dir), read_logs([parts["test"]]).dialogues)
-    print(f"\n| fold 0 of 5, n = {metrics['n']} | accuracy | macro-F1 |\n| --- | --- | --- |")
-    for name, (accuracy, f1) in BASELINES.items():
-        print(f"| {name} | {accuracy:.4f} | {f1:.4f} |")
-    print(
-        f"| **Aisle, {options.method}, {run.seconds:.0f} s** | {metrics['accuracy']:.4f} | {metrics['macro_f1']:.4f} |"
-    )
-    print(json.dumps(metrics))
+        log, held = write(training, Path(place) / "train.jsonl"), write(test, Path(place) / "test.jsonl")
+        folder = work / f"{name} - {system} - {seed}"
+        shutil.rmtree(folder, ignore_errors=True)
+        settings = Settings(settings.method, history=settings.history, seed=seed)
+        run = finetune_intent([log], folder, settings, progress=_show)
+        scored = predictions(IntentModel.load(run.model_dir), read_logs([held]).dialogues)
+    return {
+        "metrics": metrics_of(scored),
+        "seconds": run.seconds,
+        "validation": run.metrics,
+        "noise": json.loads((folder / "metrics.json").read_text(encoding="utf-8")).get("noise"),
+        "turns": [(each.dialogue_id, each.gold, each.label) for each in scored if each.golds],
+    }
+
+
+def table(work: Path) -> str:
+    """The mean over the seeds of each set and system that has been run, in Markdown."""
+    lines = [
+        "| set | system | seeds | accuracy | macro-F1 | micro-F1 | ECE | AUROC | FPR at 95 % | seconds |",
+        "| --- |" + " --- |" * 9,
+    ]
+    for name, each in SETS.items():
+        aim = f", aim {each.measure} {each.aim:.3f}" if each.aim else ""
+        lines += [
+            f"| {name} | {source}, published |  | {value:.4f} |" + "  |" * 6 for source, value in each.published.items()
+        ]
+        for system in (*PEERS, *SYSTEMS):
+            found = _trials(work, name, system)
+            if found:
+                values = " | ".join(
+                    _mean(found, key) for key in ("accuracy", "macro_f1", "micro_f1", "ece", "oos_auroc", "oos_fpr95")
+                )
+                seconds = np.mean([one["seconds"] for one in found])
+                shown = f"**{system}**{aim}" if system == AISLE else system
+                lines.append(f"| {name} | {shown} | {len(found)} | {values} | {seconds:.0f} |")
+    return "\n".join(lines)
+
+
+def histories(work: Path) -> str:
+    """Macro-F1 with history less without it, and its 95 % interval by a paired bootstrap over the dialogues of all seeds."""
+    lines = ["", "| set | seeds | with history less without, macro-F1 | 95 % interval |", "| --- | --- | --- | --- |"]
+    for name in SETS:
+        pairs = list(zip(_trials(work, name, AISLE), _trials(work, name, ALONE), strict=False))
+        if pairs:
+            value, low, high = difference([(one["turns"], other["turns"]) for one, other in pairs])
+            lines.append(f"| {name} | {len(pairs)} | {value:+.4f} | {low:+.4f} to {high:+.4f} |")
+    return "\n".join(lines)
+
+
+Turns = Sequence[tuple[str, str, str]]
+"""(dialogue, gold, prediction) of each turn."""
+
+
+def difference(pairs: Sequence[tuple[Turns, Turns]], resamples: int = RESAMPLES) -> tuple[float, float, float]:
+    """The mean over seeds of macro-F1 by the first less that by the second, and its 95 % interval over dialogues."""
+    by_dialogue = [[_counts(turns) for turns in pair] for pair in pairs]
+    draw = np.random.default_rng(0)
+    names = sorted({dialogue for turns, _ in pairs for dialogue, _, _ in turns})
+    found = []
+    for at in range(resamples + 1):
+        chosen = names if not at else [names[number] for number in draw.integers(len(names), size=len(names))]
+        found.append(np.mean([_macro_f1(one, chosen) - _macro_f1(other, chosen) for one, other in by_dialogue]))
+    low, high = np.quantile(found[1:], [0.025, 0.975])
+    return float(found[0]), float(low), float(high)
+
+
+def _counts(turns: Turns) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for dialogue, gold, label in turns:
+        found.setdefault(dialogue, []).append((gold, label))
+    return found
+
+
+def _macro_f1(by_dialogue: Mapping[str, list[tuple[str, str]]], chosen: Sequence[str]) -> float:
+    pairs = [pair for dialogue in chosen for pair in by_dialogue.get(dialogue, ())]
+    golds = {gold for gold, _ in pairs}
+    return float(np.mean([score.f1 for label, score in label_scores(pairs).items() if label in golds]))
+
+
+def _trials(work: Path, name: str, system: str) -> list[dict[str, Any]]:
+    files = sorted(work.glob(f"{name} - {system} - *.json"))
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
+def _mean(trials: Sequence[dict[str, Any]], key: str) -> str:
+    values = [one["metrics"].get(key) for one in trials]
+    return "" if None in values else f"{np.mean(values):.4f}"
 
 
 def _show(step: Step) -> None:
-    if step.done % 10 == 0:
-        print(f"\r{step.done}/{step.total} loss {step.loss:.3f} macro-F1 {step.macro_f1}", end="", file=sys.stderr)
+    if step.epoch or step.done % 20 == 0:
+        end = "\n" if step.epoch else ""
+        print(
+            f"\r{step.space} {step.done}/{step.total}, loss {step.loss:.3f}, macro-F1 {step.macro_f1 or 0:.4f}, "
+            f"{step.seconds:.0f} s",
+            end=end,
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
