@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from bot.history import TURN_TOKENS, HistoryLimits
 from bot.intent import SPACES
 from bot.labels import LABELS, OUT_OF_SCOPE
 from finetune.examples import Turn, turns_of
@@ -16,6 +18,9 @@ from storage.errors import InvalidInput
 
 FEWEST_TURNS = 40
 """A script with fewer labelled turns gets no encoder of its own."""
+
+_SAMPLE = 500
+_PIECE = re.compile(r"[\u3400-\u9fff]{1,2}|[^\W\u3400-\u9fff]+|[^\w\s]")
 
 _SEVERAL = 0.05  # share of turns with several labels from which on each label is learnt by itself
 
@@ -45,10 +50,9 @@ class Corpus:
         unlabeled = {id(turn.dialogue): turn.dialogue for part in self.parts.values() for turn in part.unlabeled}
         return [*self.training, *unlabeled.values()]
 
-    @property
-    def training_turns(self) -> int:
-        """Labelled turns to train on, over all encoders."""
-        return sum(len(part.training) for part in self.parts.values())
+    def epoch_tokens(self, limits: HistoryLimits) -> int:
+        """About how many tokens an epoch has, over all encoders, by a sample."""
+        return sum(_tokens(part.training, limits) for part in self.parts.values())
 
 
 def corpus_of(
@@ -127,3 +131,14 @@ def _parts(training: Sequence[Dialogue], validation: Sequence[Dialogue], *, one:
         return alone
     space = next(iter(alone), "latin") if not one else "latin"
     return {space: Part(*([turn for turn, _ in half] for half in halves))}
+
+
+def _tokens(turns: Sequence[Turn], limits: HistoryLimits) -> int:
+    """About the tokens of all turns with their history: words and marks, and a fifth more, since rare words fall into pieces."""
+    sample = turns[:: max(1, len(turns) // _SAMPLE)]
+    found = 0
+    for turn in sample:
+        window = turn.window(limits)
+        history = sum(min(len(_PIECE.findall(text)), limits.message_tokens) + 1 for _, text in window.history)
+        found += min(min(len(_PIECE.findall(window.turn)), TURN_TOKENS) + 2 + history, limits.budget)
+    return round(1.2 * found * len(turns) / max(1, len(sample)))

@@ -21,7 +21,7 @@ from finetune.export import round_to_half
 from finetune.network import build_network, load_base
 from finetune.self_training import joined, taught
 from finetune.settings import Settings
-from finetune.trainer import Progress, Trained, infer, train
+from finetune.trainer import Progress, Recipe, Trained, infer, train
 from index.pretrained import Pretrained
 
 REFERENCE_TURNS = 2_000
@@ -66,14 +66,14 @@ def fit(
         DivergedError: the loss became no number.
 
     """
-    recipe = settings.recipe(corpus.training_turns)
+    recipe = settings.recipe(corpus.epoch_tokens(settings.history))
     base = load_base(space, settings.base_model)
     training, validation, unlabeled = (
         examples_of(turns, corpus.labels, base.tokenizer, settings.history)
         for turns in (part.training, part.validation, part.unlabeled)
     )
 
-    def trained(name: str, examples: Examples) -> Fitted:
+    def trained(name: str, examples: Examples, recipe: Recipe) -> Fitted:
         """A network from the base weights, trained on `examples`; `name` is that of its phase."""
         fresh = load_base(space, settings.base_model)
         torch.manual_seed(recipe.seed)
@@ -91,13 +91,14 @@ def fit(
         )
         return Fitted(fresh, network, result, examples, validation, corpus.multi_label)
 
-    teacher = trained(space, training)
+    teacher = trained(space, training, recipe)
     if not len(unlabeled):
         return teacher
     lesson = _lesson(teacher, unlabeled, settings)
     if not len(lesson):
         return replace(teacher, taught={"unlabeled_turns": len(unlabeled), "taught_turns": 0})
-    student = trained(f"{space}-taught", joined(training, lesson))
+    both = joined(training, lesson)
+    student = trained(f"{space}-taught", both, settings.recipe(int(both.lengths.sum())))
     better = student if student.trained.macro_f1 >= teacher.trained.macro_f1 else teacher
     return replace(
         better,

@@ -123,7 +123,7 @@ def finetune_intent(
             told(data)
         found = _search(corpus, settings, trials, output, progress) if trials else None
         settings = found.settings if found else settings
-        configuration = {**asdict(settings), **asdict(settings.recipe(corpus.training_turns))}
+        configuration = {**asdict(settings), **asdict(settings.recipe(corpus.epoch_tokens(settings.history)))}
         with tracking(folder, configuration, wandb_project=wandb_project, wandb_folder=output.parent) as tracker:
             fits = _fit(corpus, settings, output, _each(tracker, progress))
             model_settings = _write_encoders(fits, corpus, settings, folder, cache_dir)
@@ -311,7 +311,7 @@ def _checkpoints(output: Path, corpus: Corpus, settings: Settings) -> Callable[[
 
 def _fingerprint(corpus: Corpus, settings: Settings) -> str:
     """Names what a checkpoint depends on: the dialogues, the split, and every setting."""
-    recipe = settings.recipe(corpus.training_turns)
+    recipe = settings.recipe(corpus.epoch_tokens(settings.history))
     digest = hashlib.sha256(json.dumps([asdict(settings), asdict(recipe), corpus.labels]).encode())
     for dialogue in (*corpus.training, *corpus.validation):
         digest.update(repr(dialogue).encode())

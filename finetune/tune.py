@@ -105,7 +105,7 @@ def search(
 
 
 def _given(settings: Settings, corpus: Corpus) -> dict[str, Any]:
-    recipe = settings.recipe(corpus.training_turns)
+    recipe = settings.recipe(corpus.epoch_tokens(settings.history))
     return {
         "method": settings.method,
         "rate_factor": 1.0,
