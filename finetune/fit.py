@@ -18,6 +18,7 @@ from finetune.checkpoint import Checkpoint
 from finetune.corpus import Corpus, Part
 from finetune.examples import Examples, examples_of
 from finetune.export import round_to_half
+from finetune.label_names import named
 from finetune.network import build_network, load_base
 from finetune.self_training import joined, taught
 from finetune.settings import Settings
@@ -91,23 +92,18 @@ def fit(
         )
         return Fitted(fresh, network, result, examples, validation, corpus.multi_label)
 
-    teacher = trained(space, training, recipe)
+    known = joined(training, named(training, corpus.labels))
+    teacher = _of_turns(trained(space, known, recipe), training)
     if not len(unlabeled):
         return teacher
     lesson = _lesson(teacher, unlabeled, settings)
     if not len(lesson):
         return replace(teacher, taught={"unlabeled_turns": len(unlabeled), "taught_turns": 0})
-    both = joined(training, lesson)
-    student = trained(f"{space}-taught", both, settings.recipe(int(both.lengths.sum())))
+    more = joined(known, lesson)
+    student = _of_turns(trained(f"{space}-taught", more, settings.recipe(int(more.lengths.sum()))), training)
     better = student if student.trained.macro_f1 >= teacher.trained.macro_f1 else teacher
     return replace(
         better,
-        training=training,
-        trained=replace(
-            better.trained,
-            margins=better.trained.margins[: len(training)],
-            others=better.trained.others[: len(training)],
-        ),
         taught={
             "unlabeled_turns": len(unlabeled),
             "taught_turns": len(lesson),
@@ -115,6 +111,13 @@ def fit(
             "macro_f1_with": student.trained.macro_f1,
         },
     )
+
+
+def _of_turns(fitted: Fitted, training: Examples) -> Fitted:
+    """What was trained on `training` and examples behind it, as if on the former alone: the others are no turns of the log."""
+    kept = slice(len(training))
+    own = replace(fitted.trained, margins=fitted.trained.margins[kept], others=fitted.trained.others[kept])
+    return replace(fitted, training=training, trained=own)
 
 
 def _lesson(teacher: Fitted, unlabeled: Examples, settings: Settings) -> Examples:
