@@ -48,7 +48,7 @@ def write(rows: Sequence[Row], path: Path) -> Path:
 
 
 def _simmc2(data: Path, _: int) -> tuple[list[Row], list[Row]]:
-    lines = (data / "simmc2/folds.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    lines = (data / "simmc2/folds.tsv").read_text(encoding="utf-8").splitlines()
     folds = dict(line.split("\t") for line in lines if line)
     rows = read(data / "simmc2/dialogues.jsonl.gz")
     held = [folds[row["dialogue_id"]].strip() == "0" for row in rows]
