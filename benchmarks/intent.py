@@ -30,8 +30,12 @@ from finetune.logs import read_logs
 from finetune.settings import Settings
 from finetune.trainer import Step
 
-AISLE, ALONE = "Aisle", "Aisle, last turn only"
-SYSTEMS: Mapping[str, Settings] = {AISLE: Settings(), ALONE: Settings(history=HistoryLimits(messages=0))}
+AISLE, ALONE, TAUGHT = "Aisle", "Aisle, last turn only", "Aisle, with unlabeled turns"
+SYSTEMS: Mapping[str, Settings] = {
+    AISLE: Settings(),
+    ALONE: Settings(history=HistoryLimits(messages=0)),
+    TAUGHT: Settings(),
+}
 RESAMPLES = 2_000
 
 
@@ -67,12 +71,14 @@ def applies(name: str, system: str) -> bool:
     """Whether a system can be run on a set: the peers know one label a turn, and MiniLM no Chinese."""
     if system == ALONE:
         return SETS[name].history
+    if system == TAUGHT:
+        return SETS[name].few
     return system == AISLE or not SETS[name].multi_label
 
 
 def trial(data: Path, work: Path, name: str, system: str, seed: int) -> dict[str, Any]:
     """Trains a system, and the metrics on the test part."""
-    training, test = SETS[name].rows(data, seed)
+    training, test, unlabeled = SETS[name].rows(data, seed)
     started = time.monotonic()
     if system in PEERS:
         asked = turns_of(test)
@@ -86,7 +92,8 @@ def trial(data: Path, work: Path, name: str, system: str, seed: int) -> dict[str
         folder = work / f"{name} - {system} - {seed}"
         shutil.rmtree(folder, ignore_errors=True)
         settings = Settings(settings.method, history=settings.history, seed=seed)
-        run = finetune_intent([log], folder, settings, progress=_show)
+        bare = [write(unlabeled, Path(place) / "unlabeled.jsonl")] if system == TAUGHT else []
+        run = finetune_intent([log], folder, settings, unlabeled=bare, progress=_show)
         scored = predictions(IntentModel.load(run.model_dir), read_logs([held]).dialogues)
     return {
         "metrics": metrics_of(scored),
