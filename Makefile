@@ -9,7 +9,7 @@ TORCH_INDEX ?=
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: run setup setup-dev test check format openapi bench demo-model clean
+.PHONY: run setup setup-dev test soak check format openapi bench demo-model clean
 
 run: setup  ## Serve the demo shop on http://127.0.0.1:7860
 	$(PY) launch.py serve --demo
@@ -34,6 +34,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 test: setup-dev  ## The whole test suite, in two processes of one thread each: more would wait for each other
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(TESTS)
+
+soak: setup-dev  ## The trials of endurance at full length: kills at every step, promotions by the dozen under load
+	AISLE_SOAK=1 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PY) -m pytest tests/finetune/test_resume.py tests/bot/test_promotion_under_load.py
 
 check: setup-dev  ## Format, lint, types, direction of imports
 	$(PY) -m ruff format --check .
@@ -60,7 +63,8 @@ bench: setup-dev  ## Measure a turn, indexing and search beside their peers (nee
 	test ! -d ../shared/data/abt_buy || { \
 		$(PY) launch.py index ../shared/data/abt_buy/catalog.jsonl.gz --shop var/bench-abt && \
 		$(PY) -m benchmarks.retrieval --shop var/bench-abt --data ../shared/data/abt_buy; }
-	test ! -d ../shared/data/simmc2 || $(PY) -m benchmarks.intent --data ../shared/data/simmc2
+	test ! -d ../shared/data/simmc2 || $(PY) -m benchmarks.intent --data ../shared/data --sets simmc2 --seeds 1
+	test ! -d ../shared/data/banking77 || $(PY) -m benchmarks.training --data ../shared/data
 
 # Only what the demo's marker names as its own: another shop's database may lie beside it. The marker goes last.
 DEMO_PARTS := catalog.jsonl documents media events.jsonl orders.jsonl dialogues.jsonl shop.toml index models rejected secret \

@@ -54,14 +54,14 @@ class Recipe:
     head_rate: float = 1e-3
     batch_size: int = 32
     warm_up: float = 0.1
-    patience: int = 2
+    patience: int = 3
     context_dropout: float = 0.15
     augmented: float = 0.2
     seed: int = 0
 
 
 RECIPES = {
-    "full": Recipe(epochs=6, rate=8e-5),
+    "full": Recipe(epochs=10, rate=8e-5),
     "lora": Recipe(epochs=6, rate=1e-3, batch_size=16),
     "head": Recipe(epochs=30, rate=0.0, head_rate=2e-3, patience=5, context_dropout=0.0),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from index import encoders, export, pretrained, transformer
 from index.encoders import Encoder, encoder_for
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+SOAK = bool(os.environ.get("AISLE_SOAK"))
+"""Whether trials of endurance run at their full length (`make soak`) instead of the bounded one of every test run."""
 
 
 @pytest.fixture(scope="session")

@@ -32,9 +32,10 @@ from storage.identity import Identity
 from storage.principal import Principal, Role
 from storage.publish import POINTER, write_manifest
 from storage.settings import ShopSettings
+from tests.fixtures import SOAK
 from tests.index.catalogs import write_jsonl
 
-SHOPPERS, PROMOTIONS = 4, 6
+SHOPPERS, PROMOTIONS = (16, 60) if SOAK else (4, 6)
 TEXTS = ("show me kettles", "put the second one in my cart", "can I return it later?", "where is my order?")
 SETTINGS_OF_SHOP = ShopSettings(
     languages=("en",),
