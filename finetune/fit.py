@@ -100,7 +100,8 @@ def fit(
     if not len(lesson):
         return replace(teacher, taught={"unlabeled_turns": len(unlabeled), "taught_turns": 0})
     more = joined(known, lesson)
-    student = _of_turns(trained(f"{space}-taught", more, settings.recipe(int(more.lengths.sum()))), training)
+    shorter = settings.recipe(2 * int(more.lengths.sum()))  # two trainings share the time of one
+    student = _of_turns(trained(f"{space}-taught", more, shorter), training)
     better = student if student.trained.macro_f1 >= teacher.trained.macro_f1 else teacher
     return replace(
         better,
