@@ -11,8 +11,9 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 
-from finetune.lexicon import FUNCTION_WORDS, homophones, is_negation
+from finetune.lexicon import FUNCTION_WORDS, homophones, is_negation, lookalikes
 
 PLACEHOLDER = re.compile(r"REDACTED_[A-Z]+")
 _HAN = "\u3400-\u9fff\uf900-\ufaff"
@@ -109,6 +110,27 @@ def slip(piece: str, rng: random.Random) -> str:
     if kind == "swap" and at + 1 < len(piece) and piece[at + 1] not in (sign, "'", "’"):
         return piece[:at] + piece[at + 1] + sign + piece[at + 2 :]
     return piece[:at] + sign + piece[at:]
+
+
+def misreadable(text: str) -> list[re.Match[str]]:
+    """Where a text has characters that are read as others, outside placeholders."""
+    return [match for match in _confusable().finditer(text) if not is_placeholder(match[0])]
+
+
+def misread(piece: str, rng: random.Random) -> str:
+    """One character, or two, taken for what looks alike: 0 for o, rn for m, 未 for 末; a piece without any comes back as it is."""
+    sites = misreadable(piece)
+    if not sites:
+        return piece
+    site = sites[int(rng.random() * len(sites))]
+    return piece[: site.start()] + rng.choice(lookalikes()[site[0]]) + piece[site.end() :]
+
+
+@cache
+def _confusable() -> re.Pattern[str]:
+    # Placeholders match first and whole, so that nothing inside them does.
+    longest_first = sorted(lookalikes(), key=len, reverse=True)
+    return re.compile("|".join([PLACEHOLDER.pattern, *map(re.escape, longest_first)]))
 
 
 def drop_word(parts: list[str], rng: random.Random) -> bool:

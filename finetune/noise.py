@@ -24,12 +24,12 @@ from dataclasses import replace
 from functools import cache
 
 from finetune.edits import (
-    PLACEHOLDER,
     cut,
     drop_word,
     is_han,
     is_placeholder,
     is_word,
+    misreadable,
     pieces,
     recase,
     slip,
@@ -66,7 +66,7 @@ def keyboard(text: str, rng: random.Random) -> str:
 
 def ocr(text: str, rng: random.Random) -> str:
     """Characters read as ones that look alike: 0 as o, rn as m, 未 as 末."""
-    sites = [match for match in _confusable().finditer(text) if not is_placeholder(match[0])]
+    sites = misreadable(text)
     wanted = _count(MISREAD, len(text) - sum(map(str.isspace, text)))
     for match in sorted(rng.sample(sites, min(wanted, len(sites))), key=re.Match.start, reverse=True):
         text = text[: match.start()] + rng.choice(lookalikes()[match[0]]) + text[match.end() :]
@@ -173,13 +173,6 @@ def _keys(piece: str) -> int:
 
 def _count(rate: float, size: float) -> int:
     return max(1, round(rate * size))
-
-
-@cache
-def _confusable() -> re.Pattern[str]:
-    # Placeholders match first and whole, so that nothing inside them does.
-    longest_first = sorted(lookalikes(), key=len, reverse=True)
-    return re.compile("|".join([PLACEHOLDER.pattern, *map(re.escape, longest_first)]))
 
 
 @cache

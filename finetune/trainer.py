@@ -56,7 +56,7 @@ class Recipe:
     warm_up: float = 0.1
     patience: int = 3
     context_dropout: float = 0.15
-    augmented: float = 0.2
+    augmented: float = 0.5
     seed: int = 0
 
 
