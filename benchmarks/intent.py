@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,19 @@ from bot.history import HistoryLimits
 from bot.intent import IntentModel
 from finetune.evaluate_intent import label_scores, metrics_of, predictions
 from finetune.intent import finetune_intent
+from finetune.language_model import finetune_language_model
 from finetune.logs import read_logs
 from finetune.settings import Settings
+from finetune.texts import read_texts
 from finetune.trainer import Step
 
 AISLE, ALONE, TAUGHT = "Aisle", "Aisle, last turn only", "Aisle, with unlabeled turns"
+ADAPTED = "Aisle, base adapted to unlabeled turns"
 SYSTEMS: Mapping[str, Settings] = {
     AISLE: Settings(),
     ALONE: Settings(history=HistoryLimits(messages=0)),
     TAUGHT: Settings(),
+    ADAPTED: Settings(),
 }
 RESAMPLES = 2_000
 
@@ -71,7 +76,7 @@ def applies(name: str, system: str) -> bool:
     """Whether a system can be run on a set: the peers know one label a turn, and MiniLM no Chinese."""
     if system == ALONE:
         return SETS[name].history
-    if system == TAUGHT:
+    if system in (TAUGHT, ADAPTED):
         return SETS[name].few
     return system == AISLE or not SETS[name].multi_label
 
@@ -91,13 +96,16 @@ def trial(data: Path, work: Path, name: str, system: str, seed: int) -> dict[str
         log, held = write(training, Path(place) / "train.jsonl"), write(test, Path(place) / "test.jsonl")
         folder = work / f"{name} - {system} - {seed}"
         shutil.rmtree(folder, ignore_errors=True)
-        settings = Settings(settings.method, history=settings.history, seed=seed)
-        bare = [write(unlabeled, Path(place) / "unlabeled.jsonl")] if system == TAUGHT else []
-        run = finetune_intent([log], folder, settings, unlabeled=bare, progress=_show)
+        settings = replace(settings, seed=seed)
+        bare = [write(unlabeled, Path(place) / "unlabeled.jsonl")] if unlabeled else []
+        if system == ADAPTED:
+            base = finetune_language_model(read_texts(bare), Path(place) / "base", seed=seed)
+            settings = replace(settings, base_model=str(base.model_dir))
+        run = finetune_intent([log], folder, settings, unlabeled=bare if system == TAUGHT else (), progress=_show)
         scored = predictions(IntentModel.load(run.model_dir), read_logs([held]).dialogues)
     return {
         "metrics": metrics_of(scored),
-        "seconds": run.seconds,
+        "seconds": time.monotonic() - started,
         "validation": run.metrics,
         "noise": json.loads((folder / "metrics.json").read_text(encoding="utf-8")).get("noise"),
         "turns": [(each.dialogue_id, each.gold, each.label) for each in scored if each.golds],
