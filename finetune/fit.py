@@ -60,7 +60,7 @@ def fit(
 ) -> Fitted:
     """Trains one encoder; where the part has unlabeled turns, a second time on those that the first was sure of.
 
-    Of the two the one with the better macro-F1 on validation is kept.
+    Of the two the one with the better macro-F1 on validation is kept. Labels with few turns are learnt from their names too.
 
     Raises:
         NotFound: there is no such base model.
