@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -18,6 +19,7 @@ from typing import IO, Any, BinaryIO, Final, cast
 from storage.errors import InvalidInput, TooManyRejected
 
 LONGEST_LINE = 16 * 2**20
+LONGEST_CELL: Final = 4 * 2**20
 _BUFFER = 2**18
 _GZIP = b"\x1f\x8b"
 BROKEN_PACK = "the packed file is broken here"
@@ -27,6 +29,9 @@ _KEPT_RAW = 2_000  # characters of an unreadable line that are kept for a person
 _BROKEN_PACK = (EOFError, OSError, zlib.error)
 # What `surrogateescape` makes of a byte that is not UTF-8; no valid UTF-8 decodes to it.
 _BAD_BYTE: Final = re.compile("[\udc80-\udcff]")
+
+# The limit is the process's, and 128 KiB unless set: here, so that no reader's depends on which others have run.
+csv.field_size_limit(LONGEST_CELL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,10 @@ class CustomerWindow:
             first = [header, picker, transcript, cart, profile, box, send, *starters, talk]
             page.load(self.open, None, first, show_progress="hidden")
             for event in (box.submit, send.click):
-                event(self.say, [box, talk], out, show_progress="hidden", concurrency_limit=8)
+                # What is sent while an answer is on its way waits for its turn; Gradio's default would drop it.
+                event(
+                    self.say, [box, talk], out, show_progress="hidden", concurrency_limit=8, trigger_mode="always_last"
+                )
             for starter in starters:
                 starter.click(self.say, [starter, talk], out, show_progress="hidden", concurrency_limit=8)
             for panel in (transcript, cart, profile):
@@ -188,11 +191,17 @@ class CustomerWindow:
         ]
 
     def say(self, message: str, talk: Talk, request: gr.Request) -> Iterator[list[Any]]:
-        """One turn, streamed: the cards as soon as they are known, then the text."""
+        """One turn, streamed: the cards as soon as they are known, then the text. Nothing happens where nothing was said.
+
+        The box is emptied once: the customer may be writing the next message while the answer comes.
+        """
+        same: Any = gr.skip()
+        if not message.strip():
+            yield [same] * 6
+            return
         principal = _principal(request)
         asked = [*talk.html(), render.user_turn(message, talk.language)]
         shown = render.talk(asked, talk.language)
-        same: Any = gr.skip()
         yield ["", shown, render.talk([render.thinking(talk.language)], talk.language), same, same, same]
         text, partial, language = "", Reply.model_construct(products=(), citations=()), talk.language
         turns = (*talk.turns, ("user", message))
@@ -206,13 +215,13 @@ class CustomerWindow:
             elif name == "text":
                 text += payload["delta"]
                 now = render.assistant_turn(text, partial.products, (), language, "")
-                yield ["", shown, render.talk([now], language), same, same, same]
+                yield [same, shown, render.talk([now], language), same, same, same]
             elif name == "done":
                 turns = (*turns, ("reply", Reply.model_validate(payload)))
             elif name == "error":
                 turns = (*turns, ("html", render.failure(*render.described(payload), language)))
         talk = Talk(talk.conversation_id, language, turns, talk.thumbs)
-        yield ["", render.talk(talk.html(), language), "", *self._panels(principal, language), talk]
+        yield [same, render.talk(talk.html(), language), "", *self._panels(principal, language), talk]
 
     def act(self, talk: Talk, event: gr.EventData, request: gr.Request) -> list[Any]:
         """A button on a card, in the cart or in the profile."""

@@ -12,8 +12,6 @@ from index.readers.dialects import schema_objects
 from storage.errors import InvalidInput
 from storage.rows import RowProblem, not_utf8, open_bytes, open_text, read_jsonl, shown, unexpected, unpacking
 
-_LONGEST_CELL: Final = 4 * 2**20
-
 
 def read_file(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
     """The raw rows of a catalog file, by the end of its name (".gz" is unpacked).
@@ -34,7 +32,6 @@ def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
 
     So is a row that is not UTF-8, which is what spreadsheets write in China (GBK) and Europe (Windows-1252).
     """
-    csv.field_size_limit(_LONGEST_CELL)
     with open_text(path) as stream:
         head = stream.readline()
         if not_utf8(head):

@@ -57,6 +57,25 @@ def test_from_greeting_to_cart(window: Window) -> None:
     assert window.errors == []
 
 
+def test_what_is_sent_while_an_answer_comes_waits_for_its_turn(window: Window) -> None:
+    page, box = window.page, window.page.locator("#message textarea")
+    box.fill("what is your return policy?")
+    box.press("Enter")
+    expect(box).to_have_value("")
+    box.fill("show me running shoes")
+    for _ in range(3):  # an impatient customer; only the first has something to say
+        box.press("Enter")
+    expect(page.locator("#transcript .turn-user")).to_have_count(2)
+    expect(page.locator("#transcript .turn-aisle")).to_have_count(3)
+    asked = page.locator("#transcript .turn-user").all_inner_texts()
+    assert ["return policy" in asked[0], "running shoes" in asked[1]] == [True, True]
+    assert len(window.titles()) >= 2
+    box.press("Enter")  # on an empty box
+    page.wait_for_timeout(500)
+    expect(page.locator("#transcript .turn-user")).to_have_count(2)
+    assert window.errors == []
+
+
 @pytest.mark.parametrize("window", ["zh-CN"], indirect=True)
 def test_in_chinese(window: Window) -> None:
     expect(window.page.locator("#send")).to_have_text("发送")

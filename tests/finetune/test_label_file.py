@@ -215,6 +215,10 @@ class TestAnswers:
         assert answers.labels == {"t1": ("Warranty claim",), "t2": ("Warranty claim", "search")}
         assert "longer than 100" in answers.problems[0].reason
 
+    def test_a_cell_that_is_far_too_long_costs_its_row_alone(self, tmp_path: Path) -> None:
+        answers = read_answers(filled(tmp_path, [f"t1,,,,,,{'x' * 200_000},", "t2,,,,,,search,"]), TURNS, LABELS)
+        assert (answers.labels, [problem.line for problem in answers.problems]) == ({"t2": ("search",)}, [2])
+
     def test_an_old_encoding_harms_only_what_it_touches(self, tmp_path: Path) -> None:
         """Chinese Excel's plain CSV is GBK: ids and English labels are readable in it all the same."""
         path = tmp_path / "filled.csv"
@@ -236,7 +240,7 @@ class TestAnswers:
             (b"\xd0\xcf\x11\xe0rest", "workbook"),
             (b"", "id and label"),
             (b"\xff\xfe\x00", "id and label"),
-            (b"id,label\nt1," + b"x" * 200_000, "not CSV"),
+            (b"id,label\nt1," + b"x" * 5_000_000, "not CSV"),
             (b"\x00" * 1000, "id and label"),
         ],
     )
