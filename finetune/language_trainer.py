@@ -150,6 +150,7 @@ def train(
     session.run("head", loop, batches[:alone], range(loop.position.step, alone))
     loop.finish()
     before = evaluate(network, held_out, masker, recipe.seed)
+    loop.release()
 
     network.train_encoder(True)
     rest = batches[alone:]
@@ -161,7 +162,7 @@ def train(
         session.run("encoder", loop, rest, range(position.step, min(position.epoch * leg, len(rest))))
         loop.end_epoch(agreed(_likelihood(evaluate(network, held_out, masker, recipe.seed))))
     loop.finish()
-    network.to("cpu").eval()
+    loop.release()
     return Trained(before, evaluate(network, held_out, masker, recipe.seed), alone + position.step)
 
 

@@ -51,7 +51,7 @@ def accelerator() -> Accelerator:
     """The devices of this run: one, or what `accelerate launch` gave; bf16 where the hardware computes it."""
     from accelerate import Accelerator
 
-    return Accelerator(mixed_precision="bf16" if _computes_bf16() else "no")
+    return Accelerator(mixed_precision="bf16" if computes_bf16() else "no")
 
 
 def is_main() -> bool:
@@ -59,7 +59,9 @@ def is_main() -> bool:
     return bool(accelerator().is_main_process)
 
 
-def _computes_bf16() -> bool:
+@cache
+def computes_bf16() -> bool:
+    """Whether the hardware multiplies in bf16: a GPU of these years, or a CPU with AMX or AVX512-BF16."""
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
     flags = Path("/proc/cpuinfo")
@@ -166,6 +168,14 @@ class Loop:
         if self.position.best >= 0:
             self.module.load_state_dict(self._best, strict=False)
         self.save()
+
+    def release(self) -> None:
+        """Takes off what training put around the module, which is then as it was made: on the CPU, in full precision.
+
+        What calibrates and exports it would otherwise see, and bake into the graph that serves, the roundings of bf16.
+        """
+        accelerator().unwrap_model(self.parallel, keep_fp32_wrapper=False)
+        self.module.to("cpu").eval()
 
     def save(self) -> None:
         """Writes the checkpoint (by the main process alone)."""

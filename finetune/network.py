@@ -83,6 +83,7 @@ def build_network(base: Pretrained, labels: int, method: str) -> IntentNetwork:
     if method not in METHODS:
         raise InvalidInput(f"The method {method!r} is unknown.", f"Choose one of {', '.join(METHODS)}.")
     encoder: Any = base.model
+    attend_eagerly(encoder)
     for parameter in encoder.parameters():
         parameter.requires_grad_(method == "full")
     encoder.embeddings.word_embeddings.weight.requires_grad_(False)
@@ -91,6 +92,19 @@ def build_network(base: Pretrained, labels: int, method: str) -> IntentNetwork:
     if method == "lora":
         encoder = add_lora(encoder)
     return IntentNetwork(encoder, labels)
+
+
+def attend_eagerly(encoder: nn.Module) -> None:
+    """Attention as plain products without dropout inside: on a CPU a step takes a quarter less time at 90 tokens.
+
+    There the fused kernel's backward pass is the slower one, and drawing a mask over (tokens, tokens) a head takes a sixth of
+    the step. Dropout on what leaves a layer stays.
+    """
+    model: Any = encoder
+    model.set_attn_implementation("eager")
+    inside: list[Any] = [each for name, each in model.named_modules() if name.endswith("attention.self.dropout")]
+    for dropout in inside:
+        dropout.p = 0.0
 
 
 def add_lora(encoder: nn.Module) -> nn.Module:

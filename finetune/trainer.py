@@ -149,7 +149,7 @@ def train(
         loop.finish()
     if progress:
         progress(Step(space, total, total, value, position.best, position.seconds))
-    network.to("cpu").eval()
+    loop.release()
     return Trained(position.best, position.losses, position.epochs, margins.numpy(), others.numpy())
 
 
