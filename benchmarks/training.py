@@ -3,7 +3,8 @@
     python -m benchmarks.training --data ../shared/data [--rounds 3] [--steps 40]
 
 Same encoder, batches of 32, same threads, the systems by turns in every round; the median over rounds is printed. The word
-embeddings are frozen in all of them, so that the same weights are trained.
+embeddings are frozen in all of them, so that the same weights are trained. `transformers.Trainer` computes in fp32 unless told
+otherwise; where the hardware computes bf16, in which Aisle then trains, it is measured in that too.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from benchmarks.intent_sets import read, write
 from finetune.augment import augment
 from finetune.examples import Distortion, Examples, collate, examples_of, plan, turns_of
 from finetune.logs import read_logs
-from finetune.loop import Loop
+from finetune.loop import Loop, computes_bf16
 from finetune.network import build_network, load_base, parameter_groups
 from finetune.trainer import RECIPES, class_weights, intent_loss, network_inputs
 from index.pretrained import load_pretrained
@@ -52,6 +53,11 @@ def main() -> None:
         "transformers.Trainer, padded to the longest of a batch": lambda steps: trainer(examples, None, steps),
         f"transformers.Trainer, padded to {PADDED}": lambda steps: trainer(examples, PADDED, steps),
     }
+    if computes_bf16():
+        systems |= {
+            "the same in bf16, to the longest": lambda steps: trainer(examples, None, steps, bf16=True),
+            f"the same in bf16, to {PADDED}": lambda steps: trainer(examples, PADDED, steps, bf16=True),
+        }
     speeds: dict[str, list[float]] = {name: [] for name in systems}
     for _ in range(options.rounds):
         for name, run in systems.items():
@@ -80,7 +86,7 @@ def aisle(examples: Examples, steps: int) -> float:
     return clock.speed
 
 
-def trainer(examples: Examples, width: int | None, steps: int) -> float:
+def trainer(examples: Examples, width: int | None, steps: int, *, bf16: bool = False) -> float:
     """`transformers.Trainer` on the same turns, drawn at random as it does."""
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
@@ -101,6 +107,7 @@ def trainer(examples: Examples, width: int | None, steps: int) -> float:
             max_steps=steps + 1,
             per_device_train_batch_size=BATCH,
             learning_rate=1e-4,
+            bf16=bf16,
             save_strategy="no",
             report_to=[],
             remove_unused_columns=False,
