@@ -20,7 +20,7 @@ from finetune.examples import Examples, examples_of
 from finetune.export import round_to_half
 from finetune.label_names import named
 from finetune.network import build_network, load_base
-from finetune.self_training import joined, taught
+from finetune.self_training import MOST_UNLABELED, joined, taught
 from finetune.settings import Settings
 from finetune.trainer import Progress, Recipe, Trained, infer, train
 from index.pretrained import Pretrained
@@ -67,11 +67,13 @@ def fit(
         DivergedError: the loss became no number.
 
     """
-    recipe = settings.recipe(corpus.epoch_tokens(settings.history))
+    tokens = corpus.epoch_tokens(settings.history)
+    recipe = settings.recipe(2 * tokens if part.unlabeled else tokens)  # two trainings share the time of one
     base = load_base(space, settings.base_model)
+    free = random.Random(settings.seed).sample(part.unlabeled, min(MOST_UNLABELED, len(part.unlabeled)))
     training, validation, unlabeled = (
         examples_of(turns, corpus.labels, base.tokenizer, settings.history)
-        for turns in (part.training, part.validation, part.unlabeled)
+        for turns in (part.training, part.validation, free)
     )
 
     def trained(name: str, examples: Examples, recipe: Recipe) -> Fitted:
@@ -100,7 +102,7 @@ def fit(
     if not len(lesson):
         return replace(teacher, taught={"unlabeled_turns": len(unlabeled), "taught_turns": 0})
     more = joined(known, lesson)
-    shorter = settings.recipe(2 * int(more.lengths.sum()))  # two trainings share the time of one
+    shorter = settings.recipe(2 * int(more.lengths.sum()))
     student = _of_turns(trained(f"{space}-taught", more, shorter), training)
     better = student if student.trained.macro_f1 >= teacher.trained.macro_f1 else teacher
     return replace(

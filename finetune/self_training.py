@@ -19,6 +19,9 @@ from finetune.logs import Dialogue
 SURE = 0.7
 """Probability from which the teacher's label is taken."""
 
+MOST_UNLABELED = 20_000
+"""Turns without labels that are looked at; where there are more, a sample: the student's time grows with them."""
+
 OVER_MEAN = 3.0
 """A label gets at most so many times the mean number of taught turns: what a teacher prefers must not feed on itself."""
 
