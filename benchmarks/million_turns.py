@@ -1,6 +1,6 @@
-"""Reading and splitting a log of a million labelled turns: seconds, microseconds a message and peak memory.
+"""A log of a million labelled turns, read, split, tokenized and trained on for some steps: seconds and peak memory.
 
-    python -m benchmarks.million_turns [--turns 1000000] [--plain]
+    python -m benchmarks.million_turns [--turns 1000000] [--steps 40] [--plain]
 
 The log is made up from a seed: dialogues of four labelled user turns and four replies, some twelve words each. A third of the
 replies are stock phrases, a message in ten has a number, one in a hundred an e-mail address, and one dialogue in twenty repeats
@@ -20,9 +20,12 @@ from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 
+from benchmarks.training import aisle
 from finetune.data_report import describe
+from finetune.examples import examples_of, turns_of
 from finetune.logs import read_logs
 from finetune.split import split_dialogues
+from index.pretrained import load_pretrained
 
 TURNS_A_DIALOGUE = 4
 _LABELS = [f"intent_{number:02}" for number in range(60)]
@@ -33,6 +36,7 @@ def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=1_000_000, help="labelled turns in the log")
+    parser.add_argument("--steps", type=int, default=40, help="of training, in batches of 32")
     parser.add_argument("--plain", action="store_true", help="do not pack the log with gzip")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
@@ -50,6 +54,12 @@ def main() -> None:
         started = time.perf_counter()
         report = describe(reading, training, validation)
         _say("described", started)
+        started = time.perf_counter()
+        examples = examples_of(turns_of(training), _LABELS, load_pretrained("minilm").tokenizer)
+        _say(f"tokenized {len(examples):,} turns into {len(examples.ids):,} tokens", started)
+        started = time.perf_counter()
+        speed = aisle(examples, options.steps)
+        _say(f"trained {options.steps} steps, {speed:.0f} turns a second", started)
         print("\n".join(report.lines()))
 
 
