@@ -555,7 +555,7 @@ def finetune_intent_command(
         train()
         return
     with registry_of(shop) as registry:
-        with registry.run("intent", folder, [*logs, *(unlabeled or ())]):
+        with registry.run("intent", folder, [*logs, *(unlabeled or ())], base_model=base_model):
             trained = train()
         put(trained, as_json)  # before the gate: the model is there, whatever that says
         if promote:
@@ -637,7 +637,7 @@ def finetune_language_model_command(
     if not is_main():
         train()
         return
-    with registry_of(shop) as registry, registry.run(LANGUAGE_MODEL, folder, texts or (), reading.users):
+    with registry_of(shop) as registry, registry.run(LANGUAGE_MODEL, folder, texts or (), reading.users, base_model):
         trained = train()
     put(trained, as_json)
 

@@ -26,19 +26,25 @@ from storage.models import (
     Status,
     forget_run,
     list_runs,
+    mark_copied,
+    mark_failed,
     mark_promoted,
     mark_refused,
     mark_serving,
     mark_trained,
+    move_run,
     register_run,
     runs_with_user,
 )
 from storage.principal import Principal
-from storage.publish import MANIFEST, Versions, read_manifest
+from storage.publish import MANIFEST, Versions, read_manifest, sha256_file
 from storage.rows import Rejects
 from storage.secret import load_secret
 
 logger = logging.getLogger(__name__)
+
+BASE_WEIGHTS = "model.safetensors"
+"""The file of a base model's folder whose sha256 is the base's hash."""
 
 MAX_REJECTED = 0.01
 """The share of rows to judge by that may be unusable."""
@@ -175,13 +181,20 @@ class Registry:
         self._principal = principal
 
     @contextmanager
-    def run(self, name: str, folder: Path, logs: Sequence[Path], users: Iterable[str] = ()) -> Iterator[None]:
+    def run(
+        self,
+        name: str,
+        folder: Path,
+        logs: Sequence[Path],
+        users: Iterable[str] = (),
+        base_model: str | None = None,
+    ) -> Iterator[None]:
         """Registers a training run, its data and the people in it before the block, and what came of it after.
 
-        The people are those whom the logs name, and `users`: those whose conversations were read from the database.
-        A run that fails and leaves nothing is forgotten. One that is killed stays registered, since its checkpoints, beside
-        `folder`, have learned from the same people. A `name` that is none of `KINDS` is of a model that is not served, such as a
-        base for others.
+        The people are those whom the logs name, `users`, those whose conversations were read from the database, and those whom
+        `base_model` has learned from where a run here made it. A run that fails and leaves nothing is forgotten. One that is
+        killed, or leaves something, stays registered, since its checkpoints, beside `folder`, have learned from the same people.
+        A `name` that is none of `KINDS` is of a model that is not served, such as a base for others.
 
         Raises:
             Conflict: the folder holds a model already, whose run stays what it is.
@@ -191,6 +204,8 @@ class Registry:
             raise Conflict(f"{folder} is not empty.", "Give another --output, or remove it.")
         kind = KINDS.get(name)
         versions = kind.versions(self._shop) if kind else None
+        if versions:
+            self._keep_copied(name, folder, versions)
         run_id = register_run(
             self._database,
             self._principal,
@@ -201,21 +216,27 @@ class Registry:
             data_hashes=data_hashes(logs),
             users=users_in(logs) | set(users),
             parent=versions.pointer() if versions else None,
+            bases=self._runs_of_base(base_model) if base_model else (),
         )
         try:
             yield
         except BaseException:
-            if not folder.exists() and not any(folder.parent.glob(f".{folder.name}.*")):
+            if folder.exists() or any(folder.parent.glob(f".{folder.name}.*")):
+                mark_failed(self._database, self._principal, run_id)
+            else:
                 forget_run(self._database, self._principal, run_id)
             raise
-        metrics = _metrics(read_manifest(folder, versions.kind).meta) if versions else {}
-        mark_trained(self._database, self._principal, run_id, metrics, kind.bases(folder) if kind else {})
+        manifest = read_manifest(folder, versions.kind if versions else name)
+        bases = kind.bases(folder) if kind else {name: manifest.files[BASE_WEIGHTS]}
+        mark_trained(self._database, self._principal, run_id, _metrics(manifest.meta), bases)
 
     def models(self, name: str | None = None) -> list[Listed]:
         """All runs and versions, or those of one name, the newest first; raises `NotFound` for an unknown name."""
-        kinds = KINDS if name is None else {name: kind_of(name)}
-        places = {each: kind.versions(self._shop) for each, kind in kinds.items()}
-        found = [_listed_run(run, places.get(run.name)) for run in list_runs(self._database, self._principal, name)]
+        runs = list_runs(self._database, self._principal, name)
+        if name is not None and not runs:
+            kind_of(name)
+        places = {each: kind.versions(self._shop) for each, kind in KINDS.items() if name in (None, each)}
+        found = [_listed_run(run, places.get(run.name)) for run in runs]
         known = {(each.name, each.version) for each in found}
         found += [
             _listed_version(each, versions, version)
@@ -262,6 +283,7 @@ class Registry:
             if inside:
                 versions.activate(version)
             else:
+                mark_copied(self._database, self._principal, run_id, version)
                 versions.adopt(folder)
             parent = serving.name if serving else None
             verdict = judged.verdict.as_dict() if judged else None
@@ -302,6 +324,32 @@ class Registry:
             if run.version is not None and run.name in KINDS:
                 found[(KINDS[run.name].versions(self._shop).root / run.version).absolute()] = None
         return [folder for folder in found if folder.exists()]
+
+    def _keep_copied(self, name: str, folder: Path, versions: Versions) -> None:
+        """A run whose folder another one takes, and whose published copy is there still, is from now on that of the copy."""
+        for run in list_runs(self._database, self._principal, name):
+            copy = versions.root.absolute() / run.version if run.version else None
+            if copy and copy.exists() and run.folder == folder.absolute() != copy:
+                move_run(self._database, self._principal, run.run_id, copy)
+
+    def _runs_of_base(self, base_model: str) -> list[ModelRun]:
+        """The runs that made a base model, by its folder and, since folders are moved and copied, by its weights."""
+        folder = Path(base_model)
+        weights = folder / BASE_WEIGHTS
+        if not weights.is_file():  # an id of a hub, or what training will refuse
+            return []
+        sha256 = sha256_file(weights)
+        found = [
+            run
+            for run in list_runs(self._database, self._principal)
+            if run.name not in KINDS
+            and (run.base_hashes.get(run.name) == sha256 or run.folder.resolve() == folder.resolve())
+        ]
+        if not found and (folder / MANIFEST).is_file():
+            logger.warning(
+                "No run of this shop made the base model %s: whose texts are in it is not known here.", folder
+            )
+        return found
 
     def _folder_of(self, name: str, source: str, versions: Versions) -> Path:
         if source in versions.list():
@@ -370,7 +418,9 @@ def _serving(kind: ModelKind, versions: Versions) -> Path | None:
 
 
 def _listed_run(run: ModelRun, versions: Versions | None) -> Listed:
-    version = run.version or (_inside(run.folder, versions) if versions else None)
+    version = run.version
+    if versions and not (version and (versions.root / version).exists()):
+        version = _inside(run.folder, versions)
     current = version is not None and versions is not None and version == versions.pointer()
     status = Status.PROMOTED if current else run.status
     if status is Status.PROMOTED and not current:  # the pointer was moved without the registry
