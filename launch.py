@@ -517,10 +517,13 @@ def finetune_intent_command(
     Example: launch.py finetune intent --logs dialogues.jsonl.gz --output runs/intent-1
     """
     from bot.parts import intent_versions
+    from finetune.export import require_name
     from finetune.intent import finetune_intent
     from finetune.loop import is_main
     from finetune.settings import Settings
 
+    if output:
+        require_name(output)
     if held_out and not promote:
         raise InvalidInput("--held-out is what the gate judges by.", "Give it with --promote.")
     versions = intent_versions(shop)
@@ -603,11 +606,14 @@ def finetune_language_model_command(
 
     Example: launch.py finetune language-model --shop myshop --output runs/words-1
     """
+    from finetune.export import require_name
     from finetune.language_model import finetune_language_model, language_model_versions
     from finetune.loop import is_main
     from finetune.network import LANGUAGE_MODEL
     from finetune.texts import read_texts, shop_texts
 
+    if output:
+        require_name(output)
     folder = output or language_model_versions(shop).root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     if texts:
         reading = read_texts(texts, seed)

@@ -52,6 +52,7 @@ def keyed_logs(paths: Sequence[Path], rejected: Path, max_rejected: float = 0.01
     Raises:
         InvalidInput: a file cannot be read.
         TooManyRejected: more rows were rejected than `max_rejected` allows.
+        Unavailable: `rejected` cannot be written.
     """
     reading = read_logs(paths)
     rejects = Rejects(reading.problems)

@@ -171,6 +171,9 @@ def test_round_trip_of_the_database_by_consent(run: Run, shop: Path, tmp_path: P
     write_rows(to_label, rows)
     assert run(*common, "--answers", to_label)[0] == 0
     assert run(*common, "--export", labelled)[0] == 0
+    status, _, err = run(*common, "--export", labelled)
+    assert status == 1
+    assert "is there already" in err
     [dialogue] = read_logs([labelled]).dialogues
     assert [(message.role, message.intents) for message in dialogue.messages] == [
         ("user", ()),

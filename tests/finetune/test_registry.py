@@ -147,7 +147,7 @@ def test_a_kill_while_promoting_leaves_no_copy_of_nobody(
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(*((Versions, where) if where == "adopt" else (registry_module, where)), kill)
+        patched.setattr(Versions if where == "adopt" else registry_module, where, kill)
         with pytest.raises(Killed):
             registry.promote("intent", str(folder), force=True)
     serves = where == "mark_promoted"
