@@ -562,7 +562,8 @@ def finetune_intent_command(
             trained = train()
         put(trained, as_json)  # before the gate: the model is there, whatever that says
         if promote:
-            report_promotion(registry.promote("intent", str(folder), held_out or logs, seed=seed))
+            actions = settings_of(shop).intents
+            report_promotion(registry.promote("intent", str(folder), held_out or logs, seed=seed, actions=actions))
 
 
 def report_promotion(promotion: Promotion) -> None:
@@ -576,6 +577,13 @@ def report_promotion(promotion: Promotion) -> None:
     replaced = f" in place of {promotion.parent}" if promotion.parent else ""
     forced = ", by force" if promotion.forced else ""
     warn(f"The {promotion.name} model {promotion.version} is promoted{replaced}{forced}.")
+    if promotion.unmapped:
+        from bot.policy import ACTIONS
+
+        lines = [f'{json.dumps(label, ensure_ascii=False)} = "ACTION"' for label in promotion.unmapped]
+        told = f"{len(lines)} of its labels have no action here, so the bot takes their turns for doubtful words."
+        how = f"Add to shop.toml, with one of these for ACTION: {', '.join(ACTIONS)}"
+        warn("\n".join([f"{told} {how}", "[intents]", *lines]))
 
 
 @finetune_app.command("language-model")
@@ -813,7 +821,7 @@ def models_promote(
     Example: launch.py models promote intent runs/intent-1 --logs held-out.jsonl --shop myshop
     """
     with registry_of(shop) as registry:
-        promotion = registry.promote(name, source, logs or (), force=force)
+        promotion = registry.promote(name, source, logs or (), force=force, actions=settings_of(shop).intents)
     if as_json:
         put(promotion, as_json)
     else:

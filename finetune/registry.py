@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.intent import IntentSettings
+from bot.labels import LABELS
 from bot.parts import intent_versions, load_intents
 from finetune.gate import LATENCY_BUDGET_MS, Verdict, gate
 from finetune.lineage import data_hashes, held_out, read_seen, users_in
@@ -80,13 +81,14 @@ class ModelKind:
 
     `judge(candidate, incumbent, logs, seed)` asks its gate; the folders are those of models, the incumbent's None where there is
     none. `check` raises for a model that does not work, which not even `--force` may promote. `bases` has the hash of the base
-    model by encoder.
+    model by encoder, `labels` those labels that no part of the bot knows by itself.
     """
 
     versions: Callable[[Path], Versions]
     check: Callable[[Path], object]
     judge: Callable[[Path, Path | None, Sequence[Path], int], Judged]
     bases: Callable[[Path], dict[str, str]]
+    labels: Callable[[Path], list[str]]
 
 
 def judge_intent(candidate: Path, incumbent: Path | None, logs: Sequence[Path], seed: int) -> Judged:
@@ -127,8 +129,13 @@ def intent_bases(folder: Path) -> dict[str, str]:
     return {space: encoder.base_hash for space, encoder in IntentSettings.load(folder).encoders.items()}
 
 
+def own_labels(folder: Path) -> list[str]:
+    """The labels that are not built in, which mean nothing to the bot until shop.toml names their action."""
+    return [label for label in IntentSettings.load(folder).labels if label not in LABELS]
+
+
 KINDS: dict[str, ModelKind] = {
-    "intent": ModelKind(intent_versions, load_intents, judge_intent, intent_bases),
+    "intent": ModelKind(intent_versions, load_intents, judge_intent, intent_bases, own_labels),
 }
 
 
@@ -152,6 +159,7 @@ class Promotion:
     """What took the place of what, and the gate's verdict; None where it was not asked.
 
     `left_out` dialogues had been seen in training; with `incumbent_says` false there may be more that the incumbent had seen.
+    `unmapped` are the model's labels that the bot has no action for: it takes their turns for doubtful words.
     """
 
     name: str
@@ -161,6 +169,7 @@ class Promotion:
     left_out: int
     incumbent_says: bool
     verdict: dict[str, Any] | None
+    unmapped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -247,11 +256,19 @@ class Registry:
         return sorted(found, key=lambda each: each.created_at, reverse=True)
 
     def promote(
-        self, name: str, source: str, logs: Sequence[Path] = (), *, force: bool = False, seed: int = 0
+        self,
+        name: str,
+        source: str,
+        logs: Sequence[Path] = (),
+        *,
+        force: bool = False,
+        seed: int = 0,
+        actions: Mapping[str, str] | None = None,
     ) -> Promotion:
         """Makes a version, or a complete folder, what serves: through the gate, or with `force` past it.
 
-        With `force` and `logs` the gate is asked, and what it says is kept, but not obeyed.
+        With `force` and `logs` the gate is asked, and what it says is kept, but not obeyed. `actions` are the shop's own, by label
+        (`[intents]` in shop.toml): which labels have none is told and kept beside the verdict, and stops nothing.
 
         Raises:
             NotFound: there is no such kind of model, version or folder.
@@ -286,7 +303,8 @@ class Registry:
                 mark_copied(self._database, self._principal, run_id, version)
                 versions.adopt(folder)
             parent = serving.name if serving else None
-            verdict = judged.verdict.as_dict() if judged else None
+            unmapped = tuple(label for label in kind.labels(folder) if label not in (actions or {}))
+            verdict = {**judged.verdict.as_dict(), "unmapped": list(unmapped)} if judged else None
             mark_promoted(self._database, self._principal, run_id, version, parent, verdict)
         return Promotion(
             name=name,
@@ -296,6 +314,7 @@ class Registry:
             left_out=judged.left_out if judged else 0,
             incumbent_says=judged is None or judged.incumbent_says,
             verdict=verdict,
+            unmapped=unmapped,
         )
 
     def roll_back(self, name: str) -> Rollback:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import launch
-from bot.intent import KIND
+from bot.intent import KIND, EncoderSettings, IntentSettings
 from finetune import registry as registry_module
 from finetune.export import REJECTED
+from finetune.gate import Bootstrap, Verdict
 from finetune.intent import Finetuned
 from finetune.language_model import Pretraining
-from finetune.registry import BASE_WEIGHTS, KINDS, Registry
+from finetune.registry import BASE_WEIGHTS, KINDS, Judged, Registry, own_labels
 from finetune.texts import TextReading
 from storage.database import Database
 from storage.errors import NotFound
 from storage.models import Status, list_runs
 from storage.principal import Principal, Role
 from storage.publish import Versions, write_manifest
+from storage.settings import parse_settings
 from tests.finetune.conftest import write_log
 
 ENGINEER = Principal("ada", Role.ENGINEER)
@@ -36,7 +38,12 @@ class Killed(BaseException):
 @pytest.fixture
 def registry(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     """A shop's models, whose folders need not hold any."""
-    plain = dataclasses.replace(KINDS["intent"], check=lambda folder: None, bases=lambda folder: {"latin": "f" * 64})
+    plain = dataclasses.replace(
+        KINDS["intent"],
+        check=lambda folder: None,
+        bases=lambda folder: {"latin": "f" * 64},
+        labels=lambda folder: [],
+    )
     monkeypatch.setitem(KINDS, "intent", plain)
     monkeypatch.setenv("AISLE_DATABASE_URL", sqlite_url)
     database = Database.open(sqlite_url)
@@ -158,6 +165,68 @@ def test_a_kill_while_promoting_leaves_no_copy_of_nobody(
     )
     if not serves:
         assert registry.promote("intent", str(folder), force=True).version == "x"
+
+
+class TestLabels:
+    @pytest.fixture
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A model with two labels of the shop's own."""
+        folder = tmp_path / "x"
+        encoder = EncoderSettings("minilm", "f" * 64, 1.0, "probability", 0.5)
+        write_model(folder)
+        IntentSettings(("search", 'gift "wrap"', "退货"), {"latin": encoder}).save(folder)
+        write_manifest(folder, KIND, {})
+        monkeypatch.setitem(KINDS, "intent", dataclasses.replace(KINDS["intent"], labels=own_labels, judge=judge))
+        return folder
+
+    def test_those_that_the_bot_cannot_act_on_are_told_with_the_lines_to_add(
+        self,
+        registry: Registry,
+        folder: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        (tmp_path / "shop").mkdir()
+        settings = tmp_path / "shop" / "shop.toml"
+        settings.write_text('[intents]\n"退货" = "ask_policy"\n', encoding="utf-8")
+        command = ["launch.py", "models", "promote", "intent", str(folder), "--force", "--shop", str(tmp_path / "shop")]
+        monkeypatch.setattr("sys.argv", command)
+        with pytest.raises(SystemExit) as stopped:
+            launch.run()
+        assert not stopped.value.code
+        said = capsys.readouterr().err
+        assert "退货" not in said
+        assert "1 of its labels have no action" in said
+        lines = [line for line in said.splitlines() if line.endswith('= "ACTION"')]
+        more = "\n".join([settings.read_text(encoding="utf-8"), *lines]).replace("ACTION", "handoff")
+        assert parse_settings(more).intents == {"退货": "ask_policy", 'gift "wrap"': "handoff"}
+
+    def test_they_are_kept_beside_the_verdict_and_stop_nothing(self, registry: Registry, folder: Path) -> None:
+        log = write_log(folder.parent / "log.jsonl", [])
+        promotion = registry.promote("intent", str(folder), [log], actions={'gift "wrap"': "handoff"})
+        assert promotion.unmapped == ("退货",)
+        assert promotion.verdict
+        assert promotion.verdict["unmapped"] == ["退货"]
+        assert not promotion.forced
+
+
+def judge(candidate: Path, incumbent: Path | None, logs: Sequence[Path], seed: int) -> Judged:
+    """A gate that holds."""
+    verdict = Verdict(
+        passed=True,
+        first=True,
+        reasons=("Holds.",),
+        turns=30,
+        dialogues=10,
+        macro_f1=(0.9, None),
+        difference=Bootstrap(0.5, 0.4, 0.6, 1.0),
+        labels={},
+        labels_judged=0,
+        ece=(0.0, None),
+        p50_ms=(1.0, None),
+    )
+    return Judged(verdict, 0, incumbent_says=True)
 
 
 def test_the_runs_of_base_models_are_listed_by_their_name(registry: Registry, tmp_path: Path) -> None:
