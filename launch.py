@@ -67,6 +67,7 @@ console = Console(stderr=True)
 # Whoever can read the shop's folder has its secret, and with that every role.
 ADMIN = Principal("operator", Role.ADMIN)
 SHIPPED_MODEL = Path(__file__).parent / "demo" / "model" / "intent"
+_NAMED = 20  # labels that a warning names
 _BATCH = 5_000  # rows a transaction when logs are loaded
 
 Shop = Annotated[Path, typer.Option("--shop", help="The shop's folder.", file_okay=False)]
@@ -551,7 +552,9 @@ def finetune_intent_command(
                     step.total,
                     f"loss {step.loss:.3f}" + ("" if step.macro_f1 is None else f", macro-F1 {step.macro_f1:.3f}"),
                 ),
+                read=lambda done, total: show("reading logs", done, total),
                 told=lambda data: console.print("\n".join(data.lines()), markup=False, highlight=False),
+                tried=lambda trial: console.print(trial.line(), markup=False, highlight=False),
             )
 
     if not is_main():  # of `accelerate launch`: it trains along, another process registers, writes and says so
@@ -741,10 +744,12 @@ def evaluate_intent_command(
     Example: launch.py evaluate intent --model runs/intent-1 --logs held-out.jsonl
     """
     from bot.intent import IntentModel
-    from finetune.evaluate_intent import evaluate_intent
+    from finetune.evaluate_intent import evaluate_intent, unknown_labels
     from finetune.logs import read_logs
 
-    loaded, reading = IntentModel.load(model), read_logs(logs)
+    loaded = IntentModel.load(model)
+    with bars() as show:
+        reading = read_logs(logs, lambda done, total: show("reading logs", done, total))
     rejects = Rejects(reading.problems)
     if rejects.count or reading.dropped_fields:
         # The metrics are a contract of their own, so what they leave out is said beside them.
@@ -754,7 +759,12 @@ def evaluate_intent_command(
             f"{rejects.count} of {reading.rows} rows were rejected and not scored ({'; '.join(said)}); "
             f"{reading.dropped_fields} bad optional fields were dropped."
         )
-    put(evaluate_intent(loaded, reading.dialogues), as_json)
+    metrics = evaluate_intent(loaded, reading.dialogues)
+    if unknown := unknown_labels(loaded, reading.dialogues):
+        named = [f"{name} {count:,}" for name, count in unknown.items()]
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        warn(f"Labels that the logs have and the model can only miss, in turns: {', '.join(named[:_NAMED])}{more}.")
+    put(metrics, as_json)
 
 
 @evaluate_app.command("search")
