@@ -67,6 +67,7 @@ console = Console(stderr=True)
 # Whoever can read the shop's folder has its secret, and with that every role.
 ADMIN = Principal("operator", Role.ADMIN)
 SHIPPED_MODEL = Path(__file__).parent / "demo" / "model" / "intent"
+_NAMED = 20  # labels that a warning names
 _BATCH = 5_000  # rows a transaction when logs are loaded
 
 Shop = Annotated[Path, typer.Option("--shop", help="The shop's folder.", file_okay=False)]
@@ -517,10 +518,13 @@ def finetune_intent_command(
     Example: launch.py finetune intent --logs dialogues.jsonl.gz --output runs/intent-1
     """
     from bot.parts import intent_versions
+    from finetune.export import require_name
     from finetune.intent import finetune_intent
     from finetune.loop import is_main
     from finetune.settings import Settings
 
+    if output:
+        require_name(output)
     if held_out and not promote:
         raise InvalidInput("--held-out is what the gate judges by.", "Give it with --promote.")
     versions = intent_versions(shop)
@@ -548,18 +552,21 @@ def finetune_intent_command(
                     step.total,
                     f"loss {step.loss:.3f}" + ("" if step.macro_f1 is None else f", macro-F1 {step.macro_f1:.3f}"),
                 ),
+                read=lambda done, total: show("reading logs", done, total),
                 told=lambda data: console.print("\n".join(data.lines()), markup=False, highlight=False),
+                tried=lambda trial: console.print(trial.line(), markup=False, highlight=False),
             )
 
     if not is_main():  # of `accelerate launch`: it trains along, another process registers, writes and says so
         train()
         return
     with registry_of(shop) as registry:
-        with registry.run("intent", folder, [*logs, *(unlabeled or ())]):
+        with registry.run("intent", folder, [*logs, *(unlabeled or ())], base_model=base_model):
             trained = train()
         put(trained, as_json)  # before the gate: the model is there, whatever that says
         if promote:
-            report_promotion(registry.promote("intent", str(folder), held_out or logs, seed=seed))
+            actions = settings_of(shop).intents
+            report_promotion(registry.promote("intent", str(folder), held_out or logs, seed=seed, actions=actions))
 
 
 def report_promotion(promotion: Promotion) -> None:
@@ -573,6 +580,13 @@ def report_promotion(promotion: Promotion) -> None:
     replaced = f" in place of {promotion.parent}" if promotion.parent else ""
     forced = ", by force" if promotion.forced else ""
     warn(f"The {promotion.name} model {promotion.version} is promoted{replaced}{forced}.")
+    if promotion.unmapped:
+        from bot.policy import ACTIONS
+
+        lines = [f'{json.dumps(label, ensure_ascii=False)} = "ACTION"' for label in promotion.unmapped]
+        told = f"{len(lines)} of its labels have no action here, so the bot takes their turns for doubtful words."
+        how = f"Add to shop.toml, with one of these for ACTION: {', '.join(ACTIONS)}"
+        warn("\n".join([f"{told} {how}", "[intents]", *lines]))
 
 
 @finetune_app.command("language-model")
@@ -603,11 +617,14 @@ def finetune_language_model_command(
 
     Example: launch.py finetune language-model --shop myshop --output runs/words-1
     """
+    from finetune.export import require_name
     from finetune.language_model import finetune_language_model, language_model_versions
     from finetune.loop import is_main
     from finetune.network import LANGUAGE_MODEL
     from finetune.texts import read_texts, shop_texts
 
+    if output:
+        require_name(output)
     folder = output or language_model_versions(shop).root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     if texts:
         reading = read_texts(texts, seed)
@@ -637,7 +654,7 @@ def finetune_language_model_command(
     if not is_main():
         train()
         return
-    with registry_of(shop) as registry, registry.run(LANGUAGE_MODEL, folder, texts or (), reading.users):
+    with registry_of(shop) as registry, registry.run(LANGUAGE_MODEL, folder, texts or (), reading.users, base_model):
         trained = train()
     put(trained, as_json)
 
@@ -727,10 +744,12 @@ def evaluate_intent_command(
     Example: launch.py evaluate intent --model runs/intent-1 --logs held-out.jsonl
     """
     from bot.intent import IntentModel
-    from finetune.evaluate_intent import evaluate_intent
+    from finetune.evaluate_intent import evaluate_intent, unknown_labels
     from finetune.logs import read_logs
 
-    loaded, reading = IntentModel.load(model), read_logs(logs)
+    loaded = IntentModel.load(model)
+    with bars() as show:
+        reading = read_logs(logs, lambda done, total: show("reading logs", done, total))
     rejects = Rejects(reading.problems)
     if rejects.count or reading.dropped_fields:
         # The metrics are a contract of their own, so what they leave out is said beside them.
@@ -740,7 +759,12 @@ def evaluate_intent_command(
             f"{rejects.count} of {reading.rows} rows were rejected and not scored ({'; '.join(said)}); "
             f"{reading.dropped_fields} bad optional fields were dropped."
         )
-    put(evaluate_intent(loaded, reading.dialogues), as_json)
+    metrics = evaluate_intent(loaded, reading.dialogues)
+    if unknown := unknown_labels(loaded, reading.dialogues):
+        named = [f"{name} {count:,}" for name, count in unknown.items()]
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        warn(f"Labels that the logs have and the model can only miss, in turns: {', '.join(named[:_NAMED])}{more}.")
+    put(metrics, as_json)
 
 
 @evaluate_app.command("search")
@@ -807,7 +831,7 @@ def models_promote(
     Example: launch.py models promote intent runs/intent-1 --logs held-out.jsonl --shop myshop
     """
     with registry_of(shop) as registry:
-        promotion = registry.promote(name, source, logs or (), force=force)
+        promotion = registry.promote(name, source, logs or (), force=force, actions=settings_of(shop).intents)
     if as_json:
         put(promotion, as_json)
     else:

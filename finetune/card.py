@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,8 +27,9 @@ class CardFacts:
     """What the card says beside the model's settings.
 
     `options` are those of the command that trained it, by name without dashes; one that is None was left out. `data` is the
-    sha256 by log file. `turns` are labelled turns by encoder: (training, validation). `metrics` are the contract's, on the
-    validation dialogues. `parent` is the version that served when this one was trained.
+    sha256 by log file, `unlabeled` that by file of turns without labels. `turns` are labelled turns by encoder: (training,
+    validation). `metrics` are the contract's, on the validation dialogues. `parent` is the version that served when this one was
+    trained. `found` is what a search chose in place of the options.
     """
 
     options: Mapping[str, str | int | float | None]
@@ -38,6 +39,8 @@ class CardFacts:
     turns: Mapping[str, tuple[int, int]]
     metrics: Mapping[str, float | int | None]
     parent: str | None = None
+    unlabeled: Mapping[str, str] = field(default_factory=dict)
+    found: Mapping[str, str | int | float | None] | None = None
 
 
 def write_card(folder: Path, settings: IntentSettings, facts: CardFacts) -> None:
@@ -104,8 +107,15 @@ def _data(facts: CardFacts) -> str:
         f"{facts.training_dialogues:,} dialogues to train on and {facts.validation_dialogues:,} for validation; "
         f"labelled turns: {turns}."
     )
-    rows = {Path(name).name: f"`{sha256}`" for name, sha256 in facts.data.items()}
-    return "\n\n".join([counts, _PRIVACY, _table(("file", "sha256"), *rows.items())])
+    rows = [
+        (option, Path(name).name, f"`{sha256}`") for option, files in _files(facts) for name, sha256 in files.items()
+    ]
+    return "\n\n".join([counts, _PRIVACY, _table(("given as", "file", "sha256"), *rows)])
+
+
+def _files(facts: CardFacts) -> tuple[tuple[str, Mapping[str, str]], ...]:
+    """The files by the option that they were given with."""
+    return ("--logs", facts.data), ("--unlabeled", facts.unlabeled)
 
 
 def _metrics(facts: CardFacts) -> str:
@@ -136,12 +146,16 @@ def _bases(settings: IntentSettings) -> str:
 
 def _command(facts: CardFacts) -> str:
     given = {name: value for name, value in facts.options.items() if value is not None}
-    words = [part for name in facts.data for part in ("--logs", Path(name).name)]
+    words = [part for option, files in _files(facts) for name in files for part in (option, Path(name).name)]
     words += [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    return (
+    command = (
         "With the files above, the same versions of the packages and the same number of threads:\n\n"
         f"```\nlaunch.py finetune intent {shlex.join(words)}\n```"
     )
+    if facts.found is None:
+        return command
+    chosen = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.found.items() if value is not None)
+    return f"{command}\n\nThe search in it chose what the model was trained with: {chosen}."
 
 
 def _table(head: tuple[str, ...], *rows: tuple[str, ...]) -> str:

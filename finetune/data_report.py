@@ -6,7 +6,7 @@ import re
 import unicodedata
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
@@ -75,7 +75,7 @@ class DataReport:
         leaks: dialogues that the log marks validation or test and that nearly repeat one it gives for training.
         leaked_ids: the first of them.
         left_out: labelled dialogues that are in no part: those that would leak.
-        long_turns: labelled turns with more tokens than the model's window keeps of a turn.
+        long_turns: labelled turns with more tokens, by `about_tokens`, than the model's window keeps of a turn.
         warnings: what a person should look at, each with the way out.
 
     """
@@ -139,10 +139,8 @@ def describe(
     training: Sequence[Dialogue],
     validation: Sequence[Dialogue],
     test: Sequence[Dialogue] = (),
-    *,
-    tokens: Callable[[str], int] = about_tokens,
 ) -> DataReport:
-    """The figures of what was read and of its parts; `tokens` counts those of a text as the model's tokenizer does."""
+    """The figures of what was read and of its parts."""
     dialogues = reading.dialogues
     parts = [_label_counts(part) for part in (training, validation, test)]
     everywhere = _label_counts(dialogues)
@@ -155,7 +153,7 @@ def describe(
     groups = np.array(near_duplicates(dialogues), np.int64)
     members = np.bincount(groups)
     leaked = _leaked(dialogues, groups)
-    turns = _Turns(dialogues, tokens)
+    turns = _Turns(dialogues)
     conflicts = turns.conflicts()
     in_parts = {dialogue.id for dialogue in chain(training, validation, test)}
     report = DataReport(
@@ -203,7 +201,7 @@ def _label_counts(dialogues: Sequence[Dialogue]) -> Counter[str]:
 class _Turns:
     """The labelled turns as numbers: what the model sees of each, its text alone, and its labels."""
 
-    def __init__(self, dialogues: Sequence[Dialogue], tokens: Callable[[str], int]) -> None:
+    def __init__(self, dialogues: Sequence[Dialogue]) -> None:
         inputs, texts, labels = array("q"), array("q"), array("q")
         sets: dict[tuple[str, ...], int] = {}
         self.long = 0
@@ -215,7 +213,7 @@ class _Turns:
             labels.append(sets.setdefault(tuple(sorted(golds)), len(sets)))
             content = str(messages[-1]["content"])
             # A token has at least one character, so that most turns need not be counted.
-            self.long += len(content) > TURN_TOKENS and tokens(content) > TURN_TOKENS
+            self.long += len(content) > TURN_TOKENS and about_tokens(content) > TURN_TOKENS
         self.count = len(labels)
         self._inputs, self._texts, self._labels = np.array(inputs), np.array(texts), np.array(labels)
         self._sets = list(sets)

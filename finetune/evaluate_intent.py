@@ -92,6 +92,12 @@ def predictions(model: IntentModel, dialogues: Sequence[Dialogue]) -> list[Score
     return scored
 
 
+def unknown_labels(model: IntentModel, dialogues: Sequence[Dialogue]) -> dict[str, int]:
+    """Labels that the model does not have and in how many turns each stands, the commonest first: it can only miss them."""
+    found = Counter(name for dialogue in dialogues for golds in dialogue.golds() for name in golds)
+    return {name: count for name, count in found.most_common() if name not in model.labels and name != OUT_OF_SCOPE}
+
+
 def evaluate_intent(model: IntentModel, dialogues: Sequence[Dialogue]) -> Metrics:
     """The metrics of a model on every labelled user turn; raises what `predictions` raises."""
     return metrics_of(predictions(model, dialogues))

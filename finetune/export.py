@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from bot.doubt import REFERENCE
 from bot.intent import INPUTS, KIND, OUTPUTS, IntentSettings
-from storage.errors import Conflict, Damaged, InvalidInput, Unavailable
+from storage.disk import disk_trouble, writing
+from storage.errors import Conflict, Damaged, InvalidInput
 from storage.publish import read_manifest, write_manifest
 
 if TYPE_CHECKING:
@@ -32,29 +33,41 @@ _EXPORT_TOKENS = 512
 def complete_folder(output: Path) -> Iterator[Path]:
     """A folder to write into that becomes `output` by rename, or vanishes when the block fails.
 
+    Rows that an earlier run rejected and left in `output` go; those that the block writes there come along.
+
     Raises:
+        InvalidInput: `output` names no folder that could be made.
         Conflict: `output` holds something already (rejected rows of an earlier run aside).
         Unavailable: the disk is full or not writable.
 
     """
+    require_name(output)
     if output.exists() and (not output.is_dir() or any(each.name != REJECTED for each in output.iterdir())):
         raise Conflict(f"{output} is not empty.", "Give another --output, or remove it.")
     staged = output.with_name(f".{output.name}.partial-{os.getpid()}")
     _sweep(output)
     try:
-        staged.mkdir(parents=True)
-        yield staged
-        if output.exists():
-            if (output / REJECTED).is_file():
-                (output / REJECTED).replace(staged / REJECTED)
-            output.rmdir()
-        staged.rename(output)
-    except OSError as error:
-        raise Unavailable(
-            f"{output} cannot be written: {error.strerror}.", "Free some space or choose another."
-        ) from error
+        with writing(output):
+            (output / REJECTED).unlink(missing_ok=True)
+            staged.mkdir(parents=True)
+        with disk_trouble(staged, output):
+            yield staged
+        with writing(output):
+            if output.exists():
+                if (output / REJECTED).is_file():
+                    (output / REJECTED).replace(staged / REJECTED)
+                output.rmdir()
+            staged.rename(output)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def require_name(output: Path) -> None:
+    """Refuses an output folder without a name of its own, such as "." or "..": what is written beside it goes by that."""
+    if output.name in ("", ".."):
+        raise InvalidInput(
+            f"{output} cannot become a model folder.", "Give --output a new folder, such as runs/intent-1."
+        )
 
 
 def _sweep(output: Path) -> None:

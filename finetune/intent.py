@@ -28,9 +28,21 @@ from finetune.data_report import DataReport, describe
 from finetune.evaluate_intent import Metrics
 from finetune.export import REJECTED, complete_folder, write_encoder
 from finetune.lineage import data_hashes, write_seen
+from finetune.logs import Progress as Reads
 from finetune.logs import Reading, read_logs
 from finetune.noise import NOISES
-from finetune.record import Curve, Epoch, Noise, RunRecord, Suspect, size_of, software_versions, source_commit
+from finetune.record import (
+    Curve,
+    Epoch,
+    Noise,
+    RunRecord,
+    Search,
+    Suspect,
+    Trial,
+    size_of,
+    software_versions,
+    source_commit,
+)
 from finetune.report import write_report
 from finetune.robustness import robustness
 from finetune.settings import Settings
@@ -44,7 +56,7 @@ if TYPE_CHECKING:
     from finetune.checkpoint import Checkpoint
     from finetune.fit import Calibrated, Fitted
     from finetune.trainer import Progress, Step
-    from finetune.tune import Found
+    from finetune.tune import Found, Tried
 
 
 _SHOWN = 300  # characters of a turn whose label is suspected
@@ -79,7 +91,9 @@ def finetune_intent(
     parent: str | None = None,
     wandb_project: str = "",
     progress: Progress | None = None,
+    read: Reads | None = None,
     told: Callable[[DataReport], None] | None = None,
+    tried: Callable[[Tried], None] | None = None,
 ) -> Finetuned:
     """Trains an intent model on dialogue logs and writes it to `output`, all or nothing.
 
@@ -95,7 +109,9 @@ def finetune_intent(
         parent: the version that serves while this one is trained; the report and the card say it.
         wandb_project: the project of Weights & Biases that gets the run's figures; none by default.
         progress: called after every step.
+        read: called while the logs are read, with bytes of all bytes.
         told: called with the figures of the data before training begins.
+        tried: called after every trial of a search.
 
     Raises:
         InvalidInput: the logs have no labelled turns, or fewer than two labels.
@@ -113,16 +129,16 @@ def finetune_intent(
     if not is_main():
         return _train_along(logs, unlabeled, output, settings, trials)
     with complete_folder(output) as folder:
-        reading = read_logs(logs)
+        reading = read_logs(logs, read)
         _write_rejected(reading, rejected or output / REJECTED, max_rejected)
-        corpus = _corpus(reading, unlabeled, settings)
+        corpus = _corpus(reading, unlabeled, settings, read)
         data = describe(
             reading, corpus.training, corpus.validation, [each for each in reading.dialogues if each.split == "test"]
         )
         if told:
             told(data)
-        found = _search(corpus, settings, trials, output, progress) if trials else None
-        settings = found.settings if found else settings
+        found = _search(corpus, settings, trials, output, progress, tried) if trials else None
+        given, settings = settings, found.settings if found else settings
         configuration = {**asdict(settings), **asdict(settings.recipe(corpus.epoch_tokens(settings.history)))}
         with tracking(folder, configuration, wandb_project=wandb_project, wandb_folder=output.parent) as tracker:
             fits = _fit(corpus, settings, output, _each(tracker, progress))
@@ -154,6 +170,8 @@ def finetune_intent(
             noise=_noise(model, corpus, settings),
             suspects=tuple(one for each in fits.values() for one in _suspects(each, corpus.labels)),
             curves={space: _curve(each) for space, each in fits.items()},
+            unlabeled={space: each.fitted.taught for space, each in fits.items() if each.fitted.taught},
+            search=_searched(found) if found else None,
             parent=parent,
             commit=source_commit(),
             versions=software_versions(),
@@ -161,7 +179,7 @@ def finetune_intent(
         record.save(folder)
         write_report(record, folder)
         write_seen(folder, corpus.learnt_from)
-        write_card(folder, model_settings, _card_facts(record, fits, corpus, settings, [*logs, *unlabeled]))
+        write_card(folder, model_settings, _card_facts(record, fits, corpus, given, logs, unlabeled))
         write_manifest(folder, KIND, {**meta, "metrics": assessment.metrics})
     shutil.rmtree(_work(output), ignore_errors=True)
     return Finetuned(output, time.monotonic() - started, assessment.metrics)
@@ -227,18 +245,32 @@ def _suspects(each: Fit, labels: Sequence[str]) -> list[Suspect]:
     return found
 
 
+def _searched(found: Found) -> Search:
+    summary = found.summary()
+    return Search(summary["best"], tuple(Trial(**each) for each in summary["trials"]))
+
+
 def _card_facts(
-    record: RunRecord, fits: Mapping[str, Fit], corpus: Corpus, settings: Settings, logs: Sequence[Path]
+    record: RunRecord,
+    fits: Mapping[str, Fit],
+    corpus: Corpus,
+    settings: Settings,
+    logs: Sequence[Path],
+    unlabeled: Sequence[Path],
 ) -> CardFacts:
+    """What the card says; `settings` are those that were given, for a search that is repeated finds the same again."""
     return CardFacts(
         options={
             "method": settings.method,
             "base_model": settings.base_model,
             "epochs": settings.epochs,
             "in_scope_loss": settings.in_scope_loss,
+            "search": len(record.search.trials) if record.search else None,
             "seed": settings.seed,
         },
         data=data_hashes(logs),
+        unlabeled=data_hashes(unlabeled),
+        found=record.search.best if record.search else None,
         training_dialogues=len(corpus.training),
         validation_dialogues=len(corpus.validation),
         turns={space: (len(each.fitted.training), len(each.fitted.validation)) for space, each in fits.items()},
@@ -258,12 +290,12 @@ def _each(*listeners: Progress | None) -> Progress:
     return tell
 
 
-def _corpus(reading: Reading, unlabeled: Sequence[Path], settings: Settings) -> Corpus:
+def _corpus(reading: Reading, unlabeled: Sequence[Path], settings: Settings, read: Reads | None = None) -> Corpus:
     return corpus_of(
         reading.dialogues,
         settings.seed,
         one_encoder=settings.base_model is not None,
-        unlabeled=read_logs(unlabeled).dialogues if unlabeled else (),
+        unlabeled=read_logs(unlabeled, read).dialogues if unlabeled else (),
     )
 
 
@@ -284,7 +316,14 @@ def _train_along(
     return Finetuned(output, time.monotonic() - started, {})
 
 
-def _search(corpus: Corpus, settings: Settings, trials: int, output: Path, progress: Progress | None) -> Found:
+def _search(
+    corpus: Corpus,
+    settings: Settings,
+    trials: int,
+    output: Path,
+    progress: Progress | None,
+    tried: Callable[[Tried], None] | None,
+) -> Found:
     from finetune.loop import accelerator
     from finetune.tune import search
 
@@ -292,9 +331,8 @@ def _search(corpus: Corpus, settings: Settings, trials: int, output: Path, progr
         raise InvalidInput(
             "A search runs in one process.", "Search without accelerate launch, then train what it found."
         )
-    return search(
-        corpus, settings, trials, _work(output) / "search.jsonl", _fingerprint(corpus, settings), progress=progress
-    )
+    journal, fingerprint = _work(output) / "search.jsonl", _fingerprint(corpus, settings)
+    return search(corpus, settings, trials, journal, fingerprint, progress=progress, told=tried)
 
 
 def _work(output: Path) -> Path:

@@ -11,6 +11,7 @@ from finetune.candidates import Progress, candidates_of, next_batch
 from finetune.label_file import read_answers, write_label_file
 from finetune.turn_keys import KeyedDialogue, log_lines, with_labels
 from storage.database import Database
+from storage.disk import new_file
 from storage.errors import InvalidInput
 from storage.labels import Label, labels_by_turn, put_labels, request_labels
 from storage.principal import Principal
@@ -84,6 +85,7 @@ def hand_out(
     Raises:
         Forbidden: the role may not label.
         Conflict: `output` is there already.
+        Unavailable: it cannot be written.
         NotFound, Damaged: `model` is not a whole intent model.
     """
     handed = labels_by_turn(database, principal)
@@ -122,6 +124,7 @@ def import_answers(
         Forbidden: the role may not label.
         InvalidInput: it is no such file.
         TooManyRejected: more rows were rejected than `max_rejected` allows; nothing is kept.
+        Unavailable: `rejected` cannot be written.
     """
     handed = labels_by_turn(database, principal)
     answers = read_answers(path, handed.keys(), known_labels(handed, model), new_labels)
@@ -150,7 +153,9 @@ def export_labelled(
 
     Raises:
         Forbidden: the role may not label.
-        InvalidInput: there is no labelled turn, or the file cannot be written.
+        InvalidInput: there is no labelled turn.
+        Conflict: `output` is there already.
+        Unavailable: it cannot be written.
     """
     labels = labels_by_turn(database, principal)
     answers, merged = 0, []
@@ -160,12 +165,8 @@ def export_labelled(
     lines = list(log_lines(merged))
     if not lines:
         raise InvalidInput("No turn here has a label.", "Import answers first, or give the --logs they belong to.")
-    try:
-        output.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(
-            f"{output} cannot be written: {error.strerror}.", "Give a file in a folder of yours."
-        ) from None
+    with new_file(output) as out:
+        out.writelines(f"{line}\n" for line in lines)
     return Exported(len(lines), answers, output)
 
 

@@ -23,7 +23,8 @@ from pathlib import Path
 from bot.labels import OUT_OF_SCOPE, OUT_OF_SCOPE_NAMES
 from finetune.candidates import Pick
 from finetune.logs import Message
-from storage.errors import Conflict, InvalidInput
+from storage.disk import new_file, writing
+from storage.errors import InvalidInput
 from storage.record import storable
 from storage.rows import RowProblem, not_utf8, open_bytes, read_jsonl, shown
 
@@ -64,24 +65,19 @@ def write_label_file(path: Path, picks: Sequence[Pick], labels: Sequence[str]) -
 
     Raises:
         Conflict: the file is there already: it may hold somebody's work.
+        Unavailable: one of the two cannot be written; then neither is there.
     """
     beside = path.with_name(f"{path.stem}.labels.txt")
     rows = [_row(pick) for pick in picks]
-    try:
-        with path.open("x", encoding="utf-8" if _is_jsonl(path) else "utf-8-sig", newline="") as out:
-            if _is_jsonl(path):
-                out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-            else:
-                writer = csv.DictWriter(out, COLUMNS)
-                writer.writeheader()
-                writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-    except FileExistsError:
-        raise Conflict(f"{path} is there already.", "Import its answers, or give another name.") from None
-    except OSError as error:
-        raise InvalidInput(
-            f"{path} cannot be written: {error.strerror}.", "Give a file in a folder of yours."
-        ) from None
-    beside.write_text("".join(f"{name}\n" for name in (*labels, OUT_OF_SCOPE)), encoding="utf-8-sig")
+    with new_file(path, "utf-8" if _is_jsonl(path) else "utf-8-sig") as out:
+        if _is_jsonl(path):
+            out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        else:
+            writer = csv.DictWriter(out, COLUMNS)
+            writer.writeheader()
+            writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+        with writing(beside):
+            beside.write_text("".join(f"{name}\n" for name in (*labels, OUT_OF_SCOPE)), encoding="utf-8-sig")
     return beside
 
 

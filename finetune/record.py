@@ -149,6 +149,23 @@ class Suspect:
     margin: float
 
 
+@dataclass(frozen=True)
+class Trial:
+    """Settings that a search tried, and their macro-F1 on validation; None where the trial was cut short."""
+
+    number: int
+    values: dict[str, Any]
+    macro_f1: float | None
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search chose, and all that it tried, in order."""
+
+    best: dict[str, Any]
+    trials: tuple[Trial, ...]
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
@@ -157,8 +174,10 @@ def _now() -> str:
 class RunRecord(Assessment):
     """A whole run.
 
-    `data` and `configuration` are plain JSON objects; `noise` is by kind and `curves` by encoder; `commit` is that of the source,
-    None where it is no checkout; `parent` the version that the run started from.
+    `data` and `configuration` are plain JSON objects; `noise` is by kind and `curves` by encoder, and so is `unlabeled`: how many
+    turns without labels there were and were learnt from, and macro-F1 on validation with and without them. `search` is None
+    where none was asked for; `commit` is that of the source, None where it is no checkout; `parent` the version that the run
+    started from.
     """
 
     kind: Literal["intent"]
@@ -171,6 +190,8 @@ class RunRecord(Assessment):
     noise: dict[str, Noise] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
     suspects: tuple[Suspect, ...] = ()
+    unlabeled: dict[str, dict[str, float | int]] = field(default_factory=dict)
+    search: Search | None = None
     parent: str | None = None
     commit: str | None = None
     versions: dict[str, str] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.intent import IntentSettings
+from bot.labels import LABELS
 from bot.parts import intent_versions, load_intents
 from finetune.gate import LATENCY_BUDGET_MS, Verdict, gate
 from finetune.lineage import data_hashes, held_out, read_seen, users_in
@@ -26,19 +27,25 @@ from storage.models import (
     Status,
     forget_run,
     list_runs,
+    mark_copied,
+    mark_failed,
     mark_promoted,
     mark_refused,
     mark_serving,
     mark_trained,
+    move_run,
     register_run,
     runs_with_user,
 )
 from storage.principal import Principal
-from storage.publish import MANIFEST, Versions, read_manifest
+from storage.publish import MANIFEST, Versions, read_manifest, sha256_file
 from storage.rows import Rejects
 from storage.secret import load_secret
 
 logger = logging.getLogger(__name__)
+
+BASE_WEIGHTS = "model.safetensors"
+"""The file of a base model's folder whose sha256 is the base's hash."""
 
 MAX_REJECTED = 0.01
 """The share of rows to judge by that may be unusable."""
@@ -74,13 +81,14 @@ class ModelKind:
 
     `judge(candidate, incumbent, logs, seed)` asks its gate; the folders are those of models, the incumbent's None where there is
     none. `check` raises for a model that does not work, which not even `--force` may promote. `bases` has the hash of the base
-    model by encoder.
+    model by encoder, `labels` those labels that no part of the bot knows by itself.
     """
 
     versions: Callable[[Path], Versions]
     check: Callable[[Path], object]
     judge: Callable[[Path, Path | None, Sequence[Path], int], Judged]
     bases: Callable[[Path], dict[str, str]]
+    labels: Callable[[Path], list[str]]
 
 
 def judge_intent(candidate: Path, incumbent: Path | None, logs: Sequence[Path], seed: int) -> Judged:
@@ -121,8 +129,13 @@ def intent_bases(folder: Path) -> dict[str, str]:
     return {space: encoder.base_hash for space, encoder in IntentSettings.load(folder).encoders.items()}
 
 
+def own_labels(folder: Path) -> list[str]:
+    """The labels that are not built in, which mean nothing to the bot until shop.toml names their action."""
+    return [label for label in IntentSettings.load(folder).labels if label not in LABELS]
+
+
 KINDS: dict[str, ModelKind] = {
-    "intent": ModelKind(intent_versions, load_intents, judge_intent, intent_bases),
+    "intent": ModelKind(intent_versions, load_intents, judge_intent, intent_bases, own_labels),
 }
 
 
@@ -146,6 +159,7 @@ class Promotion:
     """What took the place of what, and the gate's verdict; None where it was not asked.
 
     `left_out` dialogues had been seen in training; with `incumbent_says` false there may be more that the incumbent had seen.
+    `unmapped` are the model's labels that the bot has no action for: it takes their turns for doubtful words.
     """
 
     name: str
@@ -155,6 +169,7 @@ class Promotion:
     left_out: int
     incumbent_says: bool
     verdict: dict[str, Any] | None
+    unmapped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,13 +190,20 @@ class Registry:
         self._principal = principal
 
     @contextmanager
-    def run(self, name: str, folder: Path, logs: Sequence[Path], users: Iterable[str] = ()) -> Iterator[None]:
+    def run(
+        self,
+        name: str,
+        folder: Path,
+        logs: Sequence[Path],
+        users: Iterable[str] = (),
+        base_model: str | None = None,
+    ) -> Iterator[None]:
         """Registers a training run, its data and the people in it before the block, and what came of it after.
 
-        The people are those whom the logs name, and `users`: those whose conversations were read from the database.
-        A run that fails and leaves nothing is forgotten. One that is killed stays registered, since its checkpoints, beside
-        `folder`, have learned from the same people. A `name` that is none of `KINDS` is of a model that is not served, such as a
-        base for others.
+        The people are those whom the logs name, `users`, those whose conversations were read from the database, and those whom
+        `base_model` has learned from where a run here made it. A run that fails and leaves nothing is forgotten. One that is
+        killed, or leaves something, stays registered, since its checkpoints, beside `folder`, have learned from the same people.
+        A `name` that is none of `KINDS` is of a model that is not served, such as a base for others.
 
         Raises:
             Conflict: the folder holds a model already, whose run stays what it is.
@@ -191,6 +213,8 @@ class Registry:
             raise Conflict(f"{folder} is not empty.", "Give another --output, or remove it.")
         kind = KINDS.get(name)
         versions = kind.versions(self._shop) if kind else None
+        if versions:
+            self._keep_copied(name, folder, versions)
         run_id = register_run(
             self._database,
             self._principal,
@@ -201,21 +225,27 @@ class Registry:
             data_hashes=data_hashes(logs),
             users=users_in(logs) | set(users),
             parent=versions.pointer() if versions else None,
+            bases=self._runs_of_base(base_model) if base_model else (),
         )
         try:
             yield
         except BaseException:
-            if not folder.exists() and not any(folder.parent.glob(f".{folder.name}.*")):
+            if folder.exists() or any(folder.parent.glob(f".{folder.name}.*")):
+                mark_failed(self._database, self._principal, run_id)
+            else:
                 forget_run(self._database, self._principal, run_id)
             raise
-        metrics = _metrics(read_manifest(folder, versions.kind).meta) if versions else {}
-        mark_trained(self._database, self._principal, run_id, metrics, kind.bases(folder) if kind else {})
+        manifest = read_manifest(folder, versions.kind if versions else name)
+        bases = kind.bases(folder) if kind else {name: manifest.files[BASE_WEIGHTS]}
+        mark_trained(self._database, self._principal, run_id, _metrics(manifest.meta), bases)
 
     def models(self, name: str | None = None) -> list[Listed]:
         """All runs and versions, or those of one name, the newest first; raises `NotFound` for an unknown name."""
-        kinds = KINDS if name is None else {name: kind_of(name)}
-        places = {each: kind.versions(self._shop) for each, kind in kinds.items()}
-        found = [_listed_run(run, places.get(run.name)) for run in list_runs(self._database, self._principal, name)]
+        runs = list_runs(self._database, self._principal, name)
+        if name is not None and not runs:
+            kind_of(name)
+        places = {each: kind.versions(self._shop) for each, kind in KINDS.items() if name in (None, each)}
+        found = [_listed_run(run, places.get(run.name)) for run in runs]
         known = {(each.name, each.version) for each in found}
         found += [
             _listed_version(each, versions, version)
@@ -226,11 +256,19 @@ class Registry:
         return sorted(found, key=lambda each: each.created_at, reverse=True)
 
     def promote(
-        self, name: str, source: str, logs: Sequence[Path] = (), *, force: bool = False, seed: int = 0
+        self,
+        name: str,
+        source: str,
+        logs: Sequence[Path] = (),
+        *,
+        force: bool = False,
+        seed: int = 0,
+        actions: Mapping[str, str] | None = None,
     ) -> Promotion:
         """Makes a version, or a complete folder, what serves: through the gate, or with `force` past it.
 
-        With `force` and `logs` the gate is asked, and what it says is kept, but not obeyed.
+        With `force` and `logs` the gate is asked, and what it says is kept, but not obeyed. `actions` are the shop's own, by label
+        (`[intents]` in shop.toml): which labels have none is told and kept beside the verdict, and stops nothing.
 
         Raises:
             NotFound: there is no such kind of model, version or folder.
@@ -262,9 +300,11 @@ class Registry:
             if inside:
                 versions.activate(version)
             else:
+                mark_copied(self._database, self._principal, run_id, version)
                 versions.adopt(folder)
             parent = serving.name if serving else None
-            verdict = judged.verdict.as_dict() if judged else None
+            unmapped = tuple(label for label in kind.labels(folder) if label not in (actions or {}))
+            verdict = {**judged.verdict.as_dict(), "unmapped": list(unmapped)} if judged else None
             mark_promoted(self._database, self._principal, run_id, version, parent, verdict)
         return Promotion(
             name=name,
@@ -274,6 +314,7 @@ class Registry:
             left_out=judged.left_out if judged else 0,
             incumbent_says=judged is None or judged.incumbent_says,
             verdict=verdict,
+            unmapped=unmapped,
         )
 
     def roll_back(self, name: str) -> Rollback:
@@ -302,6 +343,32 @@ class Registry:
             if run.version is not None and run.name in KINDS:
                 found[(KINDS[run.name].versions(self._shop).root / run.version).absolute()] = None
         return [folder for folder in found if folder.exists()]
+
+    def _keep_copied(self, name: str, folder: Path, versions: Versions) -> None:
+        """A run whose folder another one takes, and whose published copy is there still, is from now on that of the copy."""
+        for run in list_runs(self._database, self._principal, name):
+            copy = versions.root.absolute() / run.version if run.version else None
+            if copy and copy.exists() and run.folder == folder.absolute() != copy:
+                move_run(self._database, self._principal, run.run_id, copy)
+
+    def _runs_of_base(self, base_model: str) -> list[ModelRun]:
+        """The runs that made a base model, by its folder and, since folders are moved and copied, by its weights."""
+        folder = Path(base_model)
+        weights = folder / BASE_WEIGHTS
+        if not weights.is_file():  # an id of a hub, or what training will refuse
+            return []
+        sha256 = sha256_file(weights)
+        found = [
+            run
+            for run in list_runs(self._database, self._principal)
+            if run.name not in KINDS
+            and (run.base_hashes.get(run.name) == sha256 or run.folder.resolve() == folder.resolve())
+        ]
+        if not found and (folder / MANIFEST).is_file():
+            logger.warning(
+                "No run of this shop made the base model %s: whose texts are in it is not known here.", folder
+            )
+        return found
 
     def _folder_of(self, name: str, source: str, versions: Versions) -> Path:
         if source in versions.list():
@@ -370,7 +437,9 @@ def _serving(kind: ModelKind, versions: Versions) -> Path | None:
 
 
 def _listed_run(run: ModelRun, versions: Versions | None) -> Listed:
-    version = run.version or (_inside(run.folder, versions) if versions else None)
+    version = run.version
+    if versions and not (version and (versions.root / version).exists()):
+        version = _inside(run.folder, versions)
     current = version is not None and versions is not None and version == versions.pointer()
     status = Status.PROMOTED if current else run.status
     if status is Status.PROMOTED and not current:  # the pointer was moved without the registry

@@ -332,6 +332,51 @@ def _training(record: RunRecord) -> Markup | None:
     return figures(*charts) if charts else None
 
 
+def _unlabeled(record: RunRecord) -> Markup | None:
+    if not record.unlabeled:
+        return None
+    rows: list[Sequence[Content]] = []
+    for space, found in record.unlabeled.items():
+        without, taught = found.get("macro_f1_without"), found.get("macro_f1_with")
+        kept = "–" if without is None or taught is None else "with them" if taught >= without else "without them"
+        scores = ("–" if each is None else f"{each:.3f}" for each in (without, taught))
+        rows.append(
+            (_script(space), kept, f"{found['unlabeled_turns']:,}", f"{found['taught_turns']:,}", *scores),
+        )
+    head = ("Encoder", "Kept", "Turns", "Learnt from", "Macro-F1 without", "Macro-F1 with")
+    said = (
+        "A first model labelled the turns that nobody had, a second one learnt from those that the first was sure of. The better "
+        "of the two on held-out turns is this model."
+    )
+    return joined([tag("p", said), table(head, rows, numbers=4)])
+
+
+def _search(record: RunRecord) -> Markup | None:
+    if record.search is None:
+        return None
+    tried = sorted(record.search.trials, key=lambda each: (each.macro_f1 is None, -(each.macro_f1 or 0.0), each.number))
+    names = list(dict.fromkeys(name for each in tried for name in each.values))
+    rows: list[Sequence[Content]] = [
+        (
+            str(each.number + 1),
+            *(_setting(each.values.get(name)) for name in names),
+            "cut short" if each.macro_f1 is None else f"{each.macro_f1:.3f}",
+        )
+        for each in tried
+    ]
+    head = ("Trial", *(name.replace("_", " ").capitalize() for name in names), "Macro-F1")
+    best = ", ".join(f"{name.replace('_', ' ')} {_setting(value)}" for name, value in record.search.best.items())
+    said = (
+        f"The best first: the model was trained with {best}. The held-out turns chose among them, so the figures on this page "
+        "flatter the best."
+    )
+    return joined([tag("p", said), table(head, rows, numbers=1)])
+
+
+def _setting(value: object) -> str:
+    return "–" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 def _data(record: RunRecord) -> Markup:
     parts: list[Content] = [facts(record.data)]
     if record.suspects:
@@ -387,6 +432,8 @@ _SECTIONS: Sequence[tuple[str, str, Callable[[RunRecord], Markup | None]]] = (
     ("scope", "Out of scope", _scope),
     ("noise", "Typos and other noise", _noise),
     ("training", "Learning curves", _training),
+    ("unlabeled", "What unlabeled turns gave", _unlabeled),
+    ("search", "What the search tried", _search),
     ("data", "The data", _data),
     ("speed", "Speed", _latency),
     ("run", "How it was made", _run),

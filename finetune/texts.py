@@ -25,7 +25,7 @@ from index.snapshot import Layout, current_index
 from storage.consent import Consent
 from storage.database import Database
 from storage.errors import InvalidInput
-from storage.labels import people_in, training_conversations
+from storage.labels import training_conversations
 from storage.principal import Principal
 from storage.publish import sha256_file
 from storage.redaction import redact
@@ -140,11 +140,9 @@ def shop_texts(
     index = current_index(shop)
     for line, product in enumerate(ProductStore(Layout(index).products) if index else (), start=1):
         collector.add_row(line, [document_text(product)])
-    conversations: list[str] = []
-    for conversation_id, turns in training_conversations(database, principal, default):
-        conversations.append(conversation_id)
-        collector.add_row(len(conversations), [turn.content for turn in turns if turn.role in _SPOKEN])
-    collector.reading.users = people_in(database, principal, conversations)
+    for number, each in enumerate(training_conversations(database, principal, default), start=1):
+        collector.add_row(number, [turn.content for turn in each.turns if turn.role in _SPOKEN])
+        collector.reading.users.add(each.user_id)
     if not collector.reading.rows:
         raise InvalidInput(
             f"{shop} has no products and no conversations that may be learned from.",

@@ -41,6 +41,15 @@ class Tried:
     values: dict[str, Any]
     macro_f1: float | None
 
+    def line(self) -> str:
+        """The trial for a terminal."""
+        score = "cut short" if self.macro_f1 is None else f"macro-F1 {self.macro_f1:.3f}"
+        values = (
+            f"{name.replace('_', ' ')} {format(value, '.3g') if isinstance(value, float) else value}"
+            for name, value in self.values.items()
+        )
+        return f"trial {self.number + 1}: {score} with {', '.join(values)}"
+
 
 @dataclass(frozen=True)
 class Found:

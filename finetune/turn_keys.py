@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -51,6 +52,7 @@ def keyed_logs(paths: Sequence[Path], rejected: Path, max_rejected: float = 0.01
     Raises:
         InvalidInput: a file cannot be read.
         TooManyRejected: more rows were rejected than `max_rejected` allows.
+        Unavailable: `rejected` cannot be written.
     """
     reading = read_logs(paths)
     rejects = Rejects(reading.problems)
@@ -66,11 +68,14 @@ def keyed_conversations(database: Database, principal: Principal, default: Conse
     Raises:
         Forbidden: the role may not label.
     """
-    for conversation_id, turns in training_conversations(database, principal, default):
-        ids = {place: turn.message_id for place, turn in enumerate(turns) if turn.role == "user"}
+    for each in training_conversations(database, principal, default):
+        ids = {place: turn.message_id for place, turn in enumerate(each.turns) if turn.role == "user"}
         keys = {place: _key(hashlib.sha256(f"message {name}".encode())) for place, name in ids.items()}
-        messages = tuple(Message(turn.role, turn.content) for turn in turns)
-        yield KeyedDialogue(Dialogue(conversation_id, messages), keys, ids)
+        messages = tuple(Message(turn.role, turn.content) for turn in each.turns)
+        languages = Counter(turn.language for turn in each.turns if turn.role == "user")
+        language = next((name for name, _ in languages.most_common(1)), "")
+        dialogue = Dialogue(each.conversation_id, messages, user_id=each.user_id, language=language)
+        yield KeyedDialogue(dialogue, keys, ids)
 
 
 def with_labels(dialogue: KeyedDialogue, labels: Mapping[str, Label | None]) -> Dialogue:
@@ -84,14 +89,16 @@ def with_labels(dialogue: KeyedDialogue, labels: Mapping[str, Label | None]) -> 
 
 
 def log_lines(dialogues: Iterable[Dialogue]) -> Iterator[str]:
-    """Aisle's dialogue log: a line for each dialogue that has a labelled turn; `finetune.logs` reads it back."""
+    """Aisle's dialogue log: a line for each dialogue that has a labelled turn; `finetune.logs` reads it back.
+
+    Whose a dialogue is stands in its line, because a model that learns from the log is found by that when the person is erased.
+    """
     for dialogue in dialogues:
         if not any(message.intents for message in dialogue.messages):
             continue
-        row: dict[str, object] = {"dialogue_id": dialogue.id, "messages": [_row(each) for each in dialogue.messages]}
-        if dialogue.split:
-            row["split"] = dialogue.split
-        yield json.dumps(row, ensure_ascii=False)
+        head = {"dialogue_id": dialogue.id, "user_id": dialogue.user_id, "language": dialogue.language}
+        row = {**head, "messages": [_row(each) for each in dialogue.messages], "split": dialogue.split}
+        yield json.dumps({name: value for name, value in row.items() if value}, ensure_ascii=False)
 
 
 def _row(message: Message) -> dict[str, object]:

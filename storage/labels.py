@@ -1,6 +1,7 @@
 """Labels that people give to user turns: which turns were handed out, what was answered, and the text they stand for.
 
-Who labels works with redacted text of people who let models learn from them, and sees nothing else.
+Who labels works with redacted text of people who let models learn from them, and sees nothing else. Whose it is goes with it, so
+that a log made of it, and the models trained on that, can be found when the person is erased.
 """
 
 from __future__ import annotations
@@ -39,6 +40,15 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingConversation:
+    """A conversation that models may learn from: its turns, redacted and without their data, and whose it is."""
+
+    conversation_id: str
+    user_id: str
+    turns: list[Turn]
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """What became of answers: how many are new, how many were there already, and by turn the label that one replaced."""
 
@@ -47,10 +57,10 @@ class Answered:
     replaced: dict[str, Label]
 
 
-def training_conversations(db: Database, principal: Principal, default: Consent) -> Iterator[tuple[str, list[Turn]]]:
-    """The conversations of everybody whose consent says `train`, oldest first: (conversation_id, turns).
+def training_conversations(db: Database, principal: Principal, default: Consent) -> Iterator[TrainingConversation]:
+    """The conversations of everybody whose consent says `train`, oldest first.
 
-    The turns' texts are redacted and their data is left out. A consent that is withdrawn meanwhile counts at once.
+    A consent that is withdrawn meanwhile counts at once.
 
     Args:
         db: where from.
@@ -74,7 +84,7 @@ def training_conversations(db: Database, principal: Principal, default: Consent)
     for some in in_chunks(ids):
         place = {conversation_id: number for number, conversation_id in enumerate(some)}
         said = (
-            select(turns)
+            select(turns, conversations.c.user_id)
             .select_from(joined.join(turns, turns.c.conversation_id == conversations.c.conversation_id))
             .where(consented, turns.c.conversation_id.in_(some))
             .order_by(turns.c.conversation_id, turns.c.number)
@@ -82,23 +92,8 @@ def training_conversations(db: Database, principal: Principal, default: Consent)
         with db.read() as connection:
             rows = connection.execute(said).all()
         rows = sorted(rows, key=lambda row: place[row.conversation_id])  # stable: the turns keep their order
-        for conversation_id, group in groupby(rows, key=attrgetter("conversation_id")):
-            yield conversation_id, [_redacted(row) for row in group]
-
-
-def people_in(db: Database, principal: Principal, conversation_ids: Sequence[str]) -> set[str]:
-    """The ids of those whose conversations these are: what erasure goes by when a model has learned from them.
-
-    Raises:
-        Forbidden: the role may not label.
-    """
-    principal.require_role(*LABELLERS)
-    found: set[str] = set()
-    with db.read() as connection:
-        for some in in_chunks(conversation_ids):
-            whose = select(conversations.c.user_id).where(conversations.c.conversation_id.in_(some))
-            found.update(connection.execute(whose).scalars())
-    return found
+        for (conversation_id, user_id), group in groupby(rows, key=attrgetter("conversation_id", "user_id")):
+            yield TrainingConversation(conversation_id, user_id, [_redacted(row) for row in group])
 
 
 def request_labels(db: Database, principal: Principal, wanted: Mapping[str, str | None]) -> None:

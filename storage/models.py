@@ -31,10 +31,14 @@ class Status(StrEnum):
     """What became of a run."""
 
     STARTED = "started"  # it runs, or was killed and left checkpoints beside its folder
+    FAILED = "failed"  # it ended without a model, and left checkpoints or rejected rows
     TRAINED = "trained"
     PROMOTED = "promoted"  # it serves
     RETIRED = "retired"  # it served
     REFUSED = "refused"  # the gate did not hold
+
+
+_UNFINISHED = (Status.STARTED, Status.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,9 @@ class ModelRun:
 
     `name` is what `models` calls it ("intent"), `kind` that of the folder's manifest. A run with a `version` has a copy of the
     folder among the shop's published models. `parent` is the version that it was trained or promoted to replace. `base_hashes`
-    are by encoder, `data_hashes` (sha256) by log file. `verdict` is the gate's last, None where it was not asked; `forced` says
-    that the version was promoted without one that held. Instants are in milliseconds since 1970, UTC.
+    are by encoder; of a run that made a base model it is that model's own, by its name. `data_hashes` (sha256) are by log file.
+    `verdict` is the gate's last, None where it was not asked; `forced` says that the version was promoted without one that held.
+    Instants are in milliseconds since 1970, UTC.
     """
 
     run_id: str
@@ -74,11 +79,12 @@ def register_run(
     data_hashes: Mapping[str, str],
     users: Iterable[str],
     parent: str | None = None,
+    bases: Iterable[ModelRun] = (),
 ) -> str:
     """Registers a run before it writes its first byte, so that erasure finds what a killed one left; returns its id.
 
-    A run in a folder where another was takes its place and its id. If that one was killed, its people stay in: the checkpoints that
-    it left may have learned from them.
+    A run in a folder where another was takes its place and its id. If that one was killed or failed, its people stay in: the
+    checkpoints that it left may have learned from them.
 
     Args:
         db: where to.
@@ -90,6 +96,7 @@ def register_run(
         data_hashes: sha256 by log file.
         users: the ids of everybody in the data.
         parent: the version that serves now.
+        bases: the runs that the base model may be of: whoever is in one of them is in this one too.
 
     Raises:
         Forbidden: the role may not.
@@ -112,19 +119,35 @@ def register_run(
         "created_at": now_ms(),
         "promoted_at": None,
     }
-    hashes = sorted({_hash(key, user) for user in users})
+    hashes = {_hash(key, user) for user in users}
     with db.write(durable=True) as connection:
+        for base in bases:
+            if theirs := _users_of(connection, base.run_id):
+                hashes |= theirs
+                check = _key_check_of(connection, base.run_id)
+                if check != values["key_check"]:  # of a secret that is gone: who they are, nobody can tell here either
+                    values["key_check"] = check
         there = _at(connection, folder)
         run_id = there.run_id if there else new_id()
         if there:
             connection.execute(update(model_runs).where(_is(run_id)), values)
-            if there.status != Status.STARTED:
+            if there.status not in _UNFINISHED:
                 connection.execute(delete(model_users).where(model_users.c.run_id == run_id))
         else:
             connection.execute(insert(model_runs), {"run_id": run_id, **values})
-        for some in in_chunks(hashes, 5_000):
-            connection.execute(db.insert_new(model_users), [{"run_id": run_id, "user_hash": each} for each in some])
+        _add_users(db, connection, run_id, hashes)
     return run_id
+
+
+def move_run(db: Database, principal: Principal, run_id: str, folder: Path) -> None:
+    """What is left of a run lies elsewhere now; a run that was there before is forgotten, and its people stay in."""
+    principal.require_role(*KEEPERS)
+    with db.write(durable=True) as connection:
+        there = _at(connection, folder)
+        if there and there.run_id != run_id:
+            _add_users(db, connection, run_id, _users_of(connection, there.run_id))
+            connection.execute(delete(model_runs).where(_is(there.run_id)))
+        connection.execute(update(model_runs).where(_is(run_id)), {"folder": str(folder.absolute())})
 
 
 def mark_trained(
@@ -133,6 +156,23 @@ def mark_trained(
     """The run's folder is complete."""
     values = {"status": Status.TRAINED.value, "metrics": dict(metrics), "base_hashes": dict(base_hashes)}
     _change(db, principal, run_id, values)
+
+
+def mark_failed(db: Database, principal: Principal, run_id: str) -> None:
+    """The run ended without a complete folder."""
+    _change(db, principal, run_id, {"status": Status.FAILED.value})
+
+
+def mark_copied(db: Database, principal: Principal, run_id: str, version: str) -> None:
+    """A copy of the run's folder is about to be published as `version`: said first, so that no copy is ever of nobody.
+
+    A run of the same name that had it has no copy any more, or the name would not be free.
+    """
+    with db.write(durable=True) as connection:
+        name = _checked(connection, principal, run_id).name
+        had = (model_runs.c.name == name) & (model_runs.c.version == version)
+        connection.execute(update(model_runs).where(had), {"version": None})
+        connection.execute(update(model_runs).where(_is(run_id)), {"version": version})
 
 
 def mark_refused(db: Database, principal: Principal, run_id: str, verdict: Mapping[str, Any]) -> None:
@@ -211,15 +251,34 @@ def forget_run(db: Database, principal: Principal, run_id: str) -> None:
 
 
 def _change(db: Database, principal: Principal, run_id: str, values: dict[str, Any], *, retires: bool = False) -> None:
-    principal.require_role(*KEEPERS)
     with db.write(durable=True) as connection:
-        row = connection.execute(select(model_runs).where(_is(run_id))).one_or_none()
-        if row is None:
-            raise NotFound(f"There is no run {run_id!r}.", "See: launch.py models list.")
+        row = _checked(connection, principal, run_id)
         if retires:
             serving = (model_runs.c.name == row.name) & (model_runs.c.status == Status.PROMOTED.value)
             connection.execute(update(model_runs).where(serving), {"status": Status.RETIRED.value})
         connection.execute(update(model_runs).where(_is(run_id)), values)
+
+
+def _checked(connection: Connection, principal: Principal, run_id: str) -> Row[Any]:
+    """The run, which the principal may change."""
+    principal.require_role(*KEEPERS)
+    row = connection.execute(select(model_runs).where(_is(run_id))).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no run {run_id!r}.", "See: launch.py models list.")
+    return row
+
+
+def _users_of(connection: Connection, run_id: str) -> set[str]:
+    return set(connection.execute(select(model_users.c.user_hash).where(model_users.c.run_id == run_id)).scalars())
+
+
+def _key_check_of(connection: Connection, run_id: str) -> str:
+    return str(connection.execute(select(model_runs.c.key_check).where(_is(run_id))).scalar_one())
+
+
+def _add_users(db: Database, connection: Connection, run_id: str, hashes: Iterable[str]) -> None:
+    for some in in_chunks(sorted(hashes), 5_000):
+        connection.execute(db.insert_new(model_users), [{"run_id": run_id, "user_hash": each} for each in some])
 
 
 def _is(run_id: str) -> Any:

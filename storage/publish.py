@@ -13,7 +13,6 @@ A process killed at any moment leaves either the old pointer or the new one, nev
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -29,7 +28,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from storage.errors import AisleError, Conflict, Damaged, InvalidInput, NotFound, Unavailable
+from storage.disk import disk_trouble
+from storage.errors import AisleError, Conflict, Damaged, InvalidInput, NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class Versions:
         Raises:
             Unavailable: the disk is full or not writable; what was served stays.
         """
-        with _disk_trouble(self.root):
+        with disk_trouble(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             folder = self.root / f"{_STAGE}{os.getpid()}-{secrets.token_hex(4)}"
             folder.mkdir()
@@ -154,7 +154,7 @@ class Versions:
         """
         name = version or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         target = self.require_free(name)
-        with _disk_trouble(self.root):
+        with disk_trouble(self.root):
             write_manifest(staged, self.kind, meta)
             _sync(staged)
             staged.rename(target)
@@ -263,7 +263,7 @@ class Versions:
             known = ", ".join(self.list()) or "none"
             raise NotFound(f"There is no {self.kind} version {version}.", f"Published are: {known}.")
         read_manifest(folder, self.kind)
-        with _disk_trouble(self.root):
+        with disk_trouble(self.root):
             self._point_at(version)
         return folder
 
@@ -287,7 +287,7 @@ class Versions:
                 logger.warning("The %s version %s cannot be served: %s", self.kind, folder.name, error.message)
                 earlier.pop()
                 continue
-            with _disk_trouble(self.root):
+            with disk_trouble(self.root):
                 self._write_pointer(folder.name, earlier)
             return folder
         raise NotFound(
@@ -318,7 +318,7 @@ class Versions:
         Raises:
             Conflict: another process (or another thread of this one) holds it.
         """
-        with _disk_trouble(self.root):
+        with disk_trouble(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             held = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -392,18 +392,3 @@ def _held(folder: Path) -> bool:
         return False
     finally:
         os.close(handle)
-
-
-@contextmanager
-def _disk_trouble(root: Path) -> Iterator[None]:
-    """Turns a full or unwritable disk into an error that says so; other errors pass."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Unavailable(f"The disk that holds {root} is full.", "Free some space and run it again.") from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            raise Unavailable(
-                f"{root} cannot be written: {error.strerror}.", "Give a folder that is writable."
-            ) from error
-        raise

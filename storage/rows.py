@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, cast
 
+from storage.disk import writing
 from storage.errors import InvalidInput, TooManyRejected
 
 LONGEST_LINE = 16 * 2**20
@@ -227,7 +228,15 @@ class Rejects:
         return dict(Counter(row.reason for row in self.rows).most_common())
 
     def write(self, path: Path) -> None:
-        """Writes one JSON object a row: {"line": 3, "reason": "title: Field required", "row": …}."""
+        """Writes one JSON object a row: {"line": 3, "reason": "title: Field required", "row": …}.
+
+        Raises:
+            Unavailable: the file cannot be written.
+        """
+        with writing(path):
+            self._write(path)
+
+    def _write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", errors="backslashreplace") as out:
             for row in sorted(self.rows, key=lambda row: row.line):

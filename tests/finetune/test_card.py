@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from bot.intent import EncoderSettings, IntentSettings
@@ -46,6 +47,21 @@ def test_it_says_what_a_person_needs(tmp_path: Path) -> None:
         "Not for deciding anything about a person",
     ):
         assert part in text, part
+
+
+def test_the_command_gives_each_file_as_it_was_given_and_repeats_the_search() -> None:
+    facts = replace(
+        FACTS,
+        options={**FACTS.options, "search": 20},
+        unlabeled={"/data/bare.jsonl": "d" * 64},
+        found={"method": "full", "rate": 4.2e-05, "epochs": 6, "history_messages": 5},
+    )
+    text = card(SETTINGS, facts)
+    command = "--logs 'log one.jsonl' --unlabeled bare.jsonl --method lora --epochs 3 --seed 7 --search 20\n"
+    assert f"launch.py finetune intent {command}" in text
+    assert "chose what the model was trained with: method full, rate 4.2e-05, epochs 6, history messages 5." in text
+    assert f"| --unlabeled | bare.jsonl | `{'d' * 64}` |" in text
+    assert "The search" not in card(SETTINGS, FACTS)
 
 
 def test_it_keeps_paths_and_markdown_to_itself() -> None:

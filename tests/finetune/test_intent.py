@@ -218,7 +218,8 @@ def test_a_damaged_folder_is_refused(small_model: Finetuned, name: str, tmp_path
 def test_evaluate_says_which_rows_it_could_not_score(
     small_model: Finetuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log = write_log(tmp_path / "log.jsonl", [*made_up_dialogues(5, seed=9), "{broken", {"messages": []}])
+    other = {"messages": [{"role": "user", "content": "is my refund on its way", "intents": ["refund_status"]}]}
+    log = write_log(tmp_path / "log.jsonl", [*made_up_dialogues(5, seed=9), other, "{broken", {"messages": []}])
     command = ["launch.py", "evaluate", "intent", "--model", str(small_model.model_dir), "--logs", str(log), "--json"]
     monkeypatch.setattr("sys.argv", command)
     with pytest.raises(SystemExit) as stopped:
@@ -227,7 +228,9 @@ def test_evaluate_says_which_rows_it_could_not_score(
     assert not stopped.value.code
     expected = "n accuracy macro_f1 micro_f1 exact ece oos_auroc oos_fpr95 p50_ms".split()
     assert set(json.loads(printed.out)) == set(expected)
-    assert "2 of 7 rows were rejected" in printed.err
+    assert "2 of 8 rows were rejected" in printed.err
+    assert "Labels that the logs have and the model can only miss, in turns: refund_status 1." in printed.err
+    assert "reading logs" in printed.err
     assert "messages: missing or empty" in printed.err
 
 

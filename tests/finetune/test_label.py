@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bot.intent import IntentModel
 from finetune.candidates import candidates_of, opinion_of
 from finetune.intent import Finetuned
 from finetune.logs import Dialogue, Message, read_logs
+from finetune.registry import Registry
 from finetune.turn_keys import keyed, with_labels
 from storage.consent import Consent, set_consent
 from storage.conversations import Turn, append, start
@@ -169,13 +171,22 @@ def test_round_trip_of_the_database_by_consent(run: Run, shop: Path, tmp_path: P
     write_rows(to_label, rows)
     assert run(*common, "--answers", to_label)[0] == 0
     assert run(*common, "--export", labelled)[0] == 0
+    status, _, err = run(*common, "--export", labelled)
+    assert status == 1
+    assert "is there already" in err
     [dialogue] = read_logs([labelled]).dialogues
     assert [(message.role, message.intents) for message in dialogue.messages] == [
         ("user", ()),
         ("assistant", ()),
         ("user", ("ask_policy",)),
     ]
+    assert (dialogue.user_id, dialogue.language) == ("maya", "en")
     with launch.opened(shop) as database:
+        registry, trained = Registry(shop, database, ENGINEER), tmp_path / "runs" / "one"
+        with registry.run("intent", trained, [labelled]):
+            shutil.copytree(small_model.model_dir, trained)
+        assert registry.folders_with_user("maya") == [trained], "erasure finds what learned from the export"
+        assert registry.folders_with_user("noah") == []
         set_consent(database, Principal("maya", Role.CUSTOMER), "maya", Consent(train=False))
     status, out, err = run(*common, "--export", tmp_path / "later.jsonl")
     assert (status, out) == (2, ""), "who withdrew is in no log from then on"

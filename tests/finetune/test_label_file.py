@@ -13,7 +13,7 @@ import pytest
 from finetune.candidates import Candidate, Pick
 from finetune.label_file import COLUMNS, read_answers, write_label_file
 from finetune.logs import Message
-from storage.errors import Conflict, InvalidInput
+from storage.errors import Conflict, InvalidInput, Unavailable
 
 LABELS = ("search", "ask_policy", "退货")
 TURNS = ("t1", "t2", "t3")
@@ -69,8 +69,14 @@ class TestWriting:
         assert path.read_text(encoding="utf-8") == "precious"
 
     def test_a_folder_that_is_not_there_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(InvalidInput, match="nowhere"):
+        with pytest.raises(Unavailable, match="nowhere"):
             write_label_file(tmp_path / "nowhere" / "to-label.csv", [pick("hi")], LABELS)
+
+    def test_without_the_labels_beside_it_there_is_no_file_to_fill(self, tmp_path: Path) -> None:
+        (tmp_path / "to-label.labels.txt").mkdir()
+        with pytest.raises(Unavailable, match=r"to-label\.labels\.txt cannot be written"):
+            write_label_file(tmp_path / "to-label.csv", [pick("hi")], LABELS)
+        assert not (tmp_path / "to-label.csv").exists()
 
     @pytest.mark.parametrize(
         "text", ["=cmd|' /C calc'!A0", "+1", "-2", "@SUM(A1)", "\t=1+1", "\r\n=1+1", '"=1+1"', "＝1+1", " \u200b=1+1"]

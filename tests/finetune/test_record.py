@@ -24,7 +24,7 @@ def test_the_file_is_plain_json_with_the_contracts_names(tmp_path: Path) -> None
     small_record().save(tmp_path)
     values = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
     expected = """metrics per_label confusion reliability out_of_scope errors latency kind labels data configuration seeds
-        size_bytes seconds noise curves suspects parent commit versions created_at""".split()
+        size_bytes seconds noise curves suspects unlabeled search parent commit versions created_at""".split()
     assert set(values) == set(expected)
     assert values["per_label"]["search"] == {"precision": 0.9, "recall": 0.8, "f1": 0.847, "support": 10}
     assert values["curves"]["latin"]["losses"][0] == [1, 1.5]

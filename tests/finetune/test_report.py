@@ -15,7 +15,19 @@ from bot.labels import OUT_OF_SCOPE
 from finetune.charts import doubt_histogram, heat_map, line_chart, ticks
 from finetune.facts import facts
 from finetune.markup import Markup, quoted, tag
-from finetune.record import Confusion, Curve, Doubts, Epoch, LabelScore, Latency, Mistake, RunRecord, Suspect
+from finetune.record import (
+    Confusion,
+    Curve,
+    Doubts,
+    Epoch,
+    LabelScore,
+    Latency,
+    Mistake,
+    RunRecord,
+    Search,
+    Suspect,
+    Trial,
+)
 from finetune.report import FILE, duration, most_confused, page, write_report
 from tests.finetune.records import small_record
 
@@ -181,7 +193,26 @@ def test_a_bare_run_has_a_page_without_empty_sections() -> None:
     assert "no out-of-scope turns to compare with" in text
     assert "Learning curves" not in text
     assert "Typos" not in text
+    assert "unlabeled turns" not in text
+    assert "search tried" not in text
     assert "unknown: the source is no git checkout" in text
+
+
+def test_what_unlabeled_turns_and_a_search_gave_is_told() -> None:
+    gave: dict[str, float | int] = {"unlabeled_turns": 1_200, "taught_turns": 800}
+    scores: dict[str, float | int] = {"macro_f1_without": 0.8, "macro_f1_with": 0.84}
+    first = {"method": HOSTILE, "rate_factor": 1.23456, "epochs": 3}
+    trials = (Trial(0, {**first, "epochs": 2}, 0.81), Trial(1, first, None), Trial(2, first, 0.9))
+    record = small_record(
+        unlabeled={"latin": gave | scores, "han": gave | {"taught_turns": 0}},
+        search=Search({"method": "full", "rate": None}, trials),
+    )
+    found = Parsed(page(record))
+    for said in ("Latin script", "with them", "1,200", "800", "0.840", "cut short", "1.23", "method full, rate –"):
+        assert said in found.text, said
+    order = [found.text.index(said) for said in ("0.900", "0.810", "cut short")]
+    assert order == sorted(order)
+    assert not found.tags["script"]
 
 
 def test_an_out_of_scope_turn_that_was_answered_is_called_so() -> None:

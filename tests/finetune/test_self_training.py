@@ -13,6 +13,7 @@ from finetune.intent import finetune_intent
 from finetune.lineage import held_out, read_seen
 from finetune.logs import Dialogue, Message, read_logs
 from finetune.network import load_base
+from finetune.record import RunRecord
 from finetune.self_training import OVER_MEAN, joined, taught, unlabeled_turns
 from finetune.settings import Settings
 from storage.publish import read_manifest
@@ -75,7 +76,9 @@ def test_who_is_in_unlabeled_dialogues_is_registered_too(
     monkeypatch.setattr("sys.argv", ["launch.py", "finetune", "intent", *options, *places])
     with pytest.raises(SystemExit) as stopped:
         launch.run()
-    assert not stopped.value.code, capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert not stopped.value.code, said
+    assert "reading logs" in said
     with launch.registry_of(tmp_path / "shop") as registry:
         assert registry.folders_with_user("maya") == [tmp_path / "model"]
         assert registry.folders_with_user("noah") == []
@@ -93,6 +96,8 @@ def test_unlabeled_dialogues_are_learnt_from_and_what_they_gave_is_said(tmp_path
     )
     facts = read_manifest(run.model_dir, "intent").meta["encoders"]["latin"]["unlabeled"]
     assert facts["unlabeled_turns"] == 120
+    assert RunRecord.load(run.model_dir).unlabeled == {"latin": facts}
+    assert "--unlabeled bare.jsonl" in (run.model_dir / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert 0 < facts["taught_turns"] <= 120
     kept = read_manifest(run.model_dir, "intent").meta["encoders"]["latin"]["validation_macro_f1"]
     assert kept == max(facts["macro_f1_with"], facts["macro_f1_without"])

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+import launch
 from finetune.corpus import Corpus, corpus_of
 from finetune.logs import read_logs
+from finetune.record import RunRecord
 from finetune.settings import Settings
 from finetune.trainer import Step
 from finetune.tune import EPOCHS, HISTORIES, METHODS, Tried, search
@@ -67,6 +69,26 @@ def test_a_search_killed_in_its_first_trial_still_begins_with_the_given_settings
     found = search(corpus, given, 1, tmp_path / "search.jsonl", "f")
     assert [each.values["epochs"] for each in found.trials] == [2]
     assert found.settings.method == "head"
+
+
+def test_a_run_says_what_its_search_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, output = write_log(tmp_path / "log.jsonl", made_up_dialogues(12, seed=1)), tmp_path / "model"
+    options = ["--logs", log, "--output", output, "--method", "head", "--epochs", 2, "--search", 1, "--shop", tmp_path]
+    monkeypatch.setattr("sys.argv", ["launch.py", "finetune", "intent", *map(str, options)])
+    with pytest.raises(SystemExit) as stopped:
+        launch.run()
+    said = capsys.readouterr().err
+    assert not stopped.value.code, said
+    search = RunRecord.load(output).search
+    assert search is not None
+    assert (search.best["method"], search.best["epochs"]) == ("head", 2)
+    assert [each.values["epochs"] for each in search.trials] == [2]
+    assert f"trial 1: macro-F1 {search.trials[0].macro_f1:.3f} with method head, rate factor 1, epochs 2" in said
+    card = (output / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "--method head --epochs 2 --in-scope-loss 0.03 --search 1 --seed 0\n" in card
+    assert "trained with: method head, epochs 2, history messages 3." in card
 
 
 def test_trials_of_another_log_are_not_counted(corpus: Corpus, tmp_path: Path) -> None:

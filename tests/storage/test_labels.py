@@ -28,7 +28,7 @@ def consents(database: Database, user_id: str, train: bool) -> None:
 
 
 def texts(database: Database, default: Consent = NEVER) -> set[str]:
-    return {turn.content for _, said in training_conversations(database, ENGINEER, default) for turn in said}
+    return {turn.content for each in training_conversations(database, ENGINEER, default) for turn in each.turns}
 
 
 @pytest.mark.parametrize("role", [Role.CUSTOMER, Role.AGENT, Role.SERVICE])
@@ -70,15 +70,17 @@ class TestConsent:
             connection.execute(insert(conversations), [{"conversation_id": id, "user_id": id, **head} for id in people])
             connection.execute(insert(turns), [{"conversation_id": id, "message_id": id, **said} for id in people])
         reading = training_conversations(database, ENGINEER, Consent(train=True))
-        assert next(reading)[0] == "user-000"
+        assert next(reading).user_id == "user-000"
         consents(database, "user-500", False)
-        assert [conversation_id for conversation_id, _ in reading] == people[1:500]
+        assert [each.conversation_id for each in reading] == people[1:500]
 
 
 def test_conversations_come_oldest_first_redacted_and_without_data(database: Database) -> None:
     [first, second] = talk(database, "alice", "mail me at alice@example.com", "and then?")
     talk(database, "bob", "later")
-    found = [said for _, said in training_conversations(database, ENGINEER, Consent(train=True))]
+    read = list(training_conversations(database, ENGINEER, Consent(train=True)))
+    assert [each.user_id for each in read] == ["alice", "bob"]
+    found = [each.turns for each in read]
     assert [[turn.content for turn in said] for said in found] == [
         ["mail me at REDACTED_EMAIL", "and then?"],
         ["later"],

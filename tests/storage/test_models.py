@@ -15,10 +15,13 @@ from storage.models import (
     Status,
     forget_run,
     list_runs,
+    mark_copied,
+    mark_failed,
     mark_promoted,
     mark_refused,
     mark_serving,
     mark_trained,
+    move_run,
     register_run,
     runs_with_user,
 )
@@ -105,6 +108,53 @@ def test_what_a_killed_run_left_is_still_of_its_people(database: Database) -> No
         assert [each.run_id for each in runs_with_user(database, ENGINEER, user, SECRET)] == [first]
 
 
+def test_what_a_failed_run_left_is_still_of_its_people(database: Database) -> None:
+    first = register(database, "/runs/one", "maya")
+    mark_failed(database, ENGINEER, first)
+    assert run(database, first).status is Status.FAILED
+    assert register(database, "/runs/one", "cleo") == first
+    assert runs_with_user(database, ENGINEER, "maya", SECRET) == [run(database, first)]
+
+
+def test_a_copy_is_of_one_run(database: Database) -> None:
+    first, second = (register(database, f"/runs/{name}/x") for name in ("one", "two"))
+    other = register(database, "/runs/rank/x", name="ranker")
+    for run_id in (other, first, second):
+        mark_copied(database, ENGINEER, run_id, "x")
+    assert [run(database, each).version for each in (first, second, other)] == [None, "x", "x"]
+
+
+def test_a_run_that_is_moved_takes_in_the_people_of_the_one_that_was_there(database: Database) -> None:
+    first, second = register(database, "/runs/one", "maya"), register(database, "/models/one", "cleo")
+    move_run(database, ENGINEER, first, Path("/models/one"))
+    assert [each.run_id for each in list_runs(database, ENGINEER)] == [first]
+    assert run(database, first).folder == Path("/models/one")
+    for user in ("maya", "cleo"):
+        assert [each.run_id for each in runs_with_user(database, ENGINEER, user, SECRET)] == [first]
+    assert register(database, "/runs/one") not in (first, second)
+
+
+def test_a_model_has_the_people_of_its_base_in_it(database: Database) -> None:
+    words = register(database, "/runs/words", "maya", name="language-model", kind="language-model")
+    more = register(database, "/runs/more", "ben", name="language-model", bases=[run(database, words)])
+    intent = register(database, "/runs/intent", bases=[run(database, more)])
+    alone = register(database, "/runs/alone", "zoe")
+    found = {each.run_id for each in runs_with_user(database, ENGINEER, "maya", SECRET)}
+    assert found == {words, more, intent}
+    assert {each.run_id for each in runs_with_user(database, ENGINEER, "ben", SECRET)} == {more, intent}
+    assert [each.run_id for each in runs_with_user(database, ENGINEER, "zoe", SECRET)] == [alone]
+
+
+def test_people_of_a_base_under_a_lost_secret_are_counted_in(database: Database) -> None:
+    words = register(database, "/runs/words", "maya", secret=OTHER_SECRET)
+    empty = register(database, "/runs/empty", secret=OTHER_SECRET)
+    intent = register(database, "/runs/intent", "ben", bases=[run(database, words), run(database, empty)])
+    plain = register(database, "/runs/plain", "ben", bases=[run(database, empty)])
+    for user in ("maya", "nobody"):
+        assert {each.run_id for each in runs_with_user(database, ENGINEER, user, SECRET)} == {words, intent}
+    assert {each.run_id for each in runs_with_user(database, ENGINEER, "ben", SECRET)} == {words, intent, plain}
+
+
 def test_erasure_finds_every_run_with_a_user_and_no_other(database: Database) -> None:
     users = [f"user-{number}" for number in range(12_000)]
     many = register(database, "/runs/many", *users, "maya", "maya")
@@ -152,6 +202,10 @@ def test_who_may_look(database: Database, alice: Principal, backend: Principal, 
             mark_refused(database, stranger, run_id, REFUSED)
         with pytest.raises(Forbidden):
             forget_run(database, stranger, run_id)
+        with pytest.raises(Forbidden):
+            mark_copied(database, stranger, run_id, "one")
+        with pytest.raises(Forbidden):
+            move_run(database, stranger, run_id, Path("/f"))
         with pytest.raises(Forbidden):
             register_run(
                 database, stranger, SECRET, name="n", kind="k", folder=Path("/f"), data_hashes={}, users=["alice"]
