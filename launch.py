@@ -487,7 +487,11 @@ def chat(
 def finetune_intent_command(
     logs: Annotated[list[Path], typer.Option("--logs", help="Dialogue logs; give it once for each file.")],
     unlabeled: Annotated[
-        list[Path] | None, typer.Option("--unlabeled", help="Logs whose user turns without labels are learnt from too.")
+        list[Path] | None,
+        typer.Option(
+            "--unlabeled",
+            help="Dialogues, a CSV `text` column or plain lines, learnt from too where they have no labels.",
+        ),
     ] = None,
     shop: Shop = Path("var"),
     output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
