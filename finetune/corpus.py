@@ -78,7 +78,7 @@ def corpus_of(
     """
     training, validation = _split(dialogues, seed)
     labels = _labels(training, validation)
-    parts = _parts(training, validation, one=one_encoder)
+    parts = _parts(training, validation, set(labels), one=one_encoder)
     unseen = _unlike(unlabeled, [*validation, *(dialogue for dialogue in dialogues if dialogue.split == "test")])
     free = [(turn, turn.window().is_han) for turn in unlabeled_turns(unseen)]
     parts = {
@@ -133,7 +133,9 @@ def _labels(training: Sequence[Dialogue], validation: Sequence[Dialogue]) -> tup
     return tuple(built_in + sorted(found - set(built_in)))
 
 
-def _parts(training: Sequence[Dialogue], validation: Sequence[Dialogue], *, one: bool) -> dict[str, Part]:
+def _parts(
+    training: Sequence[Dialogue], validation: Sequence[Dialogue], labels: set[str], *, one: bool
+) -> dict[str, Part]:
     """The turns of each encoder; a script with too few turns goes with the other."""
     halves = [[(turn, turn.window().is_han) for turn in turns_of(half)] for half in (training, validation)]
     parts = {
@@ -145,7 +147,7 @@ def _parts(training: Sequence[Dialogue], validation: Sequence[Dialogue], *, one:
         for space, part in parts.items()
         if len(part.training) >= FEWEST_TURNS
         and len({name for turn in part.training for name in turn.golds}) > 1
-        and any(turn.golds for turn in part.validation)
+        and any(labels.intersection(turn.golds) for turn in part.validation)  # others say nothing of a model
     }
     if len(alone) == len(SPACES) and not one:
         return alone
