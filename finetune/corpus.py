@@ -17,7 +17,7 @@ from finetune.split import near_duplicates, split_dialogues
 from storage.errors import InvalidInput
 
 FEWEST_TURNS = 40
-"""A script with fewer labelled turns gets no encoder of its own."""
+"""A script with fewer labelled turns for training gets no encoder of its own."""
 
 _SAMPLE = 500
 _PIECE = re.compile(r"[\u3400-\u9fff]{1,2}|[^\W\u3400-\u9fff]+|[^\w\s]")
@@ -38,7 +38,8 @@ class Part:
 class Corpus:
     """Labels, the two halves as dialogues, the parts by encoder, and whether turns commonly have several labels.
 
-    `unlabeled_repeats` dialogues without labels were left out, since they nearly repeat a held-out one.
+    `unlabeled_repeats` dialogues without labels were left out, since they nearly repeat a held-out one. `chinese_astray` Chinese
+    turns for training go to the packaged encoder of Latin text, which reads English.
     """
 
     labels: tuple[str, ...]
@@ -47,6 +48,7 @@ class Corpus:
     parts: dict[str, Part]
     multi_label: bool
     unlabeled_repeats: int = 0
+    chinese_astray: int = 0
 
     @property
     def learnt_from(self) -> list[Dialogue]:
@@ -87,7 +89,10 @@ def corpus_of(
     }
     golds = [turn.golds for part in parts.values() for turn in part.training if turn.golds]
     several = sum(len(each) > 1 for each in golds) / max(1, len(golds))
-    return Corpus(labels, training, validation, parts, several >= _SEVERAL, len(unlabeled) - len(unseen))
+    astray = 0
+    if set(parts) == {"latin"} and not one_encoder:
+        astray = sum(turn.window().is_han for turn in parts["latin"].training)
+    return Corpus(labels, training, validation, parts, several >= _SEVERAL, len(unlabeled) - len(unseen), astray)
 
 
 def _unlike(dialogues: Sequence[Dialogue], held: Sequence[Dialogue]) -> Sequence[Dialogue]:
@@ -136,7 +141,7 @@ def _labels(training: Sequence[Dialogue], validation: Sequence[Dialogue]) -> tup
 def _parts(
     training: Sequence[Dialogue], validation: Sequence[Dialogue], labels: set[str], *, one: bool
 ) -> dict[str, Part]:
-    """The turns of each encoder; a script with too few turns goes with the other."""
+    """The turns of each encoder; where one script has too few, the encoder of the larger one takes both."""
     halves = [[(turn, turn.window().is_han) for turn in turns_of(half)] for half in (training, validation)]
     parts = {
         space: Part(*([turn for turn, is_han in half if is_han == (space == "han")] for half in halves))
@@ -151,7 +156,7 @@ def _parts(
     }
     if len(alone) == len(SPACES) and not one:
         return alone
-    space = next(iter(alone), "latin") if not one else "latin"
+    space = "latin" if one else max(SPACES, key=lambda each: len(parts[each].training))
     return {space: Part(*([turn for turn, _ in half] for half in halves))}
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bot.history import TURN_TOKENS, window_of
 from bot.labels import OUT_OF_SCOPE
 from bot.language import foreign, language_of
+from finetune.corpus import FEWEST_TURNS
 from finetune.logs import Dialogue, Reading
 from finetune.split import near_duplicates
 from storage.redaction import redact
@@ -212,6 +213,16 @@ def describe(
 
 def _label_counts(dialogues: Sequence[Dialogue]) -> Counter[str]:
     return Counter(chain.from_iterable(chain.from_iterable(map(Dialogue.golds, dialogues))))
+
+
+def astray(chinese: int) -> list[str]:
+    """The warning that so many Chinese turns go to an encoder that reads English; none where there are none."""
+    if not chinese:
+        return []
+    return [
+        f"{chinese:,} Chinese turns go to the encoder of English, which reads them badly: give {FEWEST_TURNS} for training, of two "
+        "labels or more and some held out, and they get an encoder of their own; or give a --base-model that reads both."
+    ]
 
 
 class _Turns:

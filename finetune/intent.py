@@ -24,7 +24,7 @@ from bot.intent import KIND, IntentModel, IntentSettings
 from finetune.assess import assess
 from finetune.card import CardFacts, write_card
 from finetune.corpus import Corpus, corpus_of
-from finetune.data_report import DataReport, describe
+from finetune.data_report import DataReport, astray, describe
 from finetune.evaluate_intent import Metrics
 from finetune.export import REJECTED, complete_folder, write_encoder
 from finetune.lineage import data_hashes, write_seen
@@ -273,11 +273,13 @@ def _corpus(reading: Reading, free: Reading, settings: Settings) -> Corpus:
 def _describe(reading: Reading, free: Reading, corpus: Corpus) -> DataReport:
     """What a person should know of the data before it is trained on."""
     tests = [each for each in reading.dialogues if each.split == "test"]
+    report = describe(reading, corpus.training, corpus.validation, tests)
     return replace(
-        describe(reading, corpus.training, corpus.validation, tests),
+        report,
         unlabeled_turns=corpus.unlabeled_turns,
         unlabeled_rejected=len(free.problems),
         unlabeled_repeats=corpus.unlabeled_repeats,
+        warnings=(*report.warnings, *astray(corpus.chinese_astray)),
     )
 
 
