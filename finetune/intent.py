@@ -258,9 +258,16 @@ def _each(*listeners: Progress | None) -> Progress:
 
 
 def _corpus(reading: Reading, free: Reading, settings: Settings) -> Corpus:
-    corpus = corpus_of(
-        reading.dialogues, settings.seed, one_encoder=settings.base_model is not None, unlabeled=free.dialogues
-    )
+    from finetune.other_base import space_of
+
+    space = space_of(settings.base_model) if settings.base_model is not None else None
+    one_encoder = settings.base_model is not None and space is None
+    corpus = corpus_of(reading.dialogues, settings.seed, one_encoder=one_encoder, unlabeled=free.dialogues)
+    if space is not None and space not in corpus.parts:
+        raise InvalidInput(
+            f"The base model {settings.base_model} was made for {space} text, and the logs have too little of it.",
+            "Give logs in its script, or leave --base-model out.",
+        )
     if free.rows and not corpus.unlabeled_turns:
         raise InvalidInput(
             f"The {free.rows:,} rows of --unlabeled have no user turn to learn from: {len(free.problems):,} were rejected, "

@@ -26,7 +26,9 @@ LORA_TARGETS = ("query", "key", "value", "dense")
 
 
 def load_base(space: str, base_model: str | None) -> Pretrained:
-    """The encoder to start from: the packaged one of the script, or what `base_model` names (`finetune.other_base`).
+    """The encoder to start from: what `base_model` names (`finetune.other_base`), or the packaged one of the script.
+
+    A base that `finetune language-model` made of texts in one script is for that script alone: the other has its packaged one.
 
     Raises:
         NotFound: there is no such model.
@@ -34,10 +36,12 @@ def load_base(space: str, base_model: str | None) -> Pretrained:
         InvalidInput: the model is of a kind that cannot be trained here.
 
     """
-    from finetune.other_base import load_other
+    from finetune.other_base import load_other, space_of
     from index.pretrained import load_pretrained
 
-    return load_pretrained(BASES[space]) if base_model is None else load_other(base_model)
+    if base_model is None or space_of(base_model) not in (None, space):
+        return load_pretrained(BASES[space])
+    return load_other(base_model)
 
 
 def build_network(base: Pretrained, labels: int, method: str) -> IntentNetwork:

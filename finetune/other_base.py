@@ -16,6 +16,7 @@ from storage.errors import Damaged, InvalidInput, NotFound
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+    from index.encoders import Script
     from index.pretrained import Pretrained
 
 ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "camembert")
@@ -30,6 +31,17 @@ _FILES = (
     "HF_HUB_OFFLINE=0 in the environment and give a Hugging Face id."
 )
 _LEAST_VOCABULARY = 0.5  # of the rows of word embeddings; tables are padded, but not to twice their size
+
+
+def space_of(name: str) -> Script | None:
+    """The script of a folder that `finetune language-model` wrote; None where the base reads every script, as others must.
+
+    Raises:
+        Damaged: a folder with a manifest is no language model, or a file of it is not what was written.
+
+    """
+    space: Script | None = _manifest_meta(name).get("space")
+    return space
 
 
 def load_other(name: str) -> Pretrained:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertModel,
@@ -23,10 +23,18 @@ from transformers import (
     RobertaModel,
 )
 
+from finetune.corpus import Corpus, Part
 from finetune.export import write_encoder
-from finetune.network import build_network, load_base
+from finetune.intent import finetune_intent
+from finetune.language_model import finetune_language_model
+from finetune.network import LANGUAGE_MODEL, build_network, load_base
+from finetune.other_base import space_of
+from finetune.settings import Settings
+from finetune.texts import TextReading
 from index.transformer import Transformer
 from storage.errors import AisleError, Damaged, InvalidInput, NotFound
+from storage.publish import write_manifest
+from tests.finetune.conftest import made_up_dialogues, write_log
 
 WORDS = 40
 TINY: dict[str, Any] = {
@@ -46,6 +54,9 @@ def write_tokenizer(folder: Path, special: tuple[str, ...] = BERT, words: int = 
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.add_special_tokens(list(special))
+    numbers = [(token, vocabulary[token]) for token in ("[CLS]", "[SEP]") if token in vocabulary]
+    if len(numbers) == 2:
+        tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=numbers)
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
 
@@ -144,6 +155,62 @@ def test_a_kind_that_cannot_be_trained_is_refused_and_says_what_can(
     with pytest.raises(AisleError, match=message) as caught:
         load_base("latin", str(tmp_path))
     assert caught.value.hint.startswith("Give an encoder like BERT: model_type bert, roberta")
+
+
+def language_model(folder: Path, space: str | None) -> str:
+    """A base as `finetune language-model` writes it; tiny, and made up."""
+    BertModel(BertConfig(**TINY)).save_pretrained(folder)
+    write_tokenizer(folder)
+    write_manifest(folder, LANGUAGE_MODEL, {"space": space, "embeddings": ""})
+    return str(folder)
+
+
+class Stopped(BaseException):
+    """Ends a run before it trains."""
+
+
+def test_a_base_of_one_script_leaves_the_other_its_packaged_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latin, every = language_model(tmp_path / "latin", "latin"), language_model(tmp_path / "every", None)
+    assert [load_base(space, latin).name for space in ("latin", "han")] == [latin, "e5"]
+    assert [load_base(space, every).name for space in ("latin", "han")] == [every, every]
+    log = write_log(tmp_path / "log.jsonl", made_up_dialogues(40, 1) + made_up_dialogues(40, 2, chinese=True))
+    found: list[set[str]] = []
+
+    def stop(space: str, part: Part, corpus: Corpus, settings: Settings, **_: Any) -> None:
+        found.append(set(corpus.parts))
+        raise Stopped
+
+    monkeypatch.setattr("finetune.fit.fit", stop)
+    for base in (latin, every):
+        with pytest.raises(Stopped):
+            finetune_intent([log], tmp_path / "model", Settings("head", base))
+    assert found == [{"latin", "han"}, {"latin"}]
+
+
+def test_a_base_of_a_script_that_the_logs_lack_is_refused(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "log.jsonl", made_up_dialogues(20, 1))
+    with pytest.raises(InvalidInput, match="made for han text"):
+        finetune_intent([log], tmp_path / "model", Settings("head", language_model(tmp_path / "han", "han")))
+
+
+def test_a_language_model_trained_on_stays_with_its_script(tmp_path: Path) -> None:
+    reading = TextReading()
+    reading.texts = {
+        "latin": [f"word{at % 40} word{at % 7} word{at % 11} word{at // 40} word3" for at in range(60)],
+        "han": ["有没有三百以内的跑步鞋"] * 80,
+    }
+    reading.found = {script: len(texts) for script, texts in reading.texts.items()}
+    told: list[str] = []
+    base = tmp_path / "latin"
+    language_model(base, "latin")
+    write_tokenizer(base, (*BERT, "[MASK]"), WORDS)
+    (base / "manifest.json").unlink()
+    write_manifest(base, LANGUAGE_MODEL, {"space": "latin", "embeddings": ""})
+    run = finetune_language_model(reading, tmp_path / "more", base_model=str(base), epochs=1, notice=told.append)
+    assert "80 texts of the other script" in told[0]
+    assert space_of(str(run.model_dir)) == "latin"
 
 
 @pytest.mark.parametrize("method", ["full", "lora", "head"])
