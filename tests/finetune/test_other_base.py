@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertModel,
@@ -35,30 +33,7 @@ from index.transformer import Transformer
 from storage.errors import AisleError, Damaged, InvalidInput, NotFound
 from storage.publish import write_manifest
 from tests.finetune.conftest import made_up_dialogues, write_log
-
-WORDS = 40
-TINY: dict[str, Any] = {
-    "vocab_size": 48,
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 16,
-}
-BERT, ROBERTA = ("[PAD]", "[UNK]", "[CLS]", "[SEP]"), ("<s>", "<pad>", "</s>", "<unk>")
-
-
-def write_tokenizer(folder: Path, special: tuple[str, ...] = BERT, words: int = WORDS) -> None:
-    vocabulary = {token: number for number, token in enumerate([*special, *(f"word{at}" for at in range(words))])}
-    tokenizer = Tokenizer(
-        models.WordLevel(vocabulary, unk_token=next(each for each in special if "unk" in each.lower()))
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.add_special_tokens(list(special))
-    numbers = [(token, vocabulary[token]) for token in ("[CLS]", "[SEP]") if token in vocabulary]
-    if len(numbers) == 2:
-        tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=numbers)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+from tests.finetune.tiny import BERT, ROBERTA, TINY, WORDS, language_model, word, write_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -157,14 +132,6 @@ def test_a_kind_that_cannot_be_trained_is_refused_and_says_what_can(
     assert caught.value.hint.startswith("Give an encoder like BERT: model_type bert, roberta")
 
 
-def language_model(folder: Path, space: str | None) -> str:
-    """A base as `finetune language-model` writes it; tiny, and made up."""
-    BertModel(BertConfig(**TINY)).save_pretrained(folder)
-    write_tokenizer(folder)
-    write_manifest(folder, LANGUAGE_MODEL, {"space": space, "embeddings": ""})
-    return str(folder)
-
-
 class Stopped(BaseException):
     """Ends a run before it trains."""
 
@@ -198,7 +165,7 @@ def test_a_base_of_a_script_that_the_logs_lack_is_refused(tmp_path: Path) -> Non
 def test_a_language_model_trained_on_stays_with_its_script(tmp_path: Path) -> None:
     reading = TextReading()
     reading.texts = {
-        "latin": [f"word{at % 40} word{at % 7} word{at % 11} word{at // 40} word3" for at in range(60)],
+        "latin": [" ".join(map(word, (at % 40, at % 7, at % 11, at // 40, 3))) for at in range(60)],
         "han": ["有没有三百以内的跑步鞋"] * 80,
     }
     reading.found = {script: len(texts) for script, texts in reading.texts.items()}
