@@ -488,12 +488,20 @@ def chat(
 def finetune_intent_command(
     logs: Annotated[list[Path], typer.Option("--logs", help="Dialogue logs; give it once for each file.")],
     unlabeled: Annotated[
-        list[Path] | None, typer.Option("--unlabeled", help="Logs whose user turns without labels are learnt from too.")
+        list[Path] | None,
+        typer.Option(
+            "--unlabeled",
+            help="Dialogues, a CSV `text` column or plain lines, learnt from too where they have no labels.",
+        ),
     ] = None,
     shop: Shop = Path("var"),
     output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
     base_model: Annotated[
-        str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
+        str | None,
+        typer.Option(
+            help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in ones: for every script, or that of "
+            "the texts where finetune language-model made it."
+        ),
     ] = None,
     method: Annotated[Literal["full", "lora", "head"], typer.Option(help="What is trained.")] = "full",
     epochs: Annotated[int | None, typer.Option(min=1, help="At most so many; it stops early.")] = None,

@@ -28,6 +28,9 @@ LAST_TURN, ASSISTANT, USER = 0, 1, 2
 """Segment numbers."""
 SEGMENTS = 3
 
+OPENING, CLOSING = ("[CLS]", "<s>"), ("[SEP]", "</s>")
+"""The special tokens around a turn, by the names that tokenizers give them."""
+
 _SHORT_TURN = 12
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 
@@ -110,7 +113,7 @@ def window_of(messages: Sequence[Mapping[str, object]], limits: HistoryLimits | 
 def tokenize(window: Window, tokenizer: TextTokenizer, limits: HistoryLimits | None = None) -> Tokens:
     """The window as numbers, at most `limits.budget` of them."""
     limits = limits or HistoryLimits()
-    opening, closing = _special(tokenizer, "[CLS]", "<s>"), _special(tokenizer, "[SEP]", "</s>")
+    opening, closing = _special(tokenizer, *OPENING), _special(tokenizer, *CLOSING)
     turn = _pieces(tokenizer, window.turn)
     if len(turn) > TURN_TOKENS:
         turn = turn[: TURN_TOKENS // 2] + turn[-TURN_TOKENS // 2 :]

@@ -13,8 +13,11 @@ IN_SCOPE_LOSS = 0.03
 """Share of in-scope validation turns that the out-of-scope threshold gives up, unless a run states another."""
 
 DEFAULT_SCORE = "neighbor"
-"""Taken where the log has no out-of-scope turns to choose by: a fine-tuned MiniLM has on CLINC150 an AUROC of .975 by it and of
-.960 by probability."""
+"""Taken where the log has too few out-of-scope turns to choose by: a fine-tuned MiniLM has on CLINC150 an AUROC of .975 by it and
+of .960 by probability."""
+
+FEWEST_OUT_OF_SCOPE = 20
+"""Out-of-scope validation turns from which on the score is chosen by them: one turn chooses among four by luck."""
 
 _SHRINKAGE = 0.05  # of the features' covariance towards a multiple of the identity: classes have few examples
 _SECOND = np.arange(0.1, 0.91, 0.05)  # thresholds that are tried for naming a label
@@ -117,11 +120,12 @@ def choose_decision(
 ) -> tuple[Decision, dict[str, float]]:
     """The score with the best AUROC on validation, the threshold that gives up `in_scope_loss`, and every score's AUROC.
 
-    Without out-of-scope turns there is nothing to choose by and `DEFAULT_SCORE` is taken.
+    With fewer out-of-scope turns than `FEWEST_OUT_OF_SCOPE` luck would choose, and `DEFAULT_SCORE` is taken.
     """
     doubts = {name: score(outputs, reference) for name, score in SCORES.items()}
     found: dict[str, float] = {}
     if in_scope.any() and not in_scope.all():
         found = {name: auroc(values[in_scope], values[~in_scope]) for name, values in doubts.items()}
-    best = max(found, key=lambda name: found[name]) if found else DEFAULT_SCORE
+    enough = found and int((~in_scope).sum()) >= FEWEST_OUT_OF_SCOPE
+    best = max(found, key=lambda name: found[name]) if enough else DEFAULT_SCORE
     return Decision(best, float(np.quantile(doubts[best][in_scope], 1 - in_scope_loss))), found

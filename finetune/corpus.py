@@ -13,11 +13,11 @@ from bot.labels import LABELS, OUT_OF_SCOPE
 from finetune.examples import Turn, turns_of
 from finetune.logs import Dialogue
 from finetune.self_training import unlabeled_turns
-from finetune.split import split_dialogues
+from finetune.split import near_duplicates, split_dialogues
 from storage.errors import InvalidInput
 
 FEWEST_TURNS = 40
-"""A script with fewer labelled turns gets no encoder of its own."""
+"""A script with fewer labelled turns for training gets no encoder of its own."""
 
 _SAMPLE = 500
 _PIECE = re.compile(r"[\u3400-\u9fff]{1,2}|[^\W\u3400-\u9fff]+|[^\w\s]")
@@ -36,19 +36,30 @@ class Part:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Labels, the two halves as dialogues, the parts by encoder, and whether turns commonly have several labels."""
+    """Labels, the two halves as dialogues, the parts by encoder, and whether turns commonly have several labels.
+
+    `unlabeled_repeats` dialogues without labels were left out, since they nearly repeat a held-out one. `chinese_astray` Chinese
+    turns for training go to the packaged encoder of Latin text, which reads English.
+    """
 
     labels: tuple[str, ...]
     training: list[Dialogue]
     validation: list[Dialogue]
     parts: dict[str, Part]
     multi_label: bool
+    unlabeled_repeats: int = 0
+    chinese_astray: int = 0
 
     @property
     def learnt_from(self) -> list[Dialogue]:
         """Every dialogue that a model of this corpus has learned from, with labels or without: none can judge it."""
         unlabeled = {id(turn.dialogue): turn.dialogue for part in self.parts.values() for turn in part.unlabeled}
         return [*self.training, *unlabeled.values()]
+
+    @property
+    def unlabeled_turns(self) -> int:
+        """How many turns without labels there are to learn from."""
+        return sum(len(part.unlabeled) for part in self.parts.values())
 
     def epoch_tokens(self, limits: HistoryLimits) -> int:
         """About how many tokens an epoch has, over all encoders, by a sample."""
@@ -60,7 +71,8 @@ def corpus_of(
 ) -> Corpus:
     """Splits the dialogues and sorts their turns to encoders; with `one_encoder` a single one takes every script.
 
-    `unlabeled` dialogues give turns to learn from without labels: those of an encoder's script, or all where there is but one.
+    `unlabeled` dialogues give turns to learn from without labels: those of an encoder's script, or all where there is but one. None
+    nearly repeats a dialogue of validation or test, which a model that has learned from it could no longer be judged on.
 
     Raises:
         InvalidInput: there are fewer than two labels, or none that could be held out.
@@ -68,15 +80,28 @@ def corpus_of(
     """
     training, validation = _split(dialogues, seed)
     labels = _labels(training, validation)
-    parts = _parts(training, validation, one=one_encoder)
-    free = [(turn, turn.window().is_han) for turn in unlabeled_turns(unlabeled)]
+    parts = _parts(training, validation, set(labels), one=one_encoder)
+    unseen = _unlike(unlabeled, [*validation, *(dialogue for dialogue in dialogues if dialogue.split == "test")])
+    free = [(turn, turn.window().is_han) for turn in unlabeled_turns(unseen)]
     parts = {
         space: replace(part, unlabeled=[turn for turn, is_han in free if len(parts) == 1 or is_han == (space == "han")])
         for space, part in parts.items()
     }
     golds = [turn.golds for part in parts.values() for turn in part.training if turn.golds]
     several = sum(len(each) > 1 for each in golds) / max(1, len(golds))
-    return Corpus(labels, training, validation, parts, several >= _SEVERAL)
+    astray = 0
+    if set(parts) == {"latin"} and not one_encoder:
+        astray = sum(turn.window().is_han for turn in parts["latin"].training)
+    return Corpus(labels, training, validation, parts, several >= _SEVERAL, len(unlabeled) - len(unseen), astray)
+
+
+def _unlike(dialogues: Sequence[Dialogue], held: Sequence[Dialogue]) -> Sequence[Dialogue]:
+    """The dialogues that nearly repeat none of `held`."""
+    if not dialogues:
+        return dialogues
+    groups = near_duplicates([*held, *dialogues])
+    taken = set(groups[: len(held)])
+    return [dialogue for dialogue, group in zip(dialogues, groups[len(held) :], strict=True) if group not in taken]
 
 
 def _split(dialogues: Sequence[Dialogue], seed: int) -> tuple[list[Dialogue], list[Dialogue]]:
@@ -113,8 +138,10 @@ def _labels(training: Sequence[Dialogue], validation: Sequence[Dialogue]) -> tup
     return tuple(built_in + sorted(found - set(built_in)))
 
 
-def _parts(training: Sequence[Dialogue], validation: Sequence[Dialogue], *, one: bool) -> dict[str, Part]:
-    """The turns of each encoder; a script with too few turns goes with the other."""
+def _parts(
+    training: Sequence[Dialogue], validation: Sequence[Dialogue], labels: set[str], *, one: bool
+) -> dict[str, Part]:
+    """The turns of each encoder; where one script has too few, the encoder of the larger one takes both."""
     halves = [[(turn, turn.window().is_han) for turn in turns_of(half)] for half in (training, validation)]
     parts = {
         space: Part(*([turn for turn, is_han in half if is_han == (space == "han")] for half in halves))
@@ -125,11 +152,11 @@ def _parts(training: Sequence[Dialogue], validation: Sequence[Dialogue], *, one:
         for space, part in parts.items()
         if len(part.training) >= FEWEST_TURNS
         and len({name for turn in part.training for name in turn.golds}) > 1
-        and any(turn.golds for turn in part.validation)
+        and any(labels.intersection(turn.golds) for turn in part.validation)  # others say nothing of a model
     }
     if len(alone) == len(SPACES) and not one:
         return alone
-    space = next(iter(alone), "latin") if not one else "latin"
+    space = "latin" if one else max(SPACES, key=lambda each: len(parts[each].training))
     return {space: Part(*([turn for turn, _ in half] for half in halves))}
 
 

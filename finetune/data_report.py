@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bot.history import TURN_TOKENS, window_of
 from bot.labels import OUT_OF_SCOPE
 from bot.language import foreign, language_of
+from finetune.corpus import FEWEST_TURNS
 from finetune.logs import Dialogue, Reading
 from finetune.split import near_duplicates
 from storage.redaction import redact
@@ -76,6 +77,9 @@ class DataReport:
         leaked_ids: the first of them.
         left_out: labelled dialogues that are in no part: those that would leak.
         long_turns: labelled turns with more tokens, by `about_tokens`, than the model's window keeps of a turn.
+        unlabeled_turns: turns without labels, of `--unlabeled`, that are learnt from too.
+        unlabeled_rejected: rows of those files that could not be used.
+        unlabeled_repeats: dialogues of those files that nearly repeat one of validation or test and were left out.
         warnings: what a person should look at, each with the way out.
 
     """
@@ -109,6 +113,9 @@ class DataReport:
     leaked_ids: tuple[str, ...]
     left_out: int
     long_turns: int
+    unlabeled_turns: int = 0
+    unlabeled_rejected: int = 0
+    unlabeled_repeats: int = 0
     warnings: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
@@ -125,8 +132,16 @@ class DataReport:
             f"{len(self.labels)} labels" + (f" of {min(sizes):,} to {max(sizes):,} turns" if sizes else ""),
             f"repeated: {self.duplicate_turns:,} turns, {self.near_duplicates:,} dialogues; "
             f"{self.conflicts:,} inputs with different labels",
+            *([self._unlabeled_line()] if self.unlabeled_turns else []),
             *(f"! {warning}" for warning in self.warnings),
         ]
+
+    def _unlabeled_line(self) -> str:
+        repeats = f"; {self.unlabeled_repeats:,} dialogues repeat held-out ones and were left out"
+        return (
+            f"{self.unlabeled_turns:,} turns without labels to learn from, {self.unlabeled_rejected:,} rows rejected"
+            + (repeats if self.unlabeled_repeats else "")
+        )
 
 
 def about_tokens(text: str) -> int:
@@ -196,6 +211,16 @@ def describe(
 
 def _label_counts(dialogues: Sequence[Dialogue]) -> Counter[str]:
     return Counter(chain.from_iterable(chain.from_iterable(map(Dialogue.golds, dialogues))))
+
+
+def astray(chinese: int) -> list[str]:
+    """The warning that so many Chinese turns go to an encoder that reads English; none where there are none."""
+    if not chinese:
+        return []
+    return [
+        f"{chinese:,} Chinese turns go to the encoder of English, which reads them badly: give {FEWEST_TURNS} for training, of two "
+        "labels or more and some held out, and they get an encoder of their own; or give a --base-model that reads both."
+    ]
 
 
 class _Turns:

@@ -14,7 +14,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +24,7 @@ from bot.intent import KIND, IntentModel, IntentSettings
 from finetune.assess import assess
 from finetune.card import CardFacts, write_card
 from finetune.corpus import Corpus, corpus_of
-from finetune.data_report import DataReport, describe
+from finetune.data_report import DataReport, astray, describe
 from finetune.evaluate_intent import Metrics
 from finetune.export import REJECTED, complete_folder, write_encoder
 from finetune.lineage import data_hashes, write_seen
@@ -47,6 +47,7 @@ from finetune.report import write_report
 from finetune.robustness import robustness
 from finetune.settings import Settings
 from finetune.suspects import suspects
+from finetune.unlabeled import read_unlabeled
 from storage.errors import InvalidInput
 from storage.publish import write_manifest
 from storage.redaction import redact
@@ -101,7 +102,7 @@ def finetune_intent(
         logs: files that `finetune.logs` reads.
         output: the model folder, which must not hold anything yet.
         settings: method, base model, epochs, history and seed.
-        unlabeled: logs whose user turns without labels are learnt from too.
+        unlabeled: files that `finetune.unlabeled` reads, whose user turns without labels are learnt from too.
         trials: so many settings are tried before, and the best is trained with.
         cache_dir: where the search encoders are kept, whose word embeddings the model then shares.
         rejected: where rows that could not be used go; `output/rejected.jsonl` by default.
@@ -114,7 +115,7 @@ def finetune_intent(
         tried: called after every trial of a search.
 
     Raises:
-        InvalidInput: the logs have no labelled turns, or fewer than two labels.
+        InvalidInput: the logs have no labelled turns, or fewer than two labels, or `unlabeled` no turn to learn from.
         TooManyRejected: more rows were rejected than `max_rejected` allows.
         Conflict: `output` is not empty.
         DivergedError: the loss became no number.
@@ -129,12 +130,10 @@ def finetune_intent(
     if not is_main():
         return _train_along(logs, unlabeled, output, settings, trials)
     with complete_folder(output) as folder:
-        reading = read_logs(logs, read)
-        _write_rejected(reading, rejected or output / REJECTED, max_rejected)
-        corpus = _corpus(reading, unlabeled, settings, read)
-        data = describe(
-            reading, corpus.training, corpus.validation, [each for each in reading.dialogues if each.split == "test"]
-        )
+        reading, free = read_logs(logs, read), read_unlabeled(unlabeled, read)
+        _write_rejected([reading, free], rejected or output / REJECTED, max_rejected)
+        corpus = _corpus(reading, free, settings)
+        data = _describe(reading, free, corpus)
         if told:
             told(data)
         found = _search(corpus, settings, trials, output, progress, tried) if trials else None
@@ -290,12 +289,36 @@ def _each(*listeners: Progress | None) -> Progress:
     return tell
 
 
-def _corpus(reading: Reading, unlabeled: Sequence[Path], settings: Settings, read: Reads | None = None) -> Corpus:
-    return corpus_of(
-        reading.dialogues,
-        settings.seed,
-        one_encoder=settings.base_model is not None,
-        unlabeled=read_logs(unlabeled, read).dialogues if unlabeled else (),
+def _corpus(reading: Reading, free: Reading, settings: Settings) -> Corpus:
+    from finetune.other_base import space_of
+
+    space = space_of(settings.base_model) if settings.base_model is not None else None
+    one_encoder = settings.base_model is not None and space is None
+    corpus = corpus_of(reading.dialogues, settings.seed, one_encoder=one_encoder, unlabeled=free.dialogues)
+    if space is not None and space not in corpus.parts:
+        raise InvalidInput(
+            f"The base model {settings.base_model} was made for {space} text, and the logs have too little of it.",
+            "Give logs in its script, or leave --base-model out.",
+        )
+    if free.rows and not corpus.unlabeled_turns:
+        raise InvalidInput(
+            f"The {free.rows:,} rows of --unlabeled have no user turn to learn from: {len(free.problems):,} were rejected, "
+            f"{corpus.unlabeled_repeats:,} repeat dialogues for validation or test.",
+            "Give dialogues whose user turns have no `intents`, a CSV column `text` without labels, or plain lines.",
+        )
+    return corpus
+
+
+def _describe(reading: Reading, free: Reading, corpus: Corpus) -> DataReport:
+    """What a person should know of the data before it is trained on."""
+    tests = [each for each in reading.dialogues if each.split == "test"]
+    report = describe(reading, corpus.training, corpus.validation, tests)
+    return replace(
+        report,
+        unlabeled_turns=corpus.unlabeled_turns,
+        unlabeled_rejected=len(free.problems),
+        unlabeled_repeats=corpus.unlabeled_repeats,
+        warnings=(*report.warnings, *astray(corpus.chinese_astray)),
     )
 
 
@@ -310,7 +333,7 @@ def _train_along(
             "A search runs in one process.", "Search without accelerate launch, then train what it found."
         )
     started = time.monotonic()
-    corpus = _corpus(read_logs(logs), unlabeled, settings)
+    corpus = _corpus(read_logs(logs), read_unlabeled(unlabeled), settings)
     for space, part in corpus.parts.items():
         fit(space, part, corpus, settings, checkpoints=_checkpoints(output, corpus, settings))
     return Finetuned(output, time.monotonic() - started, {})
@@ -358,11 +381,15 @@ def _fingerprint(corpus: Corpus, settings: Settings) -> str:
     return digest.hexdigest()
 
 
-def _write_rejected(reading: Reading, path: Path, max_rejected: float) -> None:
-    """Writes rejected rows, redacted like everything that stays in the folder of a model."""
-    rejects = Rejects()
-    for problem in reading.problems:
-        rejects.add(problem.line, problem.reason, redact(json.dumps(problem.raw, ensure_ascii=False, default=str)))
-    if rejects.count:
-        rejects.write(path)
-    rejects.check(reading.rows, max_rejected)
+def _write_rejected(readings: Sequence[Reading], path: Path, max_rejected: float) -> None:
+    """Writes rejected rows, redacted like everything that stays in the folder of a model; the limit holds for each reading."""
+    found = []
+    for reading in readings:
+        rejects = Rejects()
+        for problem in reading.problems:
+            rejects.add(problem.line, problem.reason, redact(json.dumps(problem.raw, ensure_ascii=False, default=str)))
+        found.append(rejects)
+    if any(rejects.count for rejects in found):
+        Rejects([row for rejects in found for row in rejects.rows]).write(path)
+    for reading, rejects in zip(readings, found, strict=True):
+        rejects.check(reading.rows, max_rejected)

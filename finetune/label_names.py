@@ -27,11 +27,16 @@ def words_of(label: str) -> str:
 
 
 def named(training: Examples, labels: Sequence[str]) -> Examples:
-    """An example for each label that has fewer than `FEW` turns and a name made of words."""
+    """An example for each label that has fewer than `FEW` turns and a name made of words that no other label has.
+
+    "faq_1" and "faq_2" would be one text under two labels, which teaches to confuse them.
+    """
     have = Counter(number for numbers in training.numbers for number in numbers)
+    names = [words_of(label) for label in labels]
+    sharing = Counter(names)
     turns = [
         Turn(Dialogue(f"label {label}", (Message("user", words, (label,)),)), 0)
-        for number, label in enumerate(labels)
-        if have[number] < FEW and (words := words_of(label))
+        for number, (label, words) in enumerate(zip(labels, names, strict=True))
+        if have[number] < FEW and words and sharing[words] == 1
     ]
     return examples_of(turns, labels, training.tokenizer, training.limits)

@@ -88,7 +88,8 @@ def finetune_language_model(
     Args:
         reading: the texts; without `base_model` those of the script that most are in are taken.
         output: the model folder, which must not hold anything yet.
-        base_model: a folder or Hugging Face id in place of the packaged encoder; it then reads every script.
+        base_model: a folder or Hugging Face id in place of the packaged encoder; it then reads every script, unless this wrote
+            it for one.
         epochs: at most so many; it stops early when the held-out loss no longer falls. By default as many as fit into ten
             minutes on two cores, at most 50; where there are more texts than that, a sample is drawn.
         seed: of split, sample, order, masks and head.
@@ -198,8 +199,11 @@ def _pretrain(
     """Chooses texts and base, and trains."""
     from finetune.checkpoint import Checkpoint
     from finetune.network import load_base
+    from finetune.other_base import space_of
 
-    space, texts = _chosen(reading, base_model, notice)
+    own = space_of(base_model) if base_model is not None else None
+    every = base_model is not None and own is None
+    space, texts = _chosen(reading, own, notice, every=every)
     base = load_base(space, base_model)
     corpus = _corpus(texts, base, epochs, seed, notice)
     recipe = _recipe(corpus, base, epochs, seed)
@@ -209,19 +213,22 @@ def _pretrain(
         return Checkpoint(_checkpoints(output) / f"{phase}.safetensors", fingerprint)
 
     trained = _train(corpus, base, recipe, progress, checkpoint)
-    return _Made(base, space if base_model is None else None, corpus, recipe, trained)
+    return _Made(base, None if every else space, corpus, recipe, trained)
 
 
-def _chosen(reading: TextReading, base_model: str | None, notice: Callable[[str], None]) -> tuple[Script, list[str]]:
-    """The texts that one encoder is trained on, and the script of most."""
-    space: Script = max(reading.found, key=reading.found.__getitem__)
-    if base_model is not None:
+def _chosen(
+    reading: TextReading, own: Script | None, notice: Callable[[str], None], *, every: bool
+) -> tuple[Script, list[str]]:
+    """The texts that one encoder is trained on, all where it reads `every` script, and its script: its `own`, or that of most."""
+    largest: Script = max(reading.found, key=reading.found.__getitem__)
+    space = own or largest
+    if every:
         return space, [text for texts in reading.texts.values() for text in texts]
     other = sum(count for script, count in reading.found.items() if script != space)
     if other:
         notice(
             f"{other} texts of the other script are left out: a language model has one encoder, here that of {space} text. "
-            "Train a second one on those, or give --base-model."
+            "Train a second one on those, or give a --base-model that reads both."
         )
     if reading.found[space] > len(reading.texts[space]):
         notice(f"Of {reading.found[space]} texts a sample of {len(reading.texts[space])} is used.")

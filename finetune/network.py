@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from bot.intent_network import IntentNetwork
-from storage.errors import InvalidInput, NotFound
+from storage.errors import InvalidInput
 
 if TYPE_CHECKING:
     from index.pretrained import Pretrained
@@ -27,51 +26,22 @@ LORA_TARGETS = ("query", "key", "value", "dense")
 
 
 def load_base(space: str, base_model: str | None) -> Pretrained:
-    """The encoder to start from: the packaged one of the script, or a folder or Hugging Face id of a BERT-like model.
+    """The encoder to start from: what `base_model` names (`finetune.other_base`), or the packaged one of the script.
+
+    A base that `finetune language-model` made of texts in one script is for that script alone: the other has its packaged one.
 
     Raises:
         NotFound: there is no such model.
-        Damaged: a folder with a manifest is no language model, or a file of it is not what was written.
+        Damaged: weights are missing, or a file of a folder with a manifest is not what was written.
+        InvalidInput: the model is of a kind that cannot be trained here.
 
     """
+    from finetune.other_base import load_other, space_of
     from index.pretrained import load_pretrained
 
-    return load_pretrained(BASES[space]) if base_model is None else _load_other(base_model)
-
-
-def _load_other(name: str) -> Pretrained:
-    from safetensors import SafetensorError
-    from tokenizers import Tokenizer
-    from transformers import AutoModel, AutoTokenizer
-
-    from index.pretrained import Pretrained, quieten
-    from storage.publish import MANIFEST, read_manifest, sha256_file
-
-    quieten()
-    meta = read_manifest(Path(name), LANGUAGE_MODEL).meta if (Path(name) / MANIFEST).is_file() else {}
-    try:
-        # Without this it would fall back to pytorch_model.bin, a pickle.
-        model = AutoModel.from_pretrained(name, attn_implementation="sdpa", use_safetensors=True)
-        fast = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise NotFound(
-            f"The base model {name} cannot be loaded: {str(error).splitlines()[0]}",
-            "Give a folder with config.json, tokenizer.json and model.safetensors (pytorch_model.bin is not read), or set "
-            "HF_HUB_OFFLINE=0 in the environment and give a Hugging Face id.",
-        ) from error
-    tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    file = Path(name) / "model.safetensors"
-    return Pretrained(
-        name=name,
-        model=model.eval(),
-        tokenizer=tokenizer,
-        max_tokens=int(model.config.max_position_embeddings),
-        pad_id=int(model.config.pad_token_id or 0),
-        hash=sha256_file(file) if file.is_file() else str(getattr(model.config, "_commit_hash", "") or ""),
-        embeddings=str(meta.get("embeddings", "")),
-    )
+    if base_model is None or space_of(base_model) not in (None, space):
+        return load_pretrained(BASES[space])
+    return load_other(base_model)
 
 
 def build_network(base: Pretrained, labels: int, method: str) -> IntentNetwork:

@@ -34,7 +34,8 @@ from storage.rows import RowProblem, not_utf8, open_text, shown
 MOST_TEXTS = 200_000
 """So many texts of a script are kept; of more, a seeded sample. A run within 15 minutes gets no further than a tenth of them."""
 
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".jsonld", ".parquet")
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".jsonld", ".parquet")
+"""How the names of files end that have rows with named fields."""
 _SPOKEN = frozenset({"user", "assistant", "agent"})
 _LONGEST_TEXT = 4_000  # characters; what is longer is cut, but only once personal data is gone, which a cut would hide
 _LONGEST_LINE = 100_000
@@ -152,23 +153,23 @@ def shop_texts(
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Iterable[str] | RowProblem]]:
-    if not path.name.lower().removesuffix(".gz").endswith(_TABLES):
-        return _lines(path)
+    if not path.name.lower().removesuffix(".gz").endswith(TABLES):
+        return lines_of(path)
     first = next((row for _, row in read_file(path) if not isinstance(row, RowProblem)), {})
     if "messages" in first or "conversations" in first:
         return _dialogues(path)
-    if (name := _text_field(first)) is not None:
+    if (name := text_field(first)) is not None:
         return _fields(path, name)
     return _products(path)
 
 
-def _text_field(row: Mapping[str, Any]) -> str | None:
+def text_field(row: Mapping[str, Any]) -> str | None:
     """The name under which a row has its text, in whatever case; None for a product, which has a title."""
     names = {name.strip().lower(): name for name in row}
     return None if "title" in names else names.get("text")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Iterable[str] | RowProblem]]:
+def lines_of(path: Path) -> Iterator[tuple[int, Iterable[str] | RowProblem]]:
     """Lines of plain text; one without end is a problem, and never in memory as a whole."""
     with open_text(path) as stream:
         number = 0

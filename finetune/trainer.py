@@ -17,7 +17,7 @@ from bot.intent_network import IntentNetwork
 from finetune.augment import augment
 from finetune.checkpoint import Checkpoint
 from finetune.examples import Batch, Distortion, Examples, collate, plan
-from finetune.loop import DivergedError, Loop, agreed, rest_of, total_steps
+from finetune.loop import DivergedError, Loop, accelerator, agreed, rest_of, total_steps
 from finetune.network import parameter_groups, word_embeddings
 
 OUT_OF_SCOPE_WEIGHT = 0.5
@@ -142,6 +142,7 @@ def train(
             raise DivergedError(
                 "The weights became no number; no model was written.", "Train with another seed or method."
             )
+        _gather_margins(margins[:, position.epoch], others)
         loop.end_epoch(agreed(macro_f1(found, validation)))
         if progress:
             progress(Step(space, position.step, total, value, position.score, position.seconds, position.epoch))
@@ -236,6 +237,23 @@ def _note_margins(
     inside = in_scope[rows]
     margins[rows[inside.numpy()]] = (gold - other).float().cpu()[inside]
     others[rows] = number.cpu()
+
+
+def _gather_margins(margins: Tensor, others: Tensor) -> None:
+    """Fills in what the other processes noted of an epoch: each has seen its share of the examples, and NaN marks the rest.
+
+    process 0   [ 1.2  NaN  0.3 ]      every process   [ 1.2  -0.4  0.3 ]
+    process 1   [ NaN -0.4  NaN ]  →
+
+    """
+    if accelerator().num_processes == 1:
+        return
+    device = accelerator().device
+    noted: Tensor = accelerator().gather(margins[None].to(device)).cpu()  # (processes, examples)
+    numbers: Tensor = accelerator().gather(others[None].to(device)).cpu()
+    owner = noted.isfinite().int().argmax(dim=0, keepdim=True)  # (1, examples): the first process that has seen it
+    margins.copy_(noted.gather(0, owner)[0])
+    others.copy_(numbers.gather(0, owner)[0])
 
 
 def _in_order(examples: Examples, pad_id: int, size: int) -> list[Batch]:

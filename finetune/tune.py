@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,11 @@ METHODS = ("full", "lora", "head")
 RATE_FACTORS = (0.25, 4.0)
 """Learning rates that are tried, as multiples of the method's own."""
 EPOCHS = (1, 12)
+"""Epochs that are tried; up to those of the given settings, where these have more."""
 HISTORIES = (0, 1, 3, 5)
 """Messages of the history that are tried."""
 
+_PHASES = 4  # trainings of one encoder in a trial that have numbers of their own: one, and another on unlabeled turns
 _WARM_UP_TRIALS = 5  # that are never cut short: what is cut is below the median of those before
 
 
@@ -113,12 +116,16 @@ def search(
     return Found(_settings(settings, values), _tried(study))
 
 
+def _most_epochs(settings: Settings, corpus: Corpus) -> int:
+    return max(EPOCHS[1], settings.recipe(corpus.epoch_tokens(settings.history)).epochs)
+
+
 def _given(settings: Settings, corpus: Corpus) -> dict[str, Any]:
     recipe = settings.recipe(corpus.epoch_tokens(settings.history))
     return {
         "method": settings.method,
         "rate_factor": 1.0,
-        "epochs": min(max(recipe.epochs, EPOCHS[0]), EPOCHS[1]),
+        "epochs": recipe.epochs,
         "history_messages": min(HISTORIES, key=lambda each: abs(each - settings.history.messages)),
     }
 
@@ -138,31 +145,39 @@ def _macro_f1(trial: Trial, corpus: Corpus, settings: Settings, progress: Progre
         {
             "method": trial.suggest_categorical("method", METHODS),
             "rate_factor": trial.suggest_float("rate_factor", *RATE_FACTORS, log=True),
-            "epochs": trial.suggest_int("epochs", *EPOCHS),
+            "epochs": trial.suggest_int("epochs", EPOCHS[0], most := _most_epochs(settings, corpus)),
             "history_messages": trial.suggest_categorical("history_messages", HISTORIES),
         },
     )
-    alone = len(corpus.parts) == 1
+    turns = {space: len(part.validation) for space, part in corpus.parts.items()}
+    best = dict.fromkeys(turns, 0.0)
 
-    def watch(step: Step) -> None:
+    def mean() -> float:
+        """The macro-F1 that the trial has for sure: 0 for an encoder that is not trained yet, so that it only grows."""
+        return sum(best[space] * count for space, count in turns.items()) / sum(turns.values())
+
+    def watch(step: Step, place: int, space: str, phases: list[str]) -> None:
         if progress:
             progress(replace(step, space=f"trial {trial.number + 1}, {step.space}"))
-        if alone and step.epoch is not None and step.macro_f1 is not None:
-            trial.report(step.macro_f1, step.epoch)
-            if trial.should_prune():
-                raise optuna.TrialPruned
+        if step.epoch is None or step.macro_f1 is None:
+            return
+        if step.space not in phases:
+            phases.append(step.space)
+        best[space] = max(best[space], step.macro_f1)
+        # An epoch stands beside the same one of other trials, wherever their phases before it ended.
+        trial.report(mean(), (place * _PHASES + phases.index(step.space)) * most + step.epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned
 
-    total, weight = 0.0, 0
-    for space, part in corpus.parts.items():
+    for place, (space, part) in enumerate(corpus.parts.items()):
         try:
-            fitted = fit(space, part, corpus, tried, progress=watch)
+            fitted = fit(space, part, corpus, tried, progress=partial(watch, place=place, space=space, phases=[]))
         except DivergedError:
             if first:
                 raise
             raise optuna.TrialPruned from None  # a rate that is too high is an answer, and no end of the search
-        total += fitted.trained.macro_f1 * len(part.validation)
-        weight += len(part.validation)
-    return total / weight
+        best[space] = fitted.trained.macro_f1
+    return mean()
 
 
 def _settings(settings: Settings, values: dict[str, Any]) -> Settings:

@@ -7,6 +7,7 @@ from bot.doubt import SCORES, Outputs, Reference, softmax
 from bot.intent import outputs_of
 from finetune.calibration import (
     DEFAULT_SCORE,
+    FEWEST_OUT_OF_SCOPE,
     auroc,
     choose_decision,
     expected_calibration_error,
@@ -128,3 +129,16 @@ def test_without_out_of_scope_turns_the_threshold_still_gives_up_the_stated_shar
     assert (decision.score, scores) == (DEFAULT_SCORE, {})
     lost = (SCORES[DEFAULT_SCORE](inside, reference) > decision.threshold).mean()
     assert lost == pytest.approx(0.02, abs=0.002)
+
+
+@pytest.mark.parametrize("count", [1, FEWEST_OUT_OF_SCOPE - 1, FEWEST_OUT_OF_SCOPE])
+def test_a_few_out_of_scope_turns_choose_no_score(count: int) -> None:
+    outputs, in_scope, reference = separated()
+    # Logits that know an out-of-scope turn, whose features look like any other's: by probability it is found.
+    logits = np.where(in_scope[:, None], outputs.logits, 0.0)
+    features = np.where(in_scope[:, None], outputs.features, outputs.features[0])
+    rows = slice(0, 1_000 + count)
+    known = outputs_of(logits[rows], features[rows], 1.0, multi_label=False)
+    decision, scores = choose_decision(known, in_scope[rows], reference)
+    assert scores["probability"] > scores[DEFAULT_SCORE]
+    assert (decision.score == DEFAULT_SCORE) is (count < FEWEST_OUT_OF_SCOPE)

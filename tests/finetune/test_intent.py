@@ -45,14 +45,23 @@ def test_what_serves_keeps_no_text_of_the_log(small_model: Finetuned) -> None:
         assert b"put the" not in path.read_bytes()
 
 
-def test_exported_and_torch_agree(small_log: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_exported_and_torch_agree_and_the_method_moves_what_it_should(
+    method: str, small_log: Path, tmp_path: Path
+) -> None:
     turns = turns_of(read_logs([small_log]).dialogues)[:40]
     labels = sorted({name for turn in turns for name in turn.golds})
     base = load_base("latin", None)
     torch.manual_seed(0)
-    network = build_network(base, len(labels), "lora")
+    before = {name: each.detach().clone() for name, each in base.model.named_parameters()}
+    network = build_network(base, len(labels), method)
     examples = examples_of(turns, labels, base.tokenizer)
-    train(network, examples, examples, base.pad_id, Recipe(epochs=1, rate=1e-3))
+    train(network, examples, examples, base.pad_id, Recipe(epochs=2, rate=8e-5 if method == "full" else 1e-3))
+    kept = {
+        name for name, each in network.encoder.named_parameters() if name in before and torch.equal(each, before[name])
+    }
+    if method == "full":
+        assert kept == {"embeddings.word_embeddings.weight"}
     from finetune.export import round_to_half, write_encoder
     from index.transformer import Transformer
 
@@ -64,7 +73,7 @@ def test_exported_and_torch_agree(small_log: Path, tmp_path: Path) -> None:
         tokens = examples.tokens(row)
         found = served.run_ids([tokens.ids], {"segments": [tokens.segments]})
         assert found["features"][0] == pytest.approx(expected.features[row], abs=0.03)
-        assert found["logits"][0].argmax() == expected.logits[row].argmax()
+        assert found["logits"][0] == pytest.approx(expected.logits[row], abs=0.05)
 
 
 def test_a_model_made_elsewhere_is_served_once_adopted(small_model: Finetuned, tmp_path: Path) -> None:

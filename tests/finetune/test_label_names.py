@@ -40,3 +40,10 @@ def test_labels_with_few_turns_and_a_telling_name_get_it_as_an_example() -> None
     assert [turn.text for turn in names.turns] == ["cancel order"]
     assert names.numbers == [(1,)]
     assert names.tokenizer is training.tokenizer
+
+
+def test_a_name_that_two_labels_share_is_no_example_of_either() -> None:
+    labels = ("faq_1", "faq_2", "intent7", "Intent8", "refund")
+    turns = turns_of([Dialogue(label, (Message("user", "hello", (label,)),)) for label in labels])
+    names = named(examples_of(turns, labels, load_base("latin", None).tokenizer), labels)
+    assert [turn.text for turn in names.turns] == ["refund"]

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import launch
-from finetune.corpus import Corpus, corpus_of
+from finetune.corpus import Corpus, Part, corpus_of
 from finetune.logs import read_logs
 from finetune.record import RunRecord
 from finetune.settings import Settings
-from finetune.trainer import Step
-from finetune.tune import EPOCHS, HISTORIES, METHODS, Tried, search
+from finetune.trainer import RECIPES, Step
+from finetune.tune import EPOCHS, HISTORIES, METHODS, Found, Tried, search
 from tests.finetune.conftest import made_up_dialogues, write_log
 
 
@@ -96,3 +100,57 @@ def test_trials_of_another_log_are_not_counted(corpus: Corpus, tmp_path: Path) -
     told: list[Tried] = []
     search(corpus, Settings("head", epochs=1), 1, tmp_path / "search.jsonl", "g", told=told.append)
     assert len(told) == 1
+
+
+Scores = Callable[[int, str], list[float]]
+"""What the epochs of a phase of a trial score, by the trial's number and the phase."""
+
+
+@pytest.fixture
+def acted(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scores, Settings], Found]:
+    """A search over two encoders whose training is acted: each has a second phase, as on unlabeled turns."""
+
+    def run(scores: Scores, given: Settings) -> Found:
+        trials = iter(range(100))
+        trial = -1
+
+        def fit(space: str, part: Part, corpus: Corpus, settings: Settings, *, progress: Callable[[Step], None]) -> Any:
+            nonlocal trial
+            trial = next(trials) if space == "latin" else trial
+            best = 0.0
+            for phase in (space, f"{space}-taught"):
+                for epoch, score in enumerate(scores(trial, phase), start=1):
+                    best = max(best, score)
+                    progress(Step(phase, epoch, 9, 1.0, score, 0.0, epoch))
+                progress(Step(phase, 9, 9, 1.0, best, 0.0))
+            return SimpleNamespace(trained=SimpleNamespace(macro_f1=best))
+
+        monkeypatch.setattr("finetune.fit.fit", fit)
+        part = corpus.parts["latin"]
+        both = Corpus(corpus.labels, corpus.training, corpus.validation, {"latin": part, "han": part}, False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # optuna warns of a step that is reported twice
+            return search(both, given, 9, tmp_path / "search.jsonl", "f")
+
+    return run
+
+
+def test_what_falls_behind_is_cut_short_with_two_encoders_too(acted: Callable[[Scores, Settings], Found]) -> None:
+    def scores(trial: int, phase: str) -> list[float]:
+        if phase == "latin":
+            return [0.6] * (2 + trial % 3)  # phases end early, where they like
+        return [0.5, 0.1 if trial == 7 else 0.6] if phase == "latin-taught" else [0.1 if trial == 8 else 0.8] * 3
+
+    found = acted(scores, Settings("head", epochs=3))
+    assert [each.number for each in found.trials if each.macro_f1 is None] == [8]
+    assert found.trials[7].macro_f1 == pytest.approx(0.7), "the teacher was better, and is kept"
+
+
+@pytest.mark.parametrize(("given", "epochs"), [(Settings("lora", epochs=20), 20), (Settings("head"), None)])
+def test_more_epochs_than_are_tried_else_are_the_first_trials(
+    given: Settings, epochs: int | None, acted: Callable[[Scores, Settings], Found]
+) -> None:
+    found = acted(lambda trial, phase: [0.9 if trial == 0 else 0.5], given)
+    assert found.trials[0].values["epochs"] == (epochs or RECIPES["head"].epochs)
+    assert found.settings.epochs == (epochs or RECIPES["head"].epochs)
+    assert found.settings.method == given.method
