@@ -222,7 +222,7 @@ def _facts(each: Fit) -> dict[str, Any]:
 def _curve(each: Fit) -> Curve:
     trained = each.fitted.trained
     epochs = (Epoch(int(one["epoch"]), int(one["step"]), one["score"], one["seconds"]) for one in trained.epochs)
-    return Curve(tuple(trained.losses), tuple(epochs))
+    return Curve(tuple(trained.losses), tuple(epochs), trained.kept)
 
 
 def _noise(model: IntentModel, corpus: Corpus, settings: Settings) -> dict[str, Noise]:

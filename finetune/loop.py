@@ -32,12 +32,18 @@ class DivergedError(AisleError):
 
 @dataclass
 class Position:
-    """Where a phase stands. `score` is the last validation score, `best` the best one, `worse` epochs since that."""
+    """Where a phase stands.
+
+    `score` is the last validation score, `best` the best one, `kept` that of the weights that are kept, which are those of
+    epoch `kept_epoch`; `worse` counts the epochs since one was as good as the best.
+    """
 
     epoch: int = 0
     batch: int = 0
     step: int = 0
     best: float = -1.0
+    kept: float = -1.0
+    kept_epoch: int = 0
     worse: int = 0
     score: float | None = None
     finished: bool = False
@@ -144,12 +150,19 @@ class Loop:
         if self.checkpoint and self.checkpoint.due:
             self.save()
 
-    def end_epoch(self, score: float) -> None:
-        """Notes the validation score of an epoch, keeps the weights of the best one, and saves."""
+    def end_epoch(self, score: float, tolerance: float = 0.0) -> None:
+        """Notes the validation score of an epoch, keeps its weights where it is as good as the best, and saves.
+
+        As good is what lies within `tolerance` of the best score: of such epochs the later one was trained longer, and at a
+        lower rate.
+        """
         self.position.score = score
-        self.position.worse = 0 if score > self.position.best else self.position.worse + 1
-        if score >= self.position.best:  # of equals the later one, which was trained longer at a lower rate
-            self.position.best, self._best = score, trained_state(self.module)
+        good = max(score, self.position.best) - tolerance
+        self.position.worse = 0 if score > min(self.position.best, good) else self.position.worse + 1
+        self.position.best = max(score, self.position.best)
+        if score >= good:
+            self.position.kept, self.position.kept_epoch = score, self.position.epoch + 1
+            self._best = trained_state(self.module)
         self.position.epochs.append(
             {
                 "epoch": self.position.epoch + 1,
@@ -165,7 +178,7 @@ class Loop:
     def finish(self) -> None:
         """Ends the phase: the best weights stand in the module, and the checkpoint says that nothing is left to do."""
         self.position.finished = True
-        if self.position.best >= 0:
+        if self.position.kept_epoch:
             self.module.load_state_dict(self._best, strict=False)
         self.save()
 

@@ -132,10 +132,11 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Curve:
-    """The learning curve of one encoder: (step, training loss) at even distances, and its epochs."""
+    """The learning curve of one encoder: (step, training loss) at even distances, its epochs, and the number of the kept one."""
 
     losses: tuple[tuple[int, float], ...]
     epochs: tuple[Epoch, ...]
+    kept: int
 
 
 @dataclass(frozen=True)

@@ -323,11 +323,8 @@ def _training(record: RunRecord) -> Markup | None:
                 (line_chart(curve.losses, "step", "training loss"), f"{_script(space)}: loss while training.")
             )
         if curve.epochs:
-            best = max(
-                curve.epochs, key=lambda each: (each.macro_f1, each.epoch)
-            )  # of equals the trainer keeps the later
             points = [(each.epoch, each.macro_f1) for each in curve.epochs]
-            said = f"{_script(space)}: macro-F1 on held-out turns. The model is that of epoch {best.epoch}."
+            said = f"{_script(space)}: macro-F1 on held-out turns. The model is that of epoch {curve.kept}."
             charts.append((line_chart(points, "epoch", "macro-F1", dots=True, top=1.0), said))
     return figures(*charts) if charts else None
 

@@ -58,6 +58,20 @@ def test_the_weights_of_the_best_epoch_are_kept_of_equals_the_later() -> None:
     assert not torch.equal(module.weight, weights[3])
 
 
+def test_a_later_epoch_that_is_as_good_by_chance_is_kept_and_ends_nothing() -> None:
+    module = nn.Linear(2, 1)
+    loop = loop_of(module, 6, 0.0)
+    weights = []
+    for score in (0.9, 0.95, 0.93, 0.94, 0.91, 0.92):
+        loop.step(module(torch.ones(1, 2).to(loop.device)).sum())
+        weights.append(module.weight.detach().clone())
+        loop.end_epoch(score, tolerance=0.021)
+    position = loop.position
+    assert (position.best, position.kept, position.kept_epoch, position.worse) == (0.95, 0.94, 4, 2)
+    loop.finish()
+    assert torch.equal(module.weight, weights[3])
+
+
 def test_a_rate_goes_on_where_it_was(tmp_path: Path) -> None:
     module = nn.Linear(2, 1)
     for half in range(2):

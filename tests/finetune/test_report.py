@@ -223,9 +223,9 @@ def test_an_out_of_scope_turn_that_was_answered_is_called_so() -> None:
 @pytest.mark.parametrize(
     "curve",
     [
-        Curve(((1, 2.0),), (Epoch(1, 1, 0.0, 1.0),)),
-        Curve(((1, 0.0), (2, 0.0)), (Epoch(1, 2, 1.0, 1.0), Epoch(2, 2, 1.0, 1.0))),
-        Curve((), ()),
+        Curve(((1, 2.0),), (Epoch(1, 1, 0.0, 1.0),), 1),
+        Curve(((1, 0.0), (2, 0.0)), (Epoch(1, 2, 1.0, 1.0), Epoch(2, 2, 1.0, 1.0)), 2),
+        Curve((), (), 0),
     ],
 )
 def test_curves_of_a_point_of_zeros_and_of_nothing_are_drawn(curve: Curve) -> None:

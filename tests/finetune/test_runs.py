@@ -47,16 +47,17 @@ def dialogues(labels: int, of_each: int, *, prefix: str = "", labelled: bool = T
     return found
 
 
-@pytest.mark.parametrize("patience", [1, 3])
-def test_training_stops_once_it_gains_nothing(patience: int, base: str) -> None:
+def test_training_stops_once_it_gains_nothing(base: str) -> None:
     loaded = load_base("latin", base)
-    labels = ["label0", "label1"]
-    examples = examples_of(turns_of(dialogues(2, 4)), labels, loaded.tokenizer)
-    recipe = Recipe(epochs=9, rate=0.0, head_rate=0.0, patience=patience)
-    found = train(build_network(loaded, 2, "head"), examples, examples, loaded.pad_id, recipe)
-    assert [each["epoch"] for each in found.epochs] == list(range(1, patience + 2))
-    assert np.isfinite(found.margins[:, : patience + 1]).all()
-    assert np.isnan(found.margins[:, patience + 1 :]).all()
+    examples = examples_of(turns_of(dialogues(2, 8)), ["label0", "label1"], loaded.tokenizer)
+    recipe = Recipe(epochs=90, rate=1e-3, head_rate=1e-2, batch_size=4, patience=4, augmented=0.0)
+    found = train(build_network(loaded, 2, "full"), examples, examples, loaded.pad_id, recipe)
+    scores = [each["score"] for each in found.epochs]
+    assert len(scores) == scores.index(1.0) + 1 + recipe.patience < recipe.epochs
+    assert found.macro_f1 == scores[found.kept - 1] == 1.0
+    assert 1.0 not in scores[found.kept :]  # of equals the later one
+    assert np.isfinite(found.margins[:, : len(scores)]).all()
+    assert np.isnan(found.margins[:, len(scores) :]).all()
 
 
 def test_two_hundred_labels_and_one_that_was_seen_once_are_trained_to_the_end(base: str, tmp_path: Path) -> None:

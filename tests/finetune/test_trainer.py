@@ -7,7 +7,7 @@ import torch
 from finetune.examples import Examples, examples_of, turns_of
 from finetune.logs import Dialogue, Message
 from finetune.network import load_base
-from finetune.trainer import class_weights, f1_of, intent_loss, macro_f1
+from finetune.trainer import by_chance, class_weights, f1_of, intent_loss, macro_f1
 
 
 def examples(*golds: tuple[str, ...]) -> Examples:
@@ -45,3 +45,10 @@ def test_macro_f1_is_over_the_labels_that_occur_and_takes_any_of_several_golds()
     assert macro_f1(logits, examples(("a", "b"), ("a",), ("out_of_scope",))) == 1.0
     assert f1_of([("a", "a"), ("b", "a")]) == pytest.approx((2 / 3 + 0) / 2)
     assert f1_of([]) == 0.0
+
+
+def test_scores_lie_apart_by_chance_the_more_the_fewer_turns_there_are() -> None:
+    assert by_chance(0.9, 100) == pytest.approx(0.06)
+    assert by_chance(0.9, 10_000) == pytest.approx(0.006)
+    assert by_chance(1.0, 100) == 0.0
+    assert by_chance(-1.0, 100) == 0.0
