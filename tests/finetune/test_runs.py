@@ -50,6 +50,7 @@ def dialogues(labels: int, of_each: int, *, prefix: str = "", labelled: bool = T
 def test_training_stops_once_it_gains_nothing(base: str) -> None:
     loaded = load_base("latin", base)
     examples = examples_of(turns_of(dialogues(2, 8)), ["label0", "label1"], loaded.tokenizer)
+    torch.manual_seed(0)
     recipe = Recipe(epochs=90, rate=1e-3, head_rate=1e-2, batch_size=4, patience=4, augmented=0.0)
     found = train(build_network(loaded, 2, "full"), examples, examples, loaded.pad_id, recipe)
     scores = [each["score"] for each in found.epochs]
