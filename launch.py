@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 # Nothing is fetched from a hub unless the person who starts Aisle says so.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# numpy's own threads go on spinning after a product and take the cores from OpenVINO: an intent then takes half as long again.
+# What is large is computed by torch, OpenVINO and FAISS, which have threads of their own.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(context_settings=_CONTEXT, no_args_is_help=False, add_completion=False, rich_markup_mode=None)

@@ -8,9 +8,12 @@ The words are made up; what is said takes no part in the time.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import time
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as launch.py does, and as early
 
 import numpy as np
 

@@ -108,6 +108,7 @@ def trainer(examples: Examples, width: int | None, steps: int, *, bf16: bool = F
             per_device_train_batch_size=BATCH,
             learning_rate=1e-4,
             bf16=bf16,
+            use_cpu=not torch.cuda.is_available(),
             save_strategy="no",
             report_to=[],
             remove_unused_columns=False,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -371,3 +373,11 @@ def test_a_name_that_cannot_be_promoted_is_refused_before_training(
     assert code == status
     assert output in err
     assert "none.jsonl" not in err
+
+
+def test_numpy_gets_one_thread_before_it_is_loaded() -> None:
+    """Said later, it would not be heard: its threads are made when it is loaded."""
+    asked = "import sys, launch, os; print('numpy' in sys.modules, os.environ['OPENBLAS_NUM_THREADS'])"
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    found = subprocess.run([sys.executable, "-c", asked], env=environment, check=True, capture_output=True, text=True)
+    assert found.stdout.split() == ["False", "1"]
