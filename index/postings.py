@@ -79,6 +79,16 @@ class Postings:
                 total[self.rows[part]] += factor * self.weights[part]  # a row stands once in a posting
         return total
 
+    def strongest(self, places: NDArray[np.int64], factors: Floats) -> Floats:
+        """The largest factor · weight for each row, (size,), 0 where it has none; places of -1 add nothing."""
+        best = np.zeros(self.size, np.float32)
+        for place, factor in zip(places.tolist(), factors.tolist(), strict=True):
+            if place >= 0:
+                part = slice(self.starts[place], self.starts[place + 1])
+                rows = self.rows[part]  # a row stands once in a posting
+                best[rows] = np.maximum(best[rows], factor * self.weights[part])
+        return best
+
     def save(self, folder: Path, name: str) -> None:
         """Writes `<name>.<part>.npy` files into `folder`."""
         parts = {**{part: getattr(self, part) for part in _FILES[:-1]}, "size": np.array([self.size])}

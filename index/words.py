@@ -1,84 +1,34 @@
-"""Which words of a query a product has: coverage decides whether anything matches at all, identifiers find the model.
-
-Words are folded (case, accents, plural s); Chinese, which has no spaces, is taken as character pairs.
-"""
+"""Which words of a query a product has: coverage decides whether anything matches at all, codes and stems find the model."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.codes import codes_of, identifiers, stems_of, weight_of
 from index.ngrams import NgramIndex
 from index.postings import Floats, Postings, key_of
 from index.product import Product
+from index.tokens import edit_distance, singular, spelled, words_of
 from storage.errors import Damaged
 
 NAMED = 1.0  # weight of a word in title, brand, categories or attributes
 TOLD = 0.5  # of one that only the description has
 
-_HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
-_WORD = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+(?:[.'’][^\W_{_HAN}]+)*")
-_HAN_RUN = re.compile(rf"[{_HAN}]+")
-_CODE = re.compile(r"[^\W_]+(?:[-/._][^\W_]+)*")
-_CODE_LENGTH = 4
-_GLUED = re.compile(r"[-/._\s]+")
-
-# Words that say nothing about which product is meant; they neither match nor fail to.
-STOPWORDS = frozenset(
-    (
-        "a about all an and any anything are as at be by can could do does for from get give have hello hey hi how i i'd i'm in"
-        " is it its like likes looking love loves me my need nice of on one or our please show some something sell that the"
-        " their them there this to under up want we what which who with would you your"
-        " 我 想 要 想要 有 有没有 吗 呢 的 了 个 一个 一款 请 请问 你们 你 们 卖 买 找 给 给我 推荐 一下 什么 看看 能 可以 帮 帮我"
-        " 和 或 是 在 款 这 那"
-    ).split()
-)
-_LONG_FILLERS = sorted(
-    (word for word in STOPWORDS if _HAN_RUN.fullmatch(word) and len(word) > 1), key=len, reverse=True
-)
-_HAN_FILLERS = re.compile("|".join(_LONG_FILLERS) + "|[的吗呢了]")
-
-
-def words_of(text: str) -> list[str]:
-    """`"Blue Shoes, 蓝牙耳机"` → `["blue", "shoe", "蓝牙", "牙耳", "耳机"]`, without stopwords."""
-    found: list[str] = []
-    for match in _WORD.finditer(_folded(text)):
-        token = match.group()
-        if _HAN_RUN.match(token):
-            for run in _HAN_FILLERS.split(token):
-                found += [run] if len(run) == 1 else [run[at : at + 2] for at in range(len(run) - 1)]
-        elif token not in STOPWORDS:
-            found.append(singular(token))
-    return [word for word in found if word and word not in STOPWORDS]
-
-
-def codes_of(text: str) -> list[str]:
-    """Model numbers and article codes in a text, in one spelling: `"Sony PS-LX350H turntable"` → `["pslx350h"]`.
-
-    A code has a digit and, unless it is 6 digits or longer, a letter; neighbours are not joined, because "iphone 15" is two
-    words that search finds by themselves.
-    """
-    found = []
-    for match in _CODE.finditer(_folded(text)):
-        code = _GLUED.sub("", match.group())
-        digits = sum(character.isdigit() for character in code)
-        if len(code) >= _CODE_LENGTH and digits and (digits < len(code) or digits >= _CODE_LENGTH + 2):
-            found.append(code)
-    return list(dict.fromkeys(found))
-
 
 class WordIndex:
-    """Coverage, identifiers and spelling over one catalog."""
+    """Coverage, codes and spelling over one catalog."""
 
-    def __init__(self, words: Postings, codes: Postings, spelling: NgramIndex, vocabulary: Sequence[str]) -> None:
+    def __init__(
+        self, words: Postings, codes: Postings, stems: Postings, spelling: NgramIndex, vocabulary: Sequence[str]
+    ) -> None:
         self._words = words
         self._codes = codes
+        self._stems = stems
         self._spelling = spelling
         self._vocabulary = vocabulary
         self._known = set(vocabulary)
@@ -88,6 +38,7 @@ class WordIndex:
         """An index of `products`, whose place is their row."""
         words: list[tuple[int, int, float]] = []
         codes: list[tuple[int, int, float]] = []
+        stems: list[tuple[int, int, float]] = []
         vocabulary: set[str] = set()
         keys = _Keys()
         size = 0
@@ -98,11 +49,13 @@ class WordIndex:
             words += [(keys[word], row, NAMED) for word in set(words_of(named))]
             vocabulary.update(spelled(named))
             owned = {*codes_of(product.mpn), *codes_of(product.gtin), *codes_of(product.title)}
-            owned.update(_glued_identifiers(product))
+            owned.update(identifiers((product.mpn, product.gtin, product.id)))
             codes += [(keys[code], row, NAMED) for code in owned]
             codes += [(keys[code], row, TOLD) for code in {*codes_of(product.description)} - owned]
+            stems += [(keys[stem], row, NAMED) for stem in {*stems_of(product.title), *stems_of(product.mpn)}]
         listed = sorted(vocabulary)
-        return cls(_postings(words, size), _postings(codes, size), NgramIndex.build(listed), listed)
+        spelling = NgramIndex.build(listed)
+        return cls(_postings(words, size), _postings(codes, size), _postings(stems, size), spelling, listed)
 
     def coverage(self, words: Sequence[str]) -> Floats:
         """How much of the query each row has, 0 to 1, (rows,); rare words count more, a word no row has counts most.
@@ -118,11 +71,13 @@ class WordIndex:
 
     def identified(self, codes: Sequence[str]) -> Floats:
         """How strongly the query's codes name each row, 0 to 1, (rows,): a code that fewer rows have says more."""
-        if not codes:
-            return np.zeros(self._codes.size, np.float32)
-        places = self._codes.places(np.array([key_of(code) for code in codes], np.uint64))
-        factors = self._idf(self._codes, places) / max(np.log1p(self._codes.size), 1e-9)
-        return np.minimum(self._codes.accumulate(places, factors.astype(np.float32)), 1)
+        return np.minimum(self._codes.accumulate(*self._rare(self._codes, codes)), 1)
+
+    def stemmed(self, stems: Sequence[str]) -> Floats:
+        """How strongly codes of the query name each row by what they begin with, 0 to 1, (rows,): by the best stem alone."""
+        places, rarity = self._rare(self._stems, stems)
+        weights = np.array([weight_of(stem) for stem in stems], np.float32)
+        return self._stems.strongest(places, rarity * weights)
 
     def knows(self, word: str) -> bool:
         """Whether a product has the word as it is spelled."""
@@ -131,11 +86,11 @@ class WordIndex:
     def correct(self, word: str) -> str | None:
         """The catalog's word that a misspelled one most likely means, or None.
 
-        At most one edit (insert, delete, replace, swap) up to 5 letters, two from 6 on, three from 10 on; the first letter
-        must agree.
+        At most one edit (insert, delete, replace, swap) up to 7 letters, two from 8 on; the first letter must agree. More edits
+        in a short word make another word: "propane" is no misspelled "prosafe".
         """
         best: tuple[int, float, str] | None = None
-        allowed_edits = 1 + (len(word) >= 6) + (len(word) >= 10)
+        allowed_edits = 1 + (len(word) >= 8)
         for row, score in zip(*self._spelling.search(word, 20), strict=True):
             candidate = self._vocabulary[int(row)]
             if candidate[0] != word[0] or abs(len(candidate) - len(word)) > allowed_edits:
@@ -146,9 +101,10 @@ class WordIndex:
         return best[2] if best else None
 
     def save(self, folder: Path) -> None:
-        """Writes `words.*`, `codes.*` and the spelling index into an existing folder."""
+        """Writes `words.*`, `codes.*`, `stems.*` and the spelling index into an existing folder."""
         self._words.save(folder, "words")
         self._codes.save(folder, "codes")
+        self._stems.save(folder, "stems")
         spelling = folder / "spelling"
         spelling.mkdir()
         self._spelling.save(spelling)
@@ -165,9 +121,16 @@ class WordIndex:
         return cls(
             Postings.load(folder, "words"),
             Postings.load(folder, "codes"),
+            Postings.load(folder, "stems"),
             NgramIndex.load(spelling),
             vocabulary.split("\n") if vocabulary else [],
         )
+
+    @classmethod
+    def _rare(cls, postings: Postings, terms: Sequence[str]) -> tuple[NDArray[np.int64], Floats]:
+        """The places of terms and how rare each is, 0 to 1: in one row of many 1, in most rows 0."""
+        places = postings.places(np.array([key_of(term) for term in terms], np.uint64))
+        return places, (cls._idf(postings, places) / max(np.log1p(postings.size), 1e-9)).astype(np.float32)
 
     @staticmethod
     def _idf(postings: Postings, places: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -185,26 +148,6 @@ def named_text(product: Product) -> str:
     return " ".join(parts)
 
 
-def spelled(text: str) -> Iterator[str]:
-    """The words of a text that can be misspelled: letters only, 4 or more, not Chinese."""
-    for match in _WORD.finditer(_folded(text)):
-        if (word := match.group()).isalpha() and len(word) >= 4 and not _HAN_RUN.match(word):
-            yield word
-
-
-def edit_distance(one: str, other: str) -> int:
-    """Edits between two words, a swap of neighbours counting one (optimal string alignment distance)."""
-    previous: list[int] = []
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        before, previous, row = previous, row, [i, *[0] * len(other)]
-        for j, b in enumerate(other, 1):
-            row[j] = min(previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (a != b))
-            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
-                row[j] = min(row[j], before[j - 2] + 1)
-    return row[-1]
-
-
 class _Keys(dict[str, int]):
     """Remembers the key of each word: a catalog says the same words over and over."""
 
@@ -218,31 +161,3 @@ def _postings(triplets: list[tuple[int, int, float]], size: int) -> Postings:
     rows = np.array([row for _, row, _ in triplets], np.int64)
     weights = np.array([weight for _, _, weight in triplets], np.float32)
     return Postings.build(keys, rows, weights, size, keep="max")
-
-
-def _glued_identifiers(product: Product) -> Iterator[str]:
-    """Ids as the shop spells them: what is in `mpn` and `gtin` counts whatever its shape, also "12345"."""
-    for text in (product.mpn, product.gtin, product.id):
-        glued = _GLUED.sub("", _folded(text))
-        if len(glued) >= _CODE_LENGTH and any(character.isdigit() for character in glued):
-            yield glued
-
-
-def _folded(text: str) -> str:
-    """Compatibility forms, case and the accents of Latin letters folded away."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    if plain.isascii():
-        return plain
-    parted = unicodedata.normalize("NFD", plain)
-    return unicodedata.normalize("NFC", "".join(c for c in parted if not 0x300 <= ord(c) <= 0x36F))
-
-
-def singular(word: str) -> str:
-    """Harman's S-stemmer (1991): plurals only, so that no two different things become one."""
-    if len(word) > 4 and word.endswith("ies") and not word.endswith(("eies", "aies")):
-        return word[:-3] + "y"
-    if len(word) > 3 and word.endswith("es") and not word.endswith(("aes", "ees", "oes")):
-        return word[:-1] if not word.endswith(("ches", "shes", "xes", "sses")) else word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("us", "ss")):
-        return word[:-1]
-    return word

@@ -15,11 +15,20 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 # The sum barely moves between half and twice these weights (docs/benchmarks.md), so they are round.
-WEIGHTS: dict[str, float] = {"ngrams": 1.0, "codes": 1.0, "words": 0.75, "dense": 0.6, "keywords": 0.5, "kind": 0.5}
+WEIGHTS: dict[str, float] = {
+    "ngrams": 1.0,
+    "codes": 1.0,
+    "stems": 1.0,
+    "words": 0.75,
+    "dense": 0.6,
+    "keywords": 0.5,
+    "kind": 0.5,
+}
 
 COVERED = 0.55  # share of the query's words, by rarity, that is enough alone
 PARTLY_COVERED = 0.35  # enough together with a meaning that is near
 SPECIFIC = 0.15  # codes below this are shared by so many products that they name none
+SPECIFIC_STEM = 0.5  # a stem says less
 AS_NEAR = 0.7  # of the nearest meaning: what is farther matches by its words or not at all
 KEEP = 0.3  # of the best score: what falls below is not shown beside it
 FAINT = 0.35  # n-gram cosines below it are chance, and dividing by the best must not blow them up
@@ -42,12 +51,13 @@ class Floor:
 class Evidence:
     """What each source says about each candidate; all arrays are (candidates,).
 
-    `words`, `codes`, `ngrams` and `dense` are absolute (shares and cosines, 0 to 1), `keywords` is BM25 on its open scale,
+    `words`, `codes`, `stems`, `ngrams` and `dense` are absolute (shares and cosines, 0 to 1), `keywords` is BM25 on its open scale,
     `kind` the cosine with the name of the category where the query means that very category, else 0.
     """
 
     words: Floats
     codes: Floats
+    stems: Floats
     ngrams: Floats
     dense: Floats
     keywords: Floats
@@ -56,7 +66,7 @@ class Evidence:
 
     def matching(self) -> NDArray[np.bool_]:
         """Which candidates really match, (candidates,) bool."""
-        found = (self.words >= COVERED) | (self.codes >= SPECIFIC) | (self.kind > 0)
+        found = (self.words >= COVERED) | (self.codes >= SPECIFIC) | (self.stems >= SPECIFIC_STEM) | (self.kind > 0)
         if self.floor is not None:
             above = self.dense - self.floor.zero
             same = (self.dense >= self.floor.same) & (above >= AS_NEAR * above.max(initial=0))
@@ -68,6 +78,7 @@ class Evidence:
         parts = {
             "ngrams": self.ngrams / self._best_ngrams(),
             "codes": self.codes,
+            "stems": self.stems,
             "words": self.words,
             "keywords": self.keywords / np.float32(self.keywords.max(initial=0) or 1),
             "kind": self.kind,
@@ -76,10 +87,14 @@ class Evidence:
             parts["dense"] = np.clip((self.dense - self.floor.zero) / (1 - self.floor.zero), 0, 1)
         return _weighted(parts, _weights(parts)), parts
 
-    def at_least(self, parts: Mapping[str, Floats], words: Floats, codes: Floats, ngrams: Floats) -> Floats:
+    def at_least(
+        self, parts: Mapping[str, Floats], words: Floats, codes: Floats, stems: Floats, ngrams: Floats
+    ) -> Floats:
         """What `fused`, whose parts are given, would give others at least, (others,), of which vectors and BM25 are not known."""
         weights = _weights(parts)
-        return _weighted({"ngrams": ngrams / self._best_ngrams(), "codes": codes, "words": words}, weights)
+        return _weighted(
+            {"ngrams": ngrams / self._best_ngrams(), "codes": codes, "stems": stems, "words": words}, weights
+        )
 
     def _best_ngrams(self) -> np.float32:
         return np.float32(max(float(self.ngrams.max(initial=0)), FAINT))

@@ -15,11 +15,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from index.codes import codes_of, stems_of
 from index.encoders import Encoder, script_of
 from index.facets import FacetMask
 from index.filters import Filters
 from index.snapshot import Snapshot
-from index.words import codes_of, singular, spelled, words_of
+from index.tokens import singular, spelled, words_of
 from retrieval.fusion import COVERED, KEEP, KEEP_SORTED, Evidence, Floor
 from storage.offers import Offer
 
@@ -44,6 +45,7 @@ PROBES = tuple(
     + "讲个笑话 股票 望远镜 棺材 拖拉机 签证 拔牙 房租".split()
 )
 ABOVE_NOTHING = 0.004  # over all but the most alike of the probes; measured on three catalogs in two languages
+_CAPITALS = re.compile(r"\b[A-Z]{4,}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class _Catalog:
     allowed: NDArray[np.bool_]
     words: NDArray[np.float32]
     codes: NDArray[np.float32]
+    stems: NDArray[np.float32]
     ngrams: NDArray[np.float32]
 
     def covered(self) -> NDArray[np.int64]:
@@ -103,7 +106,8 @@ class _Catalog:
         known = np.zeros(len(self.words), np.bool_)
         known[found.rows] = True
         others = covered[~known[covered]]
-        score = evidence.at_least(found.parts, self.words[others], self.codes[others], self.ngrams[others])
+        known_of_all = {name: getattr(self, name)[others] for name in ("words", "codes", "stems", "ngrams")}
+        score = evidence.at_least(found.parts, **known_of_all)
         return int(np.count_nonzero(score >= least))
 
 
@@ -158,6 +162,7 @@ class SearchEngine:
             allowed,
             self._snapshot.words.coverage(words),
             self._snapshot.words.identified(codes),
+            self._snapshot.words.stemmed(stems_of(text)),
             self._snapshot.ngrams.scores(text),
         )
         # The cheapest of all phones is not among some that were chosen by another order.
@@ -188,7 +193,7 @@ class SearchEngine:
         The best of each source, and where `every` is set all that have the words.
         """
         snapshot, allowed = self._snapshot, catalog.allowed
-        found = [_best(scores, allowed) for scores in (catalog.words, catalog.codes, catalog.ngrams)]
+        found = [_best(scores, allowed) for scores in (catalog.words, catalog.codes, catalog.stems, catalog.ngrams)]
         if every:
             found.append(catalog.covered())
         keyword_rows, keyword_scores = snapshot.keywords.search(text, max(CANDIDATES, len(found[-1])), allowed)
@@ -209,7 +214,7 @@ class SearchEngine:
         floor = self._floors[space] if space is not None else None
         if floor is LATIN_FLOOR and advice:
             floor = ADVICE_FLOOR
-        known = (catalog.words[rows], catalog.codes[rows], catalog.ngrams[rows])
+        known = (catalog.words[rows], catalog.codes[rows], catalog.stems[rows], catalog.ngrams[rows])
         return rows, Evidence(*known, dense, keywords, kind[rows], floor)
 
     def _kind(
@@ -267,10 +272,14 @@ class SearchEngine:
         return "han" if "han" in self._encoders else None
 
     def _corrected(self, text: str) -> str:
-        """The text with misspelled words replaced by the catalog's own; a word that some encoder knows whole is no typo."""
+        """The text with misspelled words replaced by the catalog's own.
+
+        A word that some encoder knows whole is no typo, and one in capitals among others is a code or a maker's name.
+        """
         words = self._snapshot.words
+        named = set() if text.isupper() else {*map(str.casefold, _CAPITALS.findall(text))}
         for word in dict.fromkeys(spelled(text)):
-            if words.knows(word) or self._is_word(word):
+            if word in named or words.knows(word) or self._is_word(word):
                 continue
             if (meant := words.correct(word)) is not None:
                 text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meant, text, flags=re.IGNORECASE)

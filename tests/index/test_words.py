@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from index.codes import codes_of, stems_of
 from index.product import Product, Variant
-from index.words import WordIndex, codes_of, edit_distance, words_of
+from index.tokens import edit_distance, words_of
+from index.words import WordIndex
 
 PRODUCTS = [
     Product(
@@ -50,21 +52,6 @@ def test_words_are_folded_the_same_way_for_products_and_queries(text: str, words
     assert words_of(text) == words
 
 
-@pytest.mark.parametrize(
-    ("text", "codes"),
-    [
-        ("Sony PS-LX350H turntable", ["pslx350h"]),
-        ("ps lx350h", ["lx350h"]),
-        ("model DMC/FX36.K", ["dmcfx36k"]),
-        ("4006381333931", ["4006381333931"]),
-        ("size 42, 2024, 1080p", ["1080p"]),
-        ("under 120 dollars", []),
-    ],
-)
-def test_codes_have_one_spelling(text: str, codes: list[str]) -> None:
-    assert codes_of(text) == codes
-
-
 def test_coverage_is_one_for_all_words_and_less_for_some(index: WordIndex) -> None:
     both = index.coverage(words_of("bluetooth headphones"))
     assert both[1] == pytest.approx(1)
@@ -106,6 +93,18 @@ def test_no_code_names_nothing(index: WordIndex) -> None:
     assert index.identified(["xyz999"]).max() == 0
 
 
+@pytest.mark.parametrize("text", ["PS-LX350", "pslx350bk", "PSLX350/XAA", "turntable ps lx350h"])
+def test_a_code_of_another_ending_is_found_by_its_stem(index: WordIndex, text: str) -> None:
+    assert index.stemmed(stems_of(text)).argmax() == 0
+    assert index.stemmed(stems_of(text))[0] > 0.5
+
+
+def test_the_best_stem_counts_and_none_names_nothing(index: WordIndex) -> None:
+    assert index.stemmed(["pslx350h", "pslx350"]).tolist() == index.stemmed(["pslx350h"]).tolist()
+    assert index.stemmed([]).tolist() == [0] * len(PRODUCTS)
+    assert index.stemmed(["xyz999"]).max() == 0
+
+
 @pytest.mark.parametrize(
     ("word", "meant"),
     [
@@ -114,6 +113,8 @@ def test_no_code_names_nothing(index: WordIndex) -> None:
         ("turntabel", "turntable"),
         ("helicopter", None),
         ("asdfgh", None),
+        ("runnign", "running"),
+        ("rubbing", None),
     ],
 )
 def test_typos_are_corrected_to_words_of_the_catalog(index: WordIndex, word: str, meant: str | None) -> None:
@@ -133,11 +134,12 @@ def test_what_is_saved_answers_the_same(index: WordIndex, tmp_path: Path) -> Non
     loaded = WordIndex.load(tmp_path)
     assert loaded.coverage(words_of("red shoes")).tolist() == index.coverage(words_of("red shoes")).tolist()
     assert loaded.identified(["pslx350h"]).tolist() == index.identified(["pslx350h"]).tolist()
+    assert loaded.stemmed(["pslx350"]).tolist() == index.stemmed(["pslx350"]).tolist()
     assert loaded.correct("hedphones") == "headphones"
 
 
 def test_an_empty_catalog_covers_nothing(tmp_path: Path) -> None:
     WordIndex.build([]).save(tmp_path)
     loaded = WordIndex.load(tmp_path)
-    assert loaded.coverage(["red"]).shape == (0,)
+    assert loaded.coverage(["red"]).shape == loaded.stemmed(["ab12"]).shape == (0,)
     assert loaded.correct("hedphones") is None
