@@ -15,6 +15,7 @@ from pathlib import Path
 from bot.service import Assistant
 from finetune.evaluate_search import Query, evaluate, read_qrels, read_queries
 from index.encoders import encoder_for
+from index.ngrams import NgramIndex
 from launch import settings_of
 from storage.database import Database
 
@@ -32,6 +33,10 @@ def main() -> None:
         snapshot = assistant.parts.shelf.snapshot
         encoder = encoder_for("latin", options.shop / "models" / "encoder")
 
+        whole = snapshot.ngrams
+        if not isinstance(whole, NgramIndex):
+            raise SystemExit("Only a small catalog keeps the n-grams of whole documents.")
+
         def ids(rows: object) -> list[str]:
             return [snapshot.products.get(int(row)).id for row in rows]  # type: ignore[attr-defined]
 
@@ -40,7 +45,7 @@ def main() -> None:
             "MiniLM as it comes": lambda query: ids(
                 snapshot.vectors["latin"].search(encoder.encode_queries([query.text])[0], 10, None)[0]
             ),
-            "character n-grams": lambda query: ids(snapshot.ngrams.search(query.text, 10)[0]),
+            "character n-grams": lambda query: ids(whole.search(query.text, 10)[0]),
             "Aisle": lambda query: [
                 card["product_id"] for card in assistant.search(query.text, query.filters)["products"]
             ],
