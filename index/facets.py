@@ -16,6 +16,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
@@ -420,18 +421,18 @@ class FacetWriter:
         row = len(self.starts) - 1
         stars = product.rating
         published = product.published_at.timestamp() if product.published_at else float("nan")
-        brand = self.brand_codes.setdefault(fold(product.brand), len(self.brand_codes)) if product.brand else UNKNOWN
+        brand = self.brand_codes.setdefault(_folded(product.brand), len(self.brand_codes)) if product.brand else UNKNOWN
         if product.brand:
-            self.spellings[f"b\t{fold(product.brand)}"][product.brand] += 1
+            self.spellings[f"b\t{_folded(product.brand)}"][product.brand] += 1
         value, count = (stars.value, stars.count) if stars else (float("nan"), 0)
         self.ratings.append(value)
         self.rating_counts.append(count)
         self.published.append(published)
         self.brands.append(brand)
         self.titles.add(product.title)
-        for name in {fold(name): name for name in product.categories}.values():
-            self.postings[f"c\t{fold(name)}"].append(row)
-            self.spellings[f"c\t{fold(name)}"][name] += 1
+        for name in {_folded(name): name for name in product.categories}.values():
+            self.postings[f"c\t{_folded(name)}"].append(row)
+            self.spellings[f"c\t{_folded(name)}"][name] += 1
         seen: set[tuple[str, str]] = set()
         for name, values in product.attributes.items():
             self.postings[f"an\t{canonical(name)}"].append(row)
@@ -467,9 +468,9 @@ class FacetWriter:
         key = canonical(name)
         self.spellings[f"n\t{key}"][name] += 1
         for value in values:
-            if (key, fold(value)) not in seen:
-                seen.add((key, fold(value)))
-                self.values[key][fold(value)][value] += 1
+            if (key, _folded(value)) not in seen:
+                seen.add((key, _folded(value)))
+                self.values[key][_folded(value)][value] += 1
 
     def close(self) -> None:
         """Completes the folder."""
@@ -509,15 +510,19 @@ class FacetWriter:
         return self.spellings[f"{kind}\t{key}"].most_common(1)[0][0]
 
 
+# A catalog says the same names and values over and over.
+_folded = lru_cache(maxsize=50_000)(fold)
+
+
 def canonical(name: str) -> str:
     """The one name of an attribute that shops spell differently: "Colour" and "颜色" are "color"."""
-    folded = fold(name)
+    folded = _folded(name)
     return _SAME_NAME.get(folded, folded)
 
 
 def parts_of(value: str) -> set[str]:
     """The folded value, and its parts where it is a list: "Leather, Mesh" → {"leather, mesh", "leather", "mesh"}."""
-    whole = fold(value)
+    whole = _folded(value)
     parts = [part for part in _PARTS.split(whole) if part]
     listed = len(parts) > 1 and all(len(part) <= _LONGEST_PART and any(map(str.isalpha, part)) for part in parts)
     return {whole, *parts} if listed else {whole}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from index.clean import is_cjk
+from index.clean import has_cjk
 from index.product import Product
 from storage.errors import Damaged
 
@@ -203,7 +203,7 @@ def _spread(text: str, *, pairs_only: bool = False) -> str:
     """
     # Half characters, which broken JSON can carry, have no UTF-8 form.
     text = unicodedata.normalize("NFKC", text.encode("utf-8", "ignore").decode())
-    if any(map(is_cjk, text)):
+    if has_cjk(text):
         text = _RUN.sub(lambda match: f" {_pairs(match.group(), pairs_only)} ", text)
     glued = [_GLUE.sub("", word) for word in text.split() if _GLUE.search(word) and any(map(str.isdigit, word))]
     return " ".join([text, *glued])
