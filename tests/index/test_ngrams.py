@@ -104,7 +104,6 @@ def test_titles_score_as_the_index_of_all_of_them_does(index: NgramIndex, tmp_pa
     rows = np.array([6, 1, 0, 4, 2, 3, 5])
     expected = NgramIndex.build([*TEXTS, "aaa aaaa aaa"]).scores(query)
     np.testing.assert_allclose(titles.scores_of(query, rows), expected[rows], atol=1e-6)
-    assert titles.scores(query) is None
 
 
 def test_titles_come_back_and_a_sample_gives_the_rarity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
