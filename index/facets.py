@@ -165,6 +165,7 @@ class Facets:
         self.price = self._lowest_prices()
         self._laid: tuple[list[OfferLike], Facets] | None = None
         self._priced: tuple[str, Mask] | None = None
+        self._rows_on_offer: dict[str, int | None] = {}  # a change of one offer is laid with all the others again
 
     def __len__(self) -> int:
         """How many products there are."""
@@ -354,13 +355,18 @@ class Facets:
         availability, currencies = self.offer_availability.copy(), list(self._currencies)
         none_left = np.zeros(len(price), np.bool_)  # by the last offer that spoke of stock
         for offer in offers:
-            row = self._row_of(offer.product_id)
+            if offer.product_id not in self._rows_on_offer:
+                self._rows_on_offer[offer.product_id] = self._row_of(offer.product_id)
+            row = self._rows_on_offer[offer.product_id]
             if row is None or not self.is_news(row, offer):
                 continue
-            places = np.arange(self.starts[row], self.starts[row + 1])
+            places = slice(*self.starts[row : row + 2].tolist())
             if offer.variant_id is not None:
-                ids = self.variant_ids.many(places)
-                places = places[[each == offer.variant_id for each in ids]]
+                ids = self.variant_ids.many(np.arange(places.start, places.stop))
+                if offer.variant_id not in ids:
+                    continue
+                place = places.start + ids.index(offer.variant_id)
+                places = slice(place, place + 1)
             if offer.price is not None:
                 if offer.price.currency not in currencies:
                     currencies.append(offer.price.currency)
