@@ -255,6 +255,9 @@ def _status(name: str) -> int:
 
 def _parts_in_memory(folder: Path) -> int:
     """Bytes beyond the mapped files that the parts for vectors and keywords take when they are loaded."""
+    import faiss  # noqa: F401  # libraries are not the index's
+    import tantivy  # noqa: F401
+
     manifest, layout = read_manifest(folder, KIND), Layout(folder)
     before = _status("RssAnon")
     kind = KINDS[manifest.meta["stores"]["latin"]["kind"]]
