@@ -61,6 +61,7 @@ demo-model: setup  ## Train the intent model that ships with Aisle (about half a
 bench: setup-dev  ## Measure a turn, indexing and search beside their peers (needs the demo shop: make run)
 	$(PY) -m benchmarks.turn --shop var
 	$(PY) -m benchmarks.indexing
+	$(PY) -m benchmarks.growth --sizes 10000 30000 100000
 	test ! -d ../shared/data/abt_buy || { \
 		$(PY) launch.py index ../shared/data/abt_buy/catalog.jsonl.gz --shop var/bench-abt && \
 		$(PY) -m benchmarks.retrieval --shop var/bench-abt --data ../shared/data/abt_buy; }
