@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.clean import fold
-from index.filters import Filters
+from index.filters import Filters, PriceRange
 from index.money import minor_digits
 from index.product import Availability, Product, sold_out
 from index.strings import Strings, StringsWriter, mapped
@@ -81,7 +81,8 @@ class FacetMask:
     allowed: Mask
     unknown_price: int
     _facets: Facets
-    _offers: Mask  # (offers,) the offers that pass
+    _offers: Mask | None  # (offers,) the offers that pass; None where those do whose price is inside the limit
+    _limit: PriceRange | None = None
 
     @property
     def price(self) -> NDArray[np.float64]:
@@ -92,13 +93,23 @@ class FacetMask:
         """The id of the cheapest variant of a product that keeps all conditions; None where it has no variants."""
         facets = self._facets
         places = np.arange(facets.starts[row], facets.starts[row + 1])
-        passing = places[self._offers[places]]
+        passing = places[self._offers[places] if self._offers is not None else facets._inside(self._limit, places)]
         if not len(passing) or not facets.variant_ids[int(passing[0])]:
             return None
         price = facets.offer_price[passing]
         # What can be ordered first, then a known price, then the lowest.
         order = np.lexsort((price, price == UNKNOWN, ~_orderable(facets.offer_availability[passing])))
         return facets.variant_ids[int(passing[order[0]])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Prices of what is shown of each product, in minor units of one currency; all arrays are (products,)."""
+
+    lowest: NDArray[np.float64]  # inf where none is known
+    highest: NDArray[np.float64]  # -inf where none is known
+    lacking: Mask  # whether an offer has no price to compare
+    lacks: bool  # whether any product is lacking
 
 
 @dataclass(slots=True)
@@ -166,6 +177,7 @@ class Facets:
         self.price = self._lowest_prices()
         self._laid: tuple[list[OfferLike], Facets] | None = None
         self._priced: tuple[str, Mask] | None = None
+        self._ends: tuple[str, _Ends] | None = None
         self._flags_kept: dict[str, Mask] = {}
         self._rows_on_offer: dict[str, int | None] = {}  # a change of one offer is laid with all the others again
 
@@ -204,6 +216,8 @@ class Facets:
         excluded = self._excluded_offers(filters)
         if filters.price is None and not filters.attributes and not filters.availability and excluded is None:
             return FacetMask(products, 0, self, np.ones(len(self.offer_price), np.bool_))
+        if filters.price is not None and not filters.attributes and not filters.availability and excluded is None:
+            return self._priced_alone(products, filters.price)
         if filters.availability:
             wanted = [self.offer_availability == _AVAILABILITIES.index(each) for each in filters.availability]
             kept = np.logical_or.reduce(wanted)  # (offers,)
@@ -225,6 +239,46 @@ class Facets:
         any_kept = self._any(kept)
         unknown = int(np.count_nonzero(products & self._any(lacking) & ~any_kept)) if lacking.any() else 0
         return FacetMask(products & any_kept, unknown, self, kept)
+
+    def _priced_alone(self, products: Mask, limit: PriceRange) -> FacetMask:
+        """Where nothing but the price is asked of an offer, a product's lowest and highest price say nearly all."""
+        ends = self._ends_of(limit.currency)
+        low = 0 if limit.min is None else limit.min
+        high = np.finfo(np.float64).max if limit.max is None else limit.max  # less than the inf of an unknown price
+        passing = (ends.lowest >= low) & (ends.lowest <= high)
+        if limit.min is not None:  # else the highest is inside only where the lowest is
+            passing |= (ends.highest >= low) & (ends.highest <= high)
+        between = np.flatnonzero(products & (ends.lowest < low) & (ends.highest > high))
+        if len(between):  # the limit lies between the two: their other offers are asked one by one
+            starts, counts = self.starts[between], self.starts[between + 1] - self.starts[between]
+            first = np.cumsum(counts) - counts
+            places = np.repeat(starts - first, counts) + np.arange(int(counts.sum()))
+            passing[between] = np.logical_or.reduceat(self._inside(limit, places), first)
+        unknown = int(np.count_nonzero(products & ends.lacking & ~passing)) if ends.lacks else 0
+        return FacetMask(products & passing, unknown, self, None, limit)
+
+    def _inside(self, limit: PriceRange | None, places: Ints) -> Mask:
+        """(places,) whether offers are shown and their price is inside the limit."""
+        passing: Mask = self._shown[places]
+        if limit is not None:
+            price = self.offer_price[places]
+            passing = passing & self._known(limit.currency)[places]
+            passing &= (price >= (limit.min or 0)) & (price <= (np.inf if limit.max is None else limit.max))
+        return passing
+
+    def _ends_of(self, currency: str) -> _Ends:
+        """What the offers of each product cost; the last answer is kept, for a shop asks in its own currency."""
+        kept = self._ends
+        if kept is None or kept[0] != currency:
+            known = self._known(currency) & self._shown
+            lacking = self._any(self._shown & ~self._known(currency))
+            lowest = np.where(known, self.offer_price, np.inf)
+            highest = np.where(known, self.offer_price, -np.inf)
+            if self._owner is not None:
+                lowest = np.minimum.reduceat(lowest, self.starts[:-1])
+                highest = np.maximum.reduceat(highest, self.starts[:-1])
+            self._ends = kept = (currency, _Ends(lowest, highest, lacking, bool(lacking.any())))
+        return kept[1]
 
     def _product_mask(self, filters: Filters) -> Mask:
         """The conditions that hold for a product as a whole."""
@@ -396,7 +450,7 @@ class Facets:
         view.offer_price, view.offer_availability = price, availability
         view._shown = view._single | _orderable(availability)
         view.price = view._lowest_prices()
-        view._priced = None
+        view._priced = view._ends = None
         view._laid = None  # else each view would keep the one before it
         self._laid = (offers, view)
         return view
