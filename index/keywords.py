@@ -31,12 +31,10 @@ _MERGED: Final = "all"
 _TIES: Final = 0.2  # share of the other fields' scores that is added to the best field's
 _QUERY_CHARACTERS: Final = 2_000
 _QUERY_WORDS: Final = 48
-# Allowed rows are named to the engine where that is cheaper than to filter behind it: naming costs as much as so many hits, and
-# each row as much as so many.
-_NAMED: Final = 3_000
-_A_ROW: Final = 25
+_FEW: Final = 1_000  # so many allowed rows are named to the engine; more are filtered behind it
+_FEW_OF_MANY: Final = 500  # the same in a large catalog, where each costs 8 µs
 _FIRST: Final = 2_000  # hits beyond those asked for that are filtered at first
-_DEEPEST: Final = 10_000  # hits that are filtered at most: 2 to 7 ms at a million products
+_DEEPEST: Final = 5_000  # hits that are filtered at most: 2 to 5 ms at a million products
 _ANALYZER: Final = "aisle"
 _RUN: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+")
 _GLUE: Final = re.compile(r"(?<=\w)[-./_](?=\w)")
@@ -86,7 +84,7 @@ class KeywordIndex:
     def search(self, text: str, k: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Scores]:
         """The `k` best allowed rows with their BM25 scores, best first; fewer where fewer have any of the words.
 
-        Fewer also where a filter keeps less than one in fifty of the best 10,000 of a catalog of more than that.
+        Fewer also in a large catalog under a filter: it stops at a quarter of them, or after the best 5,000 of all.
         `allowed` is a mask over all rows, True where a row may be found.
         """
         import tantivy
@@ -96,26 +94,26 @@ class KeywordIndex:
         k = min(k, room)
         if query is None or k <= 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        even = k * self._size // room  # as many hits hold k allowed ones, were those spread evenly
-        # Few at first, for a filter mostly goes with the words.
-        wanted = k if room == self._size else min(self._size, k + min(even, _FIRST))
+        few, enough, deepest = (_FEW_OF_MANY, k // 4, _DEEPEST) if self._merged else (_FEW, k, self._size)
+        # As many as should hold k allowed ones, were they spread evenly; few at first, for a filter mostly goes with the words.
+        wanted = k if room == self._size else min(self._size, k + min(k * self._size // room, _FIRST))
+        if allowed is not None and room <= few < self._size:
+            named = tantivy.Query.term_set_query(self._schema, "row", np.flatnonzero(allowed).tolist())
+            must = (tantivy.Occur.Must, tantivy.Query.const_score_query(named, 0.0))
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), must])
+            wanted = k
         while True:
-            if allowed is not None and even > _NAMED + _A_ROW * room:
-                named = tantivy.Query.term_set_query(self._schema, "row", np.flatnonzero(allowed).tolist())
-                must = (tantivy.Occur.Must, tantivy.Query.const_score_query(named, 0.0))
-                query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), must])
-                wanted, even = k, 0
             rows, scores = self._run(query, wanted)
             exhausted = len(rows) < wanted
             if allowed is not None:
                 kept = allowed[rows]
                 rows, scores = rows[kept], scores[kept]
-            if exhausted or len(rows) >= k or wanted >= _DEEPEST:
+            if exhausted or len(rows) >= enough or wanted >= deepest:
                 order = np.lexsort((rows, -scores))[:k]
                 return rows[order], scores[order]
             # By what was kept of the hits so far; a quarter more, so that hardly any filter is asked three times.
             even = k * wanted // max(1, len(rows)) * 5 // 4
-            wanted = min(max(2 * wanted, even), self._size, max(k, _DEEPEST))
+            wanted = min(max(2 * wanted, even), self._size, max(k, deepest))
 
     def _run(self, query: tantivy.Query, limit: int) -> tuple[Rows, Scores]:
         hits = self._searcher.search(query, limit, count=False).hits

@@ -42,9 +42,8 @@ _CHUNK: Final = 32_768  # vectors that a build holds as float32 at once
 _TRAINED: Final = 100_000  # vectors that the range of each dimension is taken from
 # A filter that keeps at most so many rows is searched exactly, in 4 ms; the walk would meet too few that it keeps.
 FEW: Final = 30_000
-ENOUGH: Final = (
-    64  # nearest of what a filter keeps: the walk goes on for these, and not for all of the hundreds asked for
-)
+# Of what a filter keeps: the walk is made wider until it finds so many, and not for all of the hundreds that are asked for.
+ENOUGH: Final = 10
 _WIDENING: Final = 0.6  # under a filter that keeps the share s the search is s ** -0.6 times as wide
 _BLOCK: Final = 1_024  # rows compared at once: what fits the cache
 _LOOPS: Final = 2**20  # of anything in a FAISS file; a graph has a few levels

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,8 @@ Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
 SORTS: tuple[Sort, ...] = ("relevance", "price_asc", "price_desc", "rating", "newest")
 
 CANDIDATES = 200  # from each source; the order among the best ten has long settled by then
+ALONE = 50_000  # products; in more the vectors are searched beside the keywords, on another core
+_BESIDE = ThreadPoolExecutor(max_workers=4, thread_name_prefix="search")
 REMEMBERED = 512  # vectors of queries, 1.5 kB each
 TEXT_CHARACTERS = 1_000  # of a longer text only this much is searched for
 PRIOR_RATING, PRIOR_COUNT = 3.8, 8  # a rating of few counts little: the mean is drawn to the prior
@@ -213,17 +216,21 @@ class SearchEngine:
         The best of each source, and where `every` is set all that have the words.
         """
         snapshot, allowed = self._snapshot, catalog.allowed
+        space = self._space_of(text)
+        vector = None if space is None else self._vector(space, text)  # (dim,)
+        near: Callable[[], tuple[NDArray[np.int64], NDArray[np.float32]]] | None = None
+        if space is not None and vector is not None:
+            near = partial(snapshot.vectors[space].search, vector, CANDIDATES, allowed)
+            if len(allowed) > ALONE:
+                near = _BESIDE.submit(near).result
         sources = (catalog.words, catalog.codes, catalog.stems, catalog.ngrams)
         found = [_best(scores, allowed) for scores in sources if scores is not None]
         if every:
             found.append(catalog.covered)
         keyword_rows, keyword_scores = snapshot.keywords.search(text, max(CANDIDATES, len(found[-1])), allowed)
         found.append(keyword_rows)
-        space = self._space_of(text)
-        vector = None
-        if space is not None:
-            vector = self._vector(space, text)  # (dim,)
-            found.append(snapshot.vectors[space].search(vector, CANDIDATES, allowed)[0])
+        if near is not None:
+            found.append(near()[0])
         kind = self._kind(space, vector, text, allowed)
         found.append(kind.rows if every else kind.rows[_highest(kind.cosine)])
         rows = np.unique(np.concatenate(found)).astype(np.int64)
