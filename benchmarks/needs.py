@@ -5,9 +5,10 @@ A need is a line of `benchmarks/demo_queries/needs.jsonl`, written by a person b
     {"query_id": "en-021", "text": "espresso maker under $300", "kinds": ["Espresso Machines"], "near": ["Drip Coffee Makers"],
      "conditions": ["price <= 300"]}
 
-`kinds` are the leaf categories that answer it, `near` those that a shopper would look at for want of one; both by their English names,
-which `kinds.tsv` maps to those of the other languages, as `attributes.tsv` does with attributes. A need without kinds is for goods that
-the shop does not sell. The other three are lists of criteria `FIELD SIGN VALUE [or VALUE …]`, in falling order of weight:
+`kinds` are the leaf categories that answer it, `near` those that a shopper would look at for want of one; both by their English
+names, which `kinds.tsv` maps to those of the other languages, as `attributes.tsv` does with attributes. A need without kinds is
+for goods that the shop does not sell. The other three are lists of criteria `FIELD SIGN VALUE [or VALUE …]`, in falling order of
+weight:
 
 * `conditions`: what the shopper insists on (a budget, "not", a size);
 * `wants`: what the shopper names (a color, a material, a brand, a feature, a number);
@@ -20,7 +21,8 @@ the shop does not sell. The other three are lists of criteria `FIELD SIGN VALUE 
 | 1 | is of a right kind and misses one want, or is of a near kind and has every want |
 | 0 | anything else, and whatever breaks a condition |
 
-Whether it can be ordered plays no part, except that a condition on an option ("size = 42") needs a variant that has it and can be ordered.
+Whether it can be ordered plays no part, except that a condition on an option ("size = 42") needs a variant that has it and can be
+ordered.
 """
 
 from __future__ import annotations
@@ -43,11 +45,11 @@ Comparison = Callable[[float, float], bool]
 COMPARISONS: Mapping[str, Comparison] = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 CRITERION = re.compile(r"(?P<negated>not )?(?P<field>[a-z -]+?) (?P<sign>>=|<=|>|<|=|~) (?P<values>.+)")
 NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)(?:.*\d)?\s*([^\d\s]*)")
-UNITS = {
-    **{"mm": 0.1, "毫米": 0.1, "cm": 1, "厘米": 1, "m": 100, "米": 100},
-    **{"ml": 1, "毫升": 1, "l": 1000, "升": 1000},
-    **{"g": 1, "克": 1, "kg": 1000, "千克": 1000},
-}
+UNITS = (
+    {"mm": 0.1, "毫米": 0.1, "cm": 1, "厘米": 1, "m": 100, "米": 100}
+    | {"ml": 1, "毫升": 1, "l": 1000, "升": 1000}
+    | {"g": 1, "克": 1, "kg": 1000, "千克": 1000}
+)
 """What one unit is in the smallest of its kind; all others count as they stand."""
 
 RECORD_FIELDS = ("price", "brand", "mpn", "words")
@@ -71,9 +73,9 @@ class Criterion:
     """One thing that a shopper asks of a product.
 
     `field` is an attribute's English name, or `price` (in major units of the record's currency), `brand`, `mpn`, or `words`: title,
-    description and the values of all attributes. The signs are `=` (one of the record's values is one of `values`), `~` (one contains
-    one of them) and `>= <= > <`, which compare the first number of each of the record's values after its unit. All are without case. What
-    the record does not say fails a criterion and passes its negation.
+    description and the values of all attributes. The signs are `=` (one of the record's values is one of `values`), `~` (one
+    contains one of them) and `>= <= > <`, which compare the first number of each of the record's values after its unit. All are
+    without case. What the record does not say fails a criterion and passes its negation.
     """
 
     field: str
