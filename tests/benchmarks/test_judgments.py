@@ -4,15 +4,7 @@ import pytest
 
 from benchmarks.judgments import SAMPLED, agreement, judge, main, sample, write
 from benchmarks.needs import Names, read_needs, read_products
-from demo.generate import write_demo_shop
 from finetune.evaluate_search import read_qrels, read_queries
-
-
-@pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    shop = tmp_path_factory.mktemp("shop")
-    write_demo_shop(shop, shoppers=1)
-    return shop / "catalog.jsonl"
 
 
 def test_agreement_and_its_kappa() -> None:
