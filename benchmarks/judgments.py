@@ -7,7 +7,7 @@
 `write` gives `queries.jsonl` and `qrels.tsv` as `launch.py evaluate search` reads them; the queries for goods that the shop does
 not sell are in the first only. `sample` prints the pairs to judge by hand, without the rule's gains: the same number for each gain,
 products of gain 0 from the departments of the need. `agreement` compares `hand_gains.tsv` with the rule: exact agreement, and the
-quadratic weighted kappa (Cohen 1968).
+quadratic weighted kappa (Cohen 1968). Round 1 are the pairs after which needs were mended, round 2 fresh ones, judged after that.
 """
 
 from __future__ import annotations
@@ -127,12 +127,18 @@ def _print_agreement(needs: Sequence[Need], products: Sequence[Product], names: 
         rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
     # A catalog of another seed has other products under these ids.
     same = [row for row in rows if row["product_id"] in by_id and by_id[row["product_id"]].title == row["title"]]
-    found = agreement(
-        (by_query[row["query_id"]].gain(by_id[row["product_id"]], names), int(row["gain"])) for row in same
-    )
-    print(f"pairs {len(same)} of {len(rows)}, exact {found.exact:.3f}, quadratic weighted kappa {found.kappa:.3f}")
-    print("rule's gain by row, hand's by column:")
-    print("\n".join(" ".join(f"{count:4d}" for count in row) for row in found.counts))
+    for number in sorted({row["round"] for row in same}):
+        found = agreement(
+            (by_query[row["query_id"]].gain(by_id[row["product_id"]], names), int(row["gain"]))
+            for row in same
+            if row["round"] == number
+        )
+        pairs = int(found.counts.sum())
+        print(f"round {number}: {pairs} pairs, exact {found.exact:.3f}, quadratic weighted kappa {found.kappa:.3f}")
+        print("  the rule's gain by row, the hand's by column:")
+        print("\n".join("  " + " ".join(f"{count:4d}" for count in row) for row in found.counts))
+    if len(same) < len(rows):
+        print(f"{len(rows) - len(same)} pairs are left out: their product is not in this catalog.")
 
 
 if __name__ == "__main__":

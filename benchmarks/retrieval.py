@@ -123,11 +123,18 @@ def table(sets: Sequence[JudgedSet], ways: Ways) -> list[str]:
     return lines
 
 
-def nothing(judged: JudgedSet, ways: Ways) -> str:
-    """For how many of the queries for goods that the shop does not sell each system shows nothing."""
-    foreign = [query for query in judged.queries if not judged.qrels.get(query.query_id)]
-    counts = ", ".join(f"{name} {sum(not way(query) for query in foreign)}" for name, way in ways.items())
-    return f"Nothing shown for goods that the demo shop does not sell, of {len(foreign)} queries: {counts}."
+def nothing(judged: JudgedSet, ways: Ways) -> list[str]:
+    """A Markdown table: for how many queries each system shows nothing, right where the shop does not sell it, wrong elsewhere."""
+    sold = [query for query in judged.queries if judged.qrels.get(query.query_id)]
+    foreign = [query for query in judged.queries if query not in sold]
+    lines = [
+        f"| shows nothing | of {len(foreign)} queries for what is not sold | of {len(sold)} for what is |",
+        "| --- | --- | --- |",
+    ]
+    for name, way in ways.items():
+        counts = [sum(not way(query) for query in queries) for queries in (foreign, sold)]
+        lines.append(f"| {name} | {counts[0]} | {counts[1]} |")
+    return lines
 
 
 def write(lines: Sequence[str], page: Path = PAGE) -> None:
@@ -158,7 +165,7 @@ def main() -> None:
         with ways_of(options.shop) as ways:
             sets = shoppers(options.shop)
             lines += table(sets, ways)
-            notes = ["", nothing(sets[0], ways)]
+            notes = ["", *nothing(sets[0], ways)]
     print("\n".join([*lines, *notes]))
     if options.write:
         write([*lines, *notes])

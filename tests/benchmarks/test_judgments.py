@@ -45,5 +45,7 @@ def test_every_hand_judgment_is_of_a_query_and_a_product_of_the_demo_shop(
 ) -> None:
     monkeypatch.setattr("sys.argv", ["judgments", "agreement", "--catalog", str(catalog)])
     main()
-    first, *_ = capsys.readouterr().out.splitlines()
-    assert first.startswith("pairs 300 of 300, exact 0.9")
+    printed = capsys.readouterr().out
+    assert "round 1: 300 pairs, exact 0.9" in printed
+    assert "round 2: 60 pairs, exact 0.9" in printed
+    assert "left out" not in printed
