@@ -27,6 +27,7 @@ from index.ngrams import NgramIndex
 from index.product import Product
 from index.products import FILE, ProductStore, ProductWriter
 from index.readers import Notes, read_rows
+from index.retriever import Retriever, retriever_versions
 from index.snapshot import KIND, Layout, Snapshot, index_versions
 from index.vectors import FaissStore
 from index.words import WordIndex
@@ -75,7 +76,7 @@ class BuildReport:
 
 
 def build_index(
-    catalog: Path,
+    catalog: Path | None,
     shop: Path,
     settings: ShopSettings,
     encoders: Mapping[str, Encoder] | Callable[[str], Encoder],
@@ -86,22 +87,26 @@ def build_index(
     max_rejected: float = 0.01,
     rejected: Path | None = None,
     progress: Progress | None = None,
+    retriever: Retriever | None = None,
 ) -> BuildReport:
     """Builds and publishes a version of the shop's index.
 
     Args:
-        catalog: the whole catalog, or with `update` the products to add or replace.
+        catalog: the whole catalog, or with `update` the products to add or replace; None leaves the products as they are.
         shop: the shop's folder.
         settings: its settings; columns, currency and languages are used.
-        encoders: the encoder of each space, or a function that gives it and is asked only for the spaces that are needed.
+        encoders: the pretrained encoder of each space, or a function that gives it and is asked only for the spaces that are
+            needed.
         documents: a folder of Markdown files; without one the documents of the version before are kept.
         update: keep the products that `catalog` does not name.
         allow_shrink: allow more than a fifth of the products to disappear.
         max_rejected: share of rows that may be rejected, 0 to 1.
         rejected: where to write rejected rows, by default a file in `<shop>/rejected/`.
         progress: called as the work goes on.
+        retriever: what takes the place of pretrained encoders and default weights; by default what the version before has.
 
     Raises:
+        NotFound: there is no version before to update.
         InvalidInput: the catalog cannot be read, holds no product, or would remove too many.
         Damaged: the version before cannot be read, and with it the documents to keep or the products to compare with.
         TooManyRejected: more rows than allowed were rejected.
@@ -110,17 +115,25 @@ def build_index(
     """
     started, read_at = time.perf_counter(), now_ms()
     versions = index_versions(shop)
-    encoder_of = encoders.__getitem__ if isinstance(encoders, Mapping) else encoders
+    pretrained = encoders.__getitem__ if isinstance(encoders, Mapping) else encoders
+    update = update or catalog is None
     with versions.lock():
         versions.sweep()
         before = _before(versions, update=update)
+        tuned = retriever or _retriever_of(before, shop)
+
+        def encoder_of(space: str) -> Encoder:
+            return Encoder.load(tuned.encoders[space]) if space in tuned.encoders else pretrained(space)
+
         kept = _kept(versions, before, documents, allow_shrink=allow_shrink)
         with versions.stage() as folder, _full_disk(versions.root):
             run = _Run(Layout(folder), before, kept.documents, settings, encoder_of, progress or _silent)
             reading = run.read(catalog, update=update, max_rejected=max_rejected, rejected=rejected, shop=shop)
             removed = 0 if update else _removed(kept.products, run.writer, allow_shrink=allow_shrink)
             meta = run.index(documents, read_at)
-            version = versions.publish(folder, meta | {"catalog": catalog.name, "read_at": read_at}).name
+            tuned.copy_into(folder, meta["encoders"])
+            meta |= {"catalog": catalog.name if catalog else None, "read_at": read_at, "retriever": tuned.meta}
+            version = versions.publish(folder, meta).name
         versions.sweep()
     return BuildReport(
         version=version,
@@ -158,13 +171,14 @@ class _Run:
         self.reused = 0
 
     def read(
-        self, catalog: Path, *, update: bool, max_rejected: float, rejected: Path | None, shop: Path
+        self, catalog: Path | None, *, update: bool, max_rejected: float, rejected: Path | None, shop: Path
     ) -> dict[str, Any]:
         """Validates the catalog's rows into the product store; rejected rows are written before anything can fail."""
         rejects, notes, total = Rejects(), Notes(), 0
         if update and self.before is not None:
             self.writer.copy(self.before.products)
-        for line, item in read_rows(catalog, self.settings.catalog.columns, self.settings.currency, notes):
+        columns, currency = self.settings.catalog.columns, self.settings.currency
+        for line, item in read_rows(catalog, columns, currency, notes) if catalog else ():
             total += 1
             if isinstance(item, RowProblem):
                 rejects.add_problem(item)
@@ -175,7 +189,7 @@ class _Run:
                 self.progress("read", total, 0)
         self.progress("read", total, total)
         file = None
-        if rejects.count:
+        if rejects.count and catalog:
             file = rejected or rejected_file(shop, catalog.name.split(".")[0])
             rejects.write(file)
         rejects.check(total, max_rejected)
@@ -348,6 +362,14 @@ def _before(versions: Versions, *, update: bool) -> Snapshot | None:
     if update and before is None:
         raise NotFound("There is no index to update.", "Run it once without --update.")
     return before
+
+
+def _retriever_of(before: Snapshot | None, shop: Path) -> Retriever:
+    """That of the version before; where that cannot be read, the one that was promoted last."""
+    if before is not None:
+        return before.retriever
+    promoted = retriever_versions(shop).current()
+    return Retriever() if promoted is None else Retriever.load(promoted)
 
 
 @dataclass(frozen=True, slots=True)

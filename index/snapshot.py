@@ -16,6 +16,7 @@ from index.facets import Facets
 from index.keywords import KeywordIndex
 from index.ngrams import NgramIndex
 from index.products import FILE, ProductStore
+from index.retriever import Retriever
 from index.vectors import FaissStore, VectorStore
 from index.words import WordIndex
 from storage.errors import Damaged
@@ -56,7 +57,8 @@ class Layout:
 class Snapshot:
     """A version of the index. Rows 0 … n-1 mean the same product in every part.
 
-    `vectors` maps each space that the shop carries to its store, `encoder_hashes` to the hash of the encoder that made it.
+    `vectors` maps each space that the shop carries to its store, `encoder_hashes` to the hash of the encoder that made it,
+    `retriever` has those encoders that are not the pretrained ones.
     `read_at` is when the first of its products was read from a catalog, in milliseconds: no older offer says anything that
     the catalog does not know. Products that `index --update` named are younger; `Facets.is_news` compares with each one's own.
     """
@@ -73,6 +75,7 @@ class Snapshot:
     vectors: Mapping[str, VectorStore]
     documents: DocumentIndex
     categories: CategoryIndex
+    retriever: Retriever
 
     @classmethod
     def load(cls, folder: Path, encoders: Mapping[str, Encoder] | None = None) -> Self:
@@ -111,6 +114,7 @@ class Snapshot:
             vectors={space: FaissStore.load(layout.vectors(space)) for space in hashes},
             documents=DocumentIndex.load(layout.part("documents")),
             categories=CategoryIndex.load(layout.part("categories")),
+            retriever=Retriever.of(folder, manifest.meta.get("retriever") or {}),
         )
         if encoders is not None:
             snapshot.require(encoders)

@@ -49,6 +49,10 @@ class VectorStore(Protocol):
         """The cosine of `vector` (dim,) with each of `rows`; 0 for a row that the store does not hold."""
         ...
 
+    def holds(self, rows: Rows) -> Mask:
+        """Whether it holds each of `rows`."""
+        ...
+
     def vectors_of(self, rows: Rows) -> NDArray[np.float32]:
         """The stored vectors (n, dim) of `rows`, all of which it must hold; for a build that embeds only what changed."""
         ...
@@ -119,6 +123,10 @@ class FaissStore:
         if held.any():
             found[held] = self._all()[places[held]] @ np.asarray(vector, np.float32)
         return found
+
+    def holds(self, rows: Rows) -> Mask:
+        """See `VectorStore.holds`."""
+        return self._places(rows) >= 0
 
     def vectors_of(self, rows: Rows) -> NDArray[np.float32]:
         """See `VectorStore.vectors_of`; raises `KeyError` for a row that it does not hold."""

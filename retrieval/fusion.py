@@ -7,15 +7,16 @@ matches at all is decided on the unnormalised evidence: normalising would make t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-# The sum barely moves between half and twice these weights (docs/benchmarks.md), so they are round.
-WEIGHTS: dict[str, float] = {
+# The sum barely moves between half and twice these weights (docs/benchmarks.md), so they are round. A shop with judged queries
+# has its own: `finetune retriever` fits them.
+WEIGHTS: Mapping[str, float] = {
     "ngrams": 1.0,
     "codes": 1.0,
     "stems": 1.0,
@@ -63,6 +64,7 @@ class Evidence:
     keywords: Floats
     kind: Floats
     floor: Floor | None  # None where the query has no vector in this catalog
+    weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)  # of each source
 
     def matching(self) -> NDArray[np.bool_]:
         """Which candidates really match, (candidates,) bool."""
@@ -75,6 +77,11 @@ class Evidence:
 
     def fused(self) -> tuple[Floats, Mapping[str, Floats]]:
         """The weighted sum, between 0 and 1, and the normalised scores it was made of."""
+        parts = self.parts()
+        return _weighted(parts, self._present(parts)), parts
+
+    def parts(self) -> Mapping[str, Floats]:
+        """The normalised scores of the sources, 0 to 1, (candidates,) each."""
         parts = {
             "ngrams": self.ngrams / self._best_ngrams(),
             "codes": self.codes,
@@ -85,13 +92,13 @@ class Evidence:
         }
         if self.floor is not None:
             parts["dense"] = np.clip((self.dense - self.floor.zero) / (1 - self.floor.zero), 0, 1)
-        return _weighted(parts, _weights(parts)), parts
+        return parts
 
     def at_least(
         self, parts: Mapping[str, Floats], words: Floats, codes: Floats, stems: Floats, ngrams: Floats
     ) -> Floats:
         """What `fused`, whose parts are given, would give others at least, (others,), of which vectors and BM25 are not known."""
-        weights = _weights(parts)
+        weights = self._present(parts)
         return _weighted(
             {"ngrams": ngrams / self._best_ngrams(), "codes": codes, "stems": stems, "words": words}, weights
         )
@@ -99,12 +106,11 @@ class Evidence:
     def _best_ngrams(self) -> np.float32:
         return np.float32(max(float(self.ngrams.max(initial=0)), FAINT))
 
-
-def _weights(parts: Mapping[str, Floats]) -> Mapping[str, np.float32]:
-    """Divided by what is there, so that a shop without vectors or a query without codes still reaches 1."""
-    present = [name for name, values in parts.items() if values.any()]
-    total = sum(WEIGHTS[name] for name in present) or 1.0
-    return {name: np.float32(WEIGHTS[name] / total) for name in present}
+    def _present(self, parts: Mapping[str, Floats]) -> Mapping[str, np.float32]:
+        """The weights divided by what is there, so that a shop without vectors or a query without codes still reaches 1."""
+        present = [name for name, values in parts.items() if values.any()]
+        total = sum(self.weights[name] for name in present) or 1.0
+        return {name: np.float32(self.weights[name] / total) for name in present}
 
 
 def _weighted(parts: Mapping[str, Floats], weights: Mapping[str, np.float32]) -> Floats:

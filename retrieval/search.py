@@ -21,7 +21,7 @@ from index.facets import FacetMask
 from index.filters import Filters
 from index.snapshot import Snapshot
 from index.tokens import singular, spelled, words_of
-from retrieval.fusion import COVERED, KEEP, KEEP_SORTED, Evidence, Floor
+from retrieval.fusion import COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
 from storage.offers import Offer
 
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
@@ -130,6 +130,10 @@ class SearchEngine:
         # One turn may ask the same words several times, with a condition lifted: they are embedded once.
         self._vector = lru_cache(maxsize=1)(self._embedded)
         self._floors = {space: self._measured_floor(space) for space in self._encoders}
+        self._weights = {
+            **WEIGHTS,
+            **{name: snapshot.retriever.fusion[name] for name in WEIGHTS & snapshot.retriever.fusion.keys()},
+        }
 
     def search(
         self,
@@ -158,13 +162,7 @@ class SearchEngine:
             found = _Found(listed, self._rated(listed), {})
             hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, mask, variant_of)
             return SearchResult(hits, len(listed), mask.unknown_price, matched=True)
-        catalog = _Catalog(
-            allowed,
-            self._snapshot.words.coverage(words),
-            self._snapshot.words.identified(codes),
-            self._snapshot.words.stemmed(stems_of(text)),
-            self._snapshot.ngrams.scores(text),
-        )
+        catalog = self._catalog(text, words, codes, allowed)
         # The cheapest of all phones is not among some that were chosen by another order.
         rows, evidence = self._evidence(text, catalog, advice, every=sort != "relevance")
         matching = evidence.matching()
@@ -187,6 +185,23 @@ class SearchEngine:
             total += catalog.matching_beyond(_Found(rows, score, parts), evidence, KEEP * best)
         return SearchResult(self._hits(found, sort, limit, mask, variant_of), total, mask.unknown_price, matched=True)
 
+    def evidence(self, text: str, filters: Filters | None = None) -> tuple[NDArray[np.int64], Evidence]:
+        """The candidates of a search by relevance, (candidates,), and what each source says of them: what weights are fitted on."""
+        allowed = self._snapshot.facets.mask(filters or Filters(), list(self._offers())).allowed
+        text = self._corrected(text[:TEXT_CHARACTERS])
+        catalog = self._catalog(text, words_of(text), codes_of(text), allowed)
+        return self._evidence(text, catalog, advice=False, every=False)
+
+    def _catalog(self, text: str, words: list[str], codes: list[str], allowed: NDArray[np.bool_]) -> _Catalog:
+        snapshot = self._snapshot
+        return _Catalog(
+            allowed,
+            snapshot.words.coverage(words),
+            snapshot.words.identified(codes),
+            snapshot.words.stemmed(stems_of(text)),
+            snapshot.ngrams.scores(text),
+        )
+
     def _evidence(self, text: str, catalog: _Catalog, advice: bool, every: bool) -> tuple[NDArray[np.int64], Evidence]:
         """The candidates of all sources and what each source says about each of them.
 
@@ -198,7 +213,7 @@ class SearchEngine:
             found.append(catalog.covered())
         keyword_rows, keyword_scores = snapshot.keywords.search(text, max(CANDIDATES, len(found[-1])), allowed)
         found.append(keyword_rows)
-        space = self._space_of(text)
+        space = self.space_of(text)
         vector = None
         if space is not None:
             vector = self._vector(space, text)  # (dim,)
@@ -210,12 +225,12 @@ class SearchEngine:
         keywords[np.searchsorted(rows, keyword_rows)] = keyword_scores
         dense = np.zeros(len(rows), np.float32)
         if space is not None and vector is not None:
-            dense = snapshot.vectors[space].similarity(vector, rows)
+            dense = self._encoders[space].on_pretrained_scale(snapshot.vectors[space].similarity(vector, rows))
         floor = self._floors[space] if space is not None else None
         if floor is LATIN_FLOOR and advice:
             floor = ADVICE_FLOOR
         known = (catalog.words[rows], catalog.codes[rows], catalog.stems[rows], catalog.ngrams[rows])
-        return rows, Evidence(*known, dense, keywords, kind[rows], floor)
+        return rows, Evidence(*known, dense, keywords, kind[rows], floor, self._weights)
 
     def _kind(
         self, space: str | None, vector: NDArray[np.float32] | None, text: str, allowed: NDArray[np.bool_]
@@ -223,7 +238,7 @@ class SearchEngine:
         """(catalog,) how near the text is to the name of a product's category; 0 where it is not the one that is meant."""
         if space is None or vector is None or len(words_of(text)) > KIND_WORDS:
             return np.zeros(len(allowed), np.float32)
-        cosine = self._snapshot.categories.similarity(space, vector)
+        cosine = self._encoders[space].on_pretrained_scale(self._snapshot.categories.similarity(space, vector))
         meant = allowed & (cosine >= max(SAME_KIND, float(cosine.max(initial=0)) - OTHER_KIND))
         return np.where(meant, cosine, np.float32(0))
 
@@ -264,7 +279,7 @@ class SearchEngine:
         )
         return mean
 
-    def _space_of(self, text: str) -> str | None:
+    def space_of(self, text: str) -> str | None:
         """The space to search: that of the text's script, else the multilingual one, else none."""
         script = script_of(text)
         if script in self._encoders:
@@ -293,7 +308,7 @@ class SearchEngine:
             return LATIN_FLOOR
         store = self._snapshot.vectors[space]
         best = [
-            float(scores[0])
+            float(self._encoders[space].on_pretrained_scale(scores[:1])[0])
             for scores in (store.search(v, 1)[1] for v in self._encoders[space].encode_queries(PROBES))
             if len(scores)
         ]
