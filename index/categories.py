@@ -28,6 +28,9 @@ class CategoryIndex:
     def __init__(self, names: tuple[str, ...], leaf: NDArray[np.int32], vectors: Mapping[str, Floats]) -> None:
         self.names = names
         self._leaf = leaf
+        # The products by name: those without a category come first, at a start that no name has.
+        self._rows = np.argsort(leaf, kind="stable")
+        self._starts = np.searchsorted(leaf[self._rows], np.arange(len(names) + 1))
         self._vectors = vectors
 
     @classmethod
@@ -47,13 +50,14 @@ class CategoryIndex:
                 vectors[space] = known * encoders[space].encode_documents(names)
         return cls(names, np.array(leaf, np.int32), vectors)
 
-    def similarity(self, space: str, vector: Floats) -> Floats:
-        """(products,) the cosine of a query's vector (dim,) and the name of each product's leaf category; 0 without one."""
+    def cosines(self, space: str, vector: Floats) -> Floats:
+        """(names,) the cosine of a query's vector (dim,) and each name; none in a space in which names have no vectors."""
         vectors = self._vectors.get(space)
-        if vectors is None or not len(vectors):
-            return np.zeros(len(self._leaf), np.float32)
-        cosines = np.append(vectors @ vector, np.float32(0))  # (names + 1,): −1 finds the zero
-        return np.asarray(cosines[self._leaf], np.float32)
+        return np.empty(0, np.float32) if vectors is None else np.asarray(vectors @ vector, np.float32)
+
+    def rows_of(self, name: int) -> NDArray[np.int64]:
+        """The products, ascending, whose leaf category has the name of that place."""
+        return self._rows[self._starts[name] : self._starts[name + 1]]
 
     def save(self, folder: Path) -> None:
         """Writes `names.json`, `leaf.npy` and the vectors into an existing folder."""

@@ -2,60 +2,56 @@
 
 from __future__ import annotations
 
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.codes import codes_of, identifiers, stems_of, weight_of
 from index.ngrams import NgramIndex
-from index.postings import Floats, Postings, key_of
+from index.postings import Floats, Postings, PostingsWriter, key_of
 from index.product import Product
+from index.strings import Strings, StringsWriter, mapped
 from index.tokens import edit_distance, singular, spelled, words_of
-from storage.errors import Damaged
 
 NAMED = 1.0  # weight of a word in title, brand, categories or attributes
 TOLD = 0.5  # of one that only the description has
+_UNIT: Final = np.float32(0.5)  # of the weights on disk, which are bytes
+_MOST_SPELLED: Final = 300_000  # words that typos are corrected to: n-grams of more cost more than they mend
+_MOST_REMEMBERED: Final = 1_000_000  # keys of words kept while building
 
 
 class WordIndex:
     """Coverage, codes and spelling over one catalog."""
 
     def __init__(
-        self, words: Postings, codes: Postings, stems: Postings, spelling: NgramIndex, vocabulary: Sequence[str]
+        self,
+        words: Postings,
+        codes: Postings,
+        stems: Postings,
+        spelling: NgramIndex,
+        vocabulary: Strings,
+        known: NDArray[np.uint64],
     ) -> None:
         self._words = words
         self._codes = codes
         self._stems = stems
         self._spelling = spelling
-        self._vocabulary = vocabulary
-        self._known = set(vocabulary)
+        self._vocabulary = vocabulary  # in the order of the rows of `spelling`
+        self._known = known  # sorted keys of every word as it is spelled
 
     @classmethod
-    def build(cls, products: Iterable[Product]) -> Self:
-        """An index of `products`, whose place is their row."""
-        words: list[tuple[int, int, float]] = []
-        codes: list[tuple[int, int, float]] = []
-        stems: list[tuple[int, int, float]] = []
-        vocabulary: set[str] = set()
-        keys = _Keys()
-        size = 0
-        for row, product in enumerate(products):
-            size = row + 1
-            named = named_text(product)
-            words += [(keys[word], row, TOLD) for word in set(words_of(product.description))]
-            words += [(keys[word], row, NAMED) for word in set(words_of(named))]
-            vocabulary.update(spelled(named))
-            owned = {*codes_of(product.mpn), *codes_of(product.gtin), *codes_of(product.title)}
-            owned.update(identifiers((product.mpn, product.gtin, product.id)))
-            codes += [(keys[code], row, NAMED) for code in owned]
-            codes += [(keys[code], row, TOLD) for code in {*codes_of(product.description)} - owned]
-            stems += [(keys[stem], row, NAMED) for stem in {*stems_of(product.title), *stems_of(product.mpn)}]
-        listed = sorted(vocabulary)
-        spelling = NgramIndex.build(listed)
-        return cls(_postings(words, size), _postings(codes, size), _postings(stems, size), spelling, listed)
+    def build(cls, products: Iterable[Product], folder: Path) -> Self:
+        """Indexes `products`, whose place is their row, into an existing empty folder, which is then complete."""
+        writer = WordWriter(folder)
+        for product in products:
+            writer.add(product)
+        writer.close()
+        return cls.load(folder)
 
     def coverage(self, words: Sequence[str]) -> Floats:
         """How much of the query each row has, 0 to 1, (rows,); rare words count more, a word no row has counts most.
@@ -67,21 +63,25 @@ class WordIndex:
             return np.zeros(self._words.size, np.float32)
         places = self._words.places(np.array([key_of(word) for word in distinct], np.uint64))
         idf = self._idf(self._words, places)
-        return self._words.accumulate(places, (idf / idf.sum()).astype(np.float32))
+        return self._words.accumulate(places, (idf / idf.sum()).astype(np.float32) * _UNIT)
 
     def identified(self, codes: Sequence[str]) -> Floats:
         """How strongly the query's codes name each row, 0 to 1, (rows,): a code that fewer rows have says more."""
-        return np.minimum(self._codes.accumulate(*self._rare(self._codes, codes)), 1)
+        places, rarity = self._rare(self._codes, codes)
+        return np.minimum(self._codes.accumulate(places, rarity * _UNIT), 1)
 
     def stemmed(self, stems: Sequence[str]) -> Floats:
         """How strongly codes of the query name each row by what they begin with, 0 to 1, (rows,): by the best stem alone."""
         places, rarity = self._rare(self._stems, stems)
         weights = np.array([weight_of(stem) for stem in stems], np.float32)
-        return self._stems.strongest(places, rarity * weights)
+        return self._stems.strongest(places, rarity * weights * _UNIT)
 
     def knows(self, word: str) -> bool:
         """Whether a product has the word as it is spelled."""
-        return word in self._known or bool(self._words.places(np.array([key_of(singular(word))], np.uint64))[0] >= 0)
+        key = np.uint64(key_of(word))
+        place = int(np.searchsorted(self._known, key))
+        spelled_so = place < len(self._known) and self._known[place] == key
+        return bool(spelled_so or self._words.places(np.array([key_of(singular(word))], np.uint64))[0] >= 0)
 
     def correct(self, word: str) -> str | None:
         """The catalog's word that a misspelled one most likely means, or None.
@@ -100,30 +100,17 @@ class WordIndex:
                 best = (edits, -float(score), candidate)
         return best[2] if best else None
 
-    def save(self, folder: Path) -> None:
-        """Writes `words.*`, `codes.*`, `stems.*` and the spelling index into an existing folder."""
-        self._words.save(folder, "words")
-        self._codes.save(folder, "codes")
-        self._stems.save(folder, "stems")
-        spelling = folder / "spelling"
-        spelling.mkdir()
-        self._spelling.save(spelling)
-        (spelling / "vocabulary.txt").write_text("\n".join(self._vocabulary), encoding="utf-8")
-
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """What `save` wrote; the caller has checked the hashes."""
+        """What `build` wrote, memory-mapped; the caller has checked the hashes. Raises `Damaged` where a file is missing."""
         spelling = folder / "spelling"
-        try:
-            vocabulary = (spelling / "vocabulary.txt").read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Damaged(f"{spelling} holds no vocabulary: {error}.", "Build the index again.") from error
         return cls(
             Postings.load(folder, "words"),
             Postings.load(folder, "codes"),
             Postings.load(folder, "stems"),
             NgramIndex.load(spelling),
-            vocabulary.split("\n") if vocabulary else [],
+            Strings.load(spelling, "vocabulary"),
+            mapped(spelling / "known.npy"),
         )
 
     @classmethod
@@ -134,9 +121,62 @@ class WordIndex:
 
     @staticmethod
     def _idf(postings: Postings, places: NDArray[np.int64]) -> NDArray[np.float64]:
-        counts = np.where(places >= 0, postings.counts[places] if len(postings.keys) else 0, 0)
-        idf: NDArray[np.float64] = np.log1p(postings.size / (1 + counts))
+        idf: NDArray[np.float64] = np.log1p(postings.size / (1 + postings.counts_of(places)))
         return idf
+
+
+class WordWriter:
+    """Writes a `WordIndex` product by product, in bounded memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._words = PostingsWriter(folder, "words")
+        self._codes = PostingsWriter(folder, "codes")
+        self._stems = PostingsWriter(folder, "stems")
+        self._keys = _Keys()
+        self._spelled: Counter[str] = Counter()
+        self._known = array("Q")
+        self._size = 0
+
+    def add(self, product: Product) -> None:
+        """Adds the product of the next row."""
+        named, told = named_text(product), product.description
+        self._add(self._words, set(words_of(named)), set(words_of(told)))
+        self._spelled.update(set(spelled(named)))
+        owned = {*codes_of(product.mpn), *codes_of(product.gtin), *codes_of(product.title)}
+        owned.update(identifiers((product.mpn, product.gtin, product.id)))
+        self._add(self._codes, owned, set(codes_of(told)))
+        self._add(self._stems, {*stems_of(product.title), *stems_of(product.mpn)}, set())
+        self._size += 1
+        if len(self._spelled) > 2 * _MOST_SPELLED:
+            self._forget_rare()
+
+    def close(self) -> None:
+        """Completes the folder."""
+        for postings in (self._words, self._codes, self._stems):
+            postings.close(self._size)
+        self._known.extend(self._keys[word] for word in self._spelled)
+        if len(self._spelled) > _MOST_SPELLED:
+            self._forget_rare()
+        spelling = self._folder / "spelling"
+        spelling.mkdir()
+        vocabulary = sorted(self._spelled)
+        NgramIndex.build(vocabulary).save(spelling)
+        strings = StringsWriter()
+        for word in vocabulary:
+            strings.add(word)
+        strings.save(spelling, "vocabulary")
+        np.save(spelling / "known.npy", np.unique(np.frombuffer(self._known, np.uint64)), allow_pickle=False)
+
+    def _add(self, postings: PostingsWriter, named: set[str], told: set[str]) -> None:
+        for words, weight in ((named, NAMED), (told - named, TOLD)):
+            postings.add(self._size, [self._keys[word] for word in words], round(weight / float(_UNIT)))
+
+    def _forget_rare(self) -> None:
+        """Keeps the spellings that most products have; a word that is forgotten is known, and no typo is corrected to it."""
+        kept = Counter(dict(self._spelled.most_common(_MOST_SPELLED)))
+        self._known.extend(self._keys[word] for word in self._spelled.keys() - kept.keys())
+        self._spelled = kept
 
 
 def named_text(product: Product) -> str:
@@ -152,12 +192,7 @@ class _Keys(dict[str, int]):
     """Remembers the key of each word: a catalog says the same words over and over."""
 
     def __missing__(self, word: str) -> int:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
         key = self[word] = key_of(word)
         return key
-
-
-def _postings(triplets: list[tuple[int, int, float]], size: int) -> Postings:
-    keys = np.array([key for key, _, _ in triplets], np.uint64)
-    rows = np.array([row for _, row, _ in triplets], np.int64)
-    weights = np.array([weight for _, _, weight in triplets], np.float32)
-    return Postings.build(keys, rows, weights, size, keep="max")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -28,6 +28,7 @@ Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
 SORTS: tuple[Sort, ...] = ("relevance", "price_asc", "price_desc", "rating", "newest")
 
 CANDIDATES = 200  # from each source; the order among the best ten has long settled by then
+REMEMBERED = 512  # vectors of queries, 1.5 kB each
 TEXT_CHARACTERS = 1_000  # of a longer text only this much is searched for
 PRIOR_RATING, PRIOR_COUNT = 3.8, 8  # a rating of few counts little: the mean is drawn to the prior
 
@@ -84,31 +85,51 @@ class _Found:
     parts: Mapping[str, NDArray[np.float32]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Catalog:
-    """What words say about every product, and whether the conditions allow it; all arrays are (catalog,)."""
+    """What words say about every product, and whether the conditions allow it; all arrays are (catalog,).
+
+    `ngrams` is None in a large catalog, where they are known of the candidates alone.
+    """
 
     allowed: NDArray[np.bool_]
     words: NDArray[np.float32]
     codes: NDArray[np.float32]
     stems: NDArray[np.float32]
-    ngrams: NDArray[np.float32]
+    ngrams: NDArray[np.float32] | None
 
+    @cached_property
     def covered(self) -> NDArray[np.int64]:
         """The allowed rows that have enough of the words to match by them alone."""
         return np.flatnonzero(self.allowed & (self.words >= COVERED)).astype(np.int64)
 
     def matching_beyond(self, found: _Found, evidence: Evidence, least: float) -> int:
         """How many rows beyond the candidates match by their words and score at least `least` by what is known of all."""
-        covered = self.covered()
-        if len(covered) <= CANDIDATES:  # all of them are candidates
+        if len(self.covered) <= CANDIDATES:  # all of them are candidates
             return 0
         known = np.zeros(len(self.words), np.bool_)
         known[found.rows] = True
-        others = covered[~known[covered]]
-        known_of_all = {name: getattr(self, name)[others] for name in ("words", "codes", "stems", "ngrams")}
-        score = evidence.at_least(found.parts, **known_of_all)
+        others = self.covered[~known[self.covered]]
+        ngrams = np.zeros(len(others), np.float32) if self.ngrams is None else self.ngrams[others]
+        known_of_all = {name: getattr(self, name)[others] for name in ("words", "codes", "stems")}
+        score = evidence.at_least(found.parts, **known_of_all, ngrams=ngrams)
         return int(np.count_nonzero(score >= least))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """The allowed rows of the categories that are meant, and how near the query is to their names; both (rows,)."""
+
+    rows: NDArray[np.int64]
+    cosine: NDArray[np.float32]
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(rows,) the cosine of each of some sorted rows, 0 where its category is not meant."""
+        found = np.zeros(len(rows), np.float32)
+        places = np.minimum(np.searchsorted(rows, self.rows), max(0, len(rows) - 1))
+        same = rows[places] == self.rows if len(rows) else np.zeros(len(places), np.bool_)
+        found[places[same]] = self.cosine[same]
+        return found
 
 
 class SearchEngine:
@@ -127,8 +148,7 @@ class SearchEngine:
         self._snapshot = snapshot
         self._encoders = {space: encoder for space, encoder in encoders.items() if space in snapshot.vectors}
         self._offers = offers
-        # One turn may ask the same words several times, with a condition lifted: they are embedded once.
-        self._vector = lru_cache(maxsize=1)(self._embedded)
+        self._vector = _embedding(self._encoders)
         self._floors = {space: self._measured_floor(space) for space in self._encoders}
         self._weights = {
             **WEIGHTS,
@@ -208,9 +228,10 @@ class SearchEngine:
         The best of each source, and where `every` is set all that have the words.
         """
         snapshot, allowed = self._snapshot, catalog.allowed
-        found = [_best(scores, allowed) for scores in (catalog.words, catalog.codes, catalog.stems, catalog.ngrams)]
+        sources = (catalog.words, catalog.codes, catalog.stems, catalog.ngrams)
+        found = [_best(scores, allowed) for scores in sources if scores is not None]
         if every:
-            found.append(catalog.covered())
+            found.append(catalog.covered)
         keyword_rows, keyword_scores = snapshot.keywords.search(text, max(CANDIDATES, len(found[-1])), allowed)
         found.append(keyword_rows)
         space = self.space_of(text)
@@ -218,8 +239,8 @@ class SearchEngine:
         if space is not None:
             vector = self._vector(space, text)  # (dim,)
             found.append(snapshot.vectors[space].search(vector, CANDIDATES, allowed)[0])
-        kind = self._kind(space, vector, text, allowed)  # (catalog,)
-        found.append(np.flatnonzero(kind).astype(np.int64) if every else _best(kind, allowed))
+        kind = self._kind(space, vector, text, allowed)
+        found.append(kind.rows if every else kind.rows[_highest(kind.cosine)])
         rows = np.unique(np.concatenate(found)).astype(np.int64)
         keywords = np.zeros(len(rows), np.float32)
         keywords[np.searchsorted(rows, keyword_rows)] = keyword_scores
@@ -229,22 +250,25 @@ class SearchEngine:
         floor = self._floors[space] if space is not None else None
         if floor is LATIN_FLOOR and advice:
             floor = ADVICE_FLOOR
-        known = (catalog.words[rows], catalog.codes[rows], catalog.stems[rows], catalog.ngrams[rows])
-        return rows, Evidence(*known, dense, keywords, kind[rows], floor, self._weights)
+        ngrams = snapshot.ngrams.scores_of(text, rows) if catalog.ngrams is None else catalog.ngrams[rows]
+        known = (catalog.words[rows], catalog.codes[rows], catalog.stems[rows], ngrams)
+        return rows, Evidence(*known, dense, keywords, kind.of(rows), floor, self._weights)
 
     def _kind(
         self, space: str | None, vector: NDArray[np.float32] | None, text: str, allowed: NDArray[np.bool_]
-    ) -> NDArray[np.float32]:
-        """(catalog,) how near the text is to the name of a product's category; 0 where it is not the one that is meant."""
+    ) -> _Kind:
+        """The products of the category that the text names, as far as a vector can tell."""
         if space is None or vector is None or len(words_of(text)) > KIND_WORDS:
-            return np.zeros(len(allowed), np.float32)
-        cosine = self._encoders[space].on_pretrained_scale(self._snapshot.categories.similarity(space, vector))
-        meant = allowed & (cosine >= max(SAME_KIND, float(cosine.max(initial=0)) - OTHER_KIND))
-        return np.where(meant, cosine, np.float32(0))
-
-    def _embedded(self, space: str, text: str) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = self._encoders[space].encode_queries([text])[0]  # (dim,)
-        return vector
+            return _Kind(np.empty(0, np.int64), np.empty(0, np.float32))
+        cosines = self._encoders[space].on_pretrained_scale(
+            self._snapshot.categories.cosines(space, vector)
+        )  # (names,)
+        meant = np.flatnonzero(cosines >= max(SAME_KIND, float(cosines.max(initial=0)) - OTHER_KIND))
+        found = [self._snapshot.categories.rows_of(int(name)) for name in meant]
+        rows = np.concatenate([np.empty(0, np.int64), *found])
+        cosine = np.repeat(cosines[meant], [len(each) for each in found]).astype(np.float32)
+        passing = allowed[rows]
+        return _Kind(rows[passing], cosine[passing])
 
     def _hits(
         self, found: _Found, sort: Sort, limit: int, mask: FacetMask, variant_of: Callable[[int], str | None]
@@ -316,6 +340,21 @@ class SearchEngine:
         return Floor(zero=nothing - 0.04, near=nothing, same=nothing + ABOVE_NOTHING)
 
 
+def _embedding(encoders: Mapping[str, Encoder]) -> Callable[[str, str], NDArray[np.float32]]:
+    """(dim,) of a query in a space, remembered: one turn asks the same words several times, many shoppers the same thing.
+
+    It knows no engine, so that an engine and its snapshot go when the last who asks lets go of them.
+    """
+
+    @lru_cache(maxsize=REMEMBERED)
+    def embedded(space: str, text: str) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = encoders[space].encode_queries([text])[0]
+        vector.flags.writeable = False
+        return vector
+
+    return embedded
+
+
 def _choosing(filters: Filters) -> bool:
     """Whether the conditions tell the variants of a product apart."""
     return bool(filters.price or filters.attributes or filters.availability or filters.exclude.attributes)
@@ -328,9 +367,12 @@ def _no_variant(row: int) -> None:
 def _best(scores: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The rows of the highest scores above 0 among the allowed ones."""
     rows = np.flatnonzero((scores > 0) & allowed)
-    if len(rows) > CANDIDATES:
-        rows = rows[np.argpartition(-scores[rows], CANDIDATES)[:CANDIDATES]]
-    return rows.astype(np.int64)
+    return rows[_highest(scores[rows])]
+
+
+def _highest(scores: NDArray[np.float32]) -> NDArray[np.int64] | slice:
+    """The places of the highest scores, as many as each source may bring."""
+    return np.argpartition(-scores, CANDIDATES)[:CANDIDATES] if len(scores) > CANDIDATES else slice(None)
 
 
 def _says_nothing(text: str) -> bool:

@@ -30,8 +30,8 @@ PRODUCTS = [
 
 
 @pytest.fixture(scope="module")
-def index() -> WordIndex:
-    return WordIndex.build(PRODUCTS)
+def index(tmp_path_factory: pytest.TempPathFactory) -> WordIndex:
+    return WordIndex.build(PRODUCTS, tmp_path_factory.mktemp("words"))
 
 
 @pytest.mark.parametrize(
@@ -129,17 +129,28 @@ def test_edit_distance(one: str, other: str, edits: int) -> None:
     assert edit_distance(one, other) == edits
 
 
-def test_what_is_saved_answers_the_same(index: WordIndex, tmp_path: Path) -> None:
-    index.save(tmp_path)
-    loaded = WordIndex.load(tmp_path)
-    assert loaded.coverage(words_of("red shoes")).tolist() == index.coverage(words_of("red shoes")).tolist()
-    assert loaded.identified(["pslx350h"]).tolist() == index.identified(["pslx350h"]).tolist()
-    assert loaded.stemmed(["pslx350"]).tolist() == index.stemmed(["pslx350"]).tolist()
-    assert loaded.correct("hedphones") == "headphones"
-
-
 def test_an_empty_catalog_covers_nothing(tmp_path: Path) -> None:
-    WordIndex.build([]).save(tmp_path)
-    loaded = WordIndex.load(tmp_path)
-    assert loaded.coverage(["red"]).shape == loaded.stemmed(["ab12"]).shape == (0,)
-    assert loaded.correct("hedphones") is None
+    index = WordIndex.build([], tmp_path)
+    assert index.coverage(["red"]).shape == (0,)
+    assert index.correct("hedphones") is None
+
+
+def test_many_chunks_give_the_same_postings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, many = tmp_path / "one", tmp_path / "many"
+    for folder, chunk in ((one, 10_000), (many, 3)):
+        folder.mkdir()
+        monkeypatch.setattr("index.postings._CHUNK", chunk)
+        WordIndex.build(PRODUCTS * 5, folder)
+    assert {path.name: path.read_bytes() for path in one.glob("*.npy")} == {
+        path.name: path.read_bytes() for path in many.glob("*.npy")
+    }
+    assert {path.suffix for path in many.iterdir()} == {"", ".npy"}, "the temporary files are gone"
+
+
+def test_the_rarest_spellings_are_known_but_no_correction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.words._MOST_SPELLED", 2)
+    often = [Product(id=f"o{n}", title="Kettle lantern") for n in range(3)]
+    index = WordIndex.build([*often, Product(id="r", title="Zymurgy")], tmp_path)
+    assert index.knows("zymurgy")
+    assert index.correct("zymurgi") is None
+    assert index.correct("kettel") == "kettle"
