@@ -31,7 +31,7 @@ from index.retriever import Retriever, retriever_versions
 from index.snapshot import KIND, SMALL_CATALOG, Layout, Snapshot, index_versions
 from index.titles import Titles
 from index.vectors import FILE as VECTORS
-from index.vectors import store_for
+from index.vectors import VectorStore, store_for
 from index.words import WordWriter
 from storage.errors import Damaged, InvalidInput, NotFound
 from storage.publish import Versions, read_manifest
@@ -224,7 +224,9 @@ class _Run:
         texts.mkdir()
         np.save(texts / "hashes.npy", hashes, allow_pickle=False)
         total = sum(int(np.count_nonzero(held)) for held in spaces.values())
-        used, stores = {}, {}
+        used: dict[str, Encoder] = {}
+        made: dict[str, VectorStore] = {}
+        stores: dict[str, dict[str, str]] = {}
         for space, held in spaces.items():
             used[space] = self.encoders(space)
             folder = self.layout.vectors(space)
@@ -235,9 +237,10 @@ class _Run:
             self.progress("index", 0, 0)
             vector_store = kind.build(vectors, rows)
             vector_store.save(folder)
+            made[space] = vector_store
             stores[space] = {"kind": kind.name, "reason": vector_store.reason()}
             np.save(texts / f"{space}.npy", held, allow_pickle=False)
-        self._write_parts(store, self._embedded_documents(documents, used), used)
+        self._write_parts(store, self._embedded_documents(documents, used), used, made)
         return {
             "products": len(store),
             "documents": len(documents),
@@ -246,10 +249,16 @@ class _Run:
             "stores": stores,
         }
 
-    def _write_parts(self, store: ProductStore, documents: DocumentIndex, used: Mapping[str, Encoder]) -> None:
+    def _write_parts(
+        self,
+        store: ProductStore,
+        documents: DocumentIndex,
+        used: Mapping[str, Encoder],
+        made: Mapping[str, VectorStore],
+    ) -> None:
         parts: dict[str, Callable[[Path], None]] = {
             "ngrams": lambda folder: self._write_ngrams(store, folder),
-            "categories": lambda folder: CategoryIndex.build(store, used).save(folder),
+            "categories": lambda folder: CategoryIndex.build(store, used, made).save(folder),
             "documents": documents.save,
         }
         total = len(store) + len(parts)

@@ -17,13 +17,14 @@ Floats = NDArray[np.float32]
 # The sum barely moves between half and twice these weights (docs/benchmarks.md), so they are round. A shop with judged queries
 # has its own: `finetune retriever` fits them.
 WEIGHTS: Mapping[str, float] = {
-    "ngrams": 1.0,
-    "codes": 1.0,
-    "stems": 1.0,
-    "words": 0.75,
-    "dense": 0.6,
-    "keywords": 0.5,
+    "ngrams": 0.6,
+    "codes": 2.0,
+    "stems": 1.5,
+    "words": 1.0,
+    "dense": 1.0,
+    "keywords": 0.25,
     "kind": 0.5,
+    "category": 2.0,
 }
 
 COVERED = 0.55  # share of the query's words, by rarity, that is enough alone
@@ -53,7 +54,8 @@ class Evidence:
     """What each source says about each candidate; all arrays are (candidates,).
 
     `words`, `codes`, `stems`, `ngrams` and `dense` are absolute (shares and cosines, 0 to 1), `keywords` is BM25 on its open scale,
-    `kind` the cosine with the name of the category where the query means that very category, else 0.
+    `kind` the cosine with the name of the category where the query means that very category, else 0, `category` how near the query
+    is to all that stands in the candidate's category, 0 to 1.
     """
 
     words: Floats
@@ -63,6 +65,7 @@ class Evidence:
     dense: Floats
     keywords: Floats
     kind: Floats
+    category: Floats
     floor: Floor | None  # None where the query has no vector in this catalog
     weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)  # of each source
 
@@ -89,6 +92,7 @@ class Evidence:
             "words": self.words,
             "keywords": self.keywords / np.float32(self.keywords.max(initial=0) or 1),
             "kind": self.kind,
+            "category": self.category,
         }
         if self.floor is not None:
             parts["dense"] = np.clip((self.dense - self.floor.zero) / (1 - self.floor.zero), 0, 1)

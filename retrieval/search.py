@@ -244,15 +244,16 @@ class SearchEngine:
         rows = np.unique(np.concatenate(found)).astype(np.int64)
         keywords = np.zeros(len(rows), np.float32)
         keywords[np.searchsorted(rows, keyword_rows)] = keyword_scores
-        dense = np.zeros(len(rows), np.float32)
+        dense = category = np.zeros(len(rows), np.float32)
         if space is not None and vector is not None:
             dense = self._encoders[space].on_pretrained_scale(snapshot.vectors[space].similarity(vector, rows))
+            category = snapshot.categories.closeness(space, vector, rows)
         floor = self._floors[space] if space is not None else None
         if floor is LATIN_FLOOR and advice:
             floor = ADVICE_FLOOR
         ngrams = snapshot.ngrams.scores_of(text, rows) if catalog.ngrams is None else catalog.ngrams[rows]
         known = (catalog.words[rows], catalog.codes[rows], catalog.stems[rows], ngrams)
-        return rows, Evidence(*known, dense, keywords, kind.of(rows), floor, self._weights)
+        return rows, Evidence(*known, dense, keywords, kind.of(rows), category, floor, self._weights)
 
     def _kind(
         self, space: str | None, vector: NDArray[np.float32] | None, text: str, allowed: NDArray[np.bool_]
