@@ -366,15 +366,15 @@ def run_index(
         )
 
 
-def publisher(name: str, shop: Path) -> Callable[[Path], object] | None:
-    """What has to be published together with a model of that name: with a retriever the index that it makes."""
+def publisher(name: str, shop: Path) -> Callable[[Path | None], object] | None:
+    """What has to be published together with a model of that name: the index that a retriever makes, or the built-in one."""
     if name != "retriever":
         return None
     from index.build import build_index
     from index.encoders import encoder_for
     from index.retriever import Retriever
 
-    def publish(folder: Path) -> None:
+    def publish(folder: Path | None) -> None:
         with bars() as show:
             build_index(
                 None,
@@ -382,7 +382,7 @@ def publisher(name: str, shop: Path) -> Callable[[Path], object] | None:
                 settings_of(shop),
                 lambda space: encoder_for(space, encoder_cache(shop)),
                 progress=show,
-                retriever=Retriever.load(folder),
+                retriever=Retriever.load(folder) if folder else Retriever(),
             )
 
     return publish
