@@ -349,14 +349,16 @@ def run_index(
     """Builds an index with progress bars."""
     from index.build import build_index
     from index.encoders import encoder_for
+    from storage.orders import baskets
 
-    with bars() as show:
+    with bars() as show, opened(shop) as database:
         return build_index(
             catalog,
             shop,
             settings_of(shop),
             lambda space: encoder_for(space, encoder_cache(shop)),
             documents,
+            baskets=baskets(database, ADMIN),
             update=update,
             allow_shrink=allow_shrink,
             max_rejected=max_rejected,

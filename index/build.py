@@ -22,6 +22,8 @@ from index.clean import is_cjk
 from index.documents import DocumentIndex, read_documents
 from index.encoders import Encoder, document_text, script_of
 from index.facets import Facets
+from index.graph import EDGES_FILE, Edits, Graph, read_edits, tables_of, write_edges
+from index.graph import FILE as GRAPH_FILE
 from index.keywords import KeywordIndex
 from index.ngrams import NgramIndex
 from index.product import Product
@@ -29,9 +31,9 @@ from index.products import FILE, ProductStore, ProductWriter
 from index.readers import Notes, read_rows
 from index.snapshot import KIND, Layout, Snapshot, index_versions
 from index.vectors import FaissStore
-from index.words import WordIndex
+from index.words import WordIndex, words_of
 from storage.errors import Damaged, InvalidInput, NotFound
-from storage.publish import Versions, read_manifest
+from storage.publish import Versions, read_manifest, sha256_file
 from storage.record import now_ms
 from storage.rows import Rejects, RowProblem, rejected_file
 from storage.settings import ShopSettings
@@ -53,7 +55,10 @@ _CHUNK: Final = 2_048  # texts handed to an encoder at once
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What a run did. `embedded` and `reused` count vectors, in all spaces; `bad_fields` optional values that became null."""
+    """What a run did. `embedded` and `reused` count vectors, in all spaces; `bad_fields` optional values that became null.
+
+    `graph_edges` are those in force, written to `graph_file`; `graph_rejected` rows of the shop's own `graph.csv` were not usable.
+    """
 
     version: str
     products: int
@@ -66,6 +71,11 @@ class BuildReport:
     bad_fields: dict[str, int]
     unused_columns: dict[str, int]
     documents: int
+    graph_edges: int
+    graph_file: str
+    graph_rejected: int
+    graph_rejected_file: str | None
+    graph_rejected_reasons: dict[str, int]
     spaces: tuple[str, ...]
     seconds: float
 
@@ -81,6 +91,7 @@ def build_index(
     encoders: Mapping[str, Encoder] | Callable[[str], Encoder],
     documents: Path | None = None,
     *,
+    baskets: Iterable[Sequence[str]] = (),
     update: bool = False,
     allow_shrink: bool = False,
     max_rejected: float = 0.01,
@@ -91,18 +102,19 @@ def build_index(
 
     Args:
         catalog: the whole catalog, or with `update` the products to add or replace.
-        shop: the shop's folder.
+        shop: the shop's folder; the edits of the graph are read from `graph.csv` in it.
         settings: its settings; columns, currency and languages are used.
         encoders: the encoder of each space, or a function that gives it and is asked only for the spaces that are needed.
         documents: a folder of Markdown files; without one the documents of the version before are kept.
+        baskets: the ids of the products that each person bought, for what is bought together.
         update: keep the products that `catalog` does not name.
         allow_shrink: allow more than a fifth of the products to disappear.
-        max_rejected: share of rows that may be rejected, 0 to 1.
+        max_rejected: share of the catalog's rows, and of the graph's, that may be rejected, 0 to 1.
         rejected: where to write rejected rows, by default a file in `<shop>/rejected/`.
         progress: called as the work goes on.
 
     Raises:
-        InvalidInput: the catalog cannot be read, holds no product, or would remove too many.
+        InvalidInput: the catalog or the graph's file cannot be read, or the catalog holds no product or would remove too many.
         Damaged: the version before cannot be read, and with it the documents to keep or the products to compare with.
         TooManyRejected: more rows than allowed were rejected.
         Conflict: another process is building this shop's index.
@@ -113,13 +125,14 @@ def build_index(
     encoder_of = encoders.__getitem__ if isinstance(encoders, Mapping) else encoders
     with versions.lock():
         versions.sweep()
+        edits, edited = _edits(shop, max_rejected)
         before = _before(versions, update=update)
         kept = _kept(versions, before, documents, allow_shrink=allow_shrink)
         with versions.stage() as folder, _full_disk(versions.root):
             run = _Run(Layout(folder), before, kept.documents, settings, encoder_of, progress or _silent)
             reading = run.read(catalog, update=update, max_rejected=max_rejected, rejected=rejected, shop=shop)
             removed = 0 if update else _removed(kept.products, run.writer, allow_shrink=allow_shrink)
-            meta = run.index(documents, read_at)
+            meta = run.index(documents, read_at, edits, baskets) | {"graph": edited}
             version = versions.publish(folder, meta | {"catalog": catalog.name, "read_at": read_at}).name
         versions.sweep()
     return BuildReport(
@@ -130,6 +143,11 @@ def build_index(
         removed=removed,
         **reading,
         documents=int(meta["documents"]),
+        graph_edges=run.edges,
+        graph_file=str(versions.root / version / "graph" / EDGES_FILE),
+        graph_rejected=edits.rejects.count,
+        graph_rejected_file=edits.rejected_file,
+        graph_rejected_reasons=edits.rejects.by_reason,
         spaces=tuple(meta["encoders"]),
         seconds=round(time.perf_counter() - started, 3),
     )
@@ -156,6 +174,7 @@ class _Run:
         self.writer = ProductWriter(layout.products)
         self.embedded = 0
         self.reused = 0
+        self.edges = 0
 
     def read(
         self, catalog: Path, *, update: bool, max_rejected: float, rejected: Path | None, shop: Path
@@ -192,7 +211,9 @@ class _Run:
             "unused_columns": dict(notes.unused.most_common()),
         }
 
-    def index(self, documents_folder: Path | None, read_at: int) -> dict[str, Any]:
+    def index(
+        self, documents_folder: Path | None, read_at: int, edits: Edits, baskets: Iterable[Sequence[str]]
+    ) -> dict[str, Any]:
         """Writes every part of the snapshot; returns the facts for its manifest."""
         self.writer.close()
         store = ProductStore(self.layout.products)
@@ -214,6 +235,7 @@ class _Run:
             FaissStore.build(vectors, np.flatnonzero(held).astype(np.int64)).save(folder)
             np.save(texts / f"{space}.npy", held, allow_pickle=False)
         self._write_parts(store, self._embedded_documents(documents, used), used)
+        self._write_graph(store, edits, baskets)
         return {
             "products": len(store),
             "documents": len(documents),
@@ -237,6 +259,18 @@ class _Run:
             folder.mkdir()
             write(folder)
         self.progress("index", len(parts), len(parts))
+
+    def _write_graph(self, store: ProductStore, edits: Edits, baskets: Iterable[Sequence[str]]) -> None:
+        """The graph, from the words of this very version: only what they find is another word for anything."""
+        words = WordIndex.load(self.layout.part("words"))
+        row_of = {product_id: row for row, product_id in enumerate(store.ids())} if baskets else {}
+        rows = ([row_of[each] for each in basket if each in row_of] for basket in baskets)
+        tables = tables_of(store, lambda term: words.count_of(words_of(term)), edits, rows)
+        folder = self.layout.part("graph")
+        folder.mkdir()
+        Graph.build(tables).save(folder)
+        write_edges(folder / EDGES_FILE, tables.edges)
+        self.edges = len(tables.edges)
 
     def _read_at(self, store: ProductStore, now: int) -> NDArray[np.int64]:
         """(products,) when each was read: now, or as before where this catalog does not name it. Taken over, rows stay."""
@@ -333,6 +367,20 @@ class _Run:
             self.progress("embed", self.embedded + self.reused, total)
 
         return count
+
+
+def _edits(shop: Path, max_rejected: float) -> tuple[Edits, str]:
+    """The shop's edits of the graph with the sha256 of their file, "" where there is none; rejected rows are written first."""
+    path = shop / GRAPH_FILE
+    if not path.exists():
+        return Edits(), ""
+    edits = read_edits(path)
+    if edits.rejects.count:
+        file = rejected_file(shop, "graph")
+        edits.rejects.write(file)
+        edits.rejected_file = str(file)
+    edits.rejects.check(edits.rows, max_rejected)
+    return edits, sha256_file(path)
 
 
 def _before(versions: Versions, *, update: bool) -> Snapshot | None:

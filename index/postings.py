@@ -79,6 +79,12 @@ class Postings:
                 total[self.rows[part]] += factor * self.weights[part]  # a row stands once in a posting
         return total
 
+    def holds(self, place: int, row: int) -> bool:
+        """Whether `row` is in the posting at `place`; rows stand in order there."""
+        start, end = self.starts[place], self.starts[place + 1]
+        at = start + np.searchsorted(self.rows[start:end], row)
+        return bool(at < end and self.rows[at] == row)
+
     def save(self, folder: Path, name: str) -> None:
         """Writes `<name>.<part>.npy` files into `folder`."""
         parts = {**{part: getattr(self, part) for part in _FILES[:-1]}, "size": np.array([self.size])}

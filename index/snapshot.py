@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from index.categories import CategoryIndex
 from index.documents import DocumentIndex
 from index.facets import Facets
+from index.graph import Graph
 from index.keywords import KeywordIndex
 from index.ngrams import NgramIndex
 from index.products import FILE, ProductStore
@@ -39,7 +40,7 @@ class Layout:
         return self.root / FILE
 
     def part(self, name: str) -> Path:
-        """The folder of a part: facets, keywords, ngrams, words, documents, categories, texts."""
+        """The folder of a part: facets, keywords, ngrams, words, documents, categories, graph, texts."""
         return self.root / name
 
     @property
@@ -73,6 +74,7 @@ class Snapshot:
     vectors: Mapping[str, VectorStore]
     documents: DocumentIndex
     categories: CategoryIndex
+    graph: Graph
 
     @classmethod
     def load(cls, folder: Path, encoders: Mapping[str, Encoder] | None = None) -> Self:
@@ -111,6 +113,7 @@ class Snapshot:
             vectors={space: FaissStore.load(layout.vectors(space)) for space in hashes},
             documents=DocumentIndex.load(layout.part("documents")),
             categories=CategoryIndex.load(layout.part("categories")),
+            graph=Graph.load(layout.part("graph"), len(products)),
         )
         if encoders is not None:
             snapshot.require(encoders)

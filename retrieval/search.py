@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -20,6 +20,7 @@ from index.facets import FacetMask
 from index.filters import Filters
 from index.snapshot import Snapshot
 from index.words import codes_of, singular, spelled, words_of
+from retrieval.expansion import Expansion, Link, expand
 from retrieval.fusion import COVERED, KEEP, KEEP_SORTED, Evidence, Floor
 from storage.offers import Offer
 
@@ -48,13 +49,18 @@ ABOVE_NOTHING = 0.004  # over all but the most alike of the probes; measured on 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One product that was found. `sources` has the normalised score of each source that spoke for it."""
+    """One product that was found.
+
+    `sources` has the normalised score of each source that spoke for it, `links` the edges of the graph by which other words
+    than the customer's found it.
+    """
 
     row: int
     product_id: str
     variant_id: str | None
     score: float
     sources: Mapping[str, float] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +160,15 @@ class SearchEngine:
             found = _Found(listed, self._rated(listed), {})
             hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, mask, variant_of)
             return SearchResult(hits, len(listed), mask.unknown_price, matched=True)
+        expansion = expand(self._snapshot.graph, text)
         catalog = _Catalog(
             allowed,
-            self._snapshot.words.coverage(words),
+            self._snapshot.words.coverage(words, expansion.concepts),
             self._snapshot.words.identified(codes),
             self._snapshot.ngrams.scores(text),
         )
         # The cheapest of all phones is not among some that were chosen by another order.
-        rows, evidence = self._evidence(text, catalog, advice, every=sort != "relevance")
+        rows, evidence = self._evidence(text, catalog, expansion, advice, every=sort != "relevance")
         matching = evidence.matching()
         if not matching.any():
             return SearchResult([], 0, mask.unknown_price, matched=False)
@@ -180,9 +187,24 @@ class SearchEngine:
         total = len(found.rows)
         if sort == "relevance":
             total += catalog.matching_beyond(_Found(rows, score, parts), evidence, KEEP * best)
-        return SearchResult(self._hits(found, sort, limit, mask, variant_of), total, mask.unknown_price, matched=True)
+        hits = self._hits(found, sort, limit, mask, variant_of)
+        linked = [replace(hit, links=self._links(hit.row, expansion)) for hit in hits]
+        return SearchResult(linked, total, mask.unknown_price, matched=True)
 
-    def _evidence(self, text: str, catalog: _Catalog, advice: bool, every: bool) -> tuple[NDArray[np.int64], Evidence]:
+    def _links(self, row: int, expansion: Expansion) -> tuple[Link, ...]:
+        """The edges by which a row says what it does not say in the customer's words."""
+        words = self._snapshot.words
+        return tuple(
+            Link(said.term, other.term, other.sense, other.evidence)
+            for said in expansion.said
+            if not words.has(row, words_of(said.term))
+            for other in [next((each for each in said.meant if words.has(row, words_of(each.term))), None)]
+            if other is not None
+        )
+
+    def _evidence(
+        self, text: str, catalog: _Catalog, expansion: Expansion, advice: bool, every: bool
+    ) -> tuple[NDArray[np.int64], Evidence]:
         """The candidates of all sources and what each source says about each of them.
 
         The best of each source, and where `every` is set all that have the words.
@@ -191,7 +213,9 @@ class SearchEngine:
         found = [_best(scores, allowed) for scores in (catalog.words, catalog.codes, catalog.ngrams)]
         if every:
             found.append(catalog.covered())
-        keyword_rows, keyword_scores = snapshot.keywords.search(text, max(CANDIDATES, len(found[-1])), allowed)
+        keyword_rows, keyword_scores = snapshot.keywords.search(
+            text, max(CANDIDATES, len(found[-1])), allowed, expansion.phrases
+        )
         found.append(keyword_rows)
         space = self._space_of(text)
         vector = None
@@ -270,7 +294,7 @@ class SearchEngine:
         """The text with misspelled words replaced by the catalog's own; a word that some encoder knows whole is no typo."""
         words = self._snapshot.words
         for word in dict.fromkeys(spelled(text)):
-            if words.knows(word) or self._is_word(word):
+            if words.knows(word) or self._snapshot.graph.knows(singular(word)) or self._is_word(word):
                 continue
             if (meant := words.correct(word)) is not None:
                 text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meant, text, flags=re.IGNORECASE)
