@@ -275,9 +275,10 @@ def build_demo(shop: Path) -> None:
     if stage in (None, Stage.WRITING) or not files.catalog.is_file():
         with bars() as show:
             write_demo_shop(shop, progress=show)
-    run_index(files.catalog, shop, files.documents, allow_shrink=True)
     for kind, path in (("events", files.events), ("orders", files.orders)):
         run_ingest(kind, path, shop)
+    # After the orders: the index counts what is bought together.
+    run_index(files.catalog, shop, files.documents, allow_shrink=True)
     mark(shop, Stage.COMPLETE)
 
 

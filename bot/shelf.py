@@ -10,6 +10,7 @@ from index.encoders import Encoder
 from index.filters import Filters
 from index.product import Availability, Money, Product, Variant, sold_out
 from index.snapshot import Snapshot
+from retrieval.companions import companions
 from retrieval.profile import Profile
 from retrieval.ranking import RankedHit, rerank
 from retrieval.search import Hit, SearchEngine, Sort
@@ -104,6 +105,18 @@ class Shelf:
         clock("ranking")
         total = result.total if result.matched else 0
         return Found(tuple(ranked), total, result.unknown_price, products)
+
+    def companions(self, product_id: str, limit: int, profile: Profile | None = None) -> Found:
+        """What goes with a product and can be bought now, in the order of `retrieval.companions`, with reasons."""
+        row = self.snapshot.row_of(product_id)
+        if row is None:
+            return Found((), 0, 0)
+        orderable = Filters(availability=tuple(each for each in Availability if each.orderable))
+        mask = self.snapshot.facets.mask(orderable, list(self.engine.offers()))
+        hits = companions(self.snapshot, row, mask.allowed, limit)
+        products = self.products(hit.product_id for hit in hits)
+        ranked = rerank(hits, profile or Profile(now=0), products.get, popularity=self.popularity, reorder=False)
+        return Found(tuple(ranked), len(ranked), 0, products)
 
 
 def offered(product: Product, offers: Sequence[Offer]) -> Product:

@@ -1,8 +1,8 @@
 """The words of a query in the catalog's own: what the graph knows them to mean, as weighted alternatives beside them.
 
-A phrase is matched as long as the graph knows it, so that "coffee table" is no table. Nothing is expanded that is negated, that
-holds a digit (a model number, a size), or that is part of a longer name; an umbrella term takes in its things only where it
-names what is looked for ("shoes for work"), not where it tells of it ("shoe rack").
+A phrase is matched as long as the graph knows it, so that "coffee table" is no table. Nothing is expanded that is negated or that
+holds a digit; an umbrella term takes in its things only where it names what is looked for ("shoes for work"), not where it
+tells of it ("shoe rack"). Who spells a model number means one article in just these words.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from index.graph import Graph, Meant
 from index.graph.terms import Token, joined, tokens_of
-from index.words import Alternative, Concept, words_of
+from index.words import Alternative, Concept, codes_of, words_of
 
 MOST_CONCEPTS: Final = 6
 """A longer query is a title or a sentence; its words say enough."""
@@ -22,6 +22,10 @@ LONGEST_PHRASE: Final = 5  # words
 _LONGEST_HAN: Final = 8
 _NEGATIONS: Final = frozenset("no not without except excluding non never".split())
 _HAN_NEGATION: Final = re.compile(r"不要|不想要?|不是|不含|不带|不用|没有|除了|别要|非(?!常)")
+# "256gb" is no model number.
+_MEASURE: Final = re.compile(
+    r"\d+(?:gb|tb|mb|mah|wh|k?w|v|k?hz|mhz|ghz|mm|cm|ml|kg|lbs?|oz|ft|inch(?:es)?|mp|btu|rpm|mbps|lm|lumens?|p|fps|pcs?|pack|ct)"
+)
 _FREE: Final = "free"  # "fragrance free" has none
 _ENDS_PHRASE: Final = frozenset("for with in of and or under over to on from at by as that which below above".split())
 _BREAKS: Final = re.compile(r"[,;:.!?()，。；：！？、（）/|]")
@@ -34,16 +38,6 @@ class Said:
     term: str
     words: tuple[str, ...]
     meant: tuple[Meant, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Why a product was found by another word: the customer said `said`, the product has `term`."""
-
-    said: str
-    term: str
-    sense: str
-    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +66,8 @@ class Expansion:
 
 
 def expand(graph: Graph, text: str) -> Expansion:
-    """What `graph` adds to a query; nothing where it knows none of its words."""
-    if not len(graph):
+    """What `graph` adds to a query; nothing where it knows none of its words, or the query names an article by its number."""
+    if not len(graph) or any(not _MEASURE.fullmatch(code) for code in codes_of(text)):
         return Expansion()
     tokens = tokens_of(text)
     language = "zh" if any(token.han for token in tokens) else "en"

@@ -20,8 +20,9 @@ from index.facets import FacetMask
 from index.filters import Filters
 from index.snapshot import Snapshot
 from index.words import codes_of, singular, spelled, words_of
-from retrieval.expansion import Expansion, Link, expand
+from retrieval.expansion import Expansion, expand
 from retrieval.fusion import COVERED, KEEP, KEEP_SORTED, Evidence, Floor
+from retrieval.links import Link, LinkKind
 from storage.offers import Offer
 
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
@@ -44,6 +45,7 @@ PROBES = tuple(
     "直升机 钢琴 轮椅 机票 浴缸 摩托车 汽车轮胎 人寿保险 今天天气 游泳池 小提琴 挖掘机 婚纱 彩票 水泥 电梯".split()
     + "讲个笑话 股票 望远镜 棺材 拖拉机 签证 拔牙 房租".split()
 )
+LINK_OF: Mapping[str, LinkKind] = {"same": "synonym", "narrower": "umbrella", "has": "has"}
 ABOVE_NOTHING = 0.004  # over all but the most alike of the probes; measured on three catalogs in two languages
 
 
@@ -128,7 +130,7 @@ class SearchEngine:
     ) -> None:
         self._snapshot = snapshot
         self._encoders = {space: encoder for space, encoder in encoders.items() if space in snapshot.vectors}
-        self._offers = offers
+        self.offers = offers
         # One turn may ask the same words several times, with a condition lifted: they are embedded once.
         self._vector = lru_cache(maxsize=1)(self._embedded)
         self._floors = {space: self._measured_floor(space) for space in self._encoders}
@@ -148,7 +150,7 @@ class SearchEngine:
         a need ("gardening") and no product: what is near it in meaning then matches, as it would not for a product's name.
         """
         filters = filters or Filters()
-        mask = self._snapshot.facets.mask(filters, list(self._offers()))
+        mask = self._snapshot.facets.mask(filters, list(self.offers()))
         allowed = mask.allowed
         variant_of = mask.variant_of if _choosing(filters) else _no_variant
         text = self._corrected(text[:TEXT_CHARACTERS])
@@ -193,14 +195,15 @@ class SearchEngine:
 
     def _links(self, row: int, expansion: Expansion) -> tuple[Link, ...]:
         """The edges by which a row says what it does not say in the customer's words."""
-        words = self._snapshot.words
-        return tuple(
-            Link(said.term, other.term, other.sense, other.evidence)
-            for said in expansion.said
-            if not words.has(row, words_of(said.term))
-            for other in [next((each for each in said.meant if words.has(row, words_of(each.term))), None)]
-            if other is not None
-        )
+        words, graph = self._snapshot.words, self._snapshot.graph
+        links = []
+        for said in expansion.said:
+            if words.has(row, words_of(said.term)):
+                continue
+            other = next((each for each in said.meant if words.has(row, words_of(each.term))), None)
+            if other is not None:
+                links.append(Link(said.term, graph.label_of(other.term), LINK_OF[other.sense], other.evidence))
+        return tuple(links)
 
     def _evidence(
         self, text: str, catalog: _Catalog, expansion: Expansion, advice: bool, every: bool

@@ -20,6 +20,7 @@ FAINTEST: Final = 0.5  # a word farther away finds something else
 MOST: Final = 24  # other words of one
 _BACKWARDS: Final = 0.6  # who looks at ink may want a printer, but less than the other way round
 _FIT_WORDS: Final = 5
+_AFTER: Final = frozenset("and or up with from of in to by on without".split())
 
 Count = Callable[[str], int]
 
@@ -52,7 +53,7 @@ def tables_of(
     kinds = {name for pair in kinds_of for name in pair if name}
     near = _Nearness(edges)
     terms = {node: found for node in near.nodes if (found := near.present(node, present))}
-    return Tables(flags, terms, _partners(edges, kinds, near), kinds_of, list(edges))
+    return Tables(flags, terms, _partners(edges, kinds, near), kinds_of, list(edges), seen.labels)
 
 
 class _Reached(NamedTuple):
@@ -136,14 +137,18 @@ def _flags(shipped: Lexicon, seen: Observations, edges: Iterable[Edge]) -> dict[
 
 
 def _thing(said: str, things: frozenset[str]) -> str:
-    """The longest thing to buy that a statement names: of "13 inch laptops" the laptop; "" where it names none."""
+    """The longest thing to buy that a statement names: of "13 inch laptops" the laptop; "" where it names none.
+
+    What another word follows is no thing by itself: "cup holders" are no cups.
+    """
     tokens = [token for token in tokens_of(said) if not any(map(str.isdigit, token.text))]
     texts = [token.text for token in tokens[:_FIT_WORDS]]
     if any(token.han for token in tokens):
         run = "".join(texts)
         parts = [run[start:end] for start in range(len(run)) for end in range(start + 2, len(run) + 1)]
     else:
-        parts = [" ".join(texts[start:end]) for start in range(len(texts)) for end in range(start + 1, len(texts) + 1)]
+        ends = [end for end in range(1, len(texts) + 1) if end == len(texts) or texts[end] in _AFTER]
+        parts = [" ".join(texts[start:end]) for end in ends for start in range(end)]
     return max((part for part in parts if part in things), key=len, default="")
 
 
@@ -161,7 +166,9 @@ def _kinds(seen: Observations, flags: Mapping[str, int]) -> list[tuple[str, str]
     return [(leaf, known(head)) for leaf, head in zip(seen.leaves, seen.heads, strict=True)]
 
 
-def _partners(edges: Iterable[Edge], kinds: set[str], near: _Nearness) -> dict[str, list[tuple[str, float, Edge]]]:
+def _partners(
+    edges: Iterable[Edge], kinds: set[str], near: _Nearness
+) -> dict[str, list[tuple[str, float, Edge, bool]]]:
     """For each kind of product that the shop sells, the kinds that go with it, with the edge that says so."""
 
     @cache
@@ -171,26 +178,26 @@ def _partners(edges: Iterable[Edge], kinds: set[str], near: _Nearness) -> dict[s
         found |= {other: way.weight for other, way in near.reach(term).items() if other in kinds}
         return tuple(found.items())
 
-    best: dict[str, dict[str, tuple[float, Edge]]] = defaultdict(dict)
+    best: dict[str, dict[str, tuple[float, Edge, bool]]] = defaultdict(dict)
 
-    def put(one: str, other: str, edge: Edge, factor: float) -> None:
+    def put(one: str, other: str, edge: Edge, factor: float, backwards: bool) -> None:
         for kind, sure in sold(one):
             for partner, surely in sold(other):
                 weight = edge.weight * factor * sure * surely
-                if kind != partner and weight > best[kind].get(partner, (0.0,))[0]:
-                    best[kind][partner] = (weight, edge)
+                if kind != partner and (partner not in best[kind] or weight > best[kind][partner][0]):
+                    best[kind][partner] = (weight, edge, backwards)
 
     for edge in edges:
         if edge.relation == "goes_with":
-            put(edge.source, edge.target, edge, 1.0)
-            put(edge.target, edge.source, edge, _BACKWARDS)
+            put(edge.source, edge.target, edge, 1.0, False)
+            put(edge.target, edge.source, edge, _BACKWARDS, True)
         elif edge.relation == "compatible_with":
-            put(edge.target, edge.source, edge, 1.0)
-            put(edge.source, edge.target, edge, _BACKWARDS)
+            put(edge.target, edge.source, edge, 1.0, False)
+            put(edge.source, edge.target, edge, _BACKWARDS, True)
     same = {kind: {other for other, way in near.reach(kind).items() if way.sense == "same"} for kind in best}
     return {
         kind: sorted(
-            ((other, weight, edge) for other, (weight, edge) in others.items() if other not in same[kind]),
+            ((other, *found) for other, found in others.items() if other not in same[kind]),
             key=lambda each: (-each[1], each[0]),
         )[:MOST]
         for kind, others in best.items()

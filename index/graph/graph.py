@@ -5,8 +5,10 @@ Arrays over sorted keys, so that a lookup among 100,000 terms is a binary search
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Self, get_args
 
@@ -27,9 +29,9 @@ Reach = tuple[str, float, Sense, str, str, Relation]
 CODES: Final = ("", "en", "zh")
 EDGES_FILE: Final = "edges.csv"
 _ARRAYS: Final = (
-    "keys", "name_starts", "names", "flags",
+    "keys", "name_starts", "names", "label_starts", "labels", "flags",
     "term_starts", "term_targets", "term_weights", "term_senses", "term_languages", "term_through", "term_relations",
-    "kind_starts", "kind_targets", "kind_weights", "kind_relations", "kind_sources", "kind_ends", "kinds",
+    "kind_starts", "kind_targets", "kind_weights", "kind_relations", "kind_sources", "kind_ends", "kind_backwards", "kinds",
 )  # fmt: skip
 GOODS: Final = 1
 VALUE: Final = 2
@@ -47,28 +49,34 @@ class Meant:
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """Products of the kind `node` go with another product; `relation` and `evidence` say by which edge."""
+    """Products of the kind `node` go with another product; `relation` and `evidence` say by which edge.
+
+    `backwards` where the edge leads from the partner's kind, for `goes_with`, or to it, for `compatible_with`.
+    """
 
     node: int
     term: str
     weight: float
     relation: Relation
     evidence: str
+    backwards: bool
 
 
 @dataclass(frozen=True)
 class Tables:
     """What `build.py` makes the arrays of.
 
-    `terms` maps a word to what else finds it, `partners` a kind of product to (kind, weight, the edge), `kinds_of` each
-    product to the nodes of its category and its title's head; `flags` are of `GOODS` and `VALUE`, `edges` all that are in force.
+    `terms` maps a word to what else finds it, `partners` a kind of product to (kind, weight, edge, backwards), `kinds_of` each
+    product to the nodes of its category and its title's head; `flags` are of `GOODS` and `VALUE`, `edges` all that are in
+    force, `labels` how the shop spells a node that is a category.
     """
 
     flags: Mapping[str, int]
     terms: Mapping[str, Sequence[Reach]]
-    partners: Mapping[str, Sequence[tuple[str, float, Edge]]]
+    partners: Mapping[str, Sequence[tuple[str, float, Edge, bool]]]
     kinds_of: Sequence[tuple[str, str]]
     edges: Sequence[Edge] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Graph:
@@ -76,12 +84,9 @@ class Graph:
 
     def __init__(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         self._arrays = arrays
-        self._keys: NDArray[np.uint64] = arrays["keys"].astype(np.uint64, copy=False)
+        self._keys = array("Q", arrays["keys"].tobytes())
         self.kinds: Ints = arrays["kinds"].astype(np.int32, copy=False)
         """(products, 2) the nodes of each product's category and of its title's head, −1 where there is none."""
-        lengths = np.diff(arrays["name_starts"].astype(np.int64))
-        # Bytes bound characters and words from above, which is enough to stop a search for the longest.
-        self.longest = int(lengths.max(initial=0))
 
     @classmethod
     def build(cls, tables: Tables) -> Self:
@@ -89,12 +94,15 @@ class Graph:
         names = sorted(_nodes(tables), key=key_of)
         place = {name: node for node, name in enumerate(names)}
         spelled = [name.encode() for name in names]
+        shown = [tables.labels.get(name, name).encode("utf-8", "replace") for name in names]
         terms = [(node, each) for node, name in enumerate(names) for each in tables.terms.get(name, ())]
         kinds = [(node, each) for node, name in enumerate(names) for each in tables.partners.get(name, ())]
         arrays: dict[str, NDArray[np.generic]] = {
             "keys": np.array([key_of(name) for name in names], np.uint64),
             "name_starts": np.append(0, np.cumsum([len(name) for name in spelled])).astype(np.int64),
             "names": np.frombuffer(b"".join(spelled), np.uint8),
+            "label_starts": np.append(0, np.cumsum([len(name) for name in shown])).astype(np.int64),
+            "labels": np.frombuffer(b"".join(shown), np.uint8),
             "flags": np.array([tables.flags.get(name, 0) for name in names], np.uint8),
             "term_starts": np.searchsorted([node for node, _ in terms], np.arange(len(names) + 1)).astype(np.int32),
             "term_targets": np.array([place[each[0]] for _, each in terms], np.int32),
@@ -109,6 +117,7 @@ class Graph:
             "kind_relations": np.array([RELATIONS.index(each[2].relation) for _, each in kinds], np.uint8),
             "kind_sources": np.array([place[each[2].source] for _, each in kinds], np.int32),
             "kind_ends": np.array([place[each[2].target] for _, each in kinds], np.int32),
+            "kind_backwards": np.array([each[3] for _, each in kinds], np.bool_),
             "kinds": np.array([[place.get(one, -1) for one in pair] for pair in tables.kinds_of], np.int32).reshape(-1, 2),
         }  # fmt: skip
         return cls(arrays)
@@ -134,13 +143,21 @@ class Graph:
     def node_of(self, term: str) -> int:
         """The node of a term, −1 where there is none."""
         key = key_of(term)
-        node = int(np.searchsorted(self._keys, np.uint64(key)))
-        return node if node < len(self._keys) and int(self._keys[node]) == key else -1
+        node = bisect_left(self._keys, key)
+        return node if node < len(self._keys) and self._keys[node] == key else -1
 
     def name_of(self, node: int) -> str:
         """How a node is spelled."""
-        start, end = self._arrays["name_starts"][node : node + 2].tolist()
-        return self._arrays["names"][start:end].tobytes().decode()
+        return self._text("name", node)
+
+    def label_of(self, term: str) -> str:
+        """A term as a customer should read it: a category as the shop spells it, anything else as it is."""
+        node = self.node_of(term)
+        return self._text("label", node) if node >= 0 else term
+
+    def _text(self, kind: str, node: int) -> str:
+        start, end = self._arrays[f"{kind}_starts"][node : node + 2].tolist()
+        return self._arrays[f"{kind}s"][start:end].tobytes().decode()
 
     def meant_by(self, term: str, language: str) -> list[Meant]:
         """What else finds what `term` means, the surest first; terms that no product has are left out.
@@ -184,7 +201,12 @@ class Graph:
                 relation = RELATIONS[int(arrays["kind_relations"][at])]
                 source, target = (self.name_of(int(arrays[name][at])) for name in ("kind_sources", "kind_ends"))
                 best[other] = Partner(
-                    other, self.name_of(other), weight, relation, Edge(source, relation, target, 1.0).id
+                    node=other,
+                    term=self.name_of(other),
+                    weight=weight,
+                    relation=relation,
+                    evidence=Edge(source, relation, target, 1.0).id,
+                    backwards=bool(arrays["kind_backwards"][at]),
                 )
         return sorted(best.values(), key=lambda each: (-each.weight, each.node))
 
@@ -221,6 +243,6 @@ def _nodes(tables: Tables) -> Iterable[str]:
     nodes = {*tables.flags, *tables.terms, *tables.partners}
     nodes.update(name for found in tables.terms.values() for each in found for name in (each[0], each[4]))
     for others in tables.partners.values():
-        nodes.update(name for other, _, edge in others for name in (other, edge.source, edge.target))
+        nodes.update(name for other, _, edge, _ in others for name in (other, edge.source, edge.target))
     nodes.update(name for pair in tables.kinds_of for name in pair)
     return nodes - {""}

@@ -22,6 +22,14 @@ SAME: Final = 0.85
 TRANSLATED: Final = 0.8
 TAKES_IN: Final = 0.75
 TOGETHER: Final = 0.6
+# As `index.words.singular` leaves the plural: "knives" is "knive", "cookies" is "cooky".
+_PLURALS: Final = dict(
+    pair.split(":")
+    for pair in (
+        "knife:knive scarf:scarve shelf:shelve mouse:mice child:children man:men woman:women foot:feet loaf:loave"
+        " bookshelf:bookshelve tooth:teeth person:people"
+    ).split()
+)
 _COMMA: Final = re.compile(r"[,，、]")
 
 
@@ -71,8 +79,16 @@ def _lines(name: str) -> Iterator[tuple[str, str]]:
 
 
 def _terms(text: str) -> list[str]:
-    """The terms of both sides of the bar."""
-    return list(dict.fromkeys(term for part in _COMMA.split(text.replace("|", ",")) if (term := term_of(part))))
+    """The terms of both sides of the bar, each also as its plural is spelled where no rule finds the singular."""
+    terms: dict[str, None] = {}
+    for part in _COMMA.split(text.replace("|", ",")):
+        term = term_of(part)
+        terms[term] = None
+        before, _, last = term.rpartition(" ")
+        plural = _PLURALS.get(last) or (f"{last[:-2]}y" if len(last) > 4 and last.endswith("ie") else "")
+        if plural:
+            terms[f"{before} {plural}".strip()] = None
+    return [term for term in terms if term]
 
 
 def _synonyms(group: list[str]) -> Iterator[Edge]:

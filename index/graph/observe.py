@@ -6,7 +6,6 @@ chosen by reading samples of what they let through (docs/catalog.md).
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -45,7 +44,11 @@ _COUNTED_ATTRIBUTES: Final = frozenset({"material", "color", "features", "特点
 
 @dataclass
 class Observations:
-    """Counts over a catalog. `leaves` and `heads` are (products,): each product's leaf category, and the end of its title."""
+    """Counts over a catalog.
+
+    `leaves` and `heads` are (products,): each product's leaf category, and the end of its title; `labels` has the categories as
+    the shop spells them.
+    """
 
     leaves: list[str] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
@@ -57,6 +60,7 @@ class Observations:
     values: Counter[tuple[str, str]] = field(default_factory=Counter)
     fits: Counter[tuple[str, str]] = field(default_factory=Counter)
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    labels: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, products: Iterable[Product]) -> Observations:
@@ -64,6 +68,8 @@ class Observations:
         seen, names = cls(), _Terms()
         for product in products:
             path = [name for each in product.categories if (name := names[each])]
+            for each in product.categories:
+                seen.labels.setdefault(names[each], " ".join(each.replace("_", " ").split()))
             leaf = path[-1] if path else ""
             head = head_of(product.title, product.brand)
             seen.leaves.append(leaf)
@@ -160,7 +166,9 @@ def bought_together(baskets: Iterable[Sequence[str]]) -> Iterator[Edge]:
             lifts[other].append((lift, count, one))
     for one, found in sorted(lifts.items()):
         for lift, count, other in sorted(found, key=lambda each: (-each[0], each[2]))[:PARTNERS]:
-            weight = round(min(0.9, 0.5 + 0.1 * math.log2(lift)), 3)
+            weight = round(
+                0.5 + 0.4 * count / (count + 15), 3
+            )  # few people are no reason to pass over what goes together
             yield Edge(one, "goes_with", other, weight, evidence=f"orders: {count} people, {lift:.1f} times chance")
 
 
