@@ -136,11 +136,12 @@ class KeywordIndex:
 
         should, must = tantivy.Occur.Should, tantivy.Occur.Must
         parts = [(should, self._word(word)) for word in self._words(text)[:_QUERY_WORDS]]
-        others = [
-            tantivy.Query.boost_query(tantivy.Query.boolean_query([(must, self._word(word)) for word in words]), weight)
-            for phrase, weight in phrases[:_QUERY_PHRASES]
-            if (words := self._words(phrase))
-        ]
+        others = []
+        for phrase, weight in phrases[:_QUERY_PHRASES]:
+            if words := self._words(phrase):
+                whole = tantivy.Query.boolean_query([(must, self._word(word)) for word in words])
+                # By the word: a long name is no better one, and Chinese names are all pairs.
+                others.append(tantivy.Query.boost_query(whole, weight / len(words)))
         if others:
             parts.append((should, tantivy.Query.disjunction_max_query(others)))
         return tantivy.Query.boolean_query(parts) if parts else None

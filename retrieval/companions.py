@@ -28,10 +28,10 @@ A_KIND: Final = 2  # shown of one
 FITS, BRAND, RATING = 0.3, 0.1, 0.1
 _MEASURE: Final = re.compile(
     r"(\d+(?:\.\d+)?)\s*(?:-\s*)?"
-    r"(inch(?:es)?|in\b|\"|″|英寸|寸|mm|毫米|cm|厘米|ml|毫升|l\b|升|w\b|瓦|v\b|伏)"
+    r"(inch(?:es)?|in\b|\"|′′|英寸|寸|mm|毫米|cm|厘米|ml|毫升|l\b|升|w\b|瓦|v\b|伏)"
 )
 _UNITS: Final = {
-    "inches": "inch", "in": "inch", '"': "inch", "″": "inch", "英寸": "inch", "寸": "inch", "毫米": "mm", "厘米": "cm",
+    "inches": "inch", "in": "inch", '"': "inch", "′′": "inch", "英寸": "inch", "寸": "inch", "毫米": "mm", "厘米": "cm",
     "毫升": "ml", "升": "l", "瓦": "w", "伏": "v",
 }  # fmt: skip
 _UP_TO: Final = re.compile(r"up to|max|以下|以内|最大")

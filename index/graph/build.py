@@ -99,10 +99,12 @@ class _Nearness:
             for node, way in layer.items():
                 for other, edge, sense in self._steps.get(node, ()):
                     weight = way.weight * edge.weight
-                    twice = way.relation == edge.relation == "synonym" or way.sense == "has"
+                    barred = way.relation == edge.relation == "synonym" or way.sense == "has"
+                    # A translation is less sure of its meaning than to be an umbrella: 水壶 is a kettle and a water bottle.
+                    barred = barred or (sense == "narrower" and language_of(node) != language_of(start))
                     torn = way.language and edge.language and way.language != edge.language
                     known = max((each[other].weight for each in (best, found) if other in each), default=0.0)
-                    if other == start or twice or torn or weight < FAINTEST or weight <= known:
+                    if other == start or barred or torn or weight < FAINTEST or weight <= known:
                         continue
                     found[other] = _Reached(
                         weight,

@@ -63,7 +63,7 @@ class EdgeSet:
     """Edges in the order of their authority: what was put first stands, `removed` stays out, `broader` has no circle."""
 
     def __init__(self, removed: Iterable[tuple[str, str]] = ()) -> None:
-        """Take the pairs (source, target) whose edges stay out, whoever puts them; a target "" means all of the source."""
+        """Take the pairs (source, target) whose edges stay out, whoever puts them; a target "" means every edge of the source."""
         self._edges: dict[tuple[str, str, str], Edge] = {}
         self._broader: dict[str, list[str]] = {}
         self._removed = frozenset(removed)
@@ -101,9 +101,9 @@ class EdgeSet:
         return len(self._edges)
 
     def _is_removed(self, edge: Edge) -> bool:
-        pairs = {(edge.source, edge.target), (edge.source, "")}
+        pairs = {(edge.source, edge.target), (edge.source, ""), (edge.target, "")}
         if edge.relation == "synonym":
-            pairs |= {(edge.target, edge.source), (edge.target, "")}
+            pairs.add((edge.target, edge.source))
         return not self._removed.isdisjoint(pairs)
 
     def _path(self, start: str, goal: str) -> list[str]:

@@ -7,7 +7,7 @@
     puppy,remove,,,
 
 A row with `remove` takes every edge between source and target away, whether Aisle ships it or the catalog suggests it; with
-an empty target every edge that the source has.
+an empty target every edge that begins or ends at the source.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ together.txt            tent: sleeping bag, lantern          who has the first m
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -48,19 +49,26 @@ def lexicon() -> Lexicon:
     edges: list[Edge] = []
     goods: set[str] = set()
     values: set[str] = set()
+    translated: dict[str, list[str]] = defaultdict(list)
     for name, terms in (("goods", goods), ("values", values)):
         for _, line in _lines(name):
             group = _terms(line)
             terms.update(group)
             edges += _synonyms(group)
+            for term in group:
+                translated[term] += (other for other in group if language_of(other) != language_of(term))
     for section, line in _lines("umbrellas"):
         above, below = line.split(":")
         umbrella = _terms(above)
         (values if section == "values" else goods).update(umbrella)
         edges += _synonyms(umbrella)
+        chinese = next((term for term in umbrella if language_of(term) == "zh"), "")
         for term in _terms(below):
             (values if section == "values" else goods).add(term)
             edges.append(Edge(term, "broader", umbrella[0], TAKES_IN, evidence="list"))
+            # Said in Chinese, an umbrella term means Chinese names first.
+            own = [other for other in translated[term] if chinese and language_of(other) == "zh" and other != chinese]
+            edges += (Edge(other, "broader", chinese, TAKES_IN, evidence="list") for other in own)
     for _, line in _lines("together"):
         first, others = line.split(":")
         edges += (Edge(term_of(first), "goes_with", term, TOGETHER, evidence="list") for term in _terms(others))
