@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from index.encoders import Encoder
 from index.filters import Filters
+from index.graph.terms import language_of, term_of
 from index.product import Availability, Money, Product, Variant, sold_out
 from index.snapshot import Snapshot
 from retrieval.companions import companions
@@ -66,8 +67,9 @@ class Shelf:
         return {product_id: offered(record, news.get(product_id, ())) for product_id, record in records.items()}
 
     def names(self, words: str) -> bool:
-        """Whether the words stand in the title of a product."""
-        return self.snapshot.facets.in_a_title(words)
+        """Whether the words stand in the title of a product, or are other words for what does."""
+        term = term_of(words)
+        return self.snapshot.facets.in_a_title(words) or bool(self.snapshot.graph.meant_by(term, language_of(term)))
 
     def record(self, product_id: str) -> Product | None:
         """The product as the catalog has it; enough for tastes, which need no price of the moment."""
