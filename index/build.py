@@ -22,8 +22,8 @@ from index.clean import is_cjk
 from index.documents import DocumentIndex, read_documents
 from index.encoders import Encoder, document_text, script_of
 from index.facets import Facets
-from index.graph import EDGES_FILE, Edits, Graph, read_edits, tables_of, write_edges
-from index.graph import FILE as GRAPH_FILE
+from index.graph import EDGES_FILE, Edits
+from index.graph.publish import shop_edits, write_graph
 from index.keywords import KeywordIndex
 from index.ngrams import NgramIndex
 from index.product import Product
@@ -31,9 +31,9 @@ from index.products import FILE, ProductStore, ProductWriter
 from index.readers import Notes, read_rows
 from index.snapshot import KIND, Layout, Snapshot, index_versions
 from index.vectors import FaissStore
-from index.words import WordIndex, words_of
+from index.words import WordIndex
 from storage.errors import Damaged, InvalidInput, NotFound
-from storage.publish import Versions, read_manifest, sha256_file
+from storage.publish import Versions, read_manifest
 from storage.record import now_ms
 from storage.rows import Rejects, RowProblem, rejected_file
 from storage.settings import ShopSettings
@@ -125,7 +125,7 @@ def build_index(
     encoder_of = encoders.__getitem__ if isinstance(encoders, Mapping) else encoders
     with versions.lock():
         versions.sweep()
-        edits, edited = _edits(shop, max_rejected)
+        edits, edited = shop_edits(shop, max_rejected)
         before = _before(versions, update=update)
         kept = _kept(versions, before, documents, allow_shrink=allow_shrink)
         with versions.stage() as folder, _full_disk(versions.root):
@@ -235,7 +235,8 @@ class _Run:
             FaissStore.build(vectors, np.flatnonzero(held).astype(np.int64)).save(folder)
             np.save(texts / f"{space}.npy", held, allow_pickle=False)
         self._write_parts(store, self._embedded_documents(documents, used), used)
-        self._write_graph(store, edits, baskets)
+        words = WordIndex.load(self.layout.part("words"))
+        self.edges = write_graph(self.layout.part("graph"), store, words, edits, baskets)
         return {
             "products": len(store),
             "documents": len(documents),
@@ -259,18 +260,6 @@ class _Run:
             folder.mkdir()
             write(folder)
         self.progress("index", len(parts), len(parts))
-
-    def _write_graph(self, store: ProductStore, edits: Edits, baskets: Iterable[Sequence[str]]) -> None:
-        """The graph, from the words of this very version: only what they find is another word for anything."""
-        words = WordIndex.load(self.layout.part("words"))
-        row_of = {product_id: row for row, product_id in enumerate(store.ids())} if baskets else {}
-        rows = ([row_of[each] for each in basket if each in row_of] for basket in baskets)
-        tables = tables_of(store, lambda term: words.count_of(words_of(term)), edits, rows)
-        folder = self.layout.part("graph")
-        folder.mkdir()
-        Graph.build(tables).save(folder)
-        write_edges(folder / EDGES_FILE, tables.edges)
-        self.edges = len(tables.edges)
 
     def _read_at(self, store: ProductStore, now: int) -> NDArray[np.int64]:
         """(products,) when each was read: now, or as before where this catalog does not name it. Taken over, rows stay."""
@@ -367,20 +356,6 @@ class _Run:
             self.progress("embed", self.embedded + self.reused, total)
 
         return count
-
-
-def _edits(shop: Path, max_rejected: float) -> tuple[Edits, str]:
-    """The shop's edits of the graph with the sha256 of their file, "" where there is none; rejected rows are written first."""
-    path = shop / GRAPH_FILE
-    if not path.exists():
-        return Edits(), ""
-    edits = read_edits(path)
-    if edits.rejects.count:
-        file = rejected_file(shop, "graph")
-        edits.rejects.write(file)
-        edits.rejected_file = str(file)
-    edits.rejects.check(edits.rows, max_rejected)
-    return edits, sha256_file(path)
 
 
 def _before(versions: Versions, *, update: bool) -> Snapshot | None:
