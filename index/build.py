@@ -21,17 +21,21 @@ from index.categories import CategoryIndex
 from index.clean import is_cjk
 from index.documents import DocumentIndex, read_documents
 from index.encoders import Encoder, document_text, script_of
-from index.facets import Facets
+from index.facets import FacetWriter
 from index.graph import EDGES_FILE, Edits
+from index.graph.observe import Observations
 from index.graph.publish import shop_edits, write_graph
-from index.keywords import KeywordIndex
-from index.ngrams import NgramIndex
+from index.keywords import KeywordWriter
+from index.ngrams import NgramIndex, TitleNgrams
 from index.product import Product
 from index.products import FILE, ProductStore, ProductWriter
 from index.readers import Notes, read_rows
-from index.snapshot import KIND, Layout, Snapshot, index_versions
-from index.vectors import FaissStore
-from index.words import WordIndex
+from index.retriever import Retriever, retriever_versions
+from index.snapshot import KIND, SMALL_CATALOG, Layout, Snapshot, index_versions
+from index.titles import Titles
+from index.vectors import FILE as VECTORS
+from index.vectors import VectorStore, store_for
+from index.words import WordIndex, WordWriter
 from storage.errors import Damaged, InvalidInput, NotFound
 from storage.publish import Versions, read_manifest
 from storage.record import now_ms
@@ -41,12 +45,11 @@ from storage.settings import ShopSettings
 logger = logging.getLogger(__name__)
 
 Part = TypeVar("Part")
+Rows = NDArray[np.int64]
 Progress = Callable[[str, int, int], None]
-# Character n-grams of descriptions find more, at 1.3 kB a title: only a small catalog can afford them.
-SMALL_CATALOG = 20_000
-NGRAM_CHARACTERS = 1_000
 """Called with (stage, done, total), total 0 where it is not known; stages are "read", "embed" and "index"."""
 
+NGRAM_CHARACTERS: Final = 1_000
 MOST_REMOVED: Final = 0.2
 HAN_SHARE: Final = 0.01  # of the products; fewer Chinese ones are strays that do not pay for a second encoder
 _HASH_BYTES: Final = 16
@@ -58,6 +61,7 @@ class BuildReport:
     """What a run did. `embedded` and `reused` count vectors, in all spaces; `bad_fields` optional values that became null.
 
     `graph_edges` are those in force, written to `graph_file`; `graph_rejected` rows of the shop's own `graph.csv` were not usable.
+    `stores` says of each space which kind of vector store was chosen, and why.
     """
 
     version: str
@@ -77,6 +81,7 @@ class BuildReport:
     graph_rejected_file: str | None
     graph_rejected_reasons: dict[str, int]
     spaces: tuple[str, ...]
+    stores: dict[str, dict[str, str]]
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -85,7 +90,7 @@ class BuildReport:
 
 
 def build_index(
-    catalog: Path,
+    catalog: Path | None,
     shop: Path,
     settings: ShopSettings,
     encoders: Mapping[str, Encoder] | Callable[[str], Encoder],
@@ -97,14 +102,16 @@ def build_index(
     max_rejected: float = 0.01,
     rejected: Path | None = None,
     progress: Progress | None = None,
+    retriever: Retriever | None = None,
 ) -> BuildReport:
     """Builds and publishes a version of the shop's index.
 
     Args:
-        catalog: the whole catalog, or with `update` the products to add or replace.
+        catalog: the whole catalog, or with `update` the products to add or replace; None leaves the products as they are.
         shop: the shop's folder; the edits of the graph are read from `graph.csv` in it.
         settings: its settings; columns, currency and languages are used.
-        encoders: the encoder of each space, or a function that gives it and is asked only for the spaces that are needed.
+        encoders: the pretrained encoder of each space, or a function that gives it and is asked only for the spaces that are
+            needed.
         documents: a folder of Markdown files; without one the documents of the version before are kept.
         baskets: the ids of the products that each person bought, for what is bought together.
         update: keep the products that `catalog` does not name.
@@ -112,8 +119,10 @@ def build_index(
         max_rejected: share of the catalog's rows, and of the graph's, that may be rejected, 0 to 1.
         rejected: where to write rejected rows, by default a file in `<shop>/rejected/`.
         progress: called as the work goes on.
+        retriever: what takes the place of pretrained encoders and default weights; by default what the version before has.
 
     Raises:
+        NotFound: there is no version before to update.
         InvalidInput: the catalog or the graph's file cannot be read, or the catalog holds no product or would remove too many.
         Damaged: the version before cannot be read, and with it the documents to keep or the products to compare with.
         TooManyRejected: more rows than allowed were rejected.
@@ -122,18 +131,27 @@ def build_index(
     """
     started, read_at = time.perf_counter(), now_ms()
     versions = index_versions(shop)
-    encoder_of = encoders.__getitem__ if isinstance(encoders, Mapping) else encoders
+    pretrained = encoders.__getitem__ if isinstance(encoders, Mapping) else encoders
+    update = update or catalog is None
     with versions.lock():
         versions.sweep()
         edits, edited = shop_edits(shop, max_rejected)
         before = _before(versions, update=update)
+        tuned = retriever or _retriever_of(before, shop)
+
+        def encoder_of(space: str) -> Encoder:
+            return Encoder.load(tuned.encoders[space]) if space in tuned.encoders else pretrained(space)
+
         kept = _kept(versions, before, documents, allow_shrink=allow_shrink)
         with versions.stage() as folder, _full_disk(versions.root):
             run = _Run(Layout(folder), before, kept.documents, settings, encoder_of, progress or _silent)
             reading = run.read(catalog, update=update, max_rejected=max_rejected, rejected=rejected, shop=shop)
             removed = 0 if update else _removed(kept.products, run.writer, allow_shrink=allow_shrink)
-            meta = run.index(documents, read_at, edits, baskets) | {"graph": edited}
-            version = versions.publish(folder, meta | {"catalog": catalog.name, "read_at": read_at}).name
+            meta = run.index(documents, read_at, edits, baskets)
+            tuned.copy_into(folder, meta["encoders"])
+            meta |= {"catalog": catalog.name if catalog else None, "read_at": read_at}
+            meta |= {"graph": edited, "retriever": tuned.meta}
+            version = versions.publish(folder, meta).name
         versions.sweep()
     return BuildReport(
         version=version,
@@ -149,6 +167,7 @@ def build_index(
         graph_rejected_file=edits.rejected_file,
         graph_rejected_reasons=edits.rejects.by_reason,
         spaces=tuple(meta["encoders"]),
+        stores=meta["stores"],
         seconds=round(time.perf_counter() - started, 3),
     )
 
@@ -177,13 +196,14 @@ class _Run:
         self.edges = 0
 
     def read(
-        self, catalog: Path, *, update: bool, max_rejected: float, rejected: Path | None, shop: Path
+        self, catalog: Path | None, *, update: bool, max_rejected: float, rejected: Path | None, shop: Path
     ) -> dict[str, Any]:
         """Validates the catalog's rows into the product store; rejected rows are written before anything can fail."""
         rejects, notes, total = Rejects(), Notes(), 0
         if update and self.before is not None:
             self.writer.copy(self.before.products)
-        for line, item in read_rows(catalog, self.settings.catalog.columns, self.settings.currency, notes):
+        columns, currency = self.settings.catalog.columns, self.settings.currency
+        for line, item in read_rows(catalog, columns, currency, notes) if catalog else ():
             total += 1
             if isinstance(item, RowProblem):
                 rejects.add_problem(item)
@@ -194,7 +214,7 @@ class _Run:
                 self.progress("read", total, 0)
         self.progress("read", total, total)
         file = None
-        if rejects.count:
+        if rejects.count and catalog:
             file = rejected or rejected_file(shop, catalog.name.split(".")[0])
             rejects.write(file)
         rejects.check(total, max_rejected)
@@ -225,41 +245,82 @@ class _Run:
         texts.mkdir()
         np.save(texts / "hashes.npy", hashes, allow_pickle=False)
         total = sum(int(np.count_nonzero(held)) for held in spaces.values())
-        used = {}
+        used: dict[str, Encoder] = {}
+        made: dict[str, VectorStore] = {}
+        stores: dict[str, dict[str, str]] = {}
         for space, held in spaces.items():
-            encoder = self.encoders(space)
-            used[space] = encoder
-            vectors = self._vectors(space, encoder, store, hashes, held, total)
+            used[space] = self.encoders(space)
             folder = self.layout.vectors(space)
             folder.mkdir(parents=True)
-            FaissStore.build(vectors, np.flatnonzero(held).astype(np.int64)).save(folder)
+            rows = np.flatnonzero(held).astype(np.int64)
+            kind = store_for(len(rows))
+            vectors = self._vectors(space, used[space], store, hashes, rows, total, folder / VECTORS, kind.dtype)
+            self.progress("index", 0, 0)
+            vector_store = kind.build(vectors, rows)
+            vector_store.save(folder)
+            made[space] = vector_store
+            stores[space] = {"kind": kind.name, "reason": vector_store.reason()}
             np.save(texts / f"{space}.npy", held, allow_pickle=False)
-        self._write_parts(store, self._embedded_documents(documents, used), used)
+        seen = self._write_parts(store, self._embedded_documents(documents, used), used, made)
         words = WordIndex.load(self.layout.part("words"))
-        self.edges = write_graph(self.layout.part("graph"), store, words, edits, baskets)
+        self.edges = write_graph(self.layout.part("graph"), seen, store, words, edits, baskets)
         return {
             "products": len(store),
             "documents": len(documents),
             "currency": self.settings.currency,
             "encoders": {space: encoder.hash for space, encoder in used.items()},
+            "stores": stores,
         }
 
-    def _write_parts(self, store: ProductStore, documents: DocumentIndex, used: Mapping[str, Encoder]) -> None:
-        texts: list[str] = []
+    def _write_parts(
+        self,
+        store: ProductStore,
+        documents: DocumentIndex,
+        used: Mapping[str, Encoder],
+        made: Mapping[str, VectorStore],
+    ) -> Observations:
+        """Writes all parts but the graph, for which it gives what was counted on the way."""
         parts: dict[str, Callable[[Path], None]] = {
-            "keywords": lambda folder: _built_keywords(store, folder, texts),
-            "facets": lambda folder: Facets.build(store, store.row_of).save(folder),
-            "ngrams": lambda folder: NgramIndex.build(texts).save(folder),
-            "words": lambda folder: WordIndex.build(store).save(folder),
-            "categories": lambda folder: CategoryIndex.build(store, used).save(folder),
+            "ngrams": lambda folder: self._write_ngrams(store, folder),
+            "categories": lambda folder: CategoryIndex.build(store, used, made).save(folder),
             "documents": documents.save,
         }
-        for done, (name, write) in enumerate(parts.items()):
-            self.progress("index", done, len(parts))
+        total = len(store) + len(parts)
+        seen = self._write_by_product(store, total)
+        for done, (name, write) in enumerate(parts.items(), len(store)):
+            self.progress("index", done, total)
             folder = self.layout.part(name)
             folder.mkdir()
             write(folder)
-        self.progress("index", len(parts), len(parts))
+        self.progress("index", total, total)
+        return seen
+
+    def _write_by_product(self, store: ProductStore, total: int) -> Observations:
+        """Keywords, facets, words and what the graph counts, in one pass: reading a record costs as much as any of them does."""
+        folders = {name: self.layout.part(name) for name in ("keywords", "facets", "words")}
+        for folder in folders.values():
+            folder.mkdir()
+        writers = (
+            KeywordWriter(folders["keywords"]),
+            FacetWriter(folders["facets"]),
+            WordWriter(folders["words"]),
+        )
+        seen = Observations()
+        for row, product in enumerate(store):
+            if row % 500 == 0:
+                self.progress("index", row, total)
+            for writer in (*writers, seen):
+                writer.add(product)
+        for writer in writers:
+            writer.close()
+        return seen
+
+    def _write_ngrams(self, store: ProductStore, folder: Path) -> None:
+        if len(store) <= SMALL_CATALOG:
+            texts = [f"{product.title} {product.description[:NGRAM_CHARACTERS]}" for product in store]
+            NgramIndex.build(texts).save(folder)
+        else:
+            TitleNgrams.build(Titles.load(self.layout.part("facets")).texts).save(folder)
 
     def _read_at(self, store: ProductStore, now: int) -> NDArray[np.int64]:
         """(products,) when each was read: now, or as before where this catalog does not name it. Taken over, rows stay."""
@@ -295,46 +356,41 @@ class _Run:
         encoder: Encoder,
         store: ProductStore,
         hashes: NDArray[np.uint8],
-        held: NDArray[np.bool_],
+        rows: Rows,
         total: int,
-    ) -> NDArray[np.float32]:
-        """(held rows, dim): taken from the version before where the text is the same, else embedded."""
-        rows = np.flatnonzero(held)
-        vectors = np.empty((len(rows), encoder.dim), np.float32)
-        known = self._known(space, encoder, store, hashes, rows)
-        for place, vector in known:
-            vectors[place] = vector
-        reused = np.zeros(len(rows), np.bool_)
-        reused[[place for place, _ in known]] = True
+        file: Path,
+        dtype: type[np.floating[Any]],
+    ) -> NDArray[np.floating[Any]]:
+        """(rows, dim), memory-mapped from `file`: taken from the version before where the text is the same, else embedded."""
+        shape = (len(rows), encoder.dim)
+        vectors: NDArray[np.floating[Any]] = np.lib.format.open_memmap(file, "w+", dtype=dtype, shape=shape)
+        old_rows = self._known(space, encoder, store, hashes, rows)  # (rows,) in the version before, -1 where it is new
+        known, new = np.flatnonzero(old_rows >= 0), np.flatnonzero(old_rows < 0)
+        for start in range(0, len(known), _CHUNK):
+            chunk = known[start : start + _CHUNK]
+            assert self.before is not None  # else nothing were known
+            vectors[chunk] = self.before.vectors[space].vectors_of(old_rows[chunk])
         self.reused += len(known)
         self.progress("embed", self.embedded + self.reused, total)
-        new = np.flatnonzero(~reused)
         for start in range(0, len(new), _CHUNK):
             chunk = new[start : start + _CHUNK]
             texts = [document_text(store.get(int(rows[place]))) for place in chunk]
             vectors[chunk] = encoder.encode_documents(texts, self._counting(total))
         return vectors
 
-    def _known(
-        self, space: str, encoder: Encoder, store: ProductStore, hashes: NDArray[np.uint8], rows: NDArray[np.intp]
-    ) -> list[tuple[int, NDArray[np.float32]]]:
-        """(place in `rows`, vector) of the products whose text the same encoder has embedded before."""
+    def _known(self, space: str, encoder: Encoder, store: ProductStore, hashes: NDArray[np.uint8], rows: Rows) -> Rows:
+        """(rows,) where the version before has the vector of the same text by the same encoder, -1 where it has none."""
         before = self.before
+        found = np.full(len(rows), -1, np.int64)
         if before is None or before.encoder_hashes.get(space) != encoder.hash:
-            return []
+            return found
         texts = Layout(before.folder).part("texts")
         old_hashes = np.load(texts / "hashes.npy", allow_pickle=False)
         old_held = np.load(texts / f"{space}.npy", allow_pickle=False)
-        places, old_rows = [], []
-        wanted = {int(row): place for place, row in enumerate(rows)}
-        for row, product_id in enumerate(store.ids()):
-            old = before.row_of(product_id) if row in wanted else None
-            if old is not None and old_held[old] and np.array_equal(old_hashes[old], hashes[row]):
-                places.append(wanted[row])
-                old_rows.append(old)
-        if not places:
-            return []
-        return list(zip(places, before.vectors[space].vectors_of(np.array(old_rows, np.int64)), strict=True))
+        old = store.rows_in(before.products)[rows]
+        same = (old >= 0) & old_held[old] & (old_hashes[old] == hashes[rows]).all(1)
+        found[same] = old[same]
+        return found
 
     def _embedded_documents(self, documents: DocumentIndex, used: Mapping[str, Encoder]) -> DocumentIndex:
         """The documents with vectors of their passages; those that the same encoder embedded before are taken over."""
@@ -371,6 +427,14 @@ def _before(versions: Versions, *, update: bool) -> Snapshot | None:
     if update and before is None:
         raise NotFound("There is no index to update.", "Run it once without --update.")
     return before
+
+
+def _retriever_of(before: Snapshot | None, shop: Path) -> Retriever:
+    """That of the version before; where that cannot be read, the one that was promoted last."""
+    if before is not None:
+        return before.retriever
+    promoted = retriever_versions(shop).current()
+    return Retriever() if promoted is None else Retriever.load(promoted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -465,18 +529,6 @@ def _embedded_before(before: Snapshot | None, space: str, encoder: Encoder) -> d
     passages: Sequence[Any] = before.documents.passages
     pairs = zip(before.documents.places[space], before.documents.vectors[space], strict=True)
     return {passages[place].embedded: vector for place, vector in pairs}
-
-
-def _built_keywords(store: ProductStore, folder: Path, texts: list[str]) -> None:
-    """Builds the keyword index and gathers what the n-grams are made of in the same pass."""
-    whole = len(store) <= SMALL_CATALOG
-
-    def gathered() -> Iterator[Product]:
-        for product in store:
-            texts.append(f"{product.title} {product.description[:NGRAM_CHARACTERS]}" if whole else product.title)
-            yield product
-
-    KeywordIndex.build(gathered(), folder)
 
 
 @contextmanager

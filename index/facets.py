@@ -12,20 +12,22 @@ from __future__ import annotations
 import copy
 import json
 import re
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.clean import fold, is_cjk
+from index.clean import fold
 from index.filters import Filters, PriceRange
 from index.money import minor_digits
 from index.product import Availability, Product, sold_out
+from index.strings import Strings, StringsWriter, mapped
+from index.titles import Titles, TitleWriter
 from storage.errors import Damaged
 
 Mask = NDArray[np.bool_]
@@ -39,7 +41,6 @@ _SAME_NAME: Final = {
     "sizes": "size", "材质": "material", "材料": "material", "面料": "material", "品牌": "brand",
 }  # fmt: skip
 _AVAILABILITIES: Final = tuple(Availability)
-_ORDERABLE: Final = np.array([availability.orderable for availability in _AVAILABILITIES])
 _PARTS: Final = re.compile(r",\s+|\s*[;|/、，；]\s*|\s+&\s+")
 _LONGEST_PART: Final = 40
 
@@ -89,11 +90,11 @@ class FacetMask:
         facets = self._facets
         places = np.arange(facets.starts[row], facets.starts[row + 1])
         passing = places[self._offers[places]]
-        if not len(passing) or not facets.variant_ids[passing[0]]:
+        if not len(passing) or not facets.variant_ids[int(passing[0])]:
             return None
         price = facets.offer_price[passing]
         # What can be ordered first, then a known price, then the lowest.
-        order = np.lexsort((price, price == UNKNOWN, ~_ORDERABLE[facets.offer_availability[passing]]))
+        order = np.lexsort((price, price == UNKNOWN, ~_orderable(facets.offer_availability[passing])))
         return facets.variant_ids[int(passing[order[0]])]
 
 
@@ -118,7 +119,7 @@ class _Columns:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        return cls(**{name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in cls.__slots__})
+        return cls(**{name: mapped(folder / f"{name}.npy") for name in cls.__slots__})
 
 
 class Facets:
@@ -132,11 +133,15 @@ class Facets:
         self,
         columns: _Columns,
         words: dict[str, Any],
+        variant_ids: Strings,
+        titles: Titles,
         row_of: Callable[[str], int | None],
         read_at: Ints | None = None,
     ) -> None:
         self._columns = columns
         self.read_at = read_at
+        self.titles = titles
+        self.variant_ids = variant_ids  # (offers,) "" for the one offer of a product without variants
         self._words = words
         self._row_of = row_of
         self.starts = columns.starts
@@ -145,19 +150,18 @@ class Facets:
         self.rating = columns.rating
         self.rating_count = columns.rating_count
         self.published = columns.published
-        self.variant_ids: list[str] = words["variant_ids"]
         self._currencies: list[str] = words["currencies"]
-        self._owner = np.repeat(np.arange(len(self)), np.diff(columns.starts))  # (offers,) product of each offer
-        self._titles: str = words["titles"]
-        # Where each title starts in the text of all titles: [0, 6, 11] for "shirt\nshoe\n…".
-        self._title_starts = np.cumsum([0, *(len(title) + 1 for title in self._titles.split("\n"))])[:-1]
+        # (offers,) the product of each offer; None where each has one, as in most large catalogs, and places are rows.
+        self._owner: NDArray[np.int64] | None = None
+        if len(self.offer_price) != len(self):
+            self._owner = np.repeat(np.arange(len(self)), np.diff(columns.starts))
         self._keys: dict[str, int] = {key: place for place, key in enumerate(words["keys"])}
         self._brand_codes = {fold(name): place for place, name in enumerate(words["brands"])}
         # The one offer of a product without variants, which is shown even when it is sold out.
-        self._single = self._flags("unnamed", len(self._owner))
+        self._single = self._flags("unnamed", len(self.offer_price))
+        self._shown = self._single | _orderable(self.offer_availability)
         self.price = self._lowest_prices()
         self._laid: tuple[list[OfferLike], Facets] | None = None
-        self._titled = lru_cache(maxsize=1_024)(self._in_title)
 
     def __len__(self) -> int:
         """How many products there are."""
@@ -193,17 +197,17 @@ class Facets:
         products = self._product_mask(filters)  # (products,)
         excluded = self._excluded_offers(filters)
         if filters.price is None and not filters.attributes and not filters.availability and excluded is None:
-            return FacetMask(products, 0, self, np.ones(len(self._owner), np.bool_))
-        kept = products[self._owner]  # (offers,)
+            return FacetMask(products, 0, self, np.ones(len(self.offer_price), np.bool_))
+        kept = self._of_offers(products)  # (offers,)
         for name, values in filters.attributes.items():
             kept &= self._having(name, values, anywhere=False)
         if excluded is not None:
             kept &= ~excluded
         if filters.availability:
-            wanted = [_AVAILABILITIES.index(availability) for availability in filters.availability]
-            kept &= np.isin(self.offer_availability, wanted)
+            wanted = [self.offer_availability == _AVAILABILITIES.index(each) for each in filters.availability]
+            kept &= np.logical_or.reduce(wanted)
         else:
-            kept &= self._single | _ORDERABLE[self.offer_availability]
+            kept &= self._shown
         unknown = 0
         if filters.price is not None:
             known, inside = self._priced(filters.price)
@@ -239,11 +243,13 @@ class Facets:
         """Products of one of the brands; where a product names none, its title may."""
         names = list(names)
         codes = [self._brand_codes[fold(name)] for name in names if fold(name) in self._brand_codes]
-        found: Mask = np.isin(self._columns.brand, codes)
-        missing = self._columns.brand == UNKNOWN
-        if missing.any():
-            for name in names:
-                found |= missing & self._titled(fold(name))
+        brand = self._columns.brand
+        found: Mask = np.zeros(len(self), np.bool_)
+        for code in codes:
+            found |= brand == code
+        for name in names:
+            titled = self.titles.having(fold(name))
+            found[titled[brand[titled] == UNKNOWN]] = True
         return found
 
     def _in_categories(self, names: Iterable[str]) -> Mask:
@@ -262,7 +268,7 @@ class Facets:
         looks there for any field: "without wheels" must not show a "suitcase with wheels".
         """
         name = canonical(name)
-        offers = len(self._owner)
+        offers = len(self.offer_price)
         optioned = self._flags(f"on\t{name}", offers)
         own = np.zeros(offers, np.bool_)
         common = np.zeros(len(self), np.bool_)
@@ -273,12 +279,12 @@ class Facets:
             own |= self._flags(f"o\t{name}\t{fold(value)}", offers)
             common |= self._flags(f"a\t{name}\t{fold(value)}", len(self))
             if use_title:
-                titled |= self._titled(fold(value))
+                titled[self.titles.having(fold(value))] = True
         if brand is not None:
             common |= brand
         attributed = self._flags(f"an\t{name}", len(self))
         product = common | (titled & ~attributed)
-        return own | (~optioned & product[self._owner])
+        return own | (~optioned & self._of_offers(product))
 
     def _priced(self, limit: PriceRange) -> tuple[Mask, Mask]:
         """(offers with a comparable price, offers whose price is inside the limit)."""
@@ -291,10 +297,16 @@ class Facets:
             inside &= self.offer_price <= limit.max
         return known, inside
 
+    def _of_offers(self, products: Mask) -> Mask:
+        """(offers,) what is so of each offer's product, in memory of its own."""
+        return products.copy() if self._owner is None else products[self._owner]
+
     def _any(self, offers: Mask) -> Mask:
         """(products,) whether any offer of the product is set."""
-        found = np.zeros(len(self), np.bool_)
-        found[self._owner[offers]] = True
+        if self._owner is None:
+            return offers.copy()
+        # No product is without an offer, so that each slice of `reduceat` is the product's own.
+        found: Mask = np.logical_or.reduceat(offers, self.starts[:-1])
         return found
 
     def _flags(self, key: str, size: int) -> Mask:
@@ -307,41 +319,20 @@ class Facets:
 
     def in_a_title(self, words: str) -> bool:
         """Whether a product's title has these words in this order."""
-        return bool(self._titled(fold(words)).any())
-
-    def _in_title(self, words: str) -> Mask:
-        """(products,) whose title has the words as whole words; Chinese, which has no spaces, anywhere."""
-        found = np.zeros(len(self), np.bool_)
-        if not words or "\n" in words:
-            return found
-        text, place = self._titles, self._titles.find(words)
-        hits = []
-        while place >= 0:
-            before = text[place - 1] if place else "\n"
-            after = text[place + len(words)] if place + len(words) < len(text) else "\n"
-            if not (_joins(before, words[0]) or _joins(words[-1], after)):
-                hits.append(place)
-            place = text.find(words, place + 1)
-        if hits:
-            found[np.searchsorted(self._title_starts, hits, side="right") - 1] = True
-        found.flags.writeable = False
-        return found
+        return bool(len(self.titles.having(fold(words))))
 
     def _lowest_prices(self) -> NDArray[np.float64]:
         """(products,) the lowest price of what can be ordered, in major units; nan where unknown."""
         digits = np.array([10.0 ** minor_digits(currency) for currency in self._currencies] or [1.0])
         price = self.offer_price / digits[self._columns.offer_currency]
-        price[self.offer_price == UNKNOWN] = np.nan
-        lowest = np.full(len(self), np.nan)
-        able = _ORDERABLE[self.offer_availability]
-        for chosen in (
-            np.ones_like(able),
-            able,
-        ):  # the orderable ones overwrite, so that sold-out ones count only alone
-            best = np.full(len(self), np.inf)
-            np.minimum.at(best, self._owner[chosen], np.where(np.isnan(price), np.inf, price)[chosen])
-            lowest = np.where(np.isinf(best), lowest, best)
-        return lowest
+        price[self.offer_price == UNKNOWN] = np.inf
+        if self._owner is not None:
+            able = np.where(_orderable(self.offer_availability), price, np.inf)
+            best = np.minimum.reduceat(able, self.starts[:-1])
+            # What is sold out counts only where nothing else is left.
+            price = np.where(np.isinf(best), np.minimum.reduceat(price, self.starts[:-1]), best)
+        price[np.isinf(price)] = np.nan
+        return np.asarray(price, np.float64)
 
     def _with(self, offers: list[OfferLike]) -> Facets:
         """These facets under newer offers; the last such view is kept, because the same offers come with every query."""
@@ -357,7 +348,8 @@ class Facets:
                 continue
             places = np.arange(self.starts[row], self.starts[row + 1])
             if offer.variant_id is not None:
-                places = np.array([place for place in places if self.variant_ids[place] == offer.variant_id], np.int64)
+                ids = self.variant_ids.many(places)
+                places = places[[each == offer.variant_id for each in ids]]
             if offer.price is not None:
                 if offer.price.currency not in currencies:
                     currencies.append(offer.price.currency)
@@ -374,54 +366,57 @@ class Facets:
         view._columns = replace(self._columns, offer_currency=currency)
         view._currencies = currencies
         view.offer_price, view.offer_availability = price, availability
+        view._shown = view._single | _orderable(availability)
         view.price = view._lowest_prices()
+        view._laid = None  # else each view would keep the one before it
         self._laid = (offers, view)
         return view
 
     @classmethod
-    def build(cls, products: Iterable[Product], row_of: Callable[[str], int | None]) -> Facets:
-        """The facets of `products`, in the order of their rows."""
-        builder = _Builder()
+    def build(cls, products: Iterable[Product], folder: Path, row_of: Callable[[str], int | None]) -> Facets:
+        """Writes the facets of `products`, in the order of their rows, into an existing empty folder, which is then complete."""
+        writer = FacetWriter(folder)
         for product in products:
-            builder.add(product)
-        return cls(*builder.finish(), row_of)
-
-    def save(self, folder: Path) -> None:
-        """Writes `.npy` files and `words.json` into an existing folder."""
-        self._columns.save(folder)
-        (folder / "words.json").write_text(json.dumps(self._words, ensure_ascii=False), encoding="utf-8")
+            writer.add(product)
+        writer.close()
+        return cls.load(folder, row_of)
 
     @classmethod
     def load(cls, folder: Path, row_of: Callable[[str], int | None], read_at: Ints | None = None) -> Facets:
-        """What `save` wrote; the caller has checked the hashes."""
+        """What `build` wrote, memory-mapped; the caller has checked the hashes."""
         try:
             words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
-            return cls(_Columns.load(folder), words, row_of, read_at)
+            ids, titles = Strings.load(folder, "variant_ids"), Titles.load(folder)
+            return cls(_Columns.load(folder), words, ids, titles, row_of, read_at)
         except (OSError, ValueError, KeyError) as error:
             raise Damaged(f"{folder} holds no facets: {error}.", "Build the index again.") from error
 
 
-class _Builder:
-    """Collects columns and postings product by product.
+class FacetWriter:
+    """Writes facets product by product; what grows with the catalog lies in plain arrays of numbers.
 
     Keys of the postings: "c⇥category", "an⇥name" and "a⇥name⇥value" hold products; "on⇥name" and "o⇥name⇥value" hold
     offers, as does "unnamed", the offers of products without variants.
     """
 
-    def __init__(self) -> None:
-        self.starts: list[int] = [0]
-        self.prices: list[tuple[int, int, int]] = []
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.starts = array("q", [0])
+        self.prices = array("q")
+        self.price_currencies = array("h")
+        self.availabilities = array("b")
+        self.ratings, self.published = array("f"), array("d")
+        self.rating_counts, self.brands = array("i"), array("i")
         self.currencies: dict[str, int] = {}
-        self.rating: list[tuple[float, int, float, int]] = []
-        self.postings: defaultdict[str, list[int]] = defaultdict(list)
-        self.variant_ids: list[str] = []
-        self.titles: list[str] = []
-        self.brands: Counter[str] = Counter()
+        self.postings: defaultdict[str, array[int]] = defaultdict(lambda: array("i"))
+        self.variant_ids = StringsWriter()
+        self.titles = TitleWriter(folder)
         self.brand_codes: dict[str, int] = {}
         self.spellings: dict[str, Counter[str]] = defaultdict(Counter)
         self.values: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
 
     def add(self, product: Product) -> None:
+        """Adds the product of the next row."""
         row = len(self.starts) - 1
         stars = product.rating
         published = product.published_at.timestamp() if product.published_at else float("nan")
@@ -429,8 +424,11 @@ class _Builder:
         if product.brand:
             self.spellings[f"b\t{fold(product.brand)}"][product.brand] += 1
         value, count = (stars.value, stars.count) if stars else (float("nan"), 0)
-        self.rating.append((value, count, published, brand))
-        self.titles.append(fold(product.title))
+        self.ratings.append(value)
+        self.rating_counts.append(count)
+        self.published.append(published)
+        self.brands.append(brand)
+        self.titles.add(product.title)
         for name in {fold(name): name for name in product.categories}.values():
             self.postings[f"c\t{fold(name)}"].append(row)
             self.spellings[f"c\t{fold(name)}"][name] += 1
@@ -459,9 +457,10 @@ class _Builder:
         self.starts.append(len(self.variant_ids))
 
     def _offer(self, variant_id: str, price: PriceLike | None, availability: Availability) -> None:
-        self.variant_ids.append(variant_id)
-        currency = self.currencies.setdefault(price.currency, len(self.currencies)) if price else 0
-        self.prices.append((price.amount if price else UNKNOWN, currency, _AVAILABILITIES.index(availability)))
+        self.variant_ids.add(variant_id)
+        self.prices.append(price.amount if price else UNKNOWN)
+        self.price_currencies.append(self.currencies.setdefault(price.currency, len(self.currencies)) if price else 0)
+        self.availabilities.append(_AVAILABILITIES.index(availability))
 
     def _counted(self, name: str, values: Iterable[str], seen: set[tuple[str, str]]) -> None:
         """Counts each value once a product, and remembers how names and values are spelled."""
@@ -472,29 +471,28 @@ class _Builder:
                 seen.add((key, fold(value)))
                 self.values[key][fold(value)][value] += 1
 
-    def finish(self) -> tuple[_Columns, dict[str, Any]]:
+    def close(self) -> None:
+        """Completes the folder."""
         keys = list(self.postings)
-        sizes = [len(self.postings[key]) for key in keys]
-        flat = [place for key in keys for place in self.postings[key]]
-        price = np.array(self.prices, np.int64).reshape(-1, 3)
-        rating = np.array(self.rating, np.float64).reshape(-1, 4)
-        columns = _Columns(
+        _Columns(
             starts=np.array(self.starts, np.int64),
-            offer_price=np.ascontiguousarray(price[:, 0]),
-            offer_currency=price[:, 1].astype(np.int16),
-            offer_availability=price[:, 2].astype(np.int8),
-            rating=rating[:, 0].astype(np.float32),
-            rating_count=rating[:, 1].astype(np.int32),
-            published=np.ascontiguousarray(rating[:, 2]),
-            brand=rating[:, 3].astype(np.int32),
-            posting_starts=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
-            postings=np.array(flat, np.int32),
-        )
-        return columns, {
+            offer_price=np.array(self.prices, np.int64),
+            offer_currency=np.array(self.price_currencies, np.int16),
+            offer_availability=np.array(self.availabilities, np.int8),
+            rating=np.array(self.ratings, np.float32),
+            rating_count=np.array(self.rating_counts, np.int32),
+            published=np.array(self.published, np.float64),
+            brand=np.array(self.brands, np.int32),
+            posting_starts=np.cumsum([0, *(len(self.postings[key]) for key in keys)]).astype(np.int64),
+            postings=np.concatenate(
+                [np.empty(0, np.int32), *(np.frombuffer(self.postings[key], np.int32) for key in keys)]
+            ),
+        ).save(self.folder)
+        self.variant_ids.save(self.folder, "variant_ids")
+        self.titles.close()
+        words = {
             "keys": keys,
             "currencies": list(self.currencies),
-            "variant_ids": self.variant_ids,
-            "titles": "\n".join(self.titles),
             # The order of `brands` is that of the codes in the column.
             "brands": {self._spelled("b", code): self.spellings[f"b\t{code}"].total() for code in self.brand_codes},
             "categories": {
@@ -505,6 +503,7 @@ class _Builder:
                 for name, values in self.values.items()
             },
         }
+        (self.folder / "words.json").write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
 
     def _spelled(self, kind: str, key: str) -> str:
         return self.spellings[f"{kind}\t{key}"].most_common(1)[0][0]
@@ -524,6 +523,8 @@ def parts_of(value: str) -> set[str]:
     return {whole, *parts} if listed else {whole}
 
 
-def _joins(one: str, other: str) -> bool:
-    """Whether two neighbouring characters belong to one word."""
-    return one.isalnum() and other.isalnum() and not (is_cjk(one) or is_cjk(other))
+def _orderable(availability: NDArray[np.int8]) -> Mask:
+    """Which can be bought; one comparison for each state is faster than looking each offer up."""
+    states = [availability == place for place, each in enumerate(_AVAILABILITIES) if each.orderable]
+    found: Mask = np.logical_or.reduce(states)
+    return found

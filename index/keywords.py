@@ -52,25 +52,11 @@ class KeywordIndex:
     @classmethod
     def build(cls, products: Iterable[Product], folder: Path) -> Self:
         """Indexes products in the order of their rows, into an existing empty folder, which is then complete."""
-        import tantivy
-
-        index = tantivy.Index(_schema(), path=str(folder))
-        index.register_tokenizer(_ANALYZER, _analyzer())
-        # One thread, so that documents keep the order of the rows and equal catalogs give equal results.
-        writer = index.writer(_HEAP, 1)
-        size = 0
+        writer = KeywordWriter(folder)
         for product in products:
-            document = tantivy.Document()
-            document.add_unsigned("row", size)
-            for field, text in _texts(product).items():
-                document.add_text(field, text)
-            writer.add_document(document)
-            size += 1
-        writer.commit()
-        writer.wait_merging_threads()
-        for lock in folder.glob(".tantivy-*.lock"):
-            lock.unlink()
-        return cls(index, size)
+            writer.add(product)
+        writer.close()
+        return cls.load(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -158,6 +144,38 @@ class KeywordIndex:
             for field, weight in WEIGHTS.items()
         ]
         return tantivy.Query.disjunction_max_query(fields, _TIES)
+
+
+class KeywordWriter:
+    """Writes a `KeywordIndex` product by product."""
+
+    def __init__(self, folder: Path) -> None:
+        import tantivy
+
+        self._folder = folder
+        self._index = tantivy.Index(_schema(), path=str(folder))
+        self._index.register_tokenizer(_ANALYZER, _analyzer())
+        # One thread, so that documents keep the order of the rows and equal catalogs give equal results.
+        self._writer = self._index.writer(_HEAP, 1)
+        self._size = 0
+
+    def add(self, product: Product) -> None:
+        """Adds the product of the next row."""
+        import tantivy
+
+        document = tantivy.Document()
+        document.add_unsigned("row", self._size)
+        for field, text in _texts(product).items():
+            document.add_text(field, text)
+        self._writer.add_document(document)
+        self._size += 1
+
+    def close(self) -> None:
+        """Completes the folder."""
+        self._writer.commit()
+        self._writer.wait_merging_threads()
+        for lock in self._folder.glob(".tantivy-*.lock"):
+            lock.unlink()
 
 
 def _schema() -> tantivy.Schema:

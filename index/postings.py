@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
+from array import array
+from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
-from typing import Self
+from typing import IO, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.errors import Damaged
+from index.strings import mapped
 
 Keys = NDArray[np.uint64]
 Floats = NDArray[np.float32]
+Weights = NDArray[np.float32] | NDArray[np.uint8]
 
-_FILES = ("keys", "starts", "rows", "weights", "size")
+_CHUNK: Final = 2_000_000  # triplets that a writer holds in memory at once, 13 bytes each
 
 
 def key_of(text: str) -> int:
@@ -25,12 +29,12 @@ def key_of(text: str) -> int:
 class Postings:
     """A sparse matrix keys × rows, by key.
 
-    `keys` (k,) sorted; the postings of `keys[i]` are `rows[starts[i]:starts[i + 1]]` with `weights` beside them. `size` is
-    the number of catalog rows.
+    `keys` (k,) sorted; the postings of `keys[i]` are `rows[starts[i]:starts[i + 1]]`, ascending, with `weights` beside them.
+    `size` is the number of catalog rows.
     """
 
     def __init__(
-        self, keys: Keys, starts: NDArray[np.int64], rows: NDArray[np.int32], weights: Floats, size: int
+        self, keys: Keys, starts: NDArray[np.int64], rows: NDArray[np.int32], weights: Weights, size: int
     ) -> None:
         self.keys = keys
         self.starts = starts
@@ -63,6 +67,18 @@ class Postings:
         """How many rows hold each key, (k,)."""
         return np.diff(self.starts)
 
+    def counts_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many rows hold the keys at `places`, 0 for a place of -1."""
+        known = np.maximum(places, 0)
+        if not len(self.keys):
+            return np.zeros(len(places), np.int64)
+        return np.where(places >= 0, self.starts[known + 1] - self.starts[known], 0)
+
+    def rows_of(self, key: int) -> NDArray[np.int32]:
+        """The rows that hold a key, ascending."""
+        place = int(self.places(np.array([key], np.uint64))[0])
+        return self.rows[:0] if place < 0 else self.rows[self.starts[place] : self.starts[place + 1]]
+
     def places(self, keys: Keys) -> NDArray[np.int64]:
         """The place of each key in `self.keys`, -1 where no row holds it."""
         if not len(self.keys):
@@ -73,38 +89,118 @@ class Postings:
     def accumulate(self, places: NDArray[np.int64], factors: Floats) -> Floats:
         """Σ factor · weight for each row, (size,); places of -1 add nothing."""
         total = np.zeros(self.size, np.float32)
-        for place, factor in zip(places.tolist(), factors.tolist(), strict=True):
+        for place, factor in zip(places.tolist(), factors, strict=True):
             if place >= 0:
                 part = slice(self.starts[place], self.starts[place + 1])
-                total[self.rows[part]] += factor * self.weights[part]  # a row stands once in a posting
+                np.add.at(total, self.rows[part], np.multiply(self.weights[part], factor, dtype=np.float32))
         return total
 
     def holds(self, place: int, row: int) -> bool:
-        """Whether `row` is in the posting at `place`; rows stand in order there."""
-        start, end = self.starts[place], self.starts[place + 1]
-        at = start + np.searchsorted(self.rows[start:end], row)
-        return bool(at < end and self.rows[at] == row)
+        """Whether `row` is in the posting at `place`."""
+        rows = self.rows[self.starts[place] : self.starts[place + 1]]
+        at = np.searchsorted(rows, np.int32(row))  # of the rows' own type, else all of them were converted
+        return bool(at < len(rows) and rows[at] == row)
+
+    def strongest(self, places: NDArray[np.int64], factors: Floats) -> Floats:
+        """The largest factor · weight for each row, (size,), 0 where it has none; places of -1 add nothing."""
+        best = np.zeros(self.size, np.float32)
+        for place, factor in zip(places.tolist(), factors, strict=True):
+            if place >= 0:
+                part = slice(self.starts[place], self.starts[place + 1])
+                np.maximum.at(best, self.rows[part], np.multiply(self.weights[part], factor, dtype=np.float32))
+        return best
 
     def save(self, folder: Path, name: str) -> None:
         """Writes `<name>.<part>.npy` files into `folder`."""
-        parts = {**{part: getattr(self, part) for part in _FILES[:-1]}, "size": np.array([self.size])}
-        for part, values in parts.items():
-            np.save(folder / f"{name}.{part}.npy", values, allow_pickle=False)
+        for part in ("keys", "starts", "rows", "weights"):
+            np.save(folder / f"{name}.{part}.npy", getattr(self, part), allow_pickle=False)
+        np.save(folder / f"{name}.size.npy", np.array([self.size]), allow_pickle=False)
 
     @classmethod
     def load(cls, folder: Path, name: str) -> Self:
         """What `save` wrote, memory-mapped; the caller has checked the hashes. Raises `Damaged` where a file is missing."""
-        try:
-            keys, starts, rows, weights, size = (
-                np.load(folder / f"{name}.{part}.npy", mmap_mode="r", allow_pickle=False) for part in _FILES
-            )
-        except (OSError, ValueError) as error:
-            raise Damaged(f"{folder} holds no {name}: {error}.", "Build the index again.") from error
-        # Lookups touch all keys; an ndarray view spares the memmap class its overhead at each slice.
-        return cls(
-            np.array(keys),
-            np.array(starts),
-            np.asarray(rows).view(np.ndarray),
-            np.asarray(weights).view(np.ndarray),
-            int(size[0]),
+        parts = [mapped(folder / f"{name}.{part}.npy") for part in ("keys", "starts", "rows", "weights", "size")]
+        keys, starts, rows, weights, size = parts
+        return cls(keys, starts, rows, weights, int(size[0]))
+
+
+class PostingsWriter:
+    """Writes postings row by row in bounded memory, whatever the catalog's size.
+
+    Triplets (key, row, weight) are sorted by key in chunks of `_CHUNK`, which lie in a temporary file until the length of
+    every posting is known; then each chunk is copied to where it belongs. Rows come in ascending order, so that no posting
+    has to be sorted again. Weights are whole numbers from 0 to 255 in a unit of the caller's.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._name = name
+        self._keys, self._rows, self._weights = array("Q"), array("i"), array("B")
+        self._chunks: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed by `close`
+        self._written = 0
+
+    def add(self, row: int, keys: Iterable[int], weight: int) -> None:
+        """Adds distinct keys of a row, none of them added to it before."""
+        before = len(self._keys)
+        self._keys.extend(keys)
+        added = len(self._keys) - before
+        self._rows.extend([row] * added)
+        self._weights.extend([weight] * added)
+        if len(self._keys) >= _CHUNK:
+            self._spill()
+
+    def close(self, size: int) -> None:
+        """Writes `<name>.<part>.npy` into the folder, for a catalog of `size` rows, as `Postings.load` reads them."""
+        self._spill()
+        parts = self._vocabularies()
+        keys = np.unique(np.concatenate([keys for keys, _ in parts]) if parts else np.empty(0, np.uint64))
+        counts = np.zeros(len(keys), np.int64)
+        for chunk_keys, chunk_counts in parts:
+            counts[np.searchsorted(keys, chunk_keys)] += chunk_counts
+        starts = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+        rows, weights = (
+            self._table("rows", np.int32, int(starts[-1])),
+            self._table("weights", np.uint8, int(starts[-1])),
         )
+        free = starts[:-1].copy()  # where the next part of each posting goes
+        self._chunks.seek(0)
+        for _ in range(self._written):
+            chunk_keys, chunk_counts, chunk_rows, chunk_weights = (np.load(self._chunks) for _ in range(4))
+            places = np.searchsorted(keys, chunk_keys)
+            first = np.cumsum(chunk_counts) - chunk_counts
+            targets = np.repeat(free[places] - first, chunk_counts) + np.arange(len(chunk_rows))
+            rows[targets], weights[targets] = chunk_rows, chunk_weights
+            free[places] += chunk_counts
+        self._chunks.close()
+        for part, values in (("keys", keys), ("starts", starts), ("size", np.array([size]))):
+            np.save(self._folder / f"{self._name}.{part}.npy", values, allow_pickle=False)
+
+    def _spill(self) -> None:
+        if not self._keys:
+            return
+        keys = np.frombuffer(self._keys, np.uint64)
+        order = np.argsort(keys, kind="stable")
+        distinct, counts = np.unique(keys, return_counts=True)
+        chunk = (
+            distinct,
+            counts,
+            np.frombuffer(self._rows, np.int32)[order],
+            np.frombuffer(self._weights, np.uint8)[order],
+        )
+        for values in chunk:
+            np.save(self._chunks, values, allow_pickle=False)
+        self._written += 1
+        self._keys, self._rows, self._weights = array("Q"), array("i"), array("B")
+
+    def _vocabularies(self) -> list[tuple[Keys, NDArray[np.int64]]]:
+        """The distinct keys of each chunk and how often it has each."""
+        self._chunks.seek(0)
+        found = []
+        for _ in range(self._written):
+            keys, counts, *_ = (np.load(self._chunks) for _ in range(4))
+            found.append((keys, counts))
+        return found
+
+    def _table(self, part: str, dtype: type[np.generic], length: int) -> NDArray[Any]:
+        path = self._folder / f"{self._name}.{part}.npy"
+        return np.lib.format.open_memmap(path, "w+", dtype=dtype, shape=(length,))

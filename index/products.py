@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from index.product import Product
 from storage.errors import Damaged
@@ -66,6 +69,25 @@ class ProductStore:
         found = self._connection().execute("SELECT row FROM products WHERE id = ?", (product_id,)).fetchone()
         return None if found is None else int(found[0])
 
+    def rows_in(self, older: ProductStore) -> NDArray[np.int64]:
+        """(products,) the row that each product has in another store, -1 where it has none."""
+        with older.attached_to(self._connection()) as name:
+            query = (
+                f"SELECT coalesce(other.row, -1) FROM products AS own LEFT JOIN {name}.products AS other"
+                " ON other.id = own.id ORDER BY own.row"
+            )
+            rows = (row for (row,) in self._connection().execute(query))
+            return np.fromiter(rows, np.int64, len(self))
+
+    @contextmanager
+    def attached_to(self, connection: sqlite3.Connection) -> Iterator[str]:
+        """Lets another connection read this store while the block runs; gives the name of the schema."""
+        connection.execute("ATTACH ? AS older", (self._uri,))
+        try:
+            yield "older"
+        finally:
+            connection.execute("DETACH older")
+
     def _get(self, row: int) -> Product:
         """The product of `row`; raises `IndexError` for a row that there is not."""
         found = self._connection().execute("SELECT body FROM products WHERE row = ?", (int(row),)).fetchone()
@@ -86,7 +108,7 @@ class ProductWriter:
     """Collects the products of a build; rows stay dense, because nothing is removed while it runs."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection = sqlite3.connect(path.absolute().as_uri(), isolation_level=None, uri=True)
         with disk_trouble():
             # The file is thrown away when the build fails and fsynced before it is published.
             self._connection.execute("PRAGMA journal_mode = OFF")
@@ -109,10 +131,15 @@ class ProductWriter:
         self._next += 1
         return None
 
-    def copy(self, products: Iterable[Product]) -> None:
-        """Takes over the products of an older version, as if they stood at line 0."""
-        for product in products:
-            self.put(0, product)
+    def copy(self, older: ProductStore) -> None:
+        """Takes over the products of an older version with their rows, as if they stood at line 0; the first thing to do."""
+        with disk_trouble():
+            self._connection.execute("COMMIT")  # a database cannot be attached inside a transaction
+            with older.attached_to(self._connection) as name:
+                query = f"INSERT INTO products SELECT row, id, 0, body FROM {name}.products ORDER BY row"
+                self._connection.execute(query)
+            self._connection.execute("BEGIN")
+        self._next = len(older)
 
     def __len__(self) -> int:
         """How many products there are so far."""

@@ -15,9 +15,10 @@ from index.documents import DocumentIndex
 from index.facets import Facets
 from index.graph import Graph
 from index.keywords import KeywordIndex
-from index.ngrams import NgramIndex
+from index.ngrams import NgramIndex, TitleNgrams
 from index.products import FILE, ProductStore
-from index.vectors import FaissStore, VectorStore
+from index.retriever import Retriever
+from index.vectors import KINDS, VectorStore
 from index.words import WordIndex
 from storage.errors import Damaged
 from storage.publish import Versions, read_manifest
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from index.encoders import Encoder
 
 KIND: Final = "index"
+# Character n-grams of whole documents find more, at 1.3 kB a title: only a small catalog can afford them.
+SMALL_CATALOG: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ class Layout:
 class Snapshot:
     """A version of the index. Rows 0 … n-1 mean the same product in every part.
 
-    `vectors` maps each space that the shop carries to its store, `encoder_hashes` to the hash of the encoder that made it.
+    `vectors` maps each space that the shop carries to its store, `encoder_hashes` to the hash of the encoder that made it,
+    `retriever` has those encoders that are not the pretrained ones.
     `read_at` is when the first of its products was read from a catalog, in milliseconds: no older offer says anything that
     the catalog does not know. Products that `index --update` named are younger; `Facets.is_news` compares with each one's own.
     """
@@ -69,12 +73,13 @@ class Snapshot:
     products: ProductStore
     facets: Facets
     keywords: KeywordIndex
-    ngrams: NgramIndex
+    ngrams: NgramIndex | TitleNgrams
     words: WordIndex
     vectors: Mapping[str, VectorStore]
     documents: DocumentIndex
     categories: CategoryIndex
     graph: Graph
+    retriever: Retriever
 
     @classmethod
     def load(cls, folder: Path, encoders: Mapping[str, Encoder] | None = None) -> Self:
@@ -92,6 +97,7 @@ class Snapshot:
         layout = Layout(folder)
         try:
             hashes: dict[str, str] = manifest.meta["encoders"]
+            kinds = {space: KINDS[manifest.meta["stores"][space]["kind"]] for space in hashes}
             now: int = manifest.meta["read_at"]
         except KeyError as error:
             raise Damaged(
@@ -100,20 +106,24 @@ class Snapshot:
             ) from error
         products = ProductStore(layout.products)
         read_at = _read_at(layout, len(products), now)
+        facets = Facets.load(layout.part("facets"), products.row_of, read_at)
+        small = len(products) <= SMALL_CATALOG
+        ngrams = layout.part("ngrams")
         snapshot = cls(
             folder=folder,
             version=folder.name,
             read_at=int(read_at.min(initial=now)),
             encoder_hashes=hashes,
             products=products,
-            facets=Facets.load(layout.part("facets"), products.row_of, read_at),
+            facets=facets,
             keywords=KeywordIndex.load(layout.part("keywords")),
-            ngrams=NgramIndex.load(layout.part("ngrams")),
+            ngrams=NgramIndex.load(ngrams) if small else TitleNgrams.load(ngrams, facets.titles.texts),
             words=WordIndex.load(layout.part("words")),
-            vectors={space: FaissStore.load(layout.vectors(space)) for space in hashes},
+            vectors={space: kind.load(layout.vectors(space)) for space, kind in kinds.items()},
             documents=DocumentIndex.load(layout.part("documents")),
             categories=CategoryIndex.load(layout.part("categories")),
             graph=Graph.load(layout.part("graph"), len(products)),
+            retriever=Retriever.of(folder, manifest.meta.get("retriever") or {}),
         )
         if encoders is not None:
             snapshot.require(encoders)

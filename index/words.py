@@ -1,77 +1,29 @@
-"""Which words of a query a product has: coverage decides whether anything matches at all, identifiers find the model.
-
-Words are folded (case, accents, plural s); Chinese, which has no spaces, is taken as character pairs.
-"""
+"""Which words of a query a product has: coverage decides whether anything matches at all, codes and stems find the model."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.codes import codes_of, identifiers, stems_of, weight_of
 from index.ngrams import NgramIndex
-from index.postings import Floats, Postings, key_of
+from index.postings import Floats, Postings, PostingsWriter, key_of
 from index.product import Product
-from storage.errors import Damaged
+from index.strings import Strings, StringsWriter, mapped
+from index.tokens import edit_distance, singular, spelled, words_of
 
 NAMED = 1.0  # weight of a word in title, brand, categories or attributes
 TOLD = 0.5  # of one that only the description has
-
-_HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
-_WORD = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+(?:[.'’][^\W_{_HAN}]+)*")
-_HAN_RUN = re.compile(rf"[{_HAN}]+")
-_CODE = re.compile(r"[^\W_]+(?:[-/._][^\W_]+)*")
-_CODE_LENGTH = 4
-_GLUED = re.compile(r"[-/._\s]+")
-
-# Words that say nothing about which product is meant; they neither match nor fail to.
-STOPWORDS = frozenset(
-    (
-        "a about all an and any anything are as at be by can could do does for from get give have hello hey hi how i i'd i'm in"
-        " is it its like likes looking love loves me my need nice of on one or our please show some something sell that the"
-        " their them there this to under up want we what which who with would you your"
-        " 我 想 要 想要 有 有没有 吗 呢 的 了 个 一个 一款 请 请问 你们 你 们 卖 买 找 给 给我 推荐 一下 什么 看看 能 可以 帮 帮我"
-        " 和 或 是 在 款 这 那"
-    ).split()
-)
-_LONG_FILLERS = sorted(
-    (word for word in STOPWORDS if _HAN_RUN.fullmatch(word) and len(word) > 1), key=len, reverse=True
-)
-_HAN_FILLERS = re.compile("|".join(_LONG_FILLERS) + "|[的吗呢了]")
-
-
-def words_of(text: str) -> list[str]:
-    """`"Blue Shoes, 蓝牙耳机"` → `["blue", "shoe", "蓝牙", "牙耳", "耳机"]`, without stopwords."""
-    found: list[str] = []
-    for match in _WORD.finditer(_folded(text)):
-        token = match.group()
-        if _HAN_RUN.match(token):
-            for run in _HAN_FILLERS.split(token):
-                found += [run] if len(run) == 1 else [run[at : at + 2] for at in range(len(run) - 1)]
-        elif token not in STOPWORDS:
-            found.append(singular(token))
-    return [word for word in found if word and word not in STOPWORDS]
-
-
-def codes_of(text: str) -> list[str]:
-    """Model numbers and article codes in a text, in one spelling: `"Sony PS-LX350H turntable"` → `["pslx350h"]`.
-
-    A code has a digit and, unless it is 6 digits or longer, a letter; neighbours are not joined, because "iphone 15" is two
-    words that search finds by themselves.
-    """
-    found = []
-    for match in _CODE.finditer(_folded(text)):
-        code = _GLUED.sub("", match.group())
-        digits = sum(character.isdigit() for character in code)
-        if len(code) >= _CODE_LENGTH and digits and (digits < len(code) or digits >= _CODE_LENGTH + 2):
-            found.append(code)
-    return list(dict.fromkeys(found))
+_UNIT: Final = np.float32(0.5)  # of the weights on disk, which are bytes
+_MOST_SPELLED: Final = 300_000  # words that typos are corrected to: n-grams of more cost more than they mend
+_MOST_REMEMBERED: Final = 1_000_000  # keys of words kept while building
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,35 +43,32 @@ class Concept:
 
 
 class WordIndex:
-    """Coverage, identifiers and spelling over one catalog."""
+    """Coverage, codes and spelling over one catalog."""
 
-    def __init__(self, words: Postings, codes: Postings, spelling: NgramIndex, vocabulary: Sequence[str]) -> None:
+    def __init__(
+        self,
+        words: Postings,
+        codes: Postings,
+        stems: Postings,
+        spelling: NgramIndex,
+        vocabulary: Strings,
+        known: NDArray[np.uint64],
+    ) -> None:
         self._words = words
         self._codes = codes
+        self._stems = stems
         self._spelling = spelling
-        self._vocabulary = vocabulary
-        self._known = set(vocabulary)
+        self._vocabulary = vocabulary  # in the order of the rows of `spelling`
+        self._known = known  # sorted keys of every word as it is spelled
 
     @classmethod
-    def build(cls, products: Iterable[Product]) -> Self:
-        """An index of `products`, whose place is their row."""
-        words: list[tuple[int, int, float]] = []
-        codes: list[tuple[int, int, float]] = []
-        vocabulary: set[str] = set()
-        keys = _Keys()
-        size = 0
-        for row, product in enumerate(products):
-            size = row + 1
-            named = named_text(product)
-            words += [(keys[word], row, TOLD) for word in set(words_of(product.description))]
-            words += [(keys[word], row, NAMED) for word in set(words_of(named))]
-            vocabulary.update(spelled(named))
-            owned = {*codes_of(product.mpn), *codes_of(product.gtin), *codes_of(product.title)}
-            owned.update(_glued_identifiers(product))
-            codes += [(keys[code], row, NAMED) for code in owned]
-            codes += [(keys[code], row, TOLD) for code in {*codes_of(product.description)} - owned]
-        listed = sorted(vocabulary)
-        return cls(_postings(words, size), _postings(codes, size), NgramIndex.build(listed), listed)
+    def build(cls, products: Iterable[Product], folder: Path) -> Self:
+        """Indexes `products`, whose place is their row, into an existing empty folder, which is then complete."""
+        writer = WordWriter(folder)
+        for product in products:
+            writer.add(product)
+        writer.close()
+        return cls.load(folder)
 
     def coverage(self, words: Sequence[str], concepts: Sequence[Concept] = ()) -> Floats:
         """How much of the query each row has, 0 to 1, (rows,); rare words count more, a word no row has counts most.
@@ -133,10 +82,10 @@ class WordIndex:
         places = self._words.places(np.array([key_of(word) for word in distinct], np.uint64))
         idf = self._idf(self._words, places)
         shares = (idf / idf.sum()).astype(np.float32)
-        total = self._words.accumulate(places, shares)
+        total = self._words.accumulate(places, shares * _UNIT)
         for concept in concepts:
             own = np.array([word in concept.words for word in distinct])
-            said = self._words.accumulate(places[own], shares[own])
+            said = self._words.accumulate(places[own], shares[own] * _UNIT)
             otherwise = np.zeros(self._words.size, np.float32)
             for alternative in concept.alternatives:
                 rows, strength = self._having_all(alternative.words)
@@ -153,43 +102,48 @@ class WordIndex:
         places = self._words.places(np.array([key_of(word) for word in words], np.uint64))
         return bool(len(places)) and all(place >= 0 and self._words.holds(int(place), row) for place in places)
 
-    def _having_all(self, words: Sequence[str]) -> tuple[NDArray[np.int64], Floats]:
-        """The rows that have all of some words, in order, and how strongly the one that each has weakest."""
-        places = self._words.places(np.array([key_of(word) for word in words], np.uint64)).tolist()
-        rows, strength, starts = np.empty(0, np.int64), np.empty(0, np.float32), self._words.starts
-        if not places or min(places) < 0:
-            return rows, strength
-        for step, place in enumerate(sorted(places, key=lambda each: int(starts[each + 1] - starts[each]))):
-            part = slice(starts[place], starts[place + 1])
+    def _having_all(self, words: Sequence[str]) -> tuple[NDArray[np.int32], Floats]:
+        """The rows that have all of some words, ascending, and how strongly the one that each has weakest, 0 to 1."""
+        places = self._words.places(np.array([key_of(word) for word in words], np.uint64))
+        if not len(places) or places.min() < 0:
+            return np.empty(0, np.int32), np.empty(0, np.float32)
+        starts = self._words.starts
+        rarest_first = places[np.argsort(self._words.counts_of(places), kind="stable")].tolist()
+        parts = [slice(starts[place], starts[place + 1]) for place in rarest_first]
+        rows, strength = self._words.rows[parts[0]], self._words.weights[parts[0]]
+        for part in parts[1:]:
             others, weights = self._words.rows[part], self._words.weights[part]
-            if step == 0:
-                rows, strength = others.astype(np.int64), np.array(weights)
-                continue
             at = np.minimum(np.searchsorted(others, rows), len(others) - 1)
             both = others[at] == rows
             rows, strength = rows[both], np.minimum(strength[both], weights[at[both]])
-        return rows, strength
+        return rows, strength * _UNIT
 
     def identified(self, codes: Sequence[str]) -> Floats:
         """How strongly the query's codes name each row, 0 to 1, (rows,): a code that fewer rows have says more."""
-        if not codes:
-            return np.zeros(self._codes.size, np.float32)
-        places = self._codes.places(np.array([key_of(code) for code in codes], np.uint64))
-        factors = self._idf(self._codes, places) / max(np.log1p(self._codes.size), 1e-9)
-        return np.minimum(self._codes.accumulate(places, factors.astype(np.float32)), 1)
+        places, rarity = self._rare(self._codes, codes)
+        return np.minimum(self._codes.accumulate(places, rarity * _UNIT), 1)
+
+    def stemmed(self, stems: Sequence[str]) -> Floats:
+        """How strongly codes of the query name each row by what they begin with, 0 to 1, (rows,): by the best stem alone."""
+        places, rarity = self._rare(self._stems, stems)
+        weights = np.array([weight_of(stem) for stem in stems], np.float32)
+        return self._stems.strongest(places, rarity * weights * _UNIT)
 
     def knows(self, word: str) -> bool:
         """Whether a product has the word as it is spelled."""
-        return word in self._known or bool(self._words.places(np.array([key_of(singular(word))], np.uint64))[0] >= 0)
+        key = np.uint64(key_of(word))
+        place = int(np.searchsorted(self._known, key))
+        spelled_so = place < len(self._known) and self._known[place] == key
+        return bool(spelled_so or self._words.places(np.array([key_of(singular(word))], np.uint64))[0] >= 0)
 
     def correct(self, word: str) -> str | None:
         """The catalog's word that a misspelled one most likely means, or None.
 
-        At most one edit (insert, delete, replace, swap) up to 5 letters, two from 6 on, three from 10 on; the first letter
-        must agree.
+        At most one edit (insert, delete, replace, swap) up to 7 letters, two from 8 on; the first letter must agree. More edits
+        in a short word make another word: "propane" is no misspelled "prosafe".
         """
         best: tuple[int, float, str] | None = None
-        allowed_edits = 1 + (len(word) >= 6) + (len(word) >= 10)
+        allowed_edits = 1 + (len(word) >= 8)
         for row, score in zip(*self._spelling.search(word, 20), strict=True):
             candidate = self._vocabulary[int(row)]
             if candidate[0] != word[0] or abs(len(candidate) - len(word)) > allowed_edits:
@@ -199,35 +153,83 @@ class WordIndex:
                 best = (edits, -float(score), candidate)
         return best[2] if best else None
 
-    def save(self, folder: Path) -> None:
-        """Writes `words.*`, `codes.*` and the spelling index into an existing folder."""
-        self._words.save(folder, "words")
-        self._codes.save(folder, "codes")
-        spelling = folder / "spelling"
-        spelling.mkdir()
-        self._spelling.save(spelling)
-        (spelling / "vocabulary.txt").write_text("\n".join(self._vocabulary), encoding="utf-8")
-
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """What `save` wrote; the caller has checked the hashes."""
+        """What `build` wrote, memory-mapped; the caller has checked the hashes. Raises `Damaged` where a file is missing."""
         spelling = folder / "spelling"
-        try:
-            vocabulary = (spelling / "vocabulary.txt").read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Damaged(f"{spelling} holds no vocabulary: {error}.", "Build the index again.") from error
         return cls(
             Postings.load(folder, "words"),
             Postings.load(folder, "codes"),
+            Postings.load(folder, "stems"),
             NgramIndex.load(spelling),
-            vocabulary.split("\n") if vocabulary else [],
+            Strings.load(spelling, "vocabulary"),
+            mapped(spelling / "known.npy"),
         )
+
+    @classmethod
+    def _rare(cls, postings: Postings, terms: Sequence[str]) -> tuple[NDArray[np.int64], Floats]:
+        """The places of terms and how rare each is, 0 to 1: in one row of many 1, in most rows 0."""
+        places = postings.places(np.array([key_of(term) for term in terms], np.uint64))
+        return places, (cls._idf(postings, places) / max(np.log1p(postings.size), 1e-9)).astype(np.float32)
 
     @staticmethod
     def _idf(postings: Postings, places: NDArray[np.int64]) -> NDArray[np.float64]:
-        counts = np.where(places >= 0, postings.counts[places] if len(postings.keys) else 0, 0)
-        idf: NDArray[np.float64] = np.log1p(postings.size / (1 + counts))
+        idf: NDArray[np.float64] = np.log1p(postings.size / (1 + postings.counts_of(places)))
         return idf
+
+
+class WordWriter:
+    """Writes a `WordIndex` product by product, in bounded memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._words = PostingsWriter(folder, "words")
+        self._codes = PostingsWriter(folder, "codes")
+        self._stems = PostingsWriter(folder, "stems")
+        self._keys = _Keys()
+        self._spelled: Counter[str] = Counter()
+        self._known = array("Q")
+        self._size = 0
+
+    def add(self, product: Product) -> None:
+        """Adds the product of the next row."""
+        named, told = named_text(product), product.description
+        self._add(self._words, set(words_of(named)), set(words_of(told)))
+        self._spelled.update(set(spelled(named)))
+        owned = {*codes_of(product.mpn), *codes_of(product.gtin), *codes_of(product.title)}
+        owned.update(identifiers((product.mpn, product.gtin, product.id)))
+        self._add(self._codes, owned, set(codes_of(told)))
+        self._add(self._stems, {*stems_of(product.title), *stems_of(product.mpn)}, set())
+        self._size += 1
+        if len(self._spelled) > 2 * _MOST_SPELLED:
+            self._forget_rare()
+
+    def close(self) -> None:
+        """Completes the folder."""
+        for postings in (self._words, self._codes, self._stems):
+            postings.close(self._size)
+        self._known.extend(self._keys[word] for word in self._spelled)
+        if len(self._spelled) > _MOST_SPELLED:
+            self._forget_rare()
+        spelling = self._folder / "spelling"
+        spelling.mkdir()
+        vocabulary = sorted(self._spelled)
+        NgramIndex.build(vocabulary).save(spelling)
+        strings = StringsWriter()
+        for word in vocabulary:
+            strings.add(word)
+        strings.save(spelling, "vocabulary")
+        np.save(spelling / "known.npy", np.unique(np.frombuffer(self._known, np.uint64)), allow_pickle=False)
+
+    def _add(self, postings: PostingsWriter, named: set[str], told: set[str]) -> None:
+        for words, weight in ((named, NAMED), (told - named, TOLD)):
+            postings.add(self._size, [self._keys[word] for word in words], round(weight / float(_UNIT)))
+
+    def _forget_rare(self) -> None:
+        """Keeps the spellings that most products have; a word that is forgotten is known, and no typo is corrected to it."""
+        kept = Counter(dict(self._spelled.most_common(_MOST_SPELLED)))
+        self._known.extend(self._keys[word] for word in self._spelled.keys() - kept.keys())
+        self._spelled = kept
 
 
 def named_text(product: Product) -> str:
@@ -239,64 +241,11 @@ def named_text(product: Product) -> str:
     return " ".join(parts)
 
 
-def spelled(text: str) -> Iterator[str]:
-    """The words of a text that can be misspelled: letters only, 4 or more, not Chinese."""
-    for match in _WORD.finditer(_folded(text)):
-        if (word := match.group()).isalpha() and len(word) >= 4 and not _HAN_RUN.match(word):
-            yield word
-
-
-def edit_distance(one: str, other: str) -> int:
-    """Edits between two words, a swap of neighbours counting one (optimal string alignment distance)."""
-    previous: list[int] = []
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        before, previous, row = previous, row, [i, *[0] * len(other)]
-        for j, b in enumerate(other, 1):
-            row[j] = min(previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (a != b))
-            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
-                row[j] = min(row[j], before[j - 2] + 1)
-    return row[-1]
-
-
 class _Keys(dict[str, int]):
     """Remembers the key of each word: a catalog says the same words over and over."""
 
     def __missing__(self, word: str) -> int:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
         key = self[word] = key_of(word)
         return key
-
-
-def _postings(triplets: list[tuple[int, int, float]], size: int) -> Postings:
-    keys = np.array([key for key, _, _ in triplets], np.uint64)
-    rows = np.array([row for _, row, _ in triplets], np.int64)
-    weights = np.array([weight for _, _, weight in triplets], np.float32)
-    return Postings.build(keys, rows, weights, size, keep="max")
-
-
-def _glued_identifiers(product: Product) -> Iterator[str]:
-    """Ids as the shop spells them: what is in `mpn` and `gtin` counts whatever its shape, also "12345"."""
-    for text in (product.mpn, product.gtin, product.id):
-        glued = _GLUED.sub("", _folded(text))
-        if len(glued) >= _CODE_LENGTH and any(character.isdigit() for character in glued):
-            yield glued
-
-
-def _folded(text: str) -> str:
-    """Compatibility forms, case and the accents of Latin letters folded away."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    if plain.isascii():
-        return plain
-    parted = unicodedata.normalize("NFD", plain)
-    return unicodedata.normalize("NFC", "".join(c for c in parted if not 0x300 <= ord(c) <= 0x36F))
-
-
-def singular(word: str) -> str:
-    """Harman's S-stemmer (1991): plurals only, so that no two different things become one."""
-    if len(word) > 4 and word.endswith("ies") and not word.endswith(("eies", "aies")):
-        return word[:-3] + "y"
-    if len(word) > 3 and word.endswith("es") and not word.endswith(("aes", "ees", "oes")):
-        return word[:-1] if not word.endswith(("ches", "shes", "xes", "sses")) else word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("us", "ss")):
-        return word[:-1]
-    return word

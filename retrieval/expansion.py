@@ -12,9 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from index.codes import codes_of
 from index.graph import Graph, Meant
 from index.graph.terms import Token, joined, tokens_of
-from index.words import Alternative, Concept, codes_of, words_of
+from index.tokens import words_of
+from index.words import Alternative, Concept
 
 MOST_CONCEPTS: Final = 6
 """A longer query is a title or a sentence; its words say enough."""

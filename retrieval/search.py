@@ -9,19 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.codes import codes_of, stems_of
 from index.encoders import Encoder, script_of
 from index.facets import FacetMask
 from index.filters import Filters
 from index.snapshot import Snapshot
-from index.words import codes_of, singular, spelled, words_of
+from index.tokens import singular, spelled, words_of
 from retrieval.expansion import Expansion, expand
-from retrieval.fusion import COVERED, KEEP, KEEP_SORTED, Evidence, Floor
+from retrieval.fusion import COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
 from retrieval.links import Link, LinkKind
 from storage.offers import Offer
 
@@ -29,6 +30,7 @@ Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
 SORTS: tuple[Sort, ...] = ("relevance", "price_asc", "price_desc", "rating", "newest")
 
 CANDIDATES = 200  # from each source; the order among the best ten has long settled by then
+REMEMBERED = 512  # vectors of queries, 1.5 kB each
 TEXT_CHARACTERS = 1_000  # of a longer text only this much is searched for
 PRIOR_RATING, PRIOR_COUNT = 3.8, 8  # a rating of few counts little: the mean is drawn to the prior
 
@@ -47,6 +49,7 @@ PROBES = tuple(
 )
 LINK_OF: Mapping[str, LinkKind] = {"same": "synonym", "narrower": "umbrella", "has": "has"}
 ABOVE_NOTHING = 0.004  # over all but the most alike of the probes; measured on three catalogs in two languages
+_CAPITALS = re.compile(r"\b[A-Z]{4,}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +93,51 @@ class _Found:
     parts: Mapping[str, NDArray[np.float32]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Catalog:
-    """What words say about every product, and whether the conditions allow it; all arrays are (catalog,)."""
+    """What words say about every product, and whether the conditions allow it; all arrays are (catalog,).
+
+    `ngrams` is None in a large catalog, where they are known of the candidates alone.
+    """
 
     allowed: NDArray[np.bool_]
     words: NDArray[np.float32]
     codes: NDArray[np.float32]
-    ngrams: NDArray[np.float32]
+    stems: NDArray[np.float32]
+    ngrams: NDArray[np.float32] | None
 
+    @cached_property
     def covered(self) -> NDArray[np.int64]:
         """The allowed rows that have enough of the words to match by them alone."""
         return np.flatnonzero(self.allowed & (self.words >= COVERED)).astype(np.int64)
 
     def matching_beyond(self, found: _Found, evidence: Evidence, least: float) -> int:
         """How many rows beyond the candidates match by their words and score at least `least` by what is known of all."""
-        covered = self.covered()
-        if len(covered) <= CANDIDATES:  # all of them are candidates
+        if len(self.covered) <= CANDIDATES:  # all of them are candidates
             return 0
         known = np.zeros(len(self.words), np.bool_)
         known[found.rows] = True
-        others = covered[~known[covered]]
-        score = evidence.at_least(found.parts, self.words[others], self.codes[others], self.ngrams[others])
+        others = self.covered[~known[self.covered]]
+        ngrams = np.zeros(len(others), np.float32) if self.ngrams is None else self.ngrams[others]
+        known_of_all = {name: getattr(self, name)[others] for name in ("words", "codes", "stems")}
+        score = evidence.at_least(found.parts, **known_of_all, ngrams=ngrams)
         return int(np.count_nonzero(score >= least))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """The allowed rows of the categories that are meant, and how near the query is to their names; both (rows,)."""
+
+    rows: NDArray[np.int64]
+    cosine: NDArray[np.float32]
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(rows,) the cosine of each of some sorted rows, 0 where its category is not meant."""
+        found = np.zeros(len(rows), np.float32)
+        places = np.minimum(np.searchsorted(rows, self.rows), max(0, len(rows) - 1))
+        same = rows[places] == self.rows if len(rows) else np.zeros(len(places), np.bool_)
+        found[places[same]] = self.cosine[same]
+        return found
 
 
 class SearchEngine:
@@ -131,9 +156,12 @@ class SearchEngine:
         self._snapshot = snapshot
         self._encoders = {space: encoder for space, encoder in encoders.items() if space in snapshot.vectors}
         self.offers = offers
-        # One turn may ask the same words several times, with a condition lifted: they are embedded once.
-        self._vector = lru_cache(maxsize=1)(self._embedded)
+        self._vector = _embedding(self._encoders)
         self._floors = {space: self._measured_floor(space) for space in self._encoders}
+        self._weights = {
+            **WEIGHTS,
+            **{name: snapshot.retriever.fusion[name] for name in WEIGHTS & snapshot.retriever.fusion.keys()},
+        }
 
     def search(
         self,
@@ -163,12 +191,7 @@ class SearchEngine:
             hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, mask, variant_of)
             return SearchResult(hits, len(listed), mask.unknown_price, matched=True)
         expansion = expand(self._snapshot.graph, text)
-        catalog = _Catalog(
-            allowed,
-            self._snapshot.words.coverage(words, expansion.concepts),
-            self._snapshot.words.identified(codes),
-            self._snapshot.ngrams.scores(text),
-        )
+        catalog = self._catalog(text, words, codes, expansion, allowed)
         # The cheapest of all phones is not among some that were chosen by another order.
         rows, evidence = self._evidence(text, catalog, expansion, advice, every=sort != "relevance")
         matching = evidence.matching()
@@ -193,6 +216,14 @@ class SearchEngine:
         linked = [replace(hit, links=self._links(hit.row, expansion)) for hit in hits]
         return SearchResult(linked, total, mask.unknown_price, matched=True)
 
+    def evidence(self, text: str, filters: Filters | None = None) -> tuple[NDArray[np.int64], Evidence]:
+        """The candidates of a search by relevance, (candidates,), and what each source says of them: what weights are fitted on."""
+        allowed = self._snapshot.facets.mask(filters or Filters(), list(self.offers())).allowed
+        text = self._corrected(text[:TEXT_CHARACTERS])
+        expansion = expand(self._snapshot.graph, text)
+        catalog = self._catalog(text, words_of(text), codes_of(text), expansion, allowed)
+        return self._evidence(text, catalog, expansion, advice=False, every=False)
+
     def _links(self, row: int, expansion: Expansion) -> tuple[Link, ...]:
         """The edges by which a row says what it does not say in the customer's words."""
         words, graph = self._snapshot.words, self._snapshot.graph
@@ -205,6 +236,18 @@ class SearchEngine:
                 links.append(Link(said.term, graph.label_of(other.term), LINK_OF[other.sense], other.evidence))
         return tuple(links)
 
+    def _catalog(
+        self, text: str, words: list[str], codes: list[str], expansion: Expansion, allowed: NDArray[np.bool_]
+    ) -> _Catalog:
+        snapshot = self._snapshot
+        return _Catalog(
+            allowed,
+            snapshot.words.coverage(words, expansion.concepts),
+            snapshot.words.identified(codes),
+            snapshot.words.stemmed(stems_of(text)),
+            snapshot.ngrams.scores(text),
+        )
+
     def _evidence(
         self, text: str, catalog: _Catalog, expansion: Expansion, advice: bool, every: bool
     ) -> tuple[NDArray[np.int64], Evidence]:
@@ -213,45 +256,50 @@ class SearchEngine:
         The best of each source, and where `every` is set all that have the words.
         """
         snapshot, allowed = self._snapshot, catalog.allowed
-        found = [_best(scores, allowed) for scores in (catalog.words, catalog.codes, catalog.ngrams)]
+        sources = (catalog.words, catalog.codes, catalog.stems, catalog.ngrams)
+        found = [_best(scores, allowed) for scores in sources if scores is not None]
         if every:
-            found.append(catalog.covered())
+            found.append(catalog.covered)
         keyword_rows, keyword_scores = snapshot.keywords.search(
             text, max(CANDIDATES, len(found[-1])), allowed, expansion.phrases
         )
         found.append(keyword_rows)
-        space = self._space_of(text)
+        space = self.space_of(text)
         vector = None
         if space is not None:
             vector = self._vector(space, text)  # (dim,)
             found.append(snapshot.vectors[space].search(vector, CANDIDATES, allowed)[0])
-        kind = self._kind(space, vector, text, allowed)  # (catalog,)
-        found.append(np.flatnonzero(kind).astype(np.int64) if every else _best(kind, allowed))
+        kind = self._kind(space, vector, text, allowed)
+        found.append(kind.rows if every else kind.rows[_highest(kind.cosine)])
         rows = np.unique(np.concatenate(found)).astype(np.int64)
         keywords = np.zeros(len(rows), np.float32)
         keywords[np.searchsorted(rows, keyword_rows)] = keyword_scores
-        dense = np.zeros(len(rows), np.float32)
+        dense = category = np.zeros(len(rows), np.float32)
         if space is not None and vector is not None:
-            dense = snapshot.vectors[space].similarity(vector, rows)
+            dense = self._encoders[space].on_pretrained_scale(snapshot.vectors[space].similarity(vector, rows))
+            category = snapshot.categories.closeness(space, vector, rows)
         floor = self._floors[space] if space is not None else None
         if floor is LATIN_FLOOR and advice:
             floor = ADVICE_FLOOR
-        known = (catalog.words[rows], catalog.codes[rows], catalog.ngrams[rows])
-        return rows, Evidence(*known, dense, keywords, kind[rows], floor)
+        ngrams = snapshot.ngrams.scores_of(text, rows) if catalog.ngrams is None else catalog.ngrams[rows]
+        known = (catalog.words[rows], catalog.codes[rows], catalog.stems[rows], ngrams)
+        return rows, Evidence(*known, dense, keywords, kind.of(rows), category, floor, self._weights)
 
     def _kind(
         self, space: str | None, vector: NDArray[np.float32] | None, text: str, allowed: NDArray[np.bool_]
-    ) -> NDArray[np.float32]:
-        """(catalog,) how near the text is to the name of a product's category; 0 where it is not the one that is meant."""
+    ) -> _Kind:
+        """The products of the category that the text names, as far as a vector can tell."""
         if space is None or vector is None or len(words_of(text)) > KIND_WORDS:
-            return np.zeros(len(allowed), np.float32)
-        cosine = self._snapshot.categories.similarity(space, vector)
-        meant = allowed & (cosine >= max(SAME_KIND, float(cosine.max(initial=0)) - OTHER_KIND))
-        return np.where(meant, cosine, np.float32(0))
-
-    def _embedded(self, space: str, text: str) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = self._encoders[space].encode_queries([text])[0]  # (dim,)
-        return vector
+            return _Kind(np.empty(0, np.int64), np.empty(0, np.float32))
+        cosines = self._encoders[space].on_pretrained_scale(
+            self._snapshot.categories.cosines(space, vector)
+        )  # (names,)
+        meant = np.flatnonzero(cosines >= max(SAME_KIND, float(cosines.max(initial=0)) - OTHER_KIND))
+        found = [self._snapshot.categories.rows_of(int(name)) for name in meant]
+        rows = np.concatenate([np.empty(0, np.int64), *found])
+        cosine = np.repeat(cosines[meant], [len(each) for each in found]).astype(np.float32)
+        passing = allowed[rows]
+        return _Kind(rows[passing], cosine[passing])
 
     def _hits(
         self, found: _Found, sort: Sort, limit: int, mask: FacetMask, variant_of: Callable[[int], str | None]
@@ -286,7 +334,7 @@ class SearchEngine:
         )
         return mean
 
-    def _space_of(self, text: str) -> str | None:
+    def space_of(self, text: str) -> str | None:
         """The space to search: that of the text's script, else the multilingual one, else none."""
         script = script_of(text)
         if script in self._encoders:
@@ -294,10 +342,15 @@ class SearchEngine:
         return "han" if "han" in self._encoders else None
 
     def _corrected(self, text: str) -> str:
-        """The text with misspelled words replaced by the catalog's own; a word that some encoder knows whole is no typo."""
+        """The text with misspelled words replaced by the catalog's own.
+
+        A word that some encoder knows whole is no typo, and one in capitals among others is a code or a maker's name.
+        """
         words = self._snapshot.words
+        named = set() if text.isupper() else {*map(str.casefold, _CAPITALS.findall(text))}
         for word in dict.fromkeys(spelled(text)):
-            if words.knows(word) or self._snapshot.graph.knows(singular(word)) or self._is_word(word):
+            known = words.knows(word) or self._snapshot.graph.knows(singular(word))
+            if word in named or known or self._is_word(word):
                 continue
             if (meant := words.correct(word)) is not None:
                 text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meant, text, flags=re.IGNORECASE)
@@ -311,12 +364,27 @@ class SearchEngine:
             return LATIN_FLOOR
         store = self._snapshot.vectors[space]
         best = [
-            float(scores[0])
+            float(self._encoders[space].on_pretrained_scale(scores[:1])[0])
             for scores in (store.search(v, 1)[1] for v in self._encoders[space].encode_queries(PROBES))
             if len(scores)
         ]
         nothing = float(np.median(best)) if best else 1.0
         return Floor(zero=nothing - 0.04, near=nothing, same=nothing + ABOVE_NOTHING)
+
+
+def _embedding(encoders: Mapping[str, Encoder]) -> Callable[[str, str], NDArray[np.float32]]:
+    """(dim,) of a query in a space, remembered: one turn asks the same words several times, many shoppers the same thing.
+
+    It knows no engine, so that an engine and its snapshot go when the last who asks lets go of them.
+    """
+
+    @lru_cache(maxsize=REMEMBERED)
+    def embedded(space: str, text: str) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = encoders[space].encode_queries([text])[0]
+        vector.flags.writeable = False
+        return vector
+
+    return embedded
 
 
 def _choosing(filters: Filters) -> bool:
@@ -331,9 +399,12 @@ def _no_variant(row: int) -> None:
 def _best(scores: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The rows of the highest scores above 0 among the allowed ones."""
     rows = np.flatnonzero((scores > 0) & allowed)
-    if len(rows) > CANDIDATES:
-        rows = rows[np.argpartition(-scores[rows], CANDIDATES)[:CANDIDATES]]
-    return rows.astype(np.int64)
+    return rows[_highest(scores[rows])]
+
+
+def _highest(scores: NDArray[np.float32]) -> NDArray[np.int64] | slice:
+    """The places of the highest scores, as many as each source may bring."""
+    return np.argpartition(-scores, CANDIDATES)[:CANDIDATES] if len(scores) > CANDIDATES else slice(None)
 
 
 def _says_nothing(text: str) -> bool:

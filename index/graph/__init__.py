@@ -4,6 +4,7 @@ from index.graph.build import tables_of
 from index.graph.edges import RELATIONS, Edge, Relation
 from index.graph.edits import FILE, Edits, read_edits, write_edges
 from index.graph.graph import EDGES_FILE, Graph, Meant, Partner
+from index.graph.observe import Observations
 
 __all__ = [
     "EDGES_FILE",
@@ -13,6 +14,7 @@ __all__ = [
     "Edits",
     "Graph",
     "Meant",
+    "Observations",
     "Partner",
     "Relation",
     "read_edits",

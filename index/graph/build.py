@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 from index.graph.edges import Edge, EdgeSet, Relation
@@ -13,11 +13,11 @@ from index.graph.graph import GOODS, VALUE, Reach, Sense, Tables
 from index.graph.lexicon import Lexicon, lexicon
 from index.graph.observe import Observations, bought_together
 from index.graph.terms import language_of, tokens_of
-from index.product import Product
 
 DEEPEST: Final = 4  # edges from a word to another that finds what it means
 FAINTEST: Final = 0.5  # a word farther away finds something else
 MOST: Final = 24  # other words of one
+_REMEMBERED: Final = 100_000  # statements and ends of titles whose thing is known without looking
 _BACKWARDS: Final = 0.6  # who looks at ink may want a printer, but less than the other way round
 _FIT_WORDS: Final = 5
 _AFTER: Final = frozenset("and or up with from of in to by on without".split())
@@ -26,7 +26,7 @@ Count = Callable[[str], int]
 
 
 def tables_of(
-    products: Iterable[Product],
+    seen: Observations,
     count: Count,
     edits: Edits | None = None,
     baskets: Iterable[Sequence[int]] = (),
@@ -34,23 +34,22 @@ def tables_of(
     """All that a graph holds of a catalog.
 
     Args:
-        products: in the order of their rows.
+        seen: what was counted of the products.
         count: how many products have all words of a term.
         edits: the shop's own edges and removals.
         baskets: the rows that each person bought.
     """
     edits, shipped = edits or Edits(), lexicon()
-    seen = Observations.of(products)
     edges = EdgeSet(edits.removed)
     edges.put_all(edits.edges)
     edges.put_all(shipped.edges)
     things = shipped.goods | seen.categories
-    edges.put_all(seen.edges(cache(lambda said: _thing(said, things))))
+    edges.put_all(seen.edges(lru_cache(_REMEMBERED)(lambda said: _thing(said, things))))
     edges.put_all(bought_together([leaf for row in basket if (leaf := seen.leaves[row])] for basket in baskets))
     present = cache(lambda term: count(term) > 0)
     flags = _flags(shipped, seen, edges)
     kinds_of = _kinds(seen, flags)
-    kinds = {name for pair in kinds_of for name in pair if name}
+    kinds = {name for pair in set(kinds_of) for name in pair if name}
     near = _Nearness(edges)
     terms = {node: found for node in near.nodes if (found := near.present(node, present))}
     return Tables(flags, terms, _partners(edges, kinds, near), kinds_of, list(edges), seen.labels)
@@ -157,7 +156,7 @@ def _thing(said: str, things: frozenset[str]) -> str:
 def _kinds(seen: Observations, flags: Mapping[str, int]) -> list[tuple[str, str]]:
     """(products,) the category and the head of the title, as far as each names goods that the graph knows."""
 
-    @cache
+    @lru_cache(_REMEMBERED)
     def known(head: str) -> str:
         words = head.split(" ")
         ends = [" ".join(words[start:]) for start in range(len(words))]
@@ -165,7 +164,10 @@ def _kinds(seen: Observations, flags: Mapping[str, int]) -> list[tuple[str, str]
             ends = [head[start:] for start in range(len(head) - 1)]
         return next((end for end in ends if flags.get(end, 0) & GOODS), "")
 
-    return [(leaf, known(head)) for leaf, head in zip(seen.leaves, seen.heads, strict=True)]
+    pairs: dict[tuple[str, str], tuple[str, str]] = {}  # few, which many products share
+    heads = seen.heads.column()
+    found = ((leaf, known(heads[row])) for row, leaf in enumerate(seen.leaves))
+    return [pairs.setdefault(pair, pair) for pair in found]
 
 
 def _partners(

@@ -87,6 +87,11 @@ class Graph:
         self._keys = array("Q", arrays["keys"].tobytes())
         self.kinds: Ints = arrays["kinds"].astype(np.int32, copy=False)
         """(products, 2) the nodes of each product's category and of its title's head, −1 where there is none."""
+        kinds = self.kinds.ravel()  # (products · 2,)
+        order = np.argsort(kinds, kind="stable")
+        # The products by node: those without one come first, at a start that no node has.
+        self._rows = (order // 2).astype(np.int32)
+        self._starts = np.searchsorted(kinds[order], np.arange(len(self._keys) + 1))
 
     @classmethod
     def build(cls, tables: Tables) -> Self:
@@ -118,7 +123,7 @@ class Graph:
             "kind_sources": np.array([place[each[2].source] for _, each in kinds], np.int32),
             "kind_ends": np.array([place[each[2].target] for _, each in kinds], np.int32),
             "kind_backwards": np.array([each[3] for _, each in kinds], np.bool_),
-            "kinds": np.array([[place.get(one, -1) for one in pair] for pair in tables.kinds_of], np.int32).reshape(-1, 2),
+            "kinds": np.fromiter((place.get(one, -1) for pair in tables.kinds_of for one in pair), np.int32).reshape(-1, 2),
         }  # fmt: skip
         return cls(arrays)
 
@@ -211,8 +216,8 @@ class Graph:
         return sorted(best.values(), key=lambda each: (-each.weight, each.node))
 
     def rows_of(self, node: int) -> NDArray[np.int64]:
-        """The rows of the products of a kind."""
-        return np.flatnonzero((self.kinds == node).any(axis=1)).astype(np.int64)
+        """The rows of the products of a kind, ascending."""
+        return np.unique(self._rows[self._starts[node] : self._starts[node + 1]]).astype(np.int64)
 
     def language_of(self, row: int) -> str:
         """The language of a product's kind, "" where it has none."""
@@ -244,5 +249,5 @@ def _nodes(tables: Tables) -> Iterable[str]:
     nodes.update(name for found in tables.terms.values() for each in found for name in (each[0], each[4]))
     for others in tables.partners.values():
         nodes.update(name for other, _, edge, _ in others for name in (other, edge.source, edge.target))
-    nodes.update(name for pair in tables.kinds_of for name in pair)
+    nodes.update(name for pair in set(tables.kinds_of) for name in pair)
     return nodes - {""}

@@ -23,7 +23,7 @@ SAME: Final = 0.85
 TRANSLATED: Final = 0.8
 TAKES_IN: Final = 0.75
 TOGETHER: Final = 0.6
-# As `index.words.singular` leaves the plural: "knives" is "knive", "cookies" is "cooky".
+# As `index.tokens.singular` leaves the plural: "knives" is "knive", "cookies" is "cooky".
 _PLURALS: Final = dict(
     pair.split(":")
     for pair in (

@@ -1,23 +1,25 @@
 """What a catalog and its orders say by themselves: which words head its titles, what fits what, what is bought together.
 
-Counting is done in one pass over the products; only counts that a person would believe become edges. The thresholds were
-chosen by reading samples of what they let through (docs/catalog.md).
+Counting is done in one pass over the products, in bounded memory; only counts that a person would believe become edges. The
+thresholds were chosen by reading samples of what they let through (docs/catalog.md).
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
-from typing import Final
+from typing import Final, TypeVar
 
 from index.clean import fold
 from index.facets import canonical
 from index.graph.edges import Edge
 from index.graph.terms import Token, joined, term_of, tokens_of
 from index.product import Product
+from index.strings import StringsWriter
 
 FEW: Final = 5  # titles, products or people below which a count is chance
 MOSTLY: Final = 0.8  # of a word's titles stand under one category: the word belongs to it
@@ -25,6 +27,8 @@ MEANS: Final = 0.6  # of a category's titles are headed by the word: the two mea
 LIFT: Final = 1.5  # how much oftener than by chance two kinds are bought by the same person
 PARTNERS: Final = 8  # of one kind, the best
 
+_MOST_COUNTED: Final = 300_000  # different things that are counted at once
+_MOST_REMEMBERED: Final = 100_000  # names whose node is kept while counting
 _HEAD_WORDS: Final = 3
 _HAN_HEAD: Final = 6
 _SEGMENT: Final = re.compile(r"[,;:(\[|/，；：（【、]|\s[-–—]\s|\b(?:with|for|by|from|in|and)\b", re.IGNORECASE)
@@ -42,53 +46,86 @@ _FIT_NAMES: Final = frozenset(
 _COUNTED_ATTRIBUTES: Final = frozenset({"material", "color", "features", "特点", "style", "款式", "pattern"})
 
 
+Counted = TypeVar("Counted", bound=Hashable)
+Pair = tuple[str, str]
+
+
+class Tally(Counter[Counted]):
+    """Counts that forget the rarest half when they are too many: what a large catalog says five times stays."""
+
+    def count(self, seen: Iterable[Counted]) -> None:
+        """Counts each once more."""
+        self.update(seen)
+        if len(self) > _MOST_COUNTED:
+            kept = self.most_common(_MOST_COUNTED // 2)
+            self.clear()
+            self.update(dict(kept))
+
+
+class _Terms(dict[str, str]):
+    """Remembers the node of each name: a catalog says the same names over and over."""
+
+    def __missing__(self, name: str) -> str:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        node = self[name] = term_of(name)
+        return node
+
+
 @dataclass
 class Observations:
-    """Counts over a catalog.
+    """Counts over a catalog, product by product.
 
     `leaves` and `heads` are (products,): each product's leaf category, and the end of its title; `labels` has the categories as
     the shop spells them.
     """
 
     leaves: list[str] = field(default_factory=list)
-    heads: list[str] = field(default_factory=list)
-    paths: Counter[tuple[str, str]] = field(default_factory=Counter)
+    heads: StringsWriter = field(default_factory=StringsWriter)
+    paths: Counter[Pair] = field(default_factory=Counter)
     size: Counter[str] = field(default_factory=Counter)
-    words: Counter[tuple[str, str]] = field(default_factory=Counter)
-    titles: Counter[str] = field(default_factory=Counter)
-    brands: Counter[tuple[str, str]] = field(default_factory=Counter)
-    values: Counter[tuple[str, str]] = field(default_factory=Counter)
-    fits: Counter[tuple[str, str]] = field(default_factory=Counter)
-    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    words: Tally[Pair] = field(default_factory=Tally)
+    titles: Tally[str] = field(default_factory=Tally)
+    brands: Tally[Pair] = field(default_factory=Tally)
+    values: Tally[Pair] = field(default_factory=Tally)
+    fits: Tally[Pair] = field(default_factory=Tally)
+    pairs: Tally[Pair] = field(default_factory=Tally)
     labels: dict[str, str] = field(default_factory=dict)
+    _names: _Terms = field(default_factory=_Terms)
 
     @classmethod
     def of(cls, products: Iterable[Product]) -> Observations:
         """Counts `products` in the order of their rows."""
-        seen, names = cls(), _Terms()
+        seen = cls()
         for product in products:
-            path = [name for each in product.categories if (name := names[each])]
-            for each in product.categories:
-                seen.labels.setdefault(names[each], " ".join(each.replace("_", " ").split()))
-            leaf = path[-1] if path else ""
-            head = head_of(product.title, product.brand)
-            seen.leaves.append(leaf)
-            seen.heads.append(joined(head))
-            ends = list(_ends(head))
-            seen.titles.update(ends)
-            if _two_scripts(product.title):
-                seen.pairs.update(_translations(product))
-            if not leaf:
-                continue
-            seen.size[leaf] += 1
-            # A path of equal names ("Shoes > Shoes") says nothing.
-            seen.paths.update((below, above) for above, below in pairwise(path) if above != below)
-            seen.words.update((leaf, end) for end in ends)
-            if brand := names[product.brand]:
-                seen.brands[leaf, brand] += 1
-            seen.values.update((leaf, value) for value in _values(product, names))
-            seen.fits.update((leaf, said) for said in {fold(said) for said in fit_statements(product)})
+            seen.add(product)
         return seen
+
+    def add(self, product: Product) -> None:
+        """Counts the product of the next row."""
+        names = self._names
+        # Interned, for every product of a category holds its name.
+        path = [sys.intern(name) for each in product.categories if (name := names[each])]
+        for each in product.categories:
+            self.labels.setdefault(names[each], " ".join(each.replace("_", " ").split()))
+        leaf = path[-1] if path else ""
+        head = head_of(product.title, product.brand)
+        self.leaves.append(leaf)
+        self.heads.add(joined(head))
+        ends = list(_ends(head))
+        self.titles.count(ends)
+        if _two_scripts(product.title):
+            self.pairs.count(_translations(product))
+        if not leaf:
+            return
+        self.size[leaf] += 1
+        # A path of equal names ("Shoes > Shoes") says nothing.
+        self.paths.update((below, above) for above, below in pairwise(path) if above != below)
+        self.words.count((leaf, end) for end in ends)
+        if brand := names[product.brand]:
+            self.brands.count([(leaf, brand)])
+        self.values.count((leaf, value) for value in _values(product, names))
+        self.fits.count((leaf, said) for said in {fold(said) for said in fit_statements(product)})
 
     @property
     def categories(self) -> frozenset[str]:
@@ -139,7 +176,7 @@ class Observations:
                 yield Edge(one, "synonym", other, 0.8, evidence=f"catalog: {count} titles in two languages")
 
     def _fitting(self, find: Callable[[str], str]) -> Iterator[Edge]:
-        fitting: Counter[tuple[str, str]] = Counter()
+        fitting: Counter[Pair] = Counter()
         for (leaf, said), count in self.fits.items():
             if (thing := find(said)) and not _inside(thing, leaf):
                 fitting[leaf, thing] += count
@@ -152,12 +189,12 @@ class Observations:
 def bought_together(baskets: Iterable[Sequence[str]]) -> Iterator[Edge]:
     """Kinds that the same people buy, from the kinds in each person's orders: at least `FEW` people, and `LIFT` above chance."""
     people, bought = 0, Counter[str]()
-    both: Counter[tuple[str, str]] = Counter()
+    both = Tally[Pair]()
     for basket in baskets:
         kinds = sorted(set(basket))[:50]  # who buys of everything says nothing of two
         people += 1
         bought.update(kinds)
-        both.update(combinations(kinds, 2))
+        both.count(combinations(kinds, 2))
     lifts: dict[str, list[tuple[float, int, str]]] = defaultdict(list)
     for (one, other), count in both.items():
         lift = count * people / (bought[one] * bought[other])
@@ -202,14 +239,6 @@ def fit_statements(product: Product) -> Iterator[str]:
             yield (match[1] or match[2])[:_LONGEST_STATEMENT]
 
 
-class _Terms(dict[str, str]):
-    """Remembers the node of each name: a catalog says the same names over and over."""
-
-    def __missing__(self, name: str) -> str:
-        node = self[name] = term_of(name)
-        return node
-
-
 def _ends(head: Sequence[Token]) -> Iterator[str]:
     """What may be the name of the thing: the last words, or the last characters of a Chinese run."""
     if not head:
@@ -243,7 +272,7 @@ def _values(product: Product, names: _Terms) -> set[str]:
 
 
 def _best(
-    counts: Counter[tuple[str, str]], size: Counter[str], least: int, share: float, most: int
+    counts: Counter[Pair], size: Counter[str], least: int, share: float, most: int
 ) -> Iterator[tuple[str, list[tuple[str, int]]]]:
     """The commonest values of each leaf category."""
     by_leaf: dict[str, list[tuple[str, int]]] = defaultdict(list)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from index.graph.build import tables_of
 from index.graph.edits import FILE, Edits, read_edits, write_edges
 from index.graph.graph import EDGES_FILE, Graph
+from index.graph.observe import Observations
 from index.products import ProductStore
-from index.words import WordIndex, words_of
+from index.tokens import words_of
+from index.words import WordIndex
 from storage.publish import sha256_file
 from storage.rows import rejected_file
+
+_REMEMBERED: Final = 100_000  # products whose row is known without asking
 
 
 def shop_edits(shop: Path, max_rejected: float) -> tuple[Edits, str]:
@@ -34,20 +40,26 @@ def shop_edits(shop: Path, max_rejected: float) -> tuple[Edits, str]:
 
 
 def write_graph(
-    folder: Path, products: ProductStore, words: WordIndex, edits: Edits, baskets: Iterable[Sequence[str]]
+    folder: Path,
+    seen: Observations,
+    products: ProductStore,
+    words: WordIndex,
+    edits: Edits,
+    baskets: Iterable[Sequence[str]],
 ) -> int:
     """Writes the graph and its edges into a new folder; returns how many edges are in force.
 
     Args:
         folder: where to write.
+        seen: what was counted of the products.
         products: all that the shop sells.
         words: of these very products: only what they have is another word for anything.
         edits: the shop's own.
         baskets: the ids of the products that each person bought.
     """
-    row_of = {product_id: row for row, product_id in enumerate(products.ids())} if baskets else {}
-    rows = ([row_of[each] for each in basket if each in row_of] for basket in baskets)
-    tables = tables_of(products, lambda term: words.count_of(words_of(term)), edits, rows)
+    row_of = lru_cache(_REMEMBERED)(products.row_of)
+    rows = ([row for each in basket if (row := row_of(each)) is not None] for basket in baskets)
+    tables = tables_of(seen, lambda term: words.count_of(words_of(term)), edits, rows)
     folder.mkdir()
     Graph.build(tables).save(folder)
     write_edges(folder / EDGES_FILE, tables.edges)

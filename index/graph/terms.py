@@ -7,12 +7,11 @@ spaces: "运动 水壶" is `"运动水壶"`.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from index.clean import is_cjk
-from index.words import singular
+from index.tokens import folded, singular
 
 LONGEST_TERM = 100
 """Characters of a term; what is longer is a sentence and names nothing."""
@@ -32,7 +31,7 @@ class Token:
 
 def tokens_of(text: str) -> list[Token]:
     """`"Men's T-shirts, 红色沙发"` → `men`, `t` (gap " "), `shirt` (gap "-"), `红色沙发` (gap ", ")."""
-    plain = _POSSESSIVE.sub("", _folded(text))
+    plain = _POSSESSIVE.sub("", folded(text))
     tokens: list[Token] = []
     end = 0
     for match in _PIECE.finditer(plain):
@@ -77,12 +76,3 @@ def _scripts(piece: str) -> list[tuple[int, int, bool]]:
         else:
             runs.append((place, place + 1, han))
     return runs
-
-
-def _folded(text: str) -> str:
-    """Compatibility forms, case and the accents of Latin letters folded away, as `index.words` folds them."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    if plain.isascii():
-        return plain
-    parted = unicodedata.normalize("NFD", plain)
-    return unicodedata.normalize("NFC", "".join(char for char in parted if not 0x300 <= ord(char) <= 0x36F))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -56,9 +57,9 @@ def test_who_says_in_stock_does_not_mean_the_old_count_of_none() -> None:
     assert stock_of(found) is None
 
 
-def test_a_card_says_what_the_filter_went_by() -> None:
+def test_a_card_says_what_the_filter_went_by(tmp_path: Path) -> None:
     draw = random.Random(11)
-    for _ in range(150):
+    for number in range(150):
         state = draw.choice(list(Availability)).value
         product = draw.choice([shirt, lambda **more: products_of({"title": "Lamp", "price": "$30", **more})[0]])(
             availability=state
@@ -73,7 +74,9 @@ def test_a_card_says_what_the_filter_went_by() -> None:
             )
             for _ in range(draw.randrange(5))
         ]
-        facets, shown = Facets.build([product], {"0": 0}.get), offered(product, offers)
+        (tmp_path / str(number)).mkdir()
+        facets = Facets.build([product], tmp_path / str(number), {"0": 0}.get)
+        shown = offered(product, offers)
         chosen: list[Variant | None] = list(shown.variants) or [None]
         for variant in chosen:
             size: dict[str, tuple[str, ...]] = {"size": (variant.id,)} if variant else {}

@@ -18,6 +18,7 @@ import pytest
 from index.build import BuildReport, build_index
 from index.encoders import Encoder
 from index.filters import Filters, PriceRange
+from index.ngrams import NgramIndex
 from index.snapshot import Snapshot, current_index, index_versions
 from storage.errors import Conflict, Damaged, InvalidInput, NotFound, TooManyRejected, Unavailable
 from storage.offers import Offer, Price
@@ -65,6 +66,7 @@ def test_rows_mean_the_same_product_in_every_part(shop: Path, encoders: dict[str
     product = loaded.products.get(row)
     assert product.title == "Lamp number 17"
     assert loaded.keywords.search("number 17", 1)[0].tolist() == [row]
+    assert isinstance(loaded.ngrams, NgramIndex)
     assert loaded.ngrams.search("number 17", 1)[0].tolist() == [row]
     assert int(np.argmax(loaded.words.coverage(["17"]))) == row
     price = PriceRange(min=1800, max=1800, currency="USD")
@@ -388,7 +390,7 @@ def test_sigkill_at_any_time_leaves_a_good_version(
 
 
 @pytest.mark.parametrize(
-    "part", ["index.facets.Facets.save", "index.vectors.FaissStore.save", "index.products.ProductWriter.put"]
+    "part", ["index.facets.FacetWriter.close", "index.vectors.ExactStore.save", "index.products.ProductWriter.put"]
 )
 def test_no_space_left_at_any_step(
     shop: Path, encoders: dict[str, HashEncoder], monkeypatch: pytest.MonkeyPatch, part: str

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from index.categories import CategoryIndex
-from index.encoders import Encoder
+from index.encoders import Encoder, document_text
+from index.vectors import ExactStore
 from storage.errors import Damaged
 from tests.index.catalogs import products_of
 
@@ -24,7 +25,11 @@ CATALOG = products_of(
 def categories(
     request: pytest.FixtureRequest, tmp_path: Path, encoders_by_space: Mapping[str, Encoder]
 ) -> CategoryIndex:
-    built = CategoryIndex.build(CATALOG, encoders_by_space)
+    stores = {
+        space: ExactStore.build(encoder.encode_documents([document_text(product) for product in CATALOG]))
+        for space, encoder in encoders_by_space.items()
+    }
+    built = CategoryIndex.build(CATALOG, encoders_by_space, stores)
     if request.param == "built":
         return built
     built.save(tmp_path)
@@ -32,9 +37,9 @@ def categories(
 
 
 def nearest(categories: CategoryIndex, encoder: Encoder, text: str) -> list[int]:
-    similarity = categories.similarity("latin", encoder.encode_queries([text])[0])
-    assert similarity.shape == (5,)
-    return np.flatnonzero(similarity == similarity.max()).tolist()
+    cosines = categories.cosines("latin", encoder.encode_queries([text])[0])
+    assert cosines.shape == (3,)
+    return [int(row) for row in categories.rows_of(int(cosines.argmax()))]
 
 
 @pytest.mark.parametrize(("text", "rows"), [("phones", [0, 4]), ("couch", [1]), ("sneakers", [3])])
@@ -52,10 +57,22 @@ def test_a_product_without_category_and_a_space_without_vectors_are_near_nothing
     categories: CategoryIndex, latin_encoder: Encoder
 ) -> None:
     vector = latin_encoder.encode_queries(["gift card"])[0]
-    assert categories.similarity("latin", vector)[2] == 0
-    assert not categories.similarity("han", vector).any()
-    empty = CategoryIndex.build([], {"latin": latin_encoder})
-    assert empty.similarity("latin", vector).shape == (0,)
+    assert 2 not in np.concatenate([categories.rows_of(name) for name in range(3)])
+    assert categories.cosines("han", vector).shape == (0,)
+    assert categories.closeness("latin", vector, np.array([2])).tolist() == [0]
+    assert categories.closeness("elsewhere", vector, np.arange(5)).tolist() == [0] * 5
+    empty = CategoryIndex.build([], {"latin": latin_encoder}, {})
+    assert empty.cosines("latin", vector).shape == (0,)
+    assert empty.closeness("latin", vector, np.empty(0, np.int64)).shape == (0,)
+
+
+@pytest.mark.parametrize(("text", "near"), [("a mobile to call with", [0, 4]), ("something to sleep on", [1])])
+def test_a_query_is_closest_to_the_category_whose_products_it_is_near(
+    categories: CategoryIndex, latin_encoder: Encoder, text: str, near: list[int]
+) -> None:
+    found = categories.closeness("latin", latin_encoder.encode_queries([text])[0], np.arange(5))
+    assert np.flatnonzero(found == 1).tolist() == near
+    assert found.min() == 0
 
 
 def test_damaged_files(tmp_path: Path) -> None:

@@ -32,14 +32,16 @@ CATALOG = products_of(
 SHIRTS, BAG, SUITCASE, SCARF, HANDBAG = range(5)
 
 
-@pytest.fixture(params=["built", "loaded"])
-def facets(request: pytest.FixtureRequest, tmp_path: Path) -> Facets:
-    rows = {product.id: row for row, product in enumerate(CATALOG)}
-    built = Facets.build(CATALOG, rows.get)
-    if request.param == "built":
-        return built
-    built.save(tmp_path)
-    return Facets.load(tmp_path, rows.get)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("facets")
+    Facets.build(CATALOG, folder, nowhere)
+    return folder
+
+
+@pytest.fixture
+def facets(folder: Path) -> Facets:
+    return Facets.load(folder, {product.id: row for row, product in enumerate(CATALOG)}.get)
 
 
 def nowhere(product_id: str) -> int | None:
@@ -189,13 +191,13 @@ def test_an_offer_on_a_product_holds_for_its_variants_until_one_says_otherwise(f
     assert rows(facets.mask(in_stock, back[::-1])) == []
 
 
-def test_a_variant_is_never_more_available_than_its_product() -> None:
-    sold_out = Facets.build(products_of(SHIRT | {"availability": "out_of_stock"}), {"0": 0}.get)
+def test_a_variant_is_never_more_available_than_its_product(tmp_path: Path) -> None:
+    sold_out = Facets.build(products_of(SHIRT | {"availability": "out_of_stock"}), tmp_path, nowhere)
     assert rows(sold_out.mask(Filters(availability=(Availability.IN_STOCK,)))) == []
 
 
 def test_an_offer_from_before_the_product_was_read_is_none(tmp_path: Path) -> None:
-    Facets.build(CATALOG, nowhere).save(tmp_path)
+    Facets.build(CATALOG, tmp_path, nowhere)
     by_id = {product.id: row for row, product in enumerate(CATALOG)}
     old, new = 1_700_000_000_000, 1_700_000_000_009
     facets = Facets.load(tmp_path, by_id.get, np.array([old, new, old, old, old], np.int64))
@@ -213,8 +215,8 @@ def test_values_that_nothing_has_and_hostile_ones(facets: Facets) -> None:
         assert rows(facets.mask(Filters(categories=(value,)))) == []
 
 
-def test_an_empty_catalog() -> None:
-    facets = Facets.build([], nowhere)
+def test_an_empty_catalog(tmp_path: Path) -> None:
+    facets = Facets.build([], tmp_path, nowhere)
     assert facets.mask(Filters(price=usd(high=1))).allowed.shape == (0,)
     assert facets.brands() == {}
 
@@ -229,7 +231,7 @@ def test_names_and_parts() -> None:
 def test_damaged_files(tmp_path: Path) -> None:
     with pytest.raises(Damaged):
         Facets.load(tmp_path, nowhere)
-    Facets.build(CATALOG, nowhere).save(tmp_path)
+    Facets.build(CATALOG, tmp_path, nowhere)
     (tmp_path / "starts.npy").write_bytes(b"\x80\x04pickle")
     with pytest.raises(Damaged):
         Facets.load(tmp_path, nowhere)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
 
-from index.graph import EDGES_FILE, FILE, Edge, Edits, Graph, read_edits, tables_of, write_edges
+from index.graph import EDGES_FILE, FILE, Edge, Edits, Graph, Observations, read_edits, tables_of, write_edges
 from index.graph.build import FAINTEST
 from index.graph.edges import Circle, EdgeSet
 from index.graph.lexicon import lexicon
 from index.graph.observe import head_of
 from index.graph.terms import joined, language_of, term_of, tokens_of
 from index.snapshot import Snapshot, current_index
-from index.words import WordIndex, words_of
+from index.tokens import words_of
+from index.words import WordIndex
 from storage.errors import Damaged, InvalidInput, TooManyRejected
 from tests.index.catalogs import hash_encoders, plain_rows, products_of
 from tests.index.test_build import build
@@ -36,8 +38,10 @@ CATALOG = products_of(
 
 
 def graph_of(products: Sequence[Any], edits: Edits | None = None, baskets: Iterable[Sequence[int]] = ()) -> Graph:
-    words = WordIndex.build(products)
-    return Graph.build(tables_of(products, lambda term: words.count_of(words_of(term)), edits, baskets))
+    seen = Observations.of(products)
+    with TemporaryDirectory() as folder:
+        words = WordIndex.build(products, Path(folder))
+        return Graph.build(tables_of(seen, lambda term: words.count_of(words_of(term)), edits, baskets))
 
 
 @pytest.fixture(scope="module")
@@ -170,16 +174,30 @@ def titled(*titles: str, category: str) -> list[dict[str, Any]]:
 def test_a_title_word_of_one_category_is_another_word_for_it() -> None:
     rows = titled(*(f"Kolding davenport {n}" for n in range(6)), category="Sitting")
     rows += titled(*(f"Vase {n}" for n in range(9)), category="Deco")
-    edges = {edge.key: edge for edge in tables_of(products_of(*rows), lambda _: 1).edges}
+    edges = {edge.key: edge for edge in tables_of(Observations.of(products_of(*rows)), lambda _: 1).edges}
     named = edges["kolding davenport", "synonym", "sitting"]
     assert named.evidence == "catalog: 6 of 6 titles"
-    few = {edge.key for edge in tables_of(products_of(*rows[:4]), lambda _: 1).edges}
+    few = {edge.key for edge in tables_of(Observations.of(products_of(*rows[:4])), lambda _: 1).edges}
     assert not [key for key in few if key[2] == "sitting"]
+
+
+def test_what_is_often_said_outlives_the_forgetting_of_a_large_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.graph.observe._MOST_COUNTED", 40)
+    monkeypatch.setattr("index.graph.observe._MOST_REMEMBERED", 3)
+    often = titled(*(f"Kolding davenport {n}" for n in range(30)), category="Sitting")
+    once = titled(*(f"Vase{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(300)), category="Deco")
+    rows = [row for n in range(30) for row in (often[n], *once[10 * n : 10 * n + 10])]
+    seen = Observations.of(products_of(*rows))
+    assert len(seen.titles) <= 40
+    assert len(seen.words) <= 40
+    assert len(seen.leaves) == len(seen.heads) == 330
+    edges = {edge.key: edge for edge in tables_of(seen, lambda _: 1).edges}
+    assert edges["kolding davenport", "synonym", "sitting"].evidence == "catalog: 30 of 30 titles"
 
 
 def test_a_word_in_titles_of_two_scripts_is_translated() -> None:
     rows = [{"title": f"Quibble widget {n} 奇巧器件", "categories": ["Misc"]} for n in range(6)]
-    edges = {edge.key for edge in tables_of(products_of(*rows), lambda _: 1).edges}
+    edges = {edge.key for edge in tables_of(Observations.of(products_of(*rows)), lambda _: 1).edges}
     assert ("quibble widget", "synonym", "奇巧器件") in edges
 
 
@@ -196,7 +214,7 @@ def test_a_word_in_titles_of_two_scripts_is_translated() -> None:
 )
 def test_what_a_record_says_it_fits(fields: dict[str, Any], thing: str) -> None:
     rows = [{"title": "Quux cover", "categories": ["Covers"], **fields} for _ in range(3)]
-    fitting = [edge.target for edge in tables_of(products_of(*rows), lambda _: 1).edges if edge.source == "cover"
+    fitting = [edge.target for edge in tables_of(Observations.of(products_of(*rows)), lambda _: 1).edges if edge.source == "cover"
                and edge.relation == "compatible_with"]  # fmt: skip
     assert fitting == ([thing] if thing else [])
 
@@ -205,7 +223,7 @@ def test_what_several_people_buy_goes_together_and_what_one_buys_does_not() -> N
     products = products_of(*({"title": f"{kind} {n}", "categories": [kind]} for kind in ("Aa", "Bb", "Cc", "Dd")
                              for n in range(2)))  # fmt: skip
     baskets = [(0, 2)] * 6 + [(4, 6)] * 2 + [(6, 7)] * 8
-    bought = {edge.key: edge for edge in tables_of(products, lambda _: 1, None, baskets).edges
+    bought = {edge.key: edge for edge in tables_of(Observations.of(products), lambda _: 1, None, baskets).edges
               if edge.evidence.startswith("orders")}  # fmt: skip
     assert set(bought) == {("aa", "goes_with", "bb"), ("bb", "goes_with", "aa")}
     assert bought["aa", "goes_with", "bb"].evidence.startswith("orders: 6 people")
@@ -263,7 +281,7 @@ def test_a_circle_is_rejected_where_it_closes(tmp_path: Path) -> None:
 
 def test_the_shops_order_of_things_stands_against_the_lists() -> None:
     edits = Edits([Edge("furniture", "broader", "sofa", 0.8)])
-    edges = {edge.key for edge in tables_of(CATALOG, lambda _: 1, edits).edges}
+    edges = {edge.key for edge in tables_of(Observations.of(CATALOG), lambda _: 1, edits).edges}
     assert ("furniture", "broader", "sofa") in edges
     assert ("sofa", "broader", "furniture") not in edges
 
@@ -293,7 +311,7 @@ def test_a_file_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_what_is_written_can_be_read_back_and_is_no_formula(tmp_path: Path) -> None:
     rows = [{"title": "Thing", "categories": ["=HYPERLINK(1)", "+1 @evil"]} for _ in range(3)]
-    edges = tables_of(products_of(*rows), lambda _: 1).edges
+    edges = tables_of(Observations.of(products_of(*rows)), lambda _: 1).edges
     write_edges(tmp_path / FILE, edges)
     text = (tmp_path / FILE).read_text(encoding="utf-8")
     assert not [cell for line in text.splitlines() for cell in line.split(",") if cell.startswith(tuple("=+-@"))]

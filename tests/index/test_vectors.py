@@ -1,12 +1,13 @@
 """The contract of `VectorStore`, once; a backend is a class of three lines that runs it."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index.vectors import FaissStore, VectorStore
+from index.vectors import EXACT_UP_TO, FILE, WIDTHS, ExactStore, HnswStore, Rows, Scores, VectorStore, store_for
 from storage.errors import Damaged
 
 
@@ -17,25 +18,33 @@ def unit(rows: int, dim: int = 16, seed: int = 5) -> NDArray[np.float32]:
 
 
 class VectorStoreContract:
-    """What every backend must do; subclasses set `store`."""
+    """What every backend must do; subclasses set `store`, and how far its cosines may be off."""
 
     store: type[VectorStore]
+    tolerance: float
+
+    def check(self, found: tuple[Rows, Scores], vectors: NDArray[np.float32], query: NDArray[np.float32]) -> None:
+        """The rows found are the nearest, of equally near ones any."""
+        rows, scores = found
+        cosines = vectors @ query
+        np.testing.assert_allclose(cosines[rows], -np.sort(-cosines)[: len(rows)], atol=self.tolerance)
+        np.testing.assert_allclose(scores, cosines[rows], atol=self.tolerance)
+        assert (np.diff(scores) <= 0).all()
+        assert len(set(rows.tolist())) == len(rows)
 
     def test_the_nearest_come_first_with_their_cosines(self) -> None:
         vectors = unit(200)
         store = self.store.build(vectors)
         query = unit(1, seed=9)[0]
         rows, scores = store.search(query, 10)
-        expected = np.argsort(-(vectors @ query))[:10]
-        assert rows.tolist() == expected.tolist()
-        np.testing.assert_allclose(scores, (vectors @ query)[expected], atol=1e-5)
-        assert len(store) == 200
+        assert (len(rows), len(store)) == (10, 200)
+        self.check((rows, scores), vectors, query)
 
     def test_a_vector_finds_itself(self) -> None:
         vectors = unit(50)
         rows, scores = self.store.build(vectors).search(vectors[17], 1)
         assert rows.tolist() == [17]
-        assert scores[0] == pytest.approx(1, abs=1e-5)
+        assert scores[0] == pytest.approx(1, abs=self.tolerance)
 
     @pytest.mark.parametrize("share", [0.5, 0.02])
     def test_the_mask_filters_before_the_cut(self, share: float) -> None:
@@ -43,9 +52,10 @@ class VectorStoreContract:
         store = self.store.build(vectors)
         allowed = np.random.default_rng(1).random(300) < share
         query = unit(1, seed=3)[0]
-        rows, _ = store.search(query, 20, allowed)
-        expected = [row for row in np.argsort(-(vectors @ query)) if allowed[row]][:20]
-        assert rows.tolist() == expected
+        rows, scores = store.search(query, 20, allowed)
+        assert len(rows) == min(20, allowed.sum())
+        assert allowed[rows].all()
+        self.check((rows, scores), np.where(allowed[:, None], vectors, -query), query)
 
     def test_fewer_allowed_than_asked_for(self) -> None:
         store = self.store.build(unit(30))
@@ -76,9 +86,9 @@ class VectorStoreContract:
         allowed[99] = False
         assert 99 not in store.search(vectors[2], 4, allowed)[0]
         np.testing.assert_allclose(
-            store.similarity(vectors[3], np.array([42, 7, 10])), [1, 0, vectors[0] @ vectors[3]], atol=1e-5
+            store.similarity(vectors[3], np.array([42, 7, 10])), [1, 0, vectors[0] @ vectors[3]], atol=self.tolerance
         )
-        np.testing.assert_allclose(store.vectors_of(np.array([3])), vectors[[1]], atol=1e-6)
+        np.testing.assert_allclose(store.vectors_of(np.array([3])), vectors[[1]], atol=self.tolerance)
         with pytest.raises(KeyError, match="7"):
             store.vectors_of(np.array([3, 7]))
 
@@ -86,21 +96,89 @@ class VectorStoreContract:
         vectors = unit(60)
         self.store.build(vectors).save(tmp_path)
         store = self.store.load(tmp_path)
-        np.testing.assert_allclose(store.vectors_of(np.arange(60)), vectors, atol=1e-6)
+        np.testing.assert_allclose(store.vectors_of(np.arange(60)), vectors, atol=self.tolerance)
         assert store.search(vectors[8], 1)[0].tolist() == [8]
-
-
-class TestFaissStore(VectorStoreContract):
-    store = FaissStore
+        assert len(store) == 60
 
     def test_vectors_that_do_not_fit_their_rows_are_refused(self) -> None:
         with pytest.raises(ValueError, match="3 rows"):
-            FaissStore.build(unit(4), np.arange(3))
+            self.store.build(unit(4), np.arange(3))
 
     def test_a_missing_or_pickled_file_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(Damaged, match="holds no vectors"):
-            FaissStore.load(tmp_path)
+        with pytest.raises(Damaged, match=r"vectors\.npy"):
+            self.store.load(tmp_path)
         np.save(tmp_path / "vectors.npy", np.array([{"a": 1}], object), allow_pickle=True)
         np.save(tmp_path / "rows.npy", np.arange(1))
         with pytest.raises(Damaged, match="Build the index again"):
-            FaissStore.load(tmp_path)
+            self.store.load(tmp_path)
+
+
+class TestExactStore(VectorStoreContract):
+    store = ExactStore
+    tolerance = 1e-5
+
+
+class TestHnswStore(VectorStoreContract):
+    store = HnswStore
+    tolerance = 0.01
+
+    @pytest.fixture(scope="class")
+    def many(self) -> HnswStore:
+        return self.store.build(unit(10_000))
+
+    @pytest.mark.parametrize("few", [0, 10_000])
+    @pytest.mark.parametrize("share", [0.3, 0.001])
+    def test_a_filter_leaves_the_true_ten_nearest(
+        self, share: float, few: int, many: HnswStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whether they are compared one by one or met on the walk."""
+        monkeypatch.setattr("index.vectors.FEW", few)
+        vectors, store = unit(10_000), many
+        allowed = np.random.default_rng(2).random(10_000) < share
+        for query in unit(5, seed=4):
+            rows, scores = store.search(query, 10, allowed)
+            assert allowed[rows].all()
+            self.check((rows, scores), np.where(allowed[:, None], vectors, -query), query)
+
+    def test_the_width_is_fitted_and_said(self, tmp_path: Path) -> None:
+        store = self.store.build(unit(3_000, 32))
+        store.save(tmp_path)
+        told = json.loads((tmp_path / "fitted.json").read_text())
+        assert told["recall"] >= 0.98
+        assert told["width"] in WIDTHS
+        assert str(told["width"]) in store.reason()
+        assert self.store.load(tmp_path).reason() == store.reason()
+
+    def test_equal_vectors_are_no_trouble(self) -> None:
+        vectors = np.repeat(unit(3), 200, axis=0)
+        rows, _ = self.store.build(vectors).search(vectors[0], 10)
+        assert set((rows // 200).tolist()) == {0}
+
+    def test_vectors_mapped_from_their_own_file_are_not_written_again(self, tmp_path: Path) -> None:
+        mapped = np.lib.format.open_memmap(tmp_path / FILE, "w+", dtype=np.float16, shape=(50, 16))
+        mapped[:] = unit(50)
+        before = (tmp_path / FILE).stat().st_ino
+        self.store.build(mapped).save(tmp_path)
+        assert (tmp_path / FILE).stat().st_ino == before
+        np.testing.assert_array_equal(self.store.load(tmp_path).vectors_of(np.arange(50)), mapped.astype(np.float32))
+
+    @pytest.mark.parametrize("content", [b"", b"IxFI", b"\x80\x04pickle"])
+    def test_a_graph_that_is_none_is_refused(self, tmp_path: Path, content: bytes) -> None:
+        self.store.build(unit(50)).save(tmp_path)
+        (tmp_path / "hnsw.faiss").write_bytes(content)
+        with pytest.raises(Damaged, match="no graph"):
+            self.store.load(tmp_path)
+
+    def test_a_graph_of_other_vectors_is_refused(self, tmp_path: Path) -> None:
+        self.store.build(unit(50)).save(tmp_path)
+        np.save(tmp_path / FILE, unit(49).astype(np.float16))
+        np.save(tmp_path / "rows.npy", np.arange(49))
+        with pytest.raises(Damaged, match="does not fit"):
+            self.store.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("count", "kind"), [(0, ExactStore), (EXACT_UP_TO, ExactStore), (EXACT_UP_TO + 1, HnswStore), (10**6, HnswStore)]
+)
+def test_the_kind_follows_the_size(count: int, kind: type[VectorStore]) -> None:
+    assert store_for(count) is kind

@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from index.codes import codes_of, stems_of
 from index.product import Product, Variant
-from index.words import WordIndex, codes_of, edit_distance, words_of
+from index.tokens import edit_distance, words_of
+from index.words import Alternative, Concept, WordIndex
 
 PRODUCTS = [
     Product(
@@ -28,8 +30,8 @@ PRODUCTS = [
 
 
 @pytest.fixture(scope="module")
-def index() -> WordIndex:
-    return WordIndex.build(PRODUCTS)
+def index(tmp_path_factory: pytest.TempPathFactory) -> WordIndex:
+    return WordIndex.build(PRODUCTS, tmp_path_factory.mktemp("words"))
 
 
 @pytest.mark.parametrize(
@@ -48,21 +50,6 @@ def index() -> WordIndex:
 )
 def test_words_are_folded_the_same_way_for_products_and_queries(text: str, words: list[str]) -> None:
     assert words_of(text) == words
-
-
-@pytest.mark.parametrize(
-    ("text", "codes"),
-    [
-        ("Sony PS-LX350H turntable", ["pslx350h"]),
-        ("ps lx350h", ["lx350h"]),
-        ("model DMC/FX36.K", ["dmcfx36k"]),
-        ("4006381333931", ["4006381333931"]),
-        ("size 42, 2024, 1080p", ["1080p"]),
-        ("under 120 dollars", []),
-    ],
-)
-def test_codes_have_one_spelling(text: str, codes: list[str]) -> None:
-    assert codes_of(text) == codes
 
 
 def test_coverage_is_one_for_all_words_and_less_for_some(index: WordIndex) -> None:
@@ -106,6 +93,18 @@ def test_no_code_names_nothing(index: WordIndex) -> None:
     assert index.identified(["xyz999"]).max() == 0
 
 
+@pytest.mark.parametrize("text", ["PS-LX350", "pslx350bk", "PSLX350/XAA", "turntable ps lx350h"])
+def test_a_code_of_another_ending_is_found_by_its_stem(index: WordIndex, text: str) -> None:
+    assert index.stemmed(stems_of(text)).argmax() == 0
+    assert index.stemmed(stems_of(text))[0] > 0.5
+
+
+def test_the_best_stem_counts_and_none_names_nothing(index: WordIndex) -> None:
+    assert index.stemmed(["pslx350h", "pslx350"]).tolist() == index.stemmed(["pslx350h"]).tolist()
+    assert index.stemmed([]).tolist() == [0] * len(PRODUCTS)
+    assert index.stemmed(["xyz999"]).max() == 0
+
+
 @pytest.mark.parametrize(
     ("word", "meant"),
     [
@@ -114,6 +113,8 @@ def test_no_code_names_nothing(index: WordIndex) -> None:
         ("turntabel", "turntable"),
         ("helicopter", None),
         ("asdfgh", None),
+        ("runnign", "running"),
+        ("rubbing", None),
     ],
 )
 def test_typos_are_corrected_to_words_of_the_catalog(index: WordIndex, word: str, meant: str | None) -> None:
@@ -128,16 +129,49 @@ def test_edit_distance(one: str, other: str, edits: int) -> None:
     assert edit_distance(one, other) == edits
 
 
-def test_what_is_saved_answers_the_same(index: WordIndex, tmp_path: Path) -> None:
-    index.save(tmp_path)
-    loaded = WordIndex.load(tmp_path)
-    assert loaded.coverage(words_of("red shoes")).tolist() == index.coverage(words_of("red shoes")).tolist()
-    assert loaded.identified(["pslx350h"]).tolist() == index.identified(["pslx350h"]).tolist()
-    assert loaded.correct("hedphones") == "headphones"
+def test_other_words_count_by_their_weight_where_a_row_has_all_of_them(index: WordIndex) -> None:
+    concept = Concept(("sneaker",), (Alternative(("running", "shoe"), 0.8), Alternative(("glass", "shoe"), 1.0)))
+    assert index.coverage(["sneaker"], [concept]).tolist() == pytest.approx([0, 0, 0, 0.8, 0])
+    told = Concept(("scarlet",), (Alternative(("red",), 0.8),))
+    assert index.coverage(["scarlet"], [told]).tolist() == pytest.approx([0, 0, 0, 0.8, 0.4]), "a description says half"
+
+
+def test_other_words_never_count_beside_the_own(index: WordIndex) -> None:
+    said = Concept(("shoe",), (Alternative(("running",), 0.8), Alternative(("red",), 0.9)))
+    assert index.coverage(["shoe"], [said])[3] == pytest.approx(1)
+    assert index.coverage(["red", "shoe"], [said])[3] == pytest.approx(1)
+
+
+def test_a_row_has_all_words_or_not(index: WordIndex) -> None:
+    assert index.has(3, ["running", "shoe"])
+    assert not index.has(4, ["glass", "shoe"])
+    assert not index.has(3, ["running", "helicopter"])
+    assert not index.has(3, [])
+    assert [index.count_of(words) for words in (["red"], ["glass", "red"], ["helicopter"], [])] == [2, 1, 0, 0]
 
 
 def test_an_empty_catalog_covers_nothing(tmp_path: Path) -> None:
-    WordIndex.build([]).save(tmp_path)
-    loaded = WordIndex.load(tmp_path)
-    assert loaded.coverage(["red"]).shape == (0,)
-    assert loaded.correct("hedphones") is None
+    index = WordIndex.build([], tmp_path)
+    assert index.coverage(["red"]).shape == (0,)
+    assert index.correct("hedphones") is None
+
+
+def test_many_chunks_give_the_same_postings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, many = tmp_path / "one", tmp_path / "many"
+    for folder, chunk in ((one, 10_000), (many, 3)):
+        folder.mkdir()
+        monkeypatch.setattr("index.postings._CHUNK", chunk)
+        WordIndex.build(PRODUCTS * 5, folder)
+    assert {path.name: path.read_bytes() for path in one.glob("*.npy")} == {
+        path.name: path.read_bytes() for path in many.glob("*.npy")
+    }
+    assert {path.suffix for path in many.iterdir()} == {"", ".npy"}, "the temporary files are gone"
+
+
+def test_the_rarest_spellings_are_known_but_no_correction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.words._MOST_SPELLED", 2)
+    often = [Product(id=f"o{n}", title="Kettle lantern") for n in range(3)]
+    index = WordIndex.build([*often, Product(id="r", title="Zymurgy")], tmp_path)
+    assert index.knows("zymurgy")
+    assert index.correct("zymurgi") is None
+    assert index.correct("kettel") == "kettle"

@@ -97,6 +97,15 @@ def test_shoppers_words_find_the_shops(engine: SearchEngine, text: str, first: s
     assert engine.search(text).hits[0].product_id == first
 
 
+def test_weights_are_fitted_on_what_a_search_sees(engine: SearchEngine, snapshot: Snapshot) -> None:
+    rows, evidence = engine.evidence("couch")
+    sofa = rows.tolist().index(snapshot.row_of("f1"))
+    assert evidence.words[sofa] > 0.5
+    assert evidence.keywords[sofa] > 0
+    sources = engine.search("couch").hits[0].sources
+    assert {name: float(part[sofa]) for name, part in evidence.parts().items() if part[sofa] > 0} == dict(sources)
+
+
 def test_a_phrase_is_taken_as_long_as_it_is_known(snapshot: Snapshot) -> None:
     assert "table" not in said(snapshot, "coffee table")
     assert "dining table" in said(snapshot, "a table")["table"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -219,10 +220,10 @@ def test_small_talk_that_is_an_attribute_value_somewhere_is_no_condition() -> No
         ("黑色的 150以内", {"p4"}),
     ],
 )
-def test_on_the_facets_of_a_catalog(text: str, found: set[str]) -> None:
+def test_on_the_facets_of_a_catalog(text: str, found: set[str], tmp_path: Path) -> None:
     products = list(SHOP.values())
     rows = {product.id: row for row, product in enumerate(products)}
-    facets = Facets.build(products, rows.get)
+    facets = Facets.build(products, tmp_path, rows.get)
     filters = Understander(facets, "USD", len(facets)).read(text).filters
     assert {products[row].id for row in facets.mask(filters).allowed.nonzero()[0]} == found
 
