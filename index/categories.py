@@ -49,7 +49,13 @@ class CategoryIndex:
         self._starts = np.searchsorted(leaf[self._rows], np.arange(len(names) + 1))
         self._vectors = vectors
         self._centers = centers
-        self._held = {space: np.any(each, axis=1) for space, each in centers.items()}  # (names,) each
+        scripts = np.array([script_of(name) for name in names], str)
+        # By space, the places of the names in each script of which it holds products.
+        self._told = {
+            space: [np.flatnonzero(np.any(each, axis=1) & (scripts == script)) for script in np.unique(scripts)]
+            for space, each in centers.items()
+        }
+        self._told = {space: [each for each in told if len(each)] for space, told in self._told.items()}
 
     @classmethod
     def build(
@@ -72,22 +78,25 @@ class CategoryIndex:
         centers = {space: _centers(leaves, len(names), store) for space, store in stores.items()}
         return cls(names, leaves, vectors, centers)
 
-    def closeness(self, space: str, vector: Floats, rows: NDArray[np.int64]) -> Floats:
-        """(rows,) how near a query's vector (dim,) lies to the center of each product's category.
+    def closeness(self, space: str, vector: Floats) -> Floats:
+        """(names,) how near a query's vector (dim,) lies to the center of each category.
 
-        1 for the nearest category of all, 0 from the median one down, and for a product without category.
+        1 for the nearest of those whose name has the same script, 0 from their median down: a Chinese query lies nearer to all
+        that is told in Chinese, and yet "yoga mats" are what it asks for.
         """
-        none = np.zeros(len(rows), np.float32)
-        if space not in self._centers or not self._held[space].any():
-            return none
+        close = np.zeros(len(self.names), np.float32)
+        if not self._told.get(space):
+            return close
         cosines = np.asarray(self._centers[space] @ vector, np.float32)  # (names,)
-        middle, best = np.median(cosines[self._held[space]]), cosines[self._held[space]].max()
-        if best <= middle:
-            return none
-        leaf = self._leaf[rows]
-        scaled = np.clip((cosines[leaf] - middle) / (best - middle), 0, 1)
-        known = (leaf >= 0) & self._held[space][leaf]
-        return np.where(known, scaled, none).astype(np.float32)
+        for told in self._told[space]:
+            middle, best = np.median(cosines[told]), cosines[told].max()
+            if best > middle:
+                close[told] = np.clip((cosines[told] - middle) / (best - middle), 0, 1)
+        return close
+
+    def of_rows(self, values: Floats, rows: NDArray[np.int64]) -> Floats:
+        """(rows,) what `values` (names,) say of each product's category, 0 where it has none."""
+        return np.append(values, np.float32(0))[self._leaf[rows]]  # −1 is the last
 
     def cosines(self, space: str, vector: Floats) -> Floats:
         """(names,) the cosine of a query's vector (dim,) and each name; none in a space in which names have no vectors."""

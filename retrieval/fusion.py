@@ -32,6 +32,7 @@ PARTLY_COVERED = 0.35  # enough together with a meaning that is near
 SPECIFIC = 0.15  # codes below this are shared by so many products that they name none
 SPECIFIC_STEM = 0.5  # a stem says less
 AS_NEAR = 0.7  # of the nearest meaning: what is farther matches by its words or not at all
+CENTRAL = 0.9  # so near to the nearest category: what stands there is of the kind that was found
 KEEP = 0.3  # of the best score: what falls below is not shown beside it
 FAINT = 0.35  # n-gram cosines below it are chance, and dividing by the best must not blow them up
 KEEP_SORTED = 0.7  # the same where another order than relevance would lift weak matches to the top
@@ -72,11 +73,14 @@ class Evidence:
     def matching(self) -> NDArray[np.bool_]:
         """Which candidates really match, (candidates,) bool."""
         found = (self.words >= COVERED) | (self.codes >= SPECIFIC) | (self.stems >= SPECIFIC_STEM) | (self.kind > 0)
+        central = self.category >= CENTRAL
         if self.floor is not None:
             above = self.dense - self.floor.zero
-            same = (self.dense >= self.floor.same) & (above >= AS_NEAR * above.max(initial=0))
-            found |= same | ((self.dense >= self.floor.near) & (self.words >= PARTLY_COVERED))
-        return found
+            # Where the nearest products are of the nearest kind a little less is enough: chance brings all kinds together.
+            same = np.where(central, (self.floor.near + self.floor.same) / 2, self.floor.same)
+            alone = (self.dense >= same) & (above >= AS_NEAR * above.max(initial=0))
+            found |= alone | ((self.dense >= self.floor.near) & (self.words >= PARTLY_COVERED))
+        return found | (central & found.any())
 
     def fused(self) -> tuple[Floats, Mapping[str, Floats]]:
         """The weighted sum, between 0 and 1, and the normalised scores it was made of."""

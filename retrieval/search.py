@@ -22,7 +22,7 @@ from index.filters import Filters
 from index.snapshot import Snapshot
 from index.tokens import singular, spelled, words_of
 from retrieval.expansion import Expansion, expand
-from retrieval.fusion import COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
+from retrieval.fusion import CENTRAL, COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
 from retrieval.links import Link, LinkKind
 from storage.offers import Offer
 
@@ -269,6 +269,8 @@ class SearchEngine:
         if space is not None:
             vector = self._vector(space, text)  # (dim,)
             found.append(snapshot.vectors[space].search(vector, CANDIDATES, allowed)[0])
+            close = snapshot.categories.closeness(space, vector)  # (names,)
+            found.append(self._central(space, vector, close, allowed))
         kind = self._kind(space, vector, text, allowed)
         found.append(kind.rows if every else kind.rows[_highest(kind.cosine)])
         rows = np.unique(np.concatenate(found)).astype(np.int64)
@@ -277,13 +279,23 @@ class SearchEngine:
         dense = category = np.zeros(len(rows), np.float32)
         if space is not None and vector is not None:
             dense = self._encoders[space].on_pretrained_scale(snapshot.vectors[space].similarity(vector, rows))
-            category = snapshot.categories.closeness(space, vector, rows)
+            category = snapshot.categories.of_rows(close, rows)
         floor = self._floors[space] if space is not None else None
         if floor is LATIN_FLOOR and advice:
             floor = ADVICE_FLOOR
         ngrams = snapshot.ngrams.scores_of(text, rows) if catalog.ngrams is None else catalog.ngrams[rows]
         known = (catalog.words[rows], catalog.codes[rows], catalog.stems[rows], ngrams)
         return rows, Evidence(*known, dense, keywords, kind.of(rows), category, floor, self._weights)
+
+    def _central(
+        self, space: str, vector: NDArray[np.float32], close: NDArray[np.float32], allowed: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        """The rows nearest to the query among those of the nearest categories."""
+        categories = self._snapshot.categories
+        inside = np.zeros(len(allowed), np.bool_)
+        for name in np.flatnonzero(close >= CENTRAL):
+            inside[categories.rows_of(int(name))] = True
+        return self._snapshot.vectors[space].search(vector, CANDIDATES, inside & allowed)[0]
 
     def _kind(
         self, space: str | None, vector: NDArray[np.float32] | None, text: str, allowed: NDArray[np.bool_]
