@@ -276,9 +276,10 @@ def build_demo(shop: Path) -> None:
     if stage in (None, Stage.WRITING) or not files.catalog.is_file():
         with bars() as show:
             write_demo_shop(shop, progress=show)
-    run_index(files.catalog, shop, files.documents, allow_shrink=True)
     for kind, path in (("events", files.events), ("orders", files.orders)):
         run_ingest(kind, path, shop)
+    # After the orders: the index counts what is bought together.
+    run_index(files.catalog, shop, files.documents, allow_shrink=True)
     mark(shop, Stage.COMPLETE)
 
 
@@ -350,14 +351,16 @@ def run_index(
     """Builds an index with progress bars."""
     from index.build import build_index
     from index.encoders import encoder_for
+    from storage.orders import baskets
 
-    with bars() as show:
+    with bars() as show, opened(shop) as database:
         return build_index(
             catalog,
             shop,
             settings_of(shop),
             lambda space: encoder_for(space, encoder_cache(shop)),
             documents,
+            baskets=baskets(database, ADMIN),
             update=update,
             allow_shrink=allow_shrink,
             max_rejected=max_rejected,
@@ -373,14 +376,16 @@ def publisher(name: str, shop: Path) -> Callable[[Path | None], object] | None:
     from index.build import build_index
     from index.encoders import encoder_for
     from index.retriever import Retriever
+    from storage.orders import baskets
 
     def publish(folder: Path | None) -> None:
-        with bars() as show:
+        with bars() as show, opened(shop) as database:
             build_index(
                 None,
                 shop,
                 settings_of(shop),
                 lambda space: encoder_for(space, encoder_cache(shop)),
+                baskets=baskets(database, ADMIN),
                 progress=show,
                 retriever=Retriever.load(folder) if folder else Retriever(),
             )

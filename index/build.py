@@ -22,6 +22,9 @@ from index.clean import is_cjk
 from index.documents import DocumentIndex, read_documents
 from index.encoders import Encoder, document_text, script_of
 from index.facets import FacetWriter
+from index.graph import EDGES_FILE, Edits
+from index.graph.observe import Observations
+from index.graph.publish import shop_edits, write_graph
 from index.keywords import KeywordWriter
 from index.ngrams import NgramIndex, TitleNgrams
 from index.product import Product
@@ -32,7 +35,7 @@ from index.snapshot import KIND, SMALL_CATALOG, Layout, Snapshot, index_versions
 from index.titles import Titles
 from index.vectors import FILE as VECTORS
 from index.vectors import VectorStore, store_for
-from index.words import WordWriter
+from index.words import WordIndex, WordWriter
 from storage.errors import Damaged, InvalidInput, NotFound
 from storage.publish import Versions, read_manifest
 from storage.record import now_ms
@@ -57,6 +60,7 @@ _CHUNK: Final = 2_048  # texts handed to an encoder at once
 class BuildReport:
     """What a run did. `embedded` and `reused` count vectors, in all spaces; `bad_fields` optional values that became null.
 
+    `graph_edges` are those in force, written to `graph_file`; `graph_rejected` rows of the shop's own `graph.csv` were not usable.
     `stores` says of each space which kind of vector store was chosen, and why.
     """
 
@@ -71,6 +75,11 @@ class BuildReport:
     bad_fields: dict[str, int]
     unused_columns: dict[str, int]
     documents: int
+    graph_edges: int
+    graph_file: str
+    graph_rejected: int
+    graph_rejected_file: str | None
+    graph_rejected_reasons: dict[str, int]
     spaces: tuple[str, ...]
     stores: dict[str, dict[str, str]]
     seconds: float
@@ -87,6 +96,7 @@ def build_index(
     encoders: Mapping[str, Encoder] | Callable[[str], Encoder],
     documents: Path | None = None,
     *,
+    baskets: Iterable[Sequence[str]] = (),
     update: bool = False,
     allow_shrink: bool = False,
     max_rejected: float = 0.01,
@@ -98,21 +108,22 @@ def build_index(
 
     Args:
         catalog: the whole catalog, or with `update` the products to add or replace; None leaves the products as they are.
-        shop: the shop's folder.
+        shop: the shop's folder; the edits of the graph are read from `graph.csv` in it.
         settings: its settings; columns, currency and languages are used.
         encoders: the pretrained encoder of each space, or a function that gives it and is asked only for the spaces that are
             needed.
         documents: a folder of Markdown files; without one the documents of the version before are kept.
+        baskets: the ids of the products that each person bought, for what is bought together.
         update: keep the products that `catalog` does not name.
         allow_shrink: allow more than a fifth of the products to disappear.
-        max_rejected: share of rows that may be rejected, 0 to 1.
+        max_rejected: share of the catalog's rows, and of the graph's, that may be rejected, 0 to 1.
         rejected: where to write rejected rows, by default a file in `<shop>/rejected/`.
         progress: called as the work goes on.
         retriever: what takes the place of pretrained encoders and default weights; by default what the version before has.
 
     Raises:
         NotFound: there is no version before to update.
-        InvalidInput: the catalog cannot be read, holds no product, or would remove too many.
+        InvalidInput: the catalog or the graph's file cannot be read, or the catalog holds no product or would remove too many.
         Damaged: the version before cannot be read, and with it the documents to keep or the products to compare with.
         TooManyRejected: more rows than allowed were rejected.
         Conflict: another process is building this shop's index.
@@ -124,6 +135,7 @@ def build_index(
     update = update or catalog is None
     with versions.lock():
         versions.sweep()
+        edits, edited = shop_edits(shop, max_rejected)
         before = _before(versions, update=update)
         tuned = retriever or _retriever_of(before, shop)
 
@@ -135,9 +147,10 @@ def build_index(
             run = _Run(Layout(folder), before, kept.documents, settings, encoder_of, progress or _silent)
             reading = run.read(catalog, update=update, max_rejected=max_rejected, rejected=rejected, shop=shop)
             removed = 0 if update else _removed(kept.products, run.writer, allow_shrink=allow_shrink)
-            meta = run.index(documents, read_at)
+            meta = run.index(documents, read_at, edits, baskets)
             tuned.copy_into(folder, meta["encoders"])
-            meta |= {"catalog": catalog.name if catalog else None, "read_at": read_at, "retriever": tuned.meta}
+            meta |= {"catalog": catalog.name if catalog else None, "read_at": read_at}
+            meta |= {"graph": edited, "retriever": tuned.meta}
             version = versions.publish(folder, meta).name
         versions.sweep()
     return BuildReport(
@@ -148,6 +161,11 @@ def build_index(
         removed=removed,
         **reading,
         documents=int(meta["documents"]),
+        graph_edges=run.edges,
+        graph_file=str(versions.root / version / "graph" / EDGES_FILE),
+        graph_rejected=edits.rejects.count,
+        graph_rejected_file=edits.rejected_file,
+        graph_rejected_reasons=edits.rejects.by_reason,
         spaces=tuple(meta["encoders"]),
         stores=meta["stores"],
         seconds=round(time.perf_counter() - started, 3),
@@ -175,6 +193,7 @@ class _Run:
         self.writer = ProductWriter(layout.products)
         self.embedded = 0
         self.reused = 0
+        self.edges = 0
 
     def read(
         self, catalog: Path | None, *, update: bool, max_rejected: float, rejected: Path | None, shop: Path
@@ -212,7 +231,9 @@ class _Run:
             "unused_columns": dict(notes.unused.most_common()),
         }
 
-    def index(self, documents_folder: Path | None, read_at: int) -> dict[str, Any]:
+    def index(
+        self, documents_folder: Path | None, read_at: int, edits: Edits, baskets: Iterable[Sequence[str]]
+    ) -> dict[str, Any]:
         """Writes every part of the snapshot; returns the facts for its manifest."""
         self.writer.close()
         store = ProductStore(self.layout.products)
@@ -240,7 +261,9 @@ class _Run:
             made[space] = vector_store
             stores[space] = {"kind": kind.name, "reason": vector_store.reason()}
             np.save(texts / f"{space}.npy", held, allow_pickle=False)
-        self._write_parts(store, self._embedded_documents(documents, used), used, made)
+        seen = self._write_parts(store, self._embedded_documents(documents, used), used, made)
+        words = WordIndex.load(self.layout.part("words"))
+        self.edges = write_graph(self.layout.part("graph"), seen, store, words, edits, baskets)
         return {
             "products": len(store),
             "documents": len(documents),
@@ -255,23 +278,25 @@ class _Run:
         documents: DocumentIndex,
         used: Mapping[str, Encoder],
         made: Mapping[str, VectorStore],
-    ) -> None:
+    ) -> Observations:
+        """Writes all parts but the graph, for which it gives what was counted on the way."""
         parts: dict[str, Callable[[Path], None]] = {
             "ngrams": lambda folder: self._write_ngrams(store, folder),
             "categories": lambda folder: CategoryIndex.build(store, used, made).save(folder),
             "documents": documents.save,
         }
         total = len(store) + len(parts)
-        self._write_by_product(store, total)
+        seen = self._write_by_product(store, total)
         for done, (name, write) in enumerate(parts.items(), len(store)):
             self.progress("index", done, total)
             folder = self.layout.part(name)
             folder.mkdir()
             write(folder)
         self.progress("index", total, total)
+        return seen
 
-    def _write_by_product(self, store: ProductStore, total: int) -> None:
-        """Keywords, facets and words, in one pass: reading a record costs as much as any of them does."""
+    def _write_by_product(self, store: ProductStore, total: int) -> Observations:
+        """Keywords, facets, words and what the graph counts, in one pass: reading a record costs as much as any of them does."""
         folders = {name: self.layout.part(name) for name in ("keywords", "facets", "words")}
         for folder in folders.values():
             folder.mkdir()
@@ -280,13 +305,15 @@ class _Run:
             FacetWriter(folders["facets"]),
             WordWriter(folders["words"]),
         )
+        seen = Observations()
         for row, product in enumerate(store):
             if row % 500 == 0:
                 self.progress("index", row, total)
-            for writer in writers:
+            for writer in (*writers, seen):
                 writer.add(product)
         for writer in writers:
             writer.close()
+        return seen
 
     def _write_ngrams(self, store: ProductStore, folder: Path) -> None:
         if len(store) <= SMALL_CATALOG:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -26,6 +26,7 @@ WEIGHTS: Final = {"title": 4.0, "brand": 2.0, "codes": 4.0, "categories": 1.5, "
 _TIES: Final = 0.2  # share of the other fields' scores that is added to the best field's
 _QUERY_CHARACTERS: Final = 2_000
 _QUERY_WORDS: Final = 48
+_QUERY_PHRASES: Final = 12
 _FEW: Final = 1_000  # so many allowed rows are named to the engine; more are filtered behind it
 _ANALYZER: Final = "aisle"
 _RUN: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+")
@@ -72,14 +73,21 @@ class KeywordIndex:
         """How many products it holds."""
         return self._size
 
-    def search(self, text: str, k: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Scores]:
+    def search(
+        self,
+        text: str,
+        k: int,
+        allowed: NDArray[np.bool_] | None = None,
+        phrases: Sequence[tuple[str, float]] = (),
+    ) -> tuple[Rows, Scores]:
         """The `k` best allowed rows with their BM25 scores, best first; fewer where fewer have any of the words.
 
-        `allowed` is a mask over all rows, True where a row may be found.
+        `allowed` is a mask over all rows, True where a row may be found. `phrases` are other words for what is looked for, each
+        with a weight: a row that has all words of one scores by them too.
         """
         import tantivy
 
-        query = self._query(text)
+        query = self._query(text, phrases)
         room = self._size if allowed is None else int(np.count_nonzero(allowed))
         k = min(k, room)
         if query is None or k <= 0:
@@ -108,19 +116,34 @@ class KeywordIndex:
         rows = self._searcher.fast_field_values("row", addresses) if addresses else []
         return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
 
-    def _query(self, text: str) -> tantivy.Query | None:
-        """Any of the words; a word scores by its best field, so that a title is not outdone by a long description."""
+    def _query(self, text: str, phrases: Sequence[tuple[str, float]]) -> tantivy.Query | None:
+        """Any of the words, or all of one of the phrases: of these the best counts, for they mean the same."""
         import tantivy
 
-        words = dict.fromkeys(self._analyzer.analyze(_spread(text[:_QUERY_CHARACTERS], pairs_only=True)))
-        parts = []
-        for word in list(words)[:_QUERY_WORDS]:
-            fields = [
-                tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word, "freq"), weight)
-                for field, weight in WEIGHTS.items()
-            ]
-            parts.append((tantivy.Occur.Should, tantivy.Query.disjunction_max_query(fields, _TIES)))
+        should, must = tantivy.Occur.Should, tantivy.Occur.Must
+        parts = [(should, self._word(word)) for word in self._words(text)[:_QUERY_WORDS]]
+        others = []
+        for phrase, weight in phrases[:_QUERY_PHRASES]:
+            if words := self._words(phrase):
+                whole = tantivy.Query.boolean_query([(must, self._word(word)) for word in words])
+                # By the word: a long name is no better one, and Chinese names are all pairs.
+                others.append(tantivy.Query.boost_query(whole, weight / len(words)))
+        if others:
+            parts.append((should, tantivy.Query.disjunction_max_query(others)))
         return tantivy.Query.boolean_query(parts) if parts else None
+
+    def _words(self, text: str) -> list[str]:
+        return list(dict.fromkeys(self._analyzer.analyze(_spread(text[:_QUERY_CHARACTERS], pairs_only=True))))
+
+    def _word(self, word: str) -> tantivy.Query:
+        """A word scores by its best field, so that a title is not outdone by a long description."""
+        import tantivy
+
+        fields = [
+            tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word, "freq"), weight)
+            for field, weight in WEIGHTS.items()
+        ]
+        return tantivy.Query.disjunction_max_query(fields, _TIES)
 
 
 class KeywordWriter:

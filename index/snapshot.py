@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from index.categories import CategoryIndex
 from index.documents import DocumentIndex
 from index.facets import Facets
+from index.graph import Graph
 from index.keywords import KeywordIndex
 from index.ngrams import NgramIndex, TitleNgrams
 from index.products import FILE, ProductStore
@@ -42,7 +43,7 @@ class Layout:
         return self.root / FILE
 
     def part(self, name: str) -> Path:
-        """The folder of a part: facets, keywords, ngrams, words, documents, categories, texts."""
+        """The folder of a part: facets, keywords, ngrams, words, documents, categories, graph, texts."""
         return self.root / name
 
     @property
@@ -77,6 +78,7 @@ class Snapshot:
     vectors: Mapping[str, VectorStore]
     documents: DocumentIndex
     categories: CategoryIndex
+    graph: Graph
     retriever: Retriever
 
     @classmethod
@@ -120,6 +122,7 @@ class Snapshot:
             vectors={space: kind.load(layout.vectors(space)) for space, kind in kinds.items()},
             documents=DocumentIndex.load(layout.part("documents")),
             categories=CategoryIndex.load(layout.part("categories")),
+            graph=Graph.load(layout.part("graph"), len(products)),
             retriever=Retriever.of(folder, manifest.meta.get("retriever") or {}),
         )
         if encoders is not None:

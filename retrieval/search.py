@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Literal
 
@@ -21,7 +21,9 @@ from index.facets import FacetMask
 from index.filters import Filters
 from index.snapshot import Snapshot
 from index.tokens import singular, spelled, words_of
+from retrieval.expansion import Expansion, expand
 from retrieval.fusion import CENTRAL, COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
+from retrieval.links import Link, LinkKind
 from storage.offers import Offer
 
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
@@ -45,19 +47,25 @@ PROBES = tuple(
     "直升机 钢琴 轮椅 机票 浴缸 摩托车 汽车轮胎 人寿保险 今天天气 游泳池 小提琴 挖掘机 婚纱 彩票 水泥 电梯".split()
     + "讲个笑话 股票 望远镜 棺材 拖拉机 签证 拔牙 房租".split()
 )
+LINK_OF: Mapping[str, LinkKind] = {"same": "synonym", "narrower": "umbrella", "has": "has"}
 ABOVE_NOTHING = 0.004  # over all but the most alike of the probes; measured on three catalogs in two languages
 _CAPITALS = re.compile(r"\b[A-Z]{4,}\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One product that was found. `sources` has the normalised score of each source that spoke for it."""
+    """One product that was found.
+
+    `sources` has the normalised score of each source that spoke for it, `links` the edges of the graph by which other words
+    than the customer's found it.
+    """
 
     row: int
     product_id: str
     variant_id: str | None
     score: float
     sources: Mapping[str, float] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +155,7 @@ class SearchEngine:
     ) -> None:
         self._snapshot = snapshot
         self._encoders = {space: encoder for space, encoder in encoders.items() if space in snapshot.vectors}
-        self._offers = offers
+        self.offers = offers
         self._vector = _embedding(self._encoders)
         self._floors = {space: self._measured_floor(space) for space in self._encoders}
         self._weights = {
@@ -170,7 +178,7 @@ class SearchEngine:
         a need ("gardening") and no product: what is near it in meaning then matches, as it would not for a product's name.
         """
         filters = filters or Filters()
-        mask = self._snapshot.facets.mask(filters, list(self._offers()))
+        mask = self._snapshot.facets.mask(filters, list(self.offers()))
         allowed = mask.allowed
         variant_of = mask.variant_of if _choosing(filters) else _no_variant
         text = self._corrected(text[:TEXT_CHARACTERS])
@@ -182,9 +190,10 @@ class SearchEngine:
             found = _Found(listed, self._rated(listed), {})
             hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, mask, variant_of)
             return SearchResult(hits, len(listed), mask.unknown_price, matched=True)
-        catalog = self._catalog(text, words, codes, allowed)
+        expansion = expand(self._snapshot.graph, text)
+        catalog = self._catalog(text, words, codes, expansion, allowed)
         # The cheapest of all phones is not among some that were chosen by another order.
-        rows, evidence = self._evidence(text, catalog, advice, every=sort != "relevance")
+        rows, evidence = self._evidence(text, catalog, expansion, advice, every=sort != "relevance")
         matching = evidence.matching()
         if not matching.any():
             return SearchResult([], 0, mask.unknown_price, matched=False)
@@ -203,26 +212,45 @@ class SearchEngine:
         total = len(found.rows)
         if sort == "relevance":
             total += catalog.matching_beyond(_Found(rows, score, parts), evidence, KEEP * best)
-        return SearchResult(self._hits(found, sort, limit, mask, variant_of), total, mask.unknown_price, matched=True)
+        hits = self._hits(found, sort, limit, mask, variant_of)
+        linked = [replace(hit, links=self._links(hit.row, expansion)) for hit in hits]
+        return SearchResult(linked, total, mask.unknown_price, matched=True)
 
     def evidence(self, text: str, filters: Filters | None = None) -> tuple[NDArray[np.int64], Evidence]:
         """The candidates of a search by relevance, (candidates,), and what each source says of them: what weights are fitted on."""
-        allowed = self._snapshot.facets.mask(filters or Filters(), list(self._offers())).allowed
+        allowed = self._snapshot.facets.mask(filters or Filters(), list(self.offers())).allowed
         text = self._corrected(text[:TEXT_CHARACTERS])
-        catalog = self._catalog(text, words_of(text), codes_of(text), allowed)
-        return self._evidence(text, catalog, advice=False, every=False)
+        expansion = expand(self._snapshot.graph, text)
+        catalog = self._catalog(text, words_of(text), codes_of(text), expansion, allowed)
+        return self._evidence(text, catalog, expansion, advice=False, every=False)
 
-    def _catalog(self, text: str, words: list[str], codes: list[str], allowed: NDArray[np.bool_]) -> _Catalog:
+    def _links(self, row: int, expansion: Expansion) -> tuple[Link, ...]:
+        """The edges by which a row says what it does not say in the customer's words."""
+        words, graph = self._snapshot.words, self._snapshot.graph
+        links = []
+        for said in expansion.said:
+            if words.has(row, words_of(said.term)):
+                continue
+            other = next((each for each in said.meant if words.has(row, words_of(each.term))), None)
+            if other is not None:
+                links.append(Link(said.term, graph.label_of(other.term), LINK_OF[other.sense], other.evidence))
+        return tuple(links)
+
+    def _catalog(
+        self, text: str, words: list[str], codes: list[str], expansion: Expansion, allowed: NDArray[np.bool_]
+    ) -> _Catalog:
         snapshot = self._snapshot
         return _Catalog(
             allowed,
-            snapshot.words.coverage(words),
+            snapshot.words.coverage(words, expansion.concepts),
             snapshot.words.identified(codes),
             snapshot.words.stemmed(stems_of(text)),
             snapshot.ngrams.scores(text),
         )
 
-    def _evidence(self, text: str, catalog: _Catalog, advice: bool, every: bool) -> tuple[NDArray[np.int64], Evidence]:
+    def _evidence(
+        self, text: str, catalog: _Catalog, expansion: Expansion, advice: bool, every: bool
+    ) -> tuple[NDArray[np.int64], Evidence]:
         """The candidates of all sources and what each source says about each of them.
 
         The best of each source, and where `every` is set all that have the words.
@@ -232,7 +260,9 @@ class SearchEngine:
         found = [_best(scores, allowed) for scores in sources if scores is not None]
         if every:
             found.append(catalog.covered)
-        keyword_rows, keyword_scores = snapshot.keywords.search(text, max(CANDIDATES, len(found[-1])), allowed)
+        keyword_rows, keyword_scores = snapshot.keywords.search(
+            text, max(CANDIDATES, len(found[-1])), allowed, expansion.phrases
+        )
         found.append(keyword_rows)
         space = self.space_of(text)
         vector = None
@@ -331,7 +361,8 @@ class SearchEngine:
         words = self._snapshot.words
         named = set() if text.isupper() else {*map(str.casefold, _CAPITALS.findall(text))}
         for word in dict.fromkeys(spelled(text)):
-            if word in named or words.knows(word) or self._is_word(word):
+            known = words.knows(word) or self._snapshot.graph.knows(singular(word))
+            if word in named or known or self._is_word(word):
                 continue
             if (meant := words.correct(word)) is not None:
                 text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meant, text, flags=re.IGNORECASE)
