@@ -35,9 +35,13 @@ def catalog_pairs(products: Sequence[tuple[int, Product]], seed: int, epoch: int
         if query := remembered(product, draw):
             pairs.append(Pair(query, row, WEIGHT))
         if stretch := told(product, draw):
-            rest = document_text(product.model_copy(update={"description": ""}))
-            pairs.append(Pair(stretch, row, WEIGHT, rest))
+            pairs.append(Pair(stretch, row, WEIGHT, rest_of_text(product)))
     return pairs
+
+
+def rest_of_text(product: Product) -> str:
+    """What is embedded of a product, without its description."""
+    return document_text(product.model_copy(update={"description": ""}))
 
 
 def remembered(product: Product, draw: random.Random) -> str:

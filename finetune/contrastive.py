@@ -238,10 +238,18 @@ def _batches(pairs: Sequence[Pair], recipe: Recipe, epoch: int) -> list[list[int
     return [order[start : start + recipe.batch_size] for start in range(0, len(order), recipe.batch_size)]
 
 
-def vectors_of(network: BiEncoder, batches: Sequence[tuple[Tensor, Tensor]]) -> NDArray[np.float32]:
-    """Unit vectors (texts, dim) of batches of ids and masks."""
+def vectors_of(
+    network: BiEncoder, texts: Sequence[str], padded: Callable[[Sequence[str]], tuple[Tensor, Tensor]], size: int = 64
+) -> NDArray[np.float32]:
+    """Unit vectors (texts, dim); `padded` makes ids and masks of texts, of which long ones go together."""
     network.eval()
     device = next(network.parameters()).device
+    order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+    found = []
     with torch.inference_mode():
-        found = [network(ids.to(device), mask.to(device)).float().cpu().numpy() for ids, mask in batches]
-    return np.concatenate(found)
+        for start in range(0, len(order), size):
+            ids, mask = padded([texts[place] for place in order[start : start + size]])
+            found.append(network(ids.to(device), mask.to(device)).float().cpu().numpy())
+    vectors = np.empty((len(texts), found[0].shape[1]), np.float32)
+    vectors[order] = np.concatenate(found)
+    return vectors

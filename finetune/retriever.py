@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bot.parts import Parts
-from finetune.catalog_pairs import catalog_pairs
+from finetune.catalog_pairs import catalog_pairs, rest_of_text
 from finetune.evaluate_search import evaluate
 from finetune.export import complete_folder
 from finetune.search_data import SearchData, mined
@@ -32,6 +33,7 @@ from finetune.search_variants import (
     TUNED,
     Comparison,
     Found,
+    bootstrapped,
     compare,
     found_for,
     judged_of,
@@ -45,7 +47,7 @@ from storage.errors import InvalidInput
 from storage.publish import write_manifest
 
 if TYPE_CHECKING:
-    from finetune.contrastive import BiEncoder, Pair, Progress
+    from finetune.contrastive import BiEncoder, Pair, Progress, Texts
     from index.pretrained import Pretrained
     from index.product import Product
 
@@ -119,6 +121,23 @@ def finetune_retriever(
         write_manifest(folder, KIND, meta)
     shutil.rmtree(run.checkpoints, ignore_errors=True)
     return Tuned(output, time.monotonic() - started, meta["metrics"])
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Queries, the texts of the products among which they have to find theirs, and gains (queries, pool)."""
+
+    queries: list[str]
+    pool: list[str]
+    gains: NDArray[np.float64]
+
+    def ndcg(self, asked: NDArray[np.float32], stored: NDArray[np.float32]) -> NDArray[np.float64]:
+        """NDCG@10 of each query, (queries,), by vectors of queries and pool."""
+        from finetune.fusion import ndcg
+
+        order = np.argsort(-(asked @ stored.T), axis=1, kind="stable")[:, :10]  # (queries, 10)
+        found = np.take_along_axis(self.gains, order, axis=1)
+        return np.array([ndcg(each, ideal) for each, ideal in zip(found, self.gains, strict=True)])
 
 
 class _Run:
@@ -213,35 +232,43 @@ class _Run:
         records = [(int(row), self.snapshot.products.get(int(row))) for row in rows[: MOST_PRODUCTS + apart]]
         return records[apart:], records[:apart]
 
-    def _held_out(self, held: Sequence[tuple[int, Product]]) -> list[tuple[str, Mapping[int, float]]]:
-        """Queries and gains to stop by: judged ones where there are enough of the space, else made ones."""
+    def _trials(self, held: Sequence[tuple[int, Product]]) -> list[_Trial]:
+        """What to stop by, and to choose by where nothing else says: judged queries where there are enough, else made ones.
+
+        A stretch of a description has to find its product among texts without descriptions: in the whole one it stands as it is.
+        """
         judged = [(each.query.text, each.gains) for each in self.data.held_out if self._asks(each.query.text)]
         if len(judged) >= FEWEST_QUERIES:
-            return judged
-        return [(pair.query, {pair.row: 1.0}) for pair in catalog_pairs(held, self.seed, -1)]
+            return [self._trial(judged, self._text)]
+        made = catalog_pairs(held, self.seed, -1)
+        kinds = (
+            ([pair for pair in made if not pair.text], self._text),
+            ([pair for pair in made if pair.text], lambda row: rest_of_text(self.snapshot.products.get(row))),
+        )
+        return [self._trial([(pair.query, {pair.row: 1.0}) for pair in pairs], text) for pairs, text in kinds if pairs]
 
-    def _score(self, texts: Any, held: Sequence[tuple[int, Product]]) -> Callable[[BiEncoder], float]:
-        """NDCG@10 of the vectors alone on held-out queries, among a pool of products."""
-        from finetune.contrastive import vectors_of
-        from finetune.fusion import ndcg
-
-        queries = self._held_out(held)
+    def _trial(self, queries: Sequence[tuple[str, Mapping[int, float]]], text: Callable[[int], str]) -> _Trial:
         wanted = {row for _, gains in queries for row in gains if self._holds(row)}
         rows = np.arange(len(self.snapshot))
         others = np.random.default_rng(self.seed).permutation(rows[self.snapshot.vectors[self.space].holds(rows)])
-        pool = sorted({*wanted, *others[:_POOL].tolist()}, key=lambda row: len(self._text(row)))
+        pool = sorted({*wanted, *others[:_POOL].tolist()})
         gains = np.array([[each.get(row, 0.0) for row in pool] for _, each in queries])  # (queries, pool)
+        return _Trial([query for query, _ in queries], [text(row) for row in pool], gains)
+
+    def _score(self, texts: Texts, held: Sequence[tuple[int, Product]]) -> Callable[[BiEncoder], float]:
+        """NDCG@10 of the vectors alone."""
+        from finetune.contrastive import vectors_of
+
+        trials = self._trials(held)
 
         def score(network: BiEncoder) -> float:
-            stored = [self._text(row) for row in pool]
-            products = vectors_of(network, [texts.documents(part) for part in _parts(stored)])
-            asked = vectors_of(network, [texts.queries(part) for part in _parts([text for text, _ in queries])])
-            cosines = asked @ products.T  # (queries, pool)
             found = [
-                ndcg(each[np.argsort(-cosine, kind="stable")[:10]], each)
-                for each, cosine in zip(gains, cosines, strict=True)
+                trial.ndcg(
+                    vectors_of(network, trial.queries, texts.queries), vectors_of(network, trial.pool, texts.documents)
+                )
+                for trial in trials
             ]
-            return float(np.mean(found))
+            return float(np.mean(np.concatenate(found)))
 
         return score
 
@@ -313,24 +340,17 @@ class _Run:
 
     def _by_made_queries(self, encoder: Encoder) -> Comparison:
         """How queries made from products that training did not see find them, by the vectors of both encoders alone."""
-        _, held = self._products()
-        asked = catalog_pairs(held, self.seed, -1)
-        rows = np.arange(len(self.snapshot))
-        pool = rows[self.snapshot.vectors[self.space].holds(rows)][: _POOL + len(held)]
-        pool = np.unique(np.concatenate([pool, [row for row, _ in held]]))
-        texts = [self._text(int(row)) for row in pool]
-        ranks = {}
+        trials = self._trials(self._products()[1])
+        scores = {}
         for name, each in ((SERVING, self.parts.shelf.encoders[self.space]), (TUNED, encoder)):
-            cosines = each.encode_queries([pair.query for pair in asked]) @ each.encode_documents(texts).T
-            own = cosines[np.arange(len(asked)), np.searchsorted(pool, [pair.row for pair in asked])]
-            rank = (cosines > own[:, None]).sum(axis=1)  # (queries,)
-            ranks[name] = np.where(rank < 10, 1 / np.log2(rank + 2), 0.0)
-        gained = ranks[TUNED] - ranks[SERVING]
-        drawn = gained[np.random.default_rng(self.seed).integers(len(gained), size=(2_000, len(gained)))].mean(axis=1)
-        means = {name: round(float(each.mean()), 4) for name, each in ranks.items()}
+            found = [t.ndcg(each.encode_queries(t.queries), each.encode_documents(t.pool)) for t in trials]
+            scores[name] = np.concatenate(found)
+        means = {name: round(float(each.mean()), 4) for name, each in scores.items()}
+        gained = scores[TUNED] - scores[SERVING]
         chosen = TUNED if means[TUNED] > means[SERVING] else SERVING
-        low, high = np.percentile(drawn, [2.5, 97.5])
-        return Comparison(len(asked), means, chosen, float(gained.mean()), float(low), float(high), dict(WEIGHTS))
+        low, high = bootstrapped(gained, self.seed)
+        difference = float(gained.mean()) if chosen == TUNED else 0.0
+        return Comparison(len(gained), means, chosen, difference, low, high, dict(WEIGHTS))
 
     def _metrics(self, comparison: Comparison, found: Sequence[Found]) -> Metrics:
         """Those of `evaluate search` on the held-out queries, by the fused order of the chosen variant."""
@@ -349,7 +369,3 @@ class _Run:
 
         metrics = evaluate(ranked, [each.query for each in self.data.held_out], qrels)
         return {name: value for name, value in metrics.items() if not name.endswith("_ms")}
-
-
-def _parts(texts: Sequence[str], size: int = 64) -> list[Sequence[str]]:
-    return [texts[start : start + size] for start in range(0, len(texts), size)]

@@ -141,7 +141,13 @@ def compare(
     fitted = chosen in (FITTED, BOTH)
     weights = fit_fusion(judged[chosen], dict(WEIGHTS)) if fitted else current if chosen == SERVING else dict(WEIGHTS)
     gained = scores[chosen] - scores[SERVING]
+    low, high = bootstrapped(gained, seed)
+    means = {name: round(float(each.mean()), 4) for name, each in scores.items()}
+    return Comparison(len(queries), means, chosen, float(gained.mean()), low, high, weights)
+
+
+def bootstrapped(gained: Scores, seed: int) -> tuple[float, float]:
+    """The 95 % interval of the mean of differences (queries,)."""
     drawn = gained[np.random.default_rng(seed).integers(len(gained), size=(_RESAMPLES, len(gained)))].mean(axis=1)
     low, high = np.percentile(drawn, [2.5, 97.5])
-    means = {name: round(float(each.mean()), 4) for name, each in scores.items()}
-    return Comparison(len(queries), means, chosen, float(gained.mean()), float(low), float(high), weights)
+    return float(low), float(high)
