@@ -369,8 +369,8 @@ def run_index(
         )
 
 
-def publisher(name: str, shop: Path) -> Callable[[Path], object] | None:
-    """What has to be published together with a model of that name: with a retriever the index that it makes."""
+def publisher(name: str, shop: Path) -> Callable[[Path | None], object] | None:
+    """What has to be published together with a model of that name: the index that a retriever makes, or the built-in one."""
     if name != "retriever":
         return None
     from index.build import build_index
@@ -378,7 +378,7 @@ def publisher(name: str, shop: Path) -> Callable[[Path], object] | None:
     from index.retriever import Retriever
     from storage.orders import baskets
 
-    def publish(folder: Path) -> None:
+    def publish(folder: Path | None) -> None:
         with bars() as show, opened(shop) as database:
             build_index(
                 None,
@@ -387,7 +387,7 @@ def publisher(name: str, shop: Path) -> Callable[[Path], object] | None:
                 lambda space: encoder_for(space, encoder_cache(shop)),
                 baskets=baskets(database, ADMIN),
                 progress=show,
-                retriever=Retriever.load(folder),
+                retriever=Retriever.load(folder) if folder else Retriever(),
             )
 
     return publish

@@ -23,7 +23,8 @@ _FORGOTTEN = 0.3  # share of a title's words that a made query lacks
 _MOVED = 0.3  # share of queries whose words come in another order
 _TOLD = 0.4  # share of queries that name the brand or an attribute
 _STRETCH = (4, 12)  # words of a description's stretch
-_PIECE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,2}|[^\\s\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_HAN = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_PIECE = re.compile(rf"[{_HAN}]{{1,2}}|[^\W{_HAN}](?:[^\W{_HAN}]|[-.'’/&](?=\w))*")
 
 
 def catalog_pairs(products: Sequence[tuple[int, Product]], seed: int, epoch: int) -> list[Pair]:

@@ -52,6 +52,9 @@ logger = logging.getLogger(__name__)
 BASE_WEIGHTS = "model.safetensors"
 """The file of a base model's folder whose sha256 is the base's hash."""
 
+BUILT_IN = "built-in"
+"""What a rollback of the first version of a kind that needs none leads to."""
+
 MAX_REJECTED = 0.01
 """The share of rows to judge by that may be unusable."""
 
@@ -95,9 +98,9 @@ class ModelKind:
     """What promotion needs to know of one kind of model.
 
     `judge(candidate, incumbent, logs, seed)` asks its gate; the folders are those of models, the incumbent's None where there is
-    none. Where a kind does not `judges_logs`, its gate goes by what training measured on data that it held out. `check` raises for
-    a model that does not work, which not even `--force` may promote. `bases` has the hash of the base model by encoder, `labels`
-    those labels that no part of the bot knows by itself.
+    none. Where a kind does not `judges_logs`, its gate goes by what training measured on data that it held out. Where one is
+    `built_in`, a rollback of the first leads there. `check` raises for a model that does not work, which not even `--force` may
+    promote. `bases` has the hash of the base model by encoder, `labels` those labels that no part of the bot knows by itself.
     """
 
     versions: Callable[[Path], Versions]
@@ -106,6 +109,7 @@ class ModelKind:
     bases: Callable[[Path], dict[str, str]]
     labels: Callable[[Path], list[str]]
     judges_logs: bool = True
+    built_in: bool = False
 
 
 def judge_intent(candidate: Path, incumbent: Path | None, logs: Sequence[Path], seed: int) -> Judged:
@@ -191,7 +195,13 @@ def retriever_bases(folder: Path) -> dict[str, str]:
 KINDS: dict[str, ModelKind] = {
     "intent": ModelKind(intent_versions, load_intents, judge_intent, intent_bases, own_labels),
     "retriever": ModelKind(
-        retriever_versions, load_retriever, judge_retriever, retriever_bases, lambda folder: [], judges_logs=False
+        retriever_versions,
+        load_retriever,
+        judge_retriever,
+        retriever_bases,
+        lambda folder: [],
+        judges_logs=False,
+        built_in=True,
     ),
 }
 
@@ -325,7 +335,7 @@ class Registry:
         force: bool = False,
         seed: int = 0,
         actions: Mapping[str, str] | None = None,
-        publish: Callable[[Path], object] | None = None,
+        publish: Callable[[Path | None], object] | None = None,
     ) -> Promotion:
         """Makes a version, or a complete folder, what serves: through the gate, or with `force` past it.
 
@@ -382,8 +392,10 @@ class Registry:
             unmapped=unmapped,
         )
 
-    def roll_back(self, name: str, publish: Callable[[Path], object] | None = None) -> Rollback:
-        """Makes the last good version before the current one serve again; `publish` as in `promote`, called behind the pointer.
+    def roll_back(self, name: str, publish: Callable[[Path | None], object] | None = None) -> Rollback:
+        """Makes the last good version before the current one serve again; without one, the built-in where the kind has that.
+
+        `publish` as in `promote`, called behind the pointer; with None for the built-in one.
 
         Raises:
             NotFound: there is no such kind of model, nothing serves, or nothing good served before.
@@ -395,11 +407,19 @@ class Registry:
             before = versions.pointer()
             if before is None:
                 raise NotFound(f"No {name} model serves.", "Promote one: launch.py models promote.")
-            folder = versions.roll_back(kind.check)
+            folder: Path | None
+            try:
+                folder = versions.roll_back(kind.check)
+            except NotFound:
+                if not kind.built_in:
+                    raise
+                folder = None
+                versions.retire()
             if publish:
                 publish(folder)
-            mark_serving(self._database, self._principal, self._registered(name, folder, versions))
-        return Rollback(name, before, folder.name)
+            if folder is not None:
+                mark_serving(self._database, self._principal, self._registered(name, folder, versions))
+        return Rollback(name, before, folder.name if folder else BUILT_IN)
 
     def folders_with_user(self, user_id: str) -> list[Path]:
         """Every folder that holds what has learned from a user: the runs' own, checkpoints beside them, and published copies."""

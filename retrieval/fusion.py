@@ -35,6 +35,7 @@ AS_NEAR = 0.7  # of the nearest meaning: what is farther matches by its words or
 CENTRAL = 0.9  # so near to the nearest category: what stands there is of the kind that was found
 KEEP = 0.3  # of the best score: what falls below is not shown beside it
 FAINT = 0.35  # n-gram cosines below it are chance, and dividing by the best must not blow them up
+CLOSE_BEHIND = 0.7  # so near to the best in everything together, no single source has to be sure
 KEEP_SORTED = 0.7  # the same where another order than relevance would lift weak matches to the top
 
 

@@ -22,7 +22,7 @@ from index.filters import Filters
 from index.snapshot import Snapshot
 from index.tokens import singular, spelled, words_of
 from retrieval.expansion import Expansion, expand
-from retrieval.fusion import CENTRAL, COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
+from retrieval.fusion import CENTRAL, CLOSE_BEHIND, COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
 from retrieval.links import Link, LinkKind
 from storage.offers import Offer
 
@@ -207,7 +207,7 @@ class SearchEngine:
         elif codes:  # one article is looked for: those that look like it help, wherever they stop
             keep = score >= KEEP * best
         else:
-            keep = matching & ((score >= KEEP * best) | (evidence.kind > 0))
+            keep = matching & ((score >= KEEP * best) | (evidence.kind > 0)) | (score >= CLOSE_BEHIND * best)
         found = _Found(rows[keep], score[keep], {name: values[keep] for name, values in parts.items()})
         total = len(found.rows)
         if sort == "relevance":
