@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,30 +26,26 @@ from index.graph.observe import Observations
 from index.graph.publish import shop_edits, write_graph
 from index.keywords import KeywordWriter
 from index.ngrams import NgramIndex, TitleNgrams
+from index.previous import kept_of, removed_from, retriever_of, version_before
 from index.product import Product
-from index.products import FILE, ProductStore, ProductWriter
+from index.products import ProductStore, ProductWriter
 from index.readers import Notes, read_rows
-from index.retriever import Retriever, retriever_versions
-from index.snapshot import KIND, SMALL_CATALOG, Layout, Snapshot, index_versions
+from index.retriever import Retriever
+from index.snapshot import SMALL_CATALOG, Layout, Snapshot, index_versions
 from index.titles import Titles
 from index.vectors import FILE as VECTORS
 from index.vectors import VectorStore, store_for
 from index.words import WordIndex, WordWriter
-from storage.errors import Damaged, InvalidInput, NotFound
-from storage.publish import Versions, read_manifest
+from storage.errors import InvalidInput
 from storage.record import now_ms
 from storage.rows import Rejects, RowProblem, rejected_file
 from storage.settings import ShopSettings
 
-logger = logging.getLogger(__name__)
-
-Part = TypeVar("Part")
 Rows = NDArray[np.int64]
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total), total 0 where it is not known; stages are "read", "embed" and "index"."""
 
 NGRAM_CHARACTERS: Final = 1_000
-MOST_REMOVED: Final = 0.2
 HAN_SHARE: Final = 0.01  # of the products; fewer Chinese ones are strays that do not pay for a second encoder
 _HASH_BYTES: Final = 16
 _CHUNK: Final = 2_048  # texts handed to an encoder at once
@@ -136,17 +131,17 @@ def build_index(
     with versions.lock():
         versions.sweep()
         edits, edited = shop_edits(shop, max_rejected)
-        before = _before(versions, update=update)
-        tuned = retriever or _retriever_of(before, shop)
+        before = version_before(versions, update=update)
+        tuned = retriever or retriever_of(before, shop)
 
         def encoder_of(space: str) -> Encoder:
             return Encoder.load(tuned.encoders[space]) if space in tuned.encoders else pretrained(space)
 
-        kept = _kept(versions, before, documents, allow_shrink=allow_shrink)
+        kept = kept_of(versions, before, documents, allow_shrink=allow_shrink)
         with versions.stage() as folder, _full_disk(versions.root):
             run = _Run(Layout(folder), before, kept.documents, settings, encoder_of, progress or _silent)
             reading = run.read(catalog, update=update, max_rejected=max_rejected, rejected=rejected, shop=shop)
-            removed = 0 if update else _removed(kept.products, run.writer, allow_shrink=allow_shrink)
+            removed = 0 if update else removed_from(kept.products, run.writer, allow_shrink=allow_shrink)
             meta = run.index(documents, read_at, edits, baskets)
             tuned.copy_into(folder, meta["encoders"])
             meta |= {"catalog": catalog.name if catalog else None, "read_at": read_at}
@@ -412,92 +407,6 @@ class _Run:
             self.progress("embed", self.embedded + self.reused, total)
 
         return count
-
-
-def _before(versions: Versions, *, update: bool) -> Snapshot | None:
-    """The version before, whose vectors are taken over; None where there is none or it cannot be read any more."""
-    try:
-        folder = versions.current()
-        before = None if folder is None else Snapshot.load(folder)
-    except Damaged as error:
-        if update:
-            raise
-        logger.warning("Embedding everything again: %s", error.message)
-        before = None
-    if update and before is None:
-        raise NotFound("There is no index to update.", "Run it once without --update.")
-    return before
-
-
-def _retriever_of(before: Snapshot | None, shop: Path) -> Retriever:
-    """That of the version before; where that cannot be read, the one that was promoted last."""
-    if before is not None:
-        return before.retriever
-    promoted = retriever_versions(shop).current()
-    return Retriever() if promoted is None else Retriever.load(promoted)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What a run needs of the version before although its vectors may be lost; no products where there was no version."""
-
-    documents: DocumentIndex = field(default_factory=DocumentIndex)
-    products: ProductStore | None = None
-
-
-def _kept(versions: Versions, before: Snapshot | None, documents: Path | None, *, allow_shrink: bool) -> _Kept:
-    """The documents and products of the version before, also of one that cannot be served, where their files are whole.
-
-    Raises:
-        Damaged: they are not, and the run was not told how to do without. Going on would publish a shop without policies,
-            or take a truncated export for the whole catalog.
-    """
-    if before is not None:
-        return _Kept(before.documents, before.products)
-    candidates = versions.candidates()
-    if not candidates:
-        return _Kept()
-    policies = _first_whole(
-        candidates, "documents", lambda folder: DocumentIndex.load(Layout(folder).part("documents"))
-    )
-    products = _first_whole(candidates, FILE, lambda folder: ProductStore(Layout(folder).products))
-    needed = ["--documents DIR"] * (policies is None and documents is None)
-    needed += ["--allow-shrink"] * (products is None and not allow_shrink)
-    if needed:
-        lost = " and ".join(name for name, part in (("documents", policies), ("products", products)) if part is None)
-        raise Damaged(
-            f"The index {candidates[0].name} is damaged, and what it had of {lost} cannot be read.",
-            f"Check that the catalog is complete and run it again with {' and '.join(needed)}.",
-        )
-    return _Kept(policies or DocumentIndex(), products)
-
-
-def _first_whole(folders: Sequence[Path], part: str, load: Callable[[Path], Part]) -> Part | None:
-    """A part of the first folder in which its own files are what was published."""
-    for folder in folders:
-        try:
-            read_manifest(folder, KIND, only=part)
-            return load(folder)
-        except (Damaged, NotFound) as error:
-            logger.warning("The %s of the index %s cannot be read: %s", part, folder.name, error.message)
-    return None
-
-
-def _removed(before: ProductStore | None, writer: ProductWriter, *, allow_shrink: bool) -> int:
-    """How many products of the version before are gone.
-
-    Raises:
-        InvalidInput: more than a fifth of them, and that was not allowed: a truncated export looks just like that.
-    """
-    if before is None:
-        return 0
-    gone = sum(product_id not in writer for product_id in before.ids())
-    if gone > MOST_REMOVED * len(before) and not allow_shrink:
-        raise InvalidInput(
-            f"This catalog would remove {gone} of {len(before)} products, more than {MOST_REMOVED:.0%}.",
-            "Check that it is complete; --allow-shrink publishes it all the same, --update keeps what it does not name.",
-        )
-    return gone
 
 
 def _looked_at(products: Iterable[Product]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
