@@ -53,6 +53,11 @@ def fold(text: str) -> str:
     return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
 
 
+def has_cjk(text: str) -> bool:
+    """Whether a text has any such character."""
+    return not text.isascii() and any(map(is_cjk, text))
+
+
 def is_cjk(char: str) -> bool:
     """Whether a character is Han, kana or Hangul: scripts written without spaces, or that MiniLM cannot read."""
     code = ord(char)

@@ -75,9 +75,11 @@ def _stems(code: str) -> Iterator[str]:
 
 
 def _is_code(glued: str) -> bool:
-    digits = sum(character.isdigit() for character in glued)
-    return len(glued) >= SHORTEST and bool(digits) and (digits < len(glued) or digits >= SHORTEST + 2)
+    if len(glued) < SHORTEST or glued.isalpha():
+        return False
+    digits = sum(map(str.isdigit, glued))
+    return bool(digits) and (digits < len(glued) or digits >= SHORTEST + 2)
 
 
 def _has_digit(text: str) -> bool:
-    return any(map(str.isdigit, text))
+    return not text.isalpha() and any(map(str.isdigit, text))

@@ -16,6 +16,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.clean import fold
-from index.filters import Filters, PriceRange
+from index.filters import Filters
 from index.money import minor_digits
 from index.product import Availability, Product, sold_out
 from index.strings import Strings, StringsWriter, mapped
@@ -43,6 +44,7 @@ _SAME_NAME: Final = {
 _AVAILABILITIES: Final = tuple(Availability)
 _PARTS: Final = re.compile(r",\s+|\s*[;|/、，；]\s*|\s+&\s+")
 _LONGEST_PART: Final = 40
+_DENSE: Final = 20  # fewer set offers than one of so many are looked up one by one
 
 
 class PriceLike(Protocol):
@@ -162,6 +164,8 @@ class Facets:
         self._shown = self._single | _orderable(self.offer_availability)
         self.price = self._lowest_prices()
         self._laid: tuple[list[OfferLike], Facets] | None = None
+        self._priced: tuple[str, Mask] | None = None
+        self._rows_on_offer: dict[str, int | None] = {}  # a change of one offer is laid with all the others again
 
     def __len__(self) -> int:
         """How many products there are."""
@@ -198,23 +202,27 @@ class Facets:
         excluded = self._excluded_offers(filters)
         if filters.price is None and not filters.attributes and not filters.availability and excluded is None:
             return FacetMask(products, 0, self, np.ones(len(self.offer_price), np.bool_))
-        kept = self._of_offers(products)  # (offers,)
+        if filters.availability:
+            wanted = [self.offer_availability == _AVAILABILITIES.index(each) for each in filters.availability]
+            kept = np.logical_or.reduce(wanted)  # (offers,)
+        else:
+            kept = self._shown.copy()
         for name, values in filters.attributes.items():
             kept &= self._having(name, values, anywhere=False)
         if excluded is not None:
             kept &= ~excluded
-        if filters.availability:
-            wanted = [self.offer_availability == _AVAILABILITIES.index(each) for each in filters.availability]
-            kept &= np.logical_or.reduce(wanted)
-        else:
-            kept &= self._shown
-        unknown = 0
-        if filters.price is not None:
-            known, inside = self._priced(filters.price)
-            lacking = self._any(kept & ~known)
-            kept &= inside
-            unknown = int(np.count_nonzero(lacking & ~self._any(kept)))
-        return FacetMask(self._any(kept), unknown, self, kept)
+        if filters.price is None:
+            return FacetMask(products & self._any(kept), 0, self, kept)
+        known = self._known(filters.price.currency)
+        lacking = kept & ~known
+        kept &= known
+        if filters.price.min is not None:
+            kept &= self.offer_price >= filters.price.min
+        if filters.price.max is not None:
+            kept &= self.offer_price <= filters.price.max
+        any_kept = self._any(kept)
+        unknown = int(np.count_nonzero(products & self._any(lacking) & ~any_kept)) if lacking.any() else 0
+        return FacetMask(products & any_kept, unknown, self, kept)
 
     def _product_mask(self, filters: Filters) -> Mask:
         """The conditions that hold for a product as a whole."""
@@ -286,28 +294,32 @@ class Facets:
         product = common | (titled & ~attributed)
         return own | (~optioned & self._of_offers(product))
 
-    def _priced(self, limit: PriceRange) -> tuple[Mask, Mask]:
-        """(offers with a comparable price, offers whose price is inside the limit)."""
-        code = self._currencies.index(limit.currency) if limit.currency in self._currencies else -2
-        known = (self.offer_price != UNKNOWN) & (self._columns.offer_currency == code)
-        inside = known.copy()
-        if limit.min is not None:
-            inside &= self.offer_price >= limit.min
-        if limit.max is not None:
-            inside &= self.offer_price <= limit.max
-        return known, inside
+    def _known(self, currency: str) -> Mask:
+        """(offers,) whether there is a price in this currency; the last answer is kept, for a shop asks in its own."""
+        priced = self._priced
+        if priced is None or priced[0] != currency:
+            code = self._currencies.index(currency) if currency in self._currencies else -2
+            known = (self.offer_price != UNKNOWN) & (self._columns.offer_currency == code)
+            self._priced = priced = (currency, known)
+        return priced[1]
 
     def _of_offers(self, products: Mask) -> Mask:
-        """(offers,) what is so of each offer's product, in memory of its own."""
-        return products.copy() if self._owner is None else products[self._owner]
+        """(offers,) what is so of each offer's product."""
+        return products if self._owner is None else products[self._owner]
 
     def _any(self, offers: Mask) -> Mask:
         """(products,) whether any offer of the product is set."""
         if self._owner is None:
-            return offers.copy()
-        # No product is without an offer, so that each slice of `reduceat` is the product's own.
-        found: Mask = np.logical_or.reduceat(offers, self.starts[:-1])
-        return found
+            return offers
+        if np.count_nonzero(offers) * _DENSE < len(offers):
+            found = np.zeros(len(self), np.bool_)
+            found[self._owner[np.flatnonzero(offers)]] = True
+            return found
+        # How many are set before each product: five times as fast as `logical_or.reduceat`.
+        before = np.zeros(len(offers) + 1, np.int32)
+        np.cumsum(offers, out=before[1:])
+        at = before[self.starts]  # (products + 1,)
+        return np.greater(at[1:], at[:-1])
 
     def _flags(self, key: str, size: int) -> Mask:
         flags = np.zeros(size, np.bool_)
@@ -343,13 +355,18 @@ class Facets:
         availability, currencies = self.offer_availability.copy(), list(self._currencies)
         none_left = np.zeros(len(price), np.bool_)  # by the last offer that spoke of stock
         for offer in offers:
-            row = self._row_of(offer.product_id)
+            if offer.product_id not in self._rows_on_offer:
+                self._rows_on_offer[offer.product_id] = self._row_of(offer.product_id)
+            row = self._rows_on_offer[offer.product_id]
             if row is None or not self.is_news(row, offer):
                 continue
-            places = np.arange(self.starts[row], self.starts[row + 1])
+            places = slice(*self.starts[row : row + 2].tolist())
             if offer.variant_id is not None:
-                ids = self.variant_ids.many(places)
-                places = places[[each == offer.variant_id for each in ids]]
+                ids = self.variant_ids.many(np.arange(places.start, places.stop))
+                if offer.variant_id not in ids:
+                    continue
+                place = places.start + ids.index(offer.variant_id)
+                places = slice(place, place + 1)
             if offer.price is not None:
                 if offer.price.currency not in currencies:
                     currencies.append(offer.price.currency)
@@ -368,6 +385,7 @@ class Facets:
         view.offer_price, view.offer_availability = price, availability
         view._shown = view._single | _orderable(availability)
         view.price = view._lowest_prices()
+        view._priced = None
         view._laid = None  # else each view would keep the one before it
         self._laid = (offers, view)
         return view
@@ -420,18 +438,18 @@ class FacetWriter:
         row = len(self.starts) - 1
         stars = product.rating
         published = product.published_at.timestamp() if product.published_at else float("nan")
-        brand = self.brand_codes.setdefault(fold(product.brand), len(self.brand_codes)) if product.brand else UNKNOWN
+        brand = self.brand_codes.setdefault(_folded(product.brand), len(self.brand_codes)) if product.brand else UNKNOWN
         if product.brand:
-            self.spellings[f"b\t{fold(product.brand)}"][product.brand] += 1
+            self.spellings[f"b\t{_folded(product.brand)}"][product.brand] += 1
         value, count = (stars.value, stars.count) if stars else (float("nan"), 0)
         self.ratings.append(value)
         self.rating_counts.append(count)
         self.published.append(published)
         self.brands.append(brand)
         self.titles.add(product.title)
-        for name in {fold(name): name for name in product.categories}.values():
-            self.postings[f"c\t{fold(name)}"].append(row)
-            self.spellings[f"c\t{fold(name)}"][name] += 1
+        for name in {_folded(name): name for name in product.categories}.values():
+            self.postings[f"c\t{_folded(name)}"].append(row)
+            self.spellings[f"c\t{_folded(name)}"][name] += 1
         seen: set[tuple[str, str]] = set()
         for name, values in product.attributes.items():
             self.postings[f"an\t{canonical(name)}"].append(row)
@@ -467,9 +485,9 @@ class FacetWriter:
         key = canonical(name)
         self.spellings[f"n\t{key}"][name] += 1
         for value in values:
-            if (key, fold(value)) not in seen:
-                seen.add((key, fold(value)))
-                self.values[key][fold(value)][value] += 1
+            if (key, _folded(value)) not in seen:
+                seen.add((key, _folded(value)))
+                self.values[key][_folded(value)][value] += 1
 
     def close(self) -> None:
         """Completes the folder."""
@@ -509,15 +527,19 @@ class FacetWriter:
         return self.spellings[f"{kind}\t{key}"].most_common(1)[0][0]
 
 
+# A catalog says the same names and values over and over.
+_folded = lru_cache(maxsize=50_000)(fold)
+
+
 def canonical(name: str) -> str:
     """The one name of an attribute that shops spell differently: "Colour" and "颜色" are "color"."""
-    folded = fold(name)
+    folded = _folded(name)
     return _SAME_NAME.get(folded, folded)
 
 
 def parts_of(value: str) -> set[str]:
     """The folded value, and its parts where it is a list: "Leather, Mesh" → {"leather, mesh", "leather", "mesh"}."""
-    whole = fold(value)
+    whole = _folded(value)
     parts = [part for part in _PARTS.split(whole) if part]
     listed = len(parts) > 1 and all(len(part) <= _LONGEST_PART and any(map(str.isalpha, part)) for part in parts)
     return {whole, *parts} if listed else {whole}

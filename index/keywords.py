@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from index.clean import is_cjk
+from index.clean import has_cjk
 from index.product import Product
 from storage.errors import Damaged
 
@@ -27,7 +27,10 @@ _TIES: Final = 0.2  # share of the other fields' scores that is added to the bes
 _QUERY_CHARACTERS: Final = 2_000
 _QUERY_WORDS: Final = 48
 _QUERY_PHRASES: Final = 12
-_FEW: Final = 1_000  # so many allowed rows are named to the engine; more are filtered behind it
+# Allowed rows are named to the engine where that is cheaper than to filter behind it: naming costs as much as so many hits, and
+# one for each row.
+_NAMED: Final = 4_000
+_FIRST: Final = 2_000  # hits beyond those asked for that are filtered at first
 _ANALYZER: Final = "aisle"
 _RUN: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+")
 _GLUE: Final = re.compile(r"(?<=\w)[-./_](?=\w)")
@@ -92,9 +95,10 @@ class KeywordIndex:
         k = min(k, room)
         if query is None or k <= 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        # As many as should hold k allowed ones, were they spread evenly; then more.
-        wanted = k if room == self._size else min(self._size, k * self._size // room + k)
-        if allowed is not None and room <= _FEW < self._size:
+        even = k * self._size // room  # as many hits hold k allowed ones, were those spread evenly
+        # Few at first, for a filter mostly goes with the words.
+        wanted = k if room == self._size else min(self._size, k + min(even, _FIRST))
+        if allowed is not None and even > _NAMED + room:
             named = tantivy.Query.term_set_query(self._schema, "row", np.flatnonzero(allowed).tolist())
             must = (tantivy.Occur.Must, tantivy.Query.const_score_query(named, 0.0))
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), must])
@@ -226,7 +230,7 @@ def _spread(text: str, *, pairs_only: bool = False) -> str:
     """
     # Half characters, which broken JSON can carry, have no UTF-8 form.
     text = unicodedata.normalize("NFKC", text.encode("utf-8", "ignore").decode())
-    if any(map(is_cjk, text)):
+    if has_cjk(text):
         text = _RUN.sub(lambda match: f" {_pairs(match.group(), pairs_only)} ", text)
     glued = [_GLUE.sub("", word) for word in text.split() if _GLUE.search(word) and any(map(str.isdigit, word))]
     return " ".join([text, *glued])

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +34,13 @@ class ProductStore:
     """Products of one snapshot by row or id. Safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        self._uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-        self._local = threading.local()
+        self._connection = _Connections(f"{path.absolute().as_uri()}?mode=ro&immutable=1")
         try:
             self._size = int(self._connection().execute("SELECT count(*) FROM products").fetchone()[0])
         except sqlite3.DatabaseError as error:
             raise Damaged(f"{path} holds no products: {error}.", "Build the index again.") from error
-        self.get = lru_cache(maxsize=_CACHED)(self._get)
+        # Around the connections and not around the store: a cycle would keep an old version's records in memory.
+        self.get = lru_cache(maxsize=_CACHED)(partial(_read, self._connection, self._size))
 
     def __len__(self) -> int:
         """How many products there are."""
@@ -82,26 +82,35 @@ class ProductStore:
     @contextmanager
     def attached_to(self, connection: sqlite3.Connection) -> Iterator[str]:
         """Lets another connection read this store while the block runs; gives the name of the schema."""
-        connection.execute("ATTACH ? AS older", (self._uri,))
+        connection.execute("ATTACH ? AS older", (self._connection.uri,))
         try:
             yield "older"
         finally:
             connection.execute("DETACH older")
 
-    def _get(self, row: int) -> Product:
-        """The product of `row`; raises `IndexError` for a row that there is not."""
-        found = self._connection().execute("SELECT body FROM products WHERE row = ?", (int(row),)).fetchone()
-        if found is None:
-            raise IndexError(f"row {row} of {self._size}")
-        return Product.model_validate_json(found[0])
 
-    def _connection(self) -> sqlite3.Connection:
+class _Connections:
+    """A connection to a published file for each thread."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._local = threading.local()
+
+    def __call__(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             # `immutable` spares locks and journals: a published file never changes.
-            connection = self._local.connection = sqlite3.connect(self._uri, uri=True)
+            connection = self._local.connection = sqlite3.connect(self.uri, uri=True)
             connection.execute(f"PRAGMA mmap_size = {_MAPPED}")
         return connection
+
+
+def _read(connection: _Connections, size: int, row: int) -> Product:
+    """The product of `row`; raises `IndexError` for a row that there is not."""
+    found = connection().execute("SELECT body FROM products WHERE row = ?", (int(row),)).fetchone()
+    if found is None:
+        raise IndexError(f"row {row} of {size}")
+    return Product.model_validate_json(found[0])
 
 
 class ProductWriter:

@@ -9,7 +9,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from index.clean import fold, is_cjk
+from index.clean import fold, has_cjk, is_cjk
 from index.postings import Postings, PostingsWriter, key_of
 from index.strings import Strings, StringsWriter
 
@@ -72,7 +72,7 @@ def _words(text: str) -> list[str]:
     found: list[str] = []
     for match in _RUN.finditer(text):
         run = match.group()
-        if not any(map(is_cjk, run)):
+        if not has_cjk(run):
             found.append(run)
             continue
         spaced = "".join(f" {character} " if is_cjk(character) else character for character in run)

@@ -317,7 +317,7 @@ class SearchEngine:
         self, found: _Found, sort: Sort, limit: int, mask: FacetMask, variant_of: Callable[[int], str | None]
     ) -> list[Hit]:
         hits = []
-        for place in self._order(found.rows, found.score, sort, mask)[:limit]:
+        for place in self._order(found.rows, found.score, sort, mask, limit):
             row = int(found.rows[place])
             sources = {name: float(values[place]) for name, values in found.parts.items() if values[place] > 0}
             product = self._snapshot.products.get(row)
@@ -325,9 +325,9 @@ class SearchEngine:
         return hits
 
     def _order(
-        self, rows: NDArray[np.int64], score: NDArray[np.float32], sort: Sort, mask: FacetMask
+        self, rows: NDArray[np.int64], score: NDArray[np.float32], sort: Sort, mask: FacetMask, limit: int
     ) -> NDArray[np.intp]:
-        """The places of `rows` in the order of `sort`; ties by score, then by row, so that results can be reproduced."""
+        """The places of the first `limit` of `rows` in the order of `sort`; ties by score, then by row, to be reproducible."""
         by: dict[Sort, Callable[[], NDArray[np.floating]]] = {
             "relevance": lambda: -score,
             "price_asc": lambda: mask.price[rows],
@@ -336,7 +336,10 @@ class SearchEngine:
             "newest": lambda: -self._snapshot.facets.published[rows],
         }
         first = np.nan_to_num(by[sort](), nan=np.inf)  # what has no price or date comes last
-        return np.lexsort((rows, -score, first))
+        places = np.arange(len(rows))
+        if 0 < limit < len(rows):  # of a million only those are sorted that can be among the first
+            places = np.flatnonzero(first <= np.partition(first, limit - 1)[limit - 1])
+        return places[np.lexsort((rows[places], -score[places], first[places]))][:limit]
 
     def _rated(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         value = np.nan_to_num(self._snapshot.facets.rating[rows])

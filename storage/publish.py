@@ -30,6 +30,7 @@ from typing import Any
 
 from storage.disk import disk_trouble
 from storage.errors import AisleError, Conflict, Damaged, InvalidInput, NotFound
+from storage.metrics import Counter
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,11 @@ HISTORY = "HISTORY"
 _STAGE = ".stage-"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _FORMAT = 1
+_KEYS = {"format", "kind", "created_at", "meta", "files"}
+
+REFUSED = Counter(
+    "aisle_refused_versions_total", "Versions that were not served because a file is not what was published."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ def write_manifest(folder: Path, kind: str, meta: dict[str, Any]) -> Manifest:
     created_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     manifest = Manifest(kind=kind, meta=meta, files=files, created_at=created_at)
     body = {"format": _FORMAT, "kind": kind, "created_at": created_at, "meta": meta, "files": files}
+    body["sha256"] = _digest(body)
     _write_atomically(folder / MANIFEST, json.dumps(body, ensure_ascii=False, indent=1).encode())
     for inner in [path for path in folder.rglob("*") if path.is_dir()]:
         _sync(inner)
@@ -77,7 +84,7 @@ def write_manifest(folder: Path, kind: str, meta: dict[str, Any]) -> Manifest:
 
 
 def read_manifest(folder: Path, kind: str, only: str | None = None) -> Manifest:
-    """Reads a folder's manifest and verifies the hash of every file that it names.
+    """Reads a folder's manifest and verifies its own hash and that of every file that it names.
 
     With `only` just the file or folder of that name is verified, and must be named: what is whole of a damaged version.
 
@@ -91,11 +98,14 @@ def read_manifest(folder: Path, kind: str, only: str | None = None) -> Manifest:
         raise NotFound(f"{folder} holds no {kind}: {MANIFEST} is missing.", "Check the path, or build it first.")
     try:
         body = json.loads(path.read_bytes())
+        digest = body.pop("sha256", None)  # manifests from before there was one are taken without
         manifest = Manifest(body["kind"], dict(body["meta"]), dict(body["files"]), str(body["created_at"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Damaged(f"{path} is unreadable ({type(error).__name__}).", again) from None
     if body.get("format") != _FORMAT:
         raise Damaged(f"{path} has format {body.get('format')}, this Aisle reads {_FORMAT}.", again)
+    if set(body) != _KEYS or digest not in (None, _digest(body)):
+        raise Damaged(f"{path} is not what was published.", again)
     if manifest.kind != kind:
         raise Damaged(f"{folder} holds a {manifest.kind}, not a {kind}.", "Give a folder of the right kind.")
     named = {
@@ -210,6 +220,7 @@ class Versions:
                 read_manifest(folder, self.kind)
             except (Damaged, NotFound) as error:
                 logger.warning("The %s version %s cannot be served: %s", self.kind, name, error.message)
+                REFUSED.add(kind=self.kind)
                 trouble = trouble or error
                 continue
             if name != pointed:
@@ -354,6 +365,11 @@ class Versions:
         """The history first: killed between the two, the old pointer stays and the fallback has one name more."""
         _write_atomically(self.root / HISTORY, "".join(f"{each}\n" for each in history).encode())
         _write_atomically(self.root / POINTER, f"{name}\n".encode())
+
+
+def _digest(body: dict[str, Any]) -> str:
+    """The sha256 of a manifest's own content: a bit of it can turn as well as one of the files that it guards."""
+    return hashlib.sha256(json.dumps(body, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
 def _files_of(folder: Path) -> list[Path]:

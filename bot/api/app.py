@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Form, Query, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import Field
 from sqlalchemy import select
@@ -23,6 +23,7 @@ from bot.windows.customer import STYLE, CustomerWindow, DemoShopper
 from bot.windows.texts import language_of
 from storage.errors import NotFound
 from storage.identity import Identity
+from storage.metrics import Counter
 from storage.principal import Principal, Role
 from storage.settings import ShopSettings
 
@@ -53,6 +54,7 @@ def create_app(
     problems.install(app)
     app.include_router(routes(assistant, settings))
     _add_health(app, assistant)
+    _add_metrics(app)
     _add_pages(app, assistant, shop)
     _add_login(app, identity)
     if demo_shoppers:
@@ -84,6 +86,14 @@ def _add_health(app: FastAPI, assistant: Assistant) -> None:
         with assistant.database.read() as connection:
             connection.execute(select(1))
         return {"status": "ready"}
+
+
+def _add_metrics(app: FastAPI) -> None:
+    @app.get("/metrics", response_class=PlainTextResponse)
+    def metrics(request: Request) -> PlainTextResponse:
+        """Counters of this process in Prometheus's text format, for who runs the shop: no figure names a person."""
+        principal_of(request).require_role(Role.SERVICE, Role.SUPERVISOR, Role.ADMIN)
+        return PlainTextResponse(Counter.exposed(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _add_pages(app: FastAPI, assistant: Assistant, shop: Path) -> None:

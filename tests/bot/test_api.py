@@ -22,6 +22,7 @@ from storage.database import Database
 from storage.identity import Identity
 from storage.keys import create_key
 from storage.principal import Principal, Role
+from storage.publish import REFUSED
 from storage.settings import EmbedSettings, ShopSettings
 from tests.bot.catalog import PRODUCTS
 from tests.bot.conftest import ToldIntents
@@ -264,6 +265,14 @@ def test_the_window_escapes_what_it_is_told() -> None:
     assert render.safe_url("javascript:alert(1)") == ""
     assert render.safe_url("//evil.example/x") == ""
     assert render.safe_url("/products/1") == "/products/1"
+
+
+def test_counters_are_for_who_runs_the_shop(client: TestClient, identity: Identity) -> None:
+    REFUSED.add(kind="index")
+    told = client.get("/metrics", headers=bearer(identity, "prometheus", Role.SERVICE))
+    assert told.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert f'aisle_refused_versions_total{{kind="index"}} {REFUSED.value(kind="index")}\n' in told.text
+    assert client.get("/metrics").status_code == 403
 
 
 def test_the_committed_openapi_file_is_the_one_that_is_served(client: TestClient) -> None:

@@ -39,8 +39,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def facets(folder: Path) -> Facets:
+@pytest.fixture(params=["few offers pass", "many do"])
+def facets(folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Facets:
+    monkeypatch.setattr("index.facets._DENSE", 0 if request.param == "few offers pass" else 10**9)
     return Facets.load(folder, {product.id: row for row, product in enumerate(CATALOG)}.get)
 
 

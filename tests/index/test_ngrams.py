@@ -3,7 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.ngrams import NgramIndex
+from index.clean import fold
+from index.ngrams import NgramIndex, TitleNgrams
+from index.strings import Strings, StringsWriter
 
 TEXTS = [
     "Northpeak Trail Runner TR-450 blue",
@@ -84,3 +86,39 @@ def test_many_texts_get_the_rows_of_their_places() -> None:
     texts = [f"item {number:05d}" for number in range(4_500)]  # more than one chunk
     index = NgramIndex.build(texts)
     assert [index.search(texts[row], 1)[0][0] for row in (0, 1_999, 2_000, 4_499)] == [0, 1_999, 2_000, 4_499]
+
+
+def strings(texts: list[str], folder: Path) -> Strings:
+    writer = StringsWriter()
+    for text in texts:
+        writer.add(fold(text))
+    writer.save(folder, "titles")
+    return Strings.load(folder, "titles")
+
+
+@pytest.mark.parametrize(
+    "query", ["wireless headphone", "tr450 aaa aaa", "蓝牙耳机", "TEA POT teapot", "zzzzqqqq", "", "\ud800"]
+)
+def test_titles_score_as_the_index_of_all_of_them_does(index: NgramIndex, tmp_path: Path, query: str) -> None:
+    titles = TitleNgrams.build(strings([*TEXTS, "aaa aaaa aaa"], tmp_path))
+    rows = np.array([6, 1, 0, 4, 2, 3, 5])
+    expected = NgramIndex.build([*TEXTS, "aaa aaaa aaa"]).scores(query)
+    np.testing.assert_allclose(titles.scores_of(query, rows), expected[rows], atol=1e-6)
+
+
+def test_titles_come_back_and_a_sample_gives_the_rarity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.ngrams._SAMPLE", 20)
+    texts = [f"lamp number {number}" for number in range(200)]
+    built = TitleNgrams.build(strings(texts, tmp_path))
+    built.save(tmp_path)
+    loaded = TitleNgrams.load(tmp_path, Strings.load(tmp_path, "titles"))
+    rows = np.arange(200)
+    scores = loaded.scores_of("lamp 137", rows)
+    np.testing.assert_array_equal(scores, built.scores_of("lamp 137", rows))
+    assert scores.argmax() == 137
+    assert scores.max() <= 1.0001
+
+
+def test_no_titles_no_scores(tmp_path: Path) -> None:
+    titles = TitleNgrams.build(strings([], tmp_path))
+    assert titles.scores_of("teapot", np.empty(0, np.int64)).shape == (0,)

@@ -15,7 +15,7 @@ from index.encoders import Encoder
 from index.filters import Exclusions, Filters, PriceRange
 from index.product import Availability
 from index.snapshot import Snapshot, current_index
-from retrieval.search import Hit, SearchEngine, SearchResult
+from retrieval.search import Hit, SearchEngine, SearchResult, Sort
 from storage.offers import Offer, Price
 from storage.settings import ShopSettings
 from tests.index.catalogs import hash_encoders
@@ -68,6 +68,23 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory, encoders_by_space: Mappin
 @pytest.fixture(scope="module")
 def engine(snapshot: Snapshot, encoders_by_space: Mapping[str, Encoder]) -> SearchEngine:
     return SearchEngine(snapshot, encoders_by_space)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory, encoders_by_space: Mapping[str, Encoder]) -> SearchEngine:
+    """The same catalog, kept as one of more than 20,000 products is: a graph of vectors, n-grams of the candidates' titles."""
+    shop = tmp_path_factory.mktemp("large")
+    catalog = shop / "catalog.jsonl"
+    catalog.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in CATALOG), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("index.build.SMALL_CATALOG", "index.snapshot.SMALL_CATALOG", "index.vectors.EXACT_UP_TO"):
+            patched.setattr(name, 5)
+        build_index(catalog, shop, ShopSettings(), encoders_by_space.__getitem__)
+        folder = current_index(shop)
+        assert folder is not None
+        loaded = Snapshot.load(folder, encoders_by_space)
+    assert {store.name for store in loaded.vectors.values()} == {"hnsw-sq8"}
+    return SearchEngine(loaded, encoders_by_space)
 
 
 def ids(result: SearchResult) -> list[str]:
@@ -125,6 +142,30 @@ def test_what_the_shop_has_not_is_not_found(engine: SearchEngine, text: str) -> 
     assert not result.matched
     assert result.hits == []
     assert result.total == 0
+
+
+@pytest.mark.parametrize("sort", ["relevance", "price_asc"])
+@pytest.mark.parametrize(
+    ("text", "filters"),
+    [
+        ("noise cancelling headphones", None),
+        ("blutooth hedphones", None),
+        ("qx-30w", None),
+        ("跑步鞋", None),
+        ("headphones", Filters(price=PriceRange(max=10_000, currency="USD"))),
+        ("running shoes", Filters(attributes={"color": ("red",)})),
+        ("kettle", Filters(exclude=Exclusions(brand=("Moorhen",)))),
+        ("helicopter", None),
+        ("", Filters(categories=("Headphones",))),
+    ],
+)
+def test_a_large_catalog_is_searched_alike(
+    engine: SearchEngine, large: SearchEngine, text: str, filters: Filters | None, sort: Sort
+) -> None:
+    small, found = engine.search(text, filters, sort), large.search(text, filters, sort)
+    assert ids(found)[:1] == ids(small)[:1]
+    assert (found.matched, found.unknown_price) == (small.matched, small.unknown_price)
+    assert found.hits == [] or found.hits[0].variant_id == small.hits[0].variant_id
 
 
 def test_a_found_product_says_why(engine: SearchEngine, snapshot: Snapshot) -> None:

@@ -59,6 +59,21 @@ class TestManifest:
         path.write_bytes(good)
         read_manifest(tmp_path, KIND)
 
+    def test_every_flipped_bit_of_the_manifest_itself_is_found(self, tmp_path: Path) -> None:
+        (tmp_path / "a").write_bytes(b"abc")
+        write_manifest(tmp_path, KIND, {"rows": 30, "encoder": "x", "中文": [1, None, 0.5]})
+        good = (tmp_path / MANIFEST).read_bytes()
+        for bit in range(len(good) * 8):
+            bad = bytearray(good)
+            bad[bit // 8] ^= 1 << bit % 8
+            (tmp_path / MANIFEST).write_bytes(bad)
+            with pytest.raises(Damaged):
+                read_manifest(tmp_path, KIND)
+        body = json.loads(good)
+        del body["sha256"]  # a manifest of an older Aisle
+        (tmp_path / MANIFEST).write_text(json.dumps(body))
+        assert read_manifest(tmp_path, KIND).meta["rows"] == 30
+
     @pytest.mark.parametrize(
         "content",
         [
@@ -97,6 +112,7 @@ class TestManifest:
         (tmp_path / "outside").write_bytes(b"abc")
         write_manifest(inside, KIND, {})
         body = json.loads((inside / MANIFEST).read_text())
+        del body["sha256"]
         body["files"]["../outside"] = sha256_file(tmp_path / "outside")
         (inside / MANIFEST).write_text(json.dumps(body))
         with pytest.raises(Damaged, match="outside"):
