@@ -34,6 +34,10 @@ class CatalogWords(Protocol):
         """Attribute name to its values with counts."""
         ...
 
+    def carries(self, category: str, name: str, value: str | None = None) -> bool:
+        """Whether a product of the category has the attribute, or that value of it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Meant:
