@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import ModuleType
@@ -97,10 +97,16 @@ class ConditionReader:
         self.firm = {name for name in vocabulary.counts if vocabulary.counts[name] >= max(1.0, least)}
         self.features = vocabulary.attribute_names.get(key_of(FEATURES), FEATURES)
 
-    def read(self, draft: Draft, in_topic: bool, only_filler: Callable[[str], bool]) -> Conditions:
-        """Read every catalog word; spans that became conditions or exclusions are claimed, wishes stay in the text."""
+    def read(
+        self, draft: Draft, in_topic: bool, only_filler: Callable[[str], bool], sizes: Iterable[tuple[bool, Meant]] = ()
+    ) -> Conditions:
+        """Read every catalog word; spans that became conditions or exclusions are claimed, wishes stay in the text.
+
+        `sizes` are those that `SizeReader` has read and claimed, each with whether it is excluded.
+        """
         found = Conditions()
-        self._read_sizes(draft, found)
+        for excluded, meant in sizes:
+            (found.excluded if excluded else found.required).add(meant)
         matches = [match for match in self.vocabulary.find(draft.view) if self._plausible(draft, match)]
         alone = in_topic and self._alone(draft, matches, only_filler)
         self._read_referent(draft, matches, found, in_topic)
@@ -261,21 +267,6 @@ class ConditionReader:
             if _BARE_SIZE.fullmatch(word) or self._size_said(draft, match):
                 return size
         return None
-
-    def _read_sizes(self, draft: Draft, found: Conditions) -> None:
-        """Read "size 42", "42码", "尺码M": a condition also for a size that the catalog does not have."""
-        name = self.vocabulary.role_names.get("size")
-        if name is None or name not in self.firm:
-            return
-        for language in (en, zh):
-            while (match := language.SIZE_WORD.search(draft.view)) is not None:
-                said = next(value for value in match.groups() if value)
-                known = next((meant for meant in self.vocabulary.lookup(said) if meant.kind == "size"), None)
-                left = draft.view[max(0, match.start() - LOOK_BACK) : match.start()]
-                negated = en.EXCLUDE_BEFORE.search(left) or zh.EXCLUDE_BEFORE.search(left)
-                value = known or Meant("size", name, (said.upper(),))
-                (found.excluded if negated else found.required).add(value)
-                draft.claim(match.start() - (len(negated[0]) if negated else 0), match.end())
 
     def _read_referent(self, draft: Draft, matches: list[Match], found: Conditions, in_topic: bool) -> None:
         """Read "that blue one": it points at something shown, its values narrow that and are no conditions."""

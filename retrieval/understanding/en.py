@@ -387,10 +387,6 @@ SIZE_BEFORE = re.compile(
     r"\b(?:in (?:a )?|a )?(?:sizes?|sized|us size|eu size|uk size)\s*(?:is|:|of|=)?\s*(?:us|eu|uk)?\s*$|\bin\s+"
     r"(?:an?\s+)?$|\bwear(?:ing)?\s+(?:an?\s+)?$|\b(?:i am|i'm)\s+(?:an?|size)\s+$"
 )
-SIZE_WORD = re.compile(
-    r"\b(?:in |for )?(?:a )?(?:shoe |eu |us |uk )?(?:size|sizes)\b\s*(?:is|:|=|of)?\s*(?:eu|us|uk)?\s*"
-    r"(?P<value>\d{1,3}(?:\.5)?(?![\w.,%-])|(?:x{0,4}[sl]|[2-6]xl|m|one size)(?![\w'-]))"
-)
 DEPARTMENT = re.compile(r"\s+(?:category|department|section|aisle)\b")
 DEPARTMENT_BEFORE = re.compile(
     r"\b(?:category|department|section)\s*(?:is|:|of|=)?\s*$|\b(?:in|from|under|within)\s+(?:the\s+|your\s+)?$"

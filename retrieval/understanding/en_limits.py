@@ -118,3 +118,53 @@ EVIDENCE: dict[str, tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]] = {
 PLAIN_WEIGHT = re.compile(r"weight")
 NOT_PLAIN_WEIGHT = re.compile(r"capacity|load|maximum|max\b|user|supported")
 NOT_AGE = re.compile(r"\bage\b|\bages\b")
+
+# -- sizes ---------------------------------------------------------------------------------------------------------
+SYSTEMS = {
+    "us": "us", "usa": "us", "american": "us", "uk": "uk", "british": "uk", "eu": "eu", "eur": "eu", "euro": "eu",
+    "european": "eu",
+}  # fmt: skip
+_SYSTEM = r"(?:eur?|euro|european|usa?|u\.s\.|american|uk|british)"
+_WEARER = r"(?:(?:men|women|mens|womens|men's|women's|kids|kids'|youth|ladies)\s+)?"
+_DIGITS = r"\d{1,3}(?:\.5)?(?![\w%]|[.,]\d|-[a-z])"
+_SIZE = rf"(?:{_DIGITS}|(?:x{{0,4}}[sl]|[2-6]xl|m|nb|small|medium|large|x-?large|extra[\s-](?:large|small)|one size)(?![\w'-]))"
+_ENDS = r"(?=\s*(?:$|[,.!?;\x00/)]|(?:or|and|please|in|for|under|below|with|but|shoes?)\b))"
+_LIST = (
+    rf"{_SIZE}(?:(?P<to@>\s*(?:-|to)\s*){_SIZE}|(?:\s*(?:/|\bor\b(?:\s+(?:an?|size))?)\s*{_SIZE}"
+    rf"|\s*(?:,|\band\b)\s*(?:or\s+)?{_SIZE}{_ENDS})*)"
+)
+_LISTS = [_LIST.replace("@", name) for name in ("", "_before")]
+_BEYOND = (
+    r"(?:\s*(?:(?P<more>(?:or|and)\s+(?:up|larger|bigger|above|more|higher)\b|\+)"
+    r"|(?P<less>(?:or|and)\s+(?:down|smaller|below|under|less)\b)))?"
+)
+# "Us" is also a word: "give us 3" speaks of no size.
+_NOT_US = "".join(
+    f"(?<!{word} )"
+    for word in ("for", "give", "get", "show", "tell", "let", "of", "with", "help", "to", "and", "find", "send")
+)
+SIZE = re.compile(
+    r"(?:\b(?:(?P<more_before>at least|min(?:imum)?|no smaller than)|(?P<less_before>at most|up to|max(?:imum)?"
+    r"|no (?:bigger|larger) than))\s+)?"
+    rf"\b(?:in |for |a |wear(?:ing)? |fits? )*(?:(?P<system>{_SYSTEM})\s+)?{_WEARER}(?:shoe |clothing )?"
+    rf"sizes?\b\s*(?:is|:|=|of|in)?\s*(?:(?P<system_after>{_SYSTEM})\s*)?{_WEARER}(?P<value>{_LISTS[0]})"
+    rf"(?:\s*\(?(?P<system_tail>{_SYSTEM})(?![a-z])\)?)?{_BEYOND}"
+    rf"|\b(?:in |an? )*(?P<letter>(?:x{{1,4}}[sl]|[2-6]xl|[sml])(?![\w'-])){_BEYOND.removesuffix('?').replace('more', 'more_letter').replace('less', 'less_letter')}"
+    rf"|{_NOT_US}\b(?P<system_before>{_SYSTEM})(?![a-z])\s*{_WEARER}(?:sizes?\s*)?(?=\d)(?P<before>{_LISTS[1]})"
+    rf"(?!\s*(?:people|adults|kids|of|pieces?|pairs?)\b)"
+    rf"|(?<![\w.$€£/-])(?P<tight>\d{{1,2}}(?:\.5)?)\s*\(?(?P<system_tight>{_SYSTEM})(?![a-z])\)?(?:\s+sizes?\b)?"
+    r"|\b(?:in |size )*(?:w\s?(?P<waist>\d{2})|(?:waist|a waist of)\s+(?P<waist_of>\d{2})|(?P<waist_in>\d{2})(?:\"|[\s-]?inch)?"
+    r"[\s-]waist)(?:[\s/x,]*(?:and |with )?(?:an? )?(?:l\s?(?P<leg>\d{2})|(?P<leg_in>\d{2})(?:\"|[\s-]?inch)?[\s-]"
+    r"(?:length|leg|inseam)|(?:length|leg|inseam)\s+(?P<leg_of>\d{2})))?(?![\w.])"
+)
+# Two sizes without the word: read only where the catalog lists both for what the turn names.
+BARE_SIZES = re.compile(
+    r"(?:\bin (?:an? )?)?(?<![\w$€£.,/-])(?P<value>\d{2}(?:\.5)?\s*(?:\bor\b|/|,|(?P<to>-|\bto\b))\s*\d{2}(?:\.5)?)"
+    r"(?=\s*(?:$|[,.!?;]|(?:please|in|for|under|below|with|but)\b))"
+)
+# "32x34" is a size of what comes in waists, and a measure of anything else.
+WAIST_AND_LEG = re.compile(r"(?<![\w.])(?P<waist>\d{2})\s?[x/]\s?(?P<leg>\d{2})(?![\w.x/]|\s*(?:cm|mm|in\b|inch))")
+SIZE_EXCLUDED = re.compile(r"(?:\bnot|\bno|n't want|\bexcept|\banything but)\s+(?:in |a |an )*$")
+SHOES = re.compile(
+    r"\b(?:shoes?|sneakers?|trainers?|boots?|sandals?|loafers?|heels|slippers?|footwear|clogs?|pumps|flats|cleats|runners)\b"
+)

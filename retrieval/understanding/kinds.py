@@ -65,4 +65,13 @@ class Kinds:
     def described(self, categories: Iterable[str], scale: Scale) -> bool:
         """Whether products of one of the categories have a quantity of that scale."""
         values = (None,) if scale.share > 1 - 1e-9 else scale.values[:_SAMPLE]
-        return any(self._words.carries(category, scale.name, value) for category in categories for value in values)
+        return any(self.carry(categories, scale.name, value) for value in values)
+
+    def carry(self, categories: Iterable[str], name: str, value: str | None) -> bool:
+        """Whether a product of one of the categories has that value of the attribute, or any where `value` is None."""
+        return any(self._words.carries(category, name, value) for category in categories)
+
+    def begins(self, view: str) -> bool:
+        """Whether a text begins with a word that is in a category's name."""
+        first = next((token for token, _, _ in tokens_of(view[:40])), "")
+        return first in self._found

@@ -53,10 +53,9 @@ class Limits:
 class LimitReader:
     """Finds limits in a turn and claims their words."""
 
-    def __init__(self, words: CatalogWords) -> None:
-        attributes = words.attributes()
-        self.scales = Scales(attributes)
-        self.kinds = Kinds(words)
+    def __init__(self, words: CatalogWords, kinds: Kinds) -> None:
+        self.scales = Scales(words.attributes())
+        self.kinds = kinds
 
     def read(self, draft: Draft, spoken_chinese: bool, topic: str = "") -> Limits:
         """Read and claim every limit; `topic` is what the running topic searches, for the kind of product it names."""

@@ -9,11 +9,13 @@ from index.filters import Exclusions, Filters, PriceRange
 from index.product import Availability
 from retrieval.understanding import en, zh
 from retrieval.understanding.conditions import ConditionReader, Conditions, Found
+from retrieval.understanding.kinds import Kinds
 from retrieval.understanding.limits import LimitReader, Limits
 from retrieval.understanding.price import PriceReader
 from retrieval.understanding.questions import ASKED
 from retrieval.understanding.records import EVERYTHING, Language, Relative, Sort, Understanding
 from retrieval.understanding.references import read_deixis, read_ordinals, read_quantity
+from retrieval.understanding.sizes import SizeReader
 from retrieval.understanding.text import CLAIMED, Draft, has_han, has_latin, lower, script_language
 from retrieval.understanding.vocabulary import CatalogWords, Vocabulary, key_of
 
@@ -37,7 +39,11 @@ class Understander:
         size = products if products is not None else sum(facets.brands().values())
         self.conditions = ConditionReader(self.vocabulary, size)
         self.prices = PriceReader(currency)
-        self.limits = LimitReader(facets)
+        kinds = Kinds(facets)
+        self.limits = LimitReader(facets, kinds)
+        name = self.vocabulary.role_names.get("size")
+        name = name if name in self.conditions.firm else None
+        self.sizes = SizeReader(self.vocabulary, kinds, name, facets.attributes().get(name or "", ()), currency)
 
     def read(
         self, text: str, current: Filters | None = None, language: Language = "en", topic: str = ""
@@ -60,6 +66,7 @@ class Understander:
         ordinals = tuple(dict.fromkeys(each for spoken_in in languages for each in read_ordinals(draft, spoken_in)))
         rating = next((value for spoken_in in languages if (value := _rating(draft, spoken_in)) is not None), None)
         limits = self.limits.read(draft, said == "zh", topic)
+        sizes = self.sizes.read(draft, topic)
         budget = self.prices.read(draft, _only_filler)
         quantity = next(
             (count for spoken_in in languages if (count := read_quantity(draft, spoken_in)) is not None), None
@@ -69,7 +76,7 @@ class Understander:
         relative = next((step for spoken_in in languages if (step := _relative(draft, spoken_in))), None)
         if ordinals and any(spoken_in.COMPARES.search(draft.low) for spoken_in in languages):
             relative = None
-        conditions = self.conditions.read(draft, current is not None, _only_filler)
+        conditions = self.conditions.read(draft, current is not None, _only_filler, sizes)
         _limit(conditions, limits)
         conditions.turn_away(current or Filters(), others)
         deixis = max(read_deixis(draft, spoken_in) for spoken_in in languages)

@@ -78,3 +78,25 @@ EVIDENCE: dict[str, tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]] = {
 PLAIN_WEIGHT = re.compile(r"重量|净重")
 NOT_PLAIN_WEIGHT = re.compile(r"承重|载重|最大|负重")
 NOT_AGE = re.compile(r"年龄|月龄|适用阶段")
+
+# -- sizes ---------------------------------------------------------------------------------------------------------
+SYSTEMS = {"美": "us", "us": "us", "欧": "eu", "eu": "eu", "eur": "eu", "英": "uk", "uk": "uk"}
+_SYSTEM = r"(?:(?<![a-z])(?:eur?|us|uk)(?![a-z])|[美欧英])"
+_LETTERS = r"(?:x{0,4}[sl]|[2-6]xl|m|nb)(?![a-z])"
+_SIZE = rf"(?:(?<![\d.])\d{{2,3}}(?:\.5)?(?![\d.寸厘]|\s*(?:cm|英寸|mm))|(?<![a-z0-9]){_LETTERS})"
+_LIST = rf"{_SIZE}\s*码?(?:(?P<to@>\s*(?:-|到|至|~)\s*){_SIZE}|(?:\s*(?:或者?|和|、|/|,|还是)\s*{_SIZE}\s*码?)*)"
+_BEYOND = r"(?:(?P<more@>(?:及|或|和)?以上|(?:或|及)更大)|(?P<less@>(?:及|或|和)?以下|(?:或|及)更小))?"
+_LISTS = [_LIST.replace("@", name) for name in ("", "_code")]
+_BEYONDS = [_BEYOND.replace("@", name) for name in ("", "_code")]
+SIZE = re.compile(
+    rf"(?:尺码|码数|鞋码|号码|尺寸|大小)(?:是|要|为|选|穿|:)*\s*(?:(?P<system>{_SYSTEM})(?:国|洲)?码?\s*)?"
+    rf"(?P<value>{_LISTS[0]})\s*(?:码|号)?{_BEYONDS[0]}的?"
+    rf"|(?P<system_before>[美欧英]|{_SYSTEM}(?=\s*码))\s*(?:国|洲)?(?:码|版|标)?\s*(?P<before>\d{{1,2}}(?:\.5)?)(?![\d.])\s*(?:码|号)?的?"
+    rf"|(?P<code>{_LISTS[1]})(?:(?<=码)|\s*(?:码|号(?!商|选|那|产))){_BEYONDS[1]}的?"
+)
+BARE_SIZES = re.compile(
+    r"(?P<value>(?<![\d.])\d{2}(?:\.5)?\s*(?:或者?|/|、|和|(?P<to>-|到|至))\s*\d{2}(?:\.5)?)(?=\s*(?:的|$|[,。!?;]))的?"
+)
+WAIST_AND_LEG = re.compile(r"(?!)")
+SIZE_EXCLUDED = re.compile(r"(?:不要|别要|不想要|除了|不是)\s*$")
+SHOES = re.compile(r"鞋|靴")
