@@ -24,6 +24,8 @@ from types import ModuleType
 
 from index.filters import Filters
 from retrieval.understanding import en, zh
+from retrieval.understanding.asides import only_likens
+from retrieval.understanding.kinds import Kinds
 from retrieval.understanding.lexicon import SIZES
 from retrieval.understanding.text import CLAIMED, Draft, has_han
 from retrieval.understanding.vocabulary import Match, Meant, Vocabulary, key_of
@@ -91,8 +93,9 @@ def _language_at(draft: Draft, start: int, end: int) -> ModuleType:
 class ConditionReader:
     """Turns catalog words and the words around them into conditions, wishes and exclusions."""
 
-    def __init__(self, vocabulary: Vocabulary, products: int) -> None:
+    def __init__(self, vocabulary: Vocabulary, products: int, kinds: Kinds) -> None:
         self.vocabulary = vocabulary
+        self.kinds = kinds
         least = FILLED * products
         self.firm = {name for name in vocabulary.counts if vocabulary.counts[name] >= max(1.0, least)}
         self.features = vocabulary.attribute_names.get(key_of(FEATURES), FEATURES)
@@ -110,6 +113,7 @@ class ConditionReader:
         matches = [match for match in self.vocabulary.find(draft.view) if self._plausible(draft, match)]
         alone = in_topic and self._alone(draft, matches, only_filler)
         self._read_referent(draft, matches, found, in_topic)
+        required = self._required_behind(draft, matches)
         polarity: str | None = None
         previous: Match | None = None
         for place, match in enumerate(matches):
@@ -120,9 +124,32 @@ class ConditionReader:
             if joined and polarity == "exclude" and previous is not None:
                 joined = self._listed(draft, previous, matches[place:])
             polarity = self._polarity(draft, match, polarity if joined else None, alone)
+            polarity = required.get(place, polarity) if polarity in ("name", "require") else polarity
             self._take(draft, match, polarity, found)
             previous = match
         self._read_unknown_exclusions(draft, found)
+        return found
+
+    def _required_behind(self, draft: Draft, matches: list[Match]) -> dict[int, str]:
+        """What words behind a value make of those before it, by place: "leather or canvas only", "leather wallet only"."""
+        found: dict[int, str] = {}
+        for place in range(len(matches) - 1, 0, -1):
+            match, before = matches[place], matches[place - 1]
+            closed = place in found or any(
+                language.CONDITION_AFTER.match(draft.view, match.end) for language in (en, zh)
+            )
+            if not closed or not draft.free(before.start, match.end):
+                continue
+            if self._joined(draft, before, match) and {each.kind for each in match.meant} & {
+                each.kind for each in before.meant
+            }:
+                found[place - 1] = found[place] = "require"
+            elif (
+                not draft.view[before.end : match.start].strip(" 的")
+                and match.of("category")
+                and not before.of("category")
+            ):
+                found[place - 1], found[place] = "require", "name"
         return found
 
     def _plausible(self, draft: Draft, match: Match) -> bool:
@@ -178,6 +205,8 @@ class ConditionReader:
 
     def _polarity(self, draft: Draft, match: Match, inherited: str | None, alone: bool) -> str:
         """One of "exclude", "lift", "require", "wish", "name" ("name": the kind of word decides)."""
+        if only_likens(draft, match, self.kinds):
+            return "wish"
         for language in (en, zh):
             left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
             if language.LIFT_VALUE_BEFORE.search(left) or language.LIFT_VALUE_AFTER.match(draft.view, match.end):
@@ -210,7 +239,7 @@ class ConditionReader:
                 return
             found.lifted.append("brand" if meant_one.kind == "brand" else meant_one.name)
         else:
-            chosen = self._chosen(draft, match, polarity)
+            chosen = self._chosen(draft, match, polarity) if polarity != "wish" else None
             if chosen is None:
                 for each in match.meant:
                     if each.known:
@@ -264,9 +293,14 @@ class ConditionReader:
         size = match.of("size")
         if size is not None and size.name in self.firm:
             word = draft.view[match.start : match.end]
-            if _BARE_SIZE.fullmatch(word) or self._size_said(draft, match):
+            if _BARE_SIZE.fullmatch(word) or self._size_said(draft, match) or self._comes_in(draft, size):
                 return size
         return None
+
+    def _comes_in(self, draft: Draft, size: Meant) -> bool:
+        """Whether the kind of product that the turn names has that size: "a medium hoodie", but not "a large backpack"."""
+        named = self.kinds.named_in(draft.low)
+        return named.sure and any(self.kinds.carry(named.categories, size.name, value) for value in size.values)
 
     def _read_referent(self, draft: Draft, matches: list[Match], found: Conditions, in_topic: bool) -> None:
         """Read "that blue one": it points at something shown, its values narrow that and are no conditions."""

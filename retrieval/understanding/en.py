@@ -14,7 +14,7 @@ _SAY = r"(?:\s*(?:the|a|an|like|say|just|only|of|about|around|roughly|price of|b
 
 # -- price ---------------------------------------------------------------------------------------------------------
 _NEGATED_OVER = (
-    r"(?:(?:\b(?:i|we)\s+)?(?:do|did|would|can|could|wo|does|should|must)(?:n't| not|not)(?:\s+(?:want|wish|like"
+    r"(?:(?:\b(?:i|we)\s+)?(?:do|did|would|can|ca|could|wo|does|should|must)(?:n't| not|not)(?:\s+(?:want|wish|like"
     r"|need|plan)(?:\s+to)?|\s+wanna)?"
     r"|\b(?:not|nothing|never|no))\s+(?:to\s+)?(?:(?:spend|pay|go|be|cost|is|costs|that's|spending|paying|going)\s+)?"
     r"(?:over|above|beyond|past|more th[ae]n|higher than|exceed(?:ing)?|pricier than|greater than)"
@@ -121,7 +121,7 @@ STARS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 IN_STOCK = re.compile(
     r"(?<!not )(?<!n't )\b(?:(?:and|but|that|which|is|are|only|must be|should be|has to be|have to be|currently"
     r"|what's|what is|available)\s+)*"
-    r"(?:in[\s-]stock|available (?:now|today|immediately|right now|for immediate delivery)|ready to ship|ships? "
+    r"(?:in[\s-]stock|available (?:now|today|immediately|right now|for immediate delivery)|(?:currently|immediately) available|ready to ship|ships? "
     r"(?:now|today|immediately)|not (?:sold out|out of stock))(?:\s+(?:only|right now|now|items?|products?))?\b"
 )
 STOCK_ASKED = re.compile(
@@ -153,7 +153,7 @@ _FIELD_LIST = rf"(?P<fields>(?:{_FIELD})\b(?:\s*(?:,|or|and|nor|/)\s*(?:the |any
 LIFT = (
     re.compile(
         rf"\b(?:any|whatever|whichever|every|all|no matter (?:the|which|what)|regardless of (?:the )?"
-        rf"|irrespective of (?:the )?)\s*{_FIELD_LIST}"
+        rf"|irrespective of (?:the )?)\s*{_FIELD_LIST}(?!\s+(?:but|except|besides|other than|apart from)\b)"
         r"(?:\s*(?:is|are|would be|will be|'s|can)?\s*(?:fine|ok|okay|good|great|works?|will do|do|alright"
         r"|acceptable|possible)\b)?(?:\s+(?:with|by|for) me\b)?"
     ),
@@ -361,17 +361,20 @@ EXCLUDE_BEFORE = re.compile(
     r"|does|did|would|wo|ca|is|are|should|must)n'?t(?:\s+(?:want|like|need|care for|wear|eat|buy|be"
     r"|have|contain|include|show me|give me))?|\b(?:do|does|would|can) not(?:\s+(?:want|like|need|contain|include"
     r"|be|have))|\bcannot be|\bexcept(?:\s+for)?|\bexclud(?:e|ing)|\banything but|\beverything but"
-    r"|\bany(?:\s+brand)?\s+(?:but|except)|\ball but|\bother than|\bbut not|\bavoid(?:ing)?|\bminus|\bnever"
+    r"|\b(?:any|every|all)(?:\s+(?:brands?|colou?rs?|sizes?|materials?|kinds?|types?))?\s+(?:but|except)|\bother than|\bbut not|\bavoid(?:ing)?|\bminus|\bnever"
     r"|\bnothing|\binstead of|\brather than|\ballergic to|\bhates?|\bdislikes?|\bapart from|\baside from|\bskip"
-    r"|\brid of|\bnone of|\bnone|\bleave out|\bomit|\bremove)[\s-]*" + _ARTICLE + r"\s*$"
+    r"|\bneither|\bnor|\bsans|\bcan(?:'t|not) stand|\bnot (?:a fan of|into|looking for|interested in|keen on)"
+    r"|\b(?:steer|stay|keep) (?:clear of|away from)|\bsick of|\brid of|\bnone of|\bnone|\bleave out|\bomit|\bremove)[\s-]*"
+    + _ARTICLE
+    + r"\s*$"
 )
 EXCLUDE_AFTER = re.compile(
     r"\s*(?:-free\b|\s+free\b(?=\s*(?:$|[,.!?]))|\s+(?:is|are) (?:out|not ok|not okay|no good|a no-go)\b|\s*"
     r"(?:\?\s*)?no\s*(?:thanks|way|thank you)\b)"
 )
 CONDITION_BEFORE = re.compile(
-    r"(?:\b(?:only|just|exclusively|strictly|specifically|nothing but|must be|must|has to be|have to be|should be"
-    r"|needs? to be|got to be|gotta be|it to be|them to be|(?:i|we) want(?:ed)? (?:it|them|one|ones)"
+    r"(?:\b(?:only|just|exclusively|strictly|specifically|nothing but|must be|must have|must come (?:in|with)|must include|must|ha(?:s|ve) to (?:be|have|come with)"
+    r"|should be|needs? to (?:be|have)|got to be|gotta be|it to be|them to be|(?:i|we) want(?:ed)? (?:it|them|one|ones)"
     r"|make (?:it|that|them)|i meant?|limit(?:ed)? to|stick to|restrict(?:ed)? to)\b)\s*" + _ARTICLE + r"\s*$"
 )
 FROM_BEFORE = re.compile(r"\b(?:from|by|made by|brand(?:ed)?(?: is|:| name)?|the brand)\s*:?\s*$")

@@ -8,6 +8,7 @@ from types import ModuleType
 from index.filters import Exclusions, Filters, PriceRange
 from index.product import Availability
 from retrieval.understanding import en, zh
+from retrieval.understanding.asides import mute_asides
 from retrieval.understanding.conditions import ConditionReader, Conditions, Found
 from retrieval.understanding.kinds import Kinds
 from retrieval.understanding.limits import LimitReader, Limits
@@ -37,9 +38,9 @@ class Understander:
         """Take the shop's currency (ISO 4217) and the number of products, by default the number that have a brand."""
         self.vocabulary = Vocabulary(facets)
         size = products if products is not None else sum(facets.brands().values())
-        self.conditions = ConditionReader(self.vocabulary, size)
-        self.prices = PriceReader(currency)
         kinds = Kinds(facets)
+        self.conditions = ConditionReader(self.vocabulary, size, kinds)
+        self.prices = PriceReader(currency)
         self.limits = LimitReader(facets, kinds)
         name = self.vocabulary.role_names.get("size")
         name = name if name in self.conditions.firm else None
@@ -58,6 +59,7 @@ class Understander:
         spoken = script_language(draft.text)
         said: Language = language if not spoken else "zh" if spoken == "zh" else "en"
         languages = _languages(draft, said)
+        mute_asides(draft)
         others = [field for spoken_in in languages for field in self._others(draft, spoken_in)]
         dropped = [*others, *(field for spoken_in in languages for field in self._lifted(draft, spoken_in))]
         asked = self._asked(draft, languages)

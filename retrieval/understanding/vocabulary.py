@@ -86,7 +86,12 @@ _EVERYDAY_VALUES = word_set(
 
 
 def stem(token: str) -> str:
-    """Take the English plural off: shoes → shoe, dresses → dress, batteries → battery; glass, bus and gas stay."""
+    """Take the English plural off: shoes → shoe, dresses → dress, batteries → battery; glass, bus and gas stay.
+
+    What ends in "ie" meets its plural at "y": hoodie and hoodies are "hoody".
+    """
+    if len(token) > 4 and token.endswith("ie"):
+        return f"{token[:-2]}y"
     if len(token) <= 3 or not token.endswith("s") or token.endswith(("ss", "us", "is")):
         return token
     if token.endswith("ies") and len(token) > 4:
