@@ -45,6 +45,12 @@ def only_likens(draft: Draft, match: Match, kinds: Kinds) -> bool:
     return match.of("color") is not None and _may_be_thing(draft.view[match.start : match.end], left, right, kinds)
 
 
+def would_be_nice(draft: Draft, start: int, end: int) -> bool:
+    """Whether what stands at `[start, end)` is a preference in so many words: "preferably black", "black if possible"."""
+    left, right = draft.view[max(0, start - LOOK_BACK) : start], draft.view[end : end + LOOK_AHEAD]
+    return any(language.SOFT_BEFORE.search(left) or language.SOFT_AFTER.match(right) for language in _LANGUAGES)
+
+
 def _may_be_thing(word: str, left: str, right: str, kinds: Kinds) -> bool:
     """Whether "gold", "rose", "olive" may be the thing: unless a color is asked for, or a product of the shop follows."""
     if word not in AMBIGUOUS and word not in _THINGS:

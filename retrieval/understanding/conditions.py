@@ -24,7 +24,7 @@ from types import ModuleType
 
 from index.filters import Filters
 from retrieval.understanding import en, zh
-from retrieval.understanding.asides import only_likens
+from retrieval.understanding.asides import only_likens, would_be_nice
 from retrieval.understanding.kinds import Kinds
 from retrieval.understanding.lexicon import SIZES
 from retrieval.understanding.text import CLAIMED, Draft, has_han
@@ -135,8 +135,11 @@ class ConditionReader:
         found: dict[int, str] = {}
         for place in range(len(matches) - 1, 0, -1):
             match, before = matches[place], matches[place - 1]
-            closed = place in found or any(
-                language.CONDITION_AFTER.match(draft.view, match.end) for language in (en, zh)
+            sized = match.of("size") is not None and _SIZE_NOUN.match(draft.view, match.end) is not None
+            closed = (
+                place in found
+                or sized
+                or any(language.CONDITION_AFTER.match(draft.view, match.end) for language in (en, zh))
             )
             if not closed or not draft.free(before.start, match.end):
                 continue
@@ -205,7 +208,7 @@ class ConditionReader:
 
     def _polarity(self, draft: Draft, match: Match, inherited: str | None, alone: bool) -> str:
         """One of "exclude", "lift", "require", "wish", "name" ("name": the kind of word decides)."""
-        if only_likens(draft, match, self.kinds):
+        if only_likens(draft, match, self.kinds) or would_be_nice(draft, match.start, match.end):
             return "wish"
         for language in (en, zh):
             left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
@@ -337,7 +340,9 @@ class ConditionReader:
             for match in list(language.WITHOUT.finditer(draft.view)):
                 term = next((value for value in match.groups() if value), "")
                 words = term.split()
-                while words and words[-1] in language.WITHOUT_ENDS:
+                while words and (
+                    words[-1] in language.WITHOUT_ENDS or (len(words) > 1 and self.kinds.named_in(words[-1]).sure)
+                ):
                     words.pop()
                 if not words or words[0] in language.WITHOUT_STOPS or " ".join(words) in language.WITHOUT_STOPS:
                     continue

@@ -22,7 +22,7 @@ _NEGATED_OVER = (
 _UNDER = (
     r"\b(?:under|below|beneath|underneath|less th[ae]n|lower than|cheaper than|fewer than|at (?:the )?"
     r"(?:very )?most|up to|upto|within|inside"
-    r"|max(?:imum)?(?: price| budget| spend)?|capped at|cap of|limit(?:ed)?(?: of| to| is)?|ceiling of|sub)"
+    r"|max(?:imum)?(?: price| budget| spend)?|capped at|cap of|limit(?:ed)?(?: of| to| is)?|ceiling of|sub|not a (?:penny|cent|dollar) (?:more|over)(?: than)?)"
 )
 _OVER = (
     r"\b(?:(?:no|not) (?:less|lower|cheaper) than|(?:not|nothing) (?:under|below)|over|above|more than"
@@ -43,7 +43,8 @@ PRICE_BEFORE = re.compile(
 )
 PRICE_AFTER = re.compile(
     r"\s*(?:(?P<upper>(?:or|and) (?:less|under|below|cheaper|lower|down)\b|max(?:imum)?\b|tops\b|at (?:the )?"
-    r"(?:very )?most\b|limit\b)"
+    r"(?:very )?most\b|limit\b|is (?:my|our|the) (?:(?:absolute |upper )?(?:limit|max(?:imum)?|ceiling|cap|budget)|most (?:i|we)"
+    r"(?:'d| can| could| will| would| want to)? (?:spend|pay|go|afford|do)|most)\b)"
     r"|(?P<lower>(?:or|and) (?:more|above|over|up|higher|upwards?)\b|\+|plus\b|minimum\b|at least\b)"
     r"|(?P<around>or so\b|-?ish\b|or thereabouts\b|more or less\b|give or take\b)|(?P<budget>budget\b))"
 )
@@ -55,6 +56,7 @@ RANGE_BEFORE = re.compile(
 HAVE_BEFORE = re.compile(
     r"\b(?:for|have|got|with|spend|spending|pay|worth|afford|has)(?:\s+(?:only|just|a|max|like|maybe|exactly))*\s+$"
 )
+FROM_AMOUNT = re.compile(r"\bfrom\s+$")
 STRONG_UPPER = re.compile(r"\b(?:under|below|less than|cheaper than|for max|up to)\s*$")
 BUDGET_WORD = re.compile(r"\b(?:budget|price[sd]?|cost(?:s|ing)?|spend(?:ing)?|pay(?:ing)?|afford)\b")
 AMOUNT_ENDS = re.compile(
@@ -96,7 +98,7 @@ COUNTED_BEFORE = re.compile(
 _STARS = r"(?P<value>[0-5](?:\.\d{1,2})?|one|two|three|four|five)"
 _OR_MORE = r"(?:\s*(?:or|and)\s*(?:more|above|up|better|higher|over|upwards?)|\s*\+|\s+minimum)"
 _LEAST = (
-    r"(?:at least|over|above|more than|minimum(?: of)?|min\.?|no less than|not less than|better than|higher than"
+    r"(?:at least|(?:nothing|not) (?:under|below|less than|lower than)|no lower than|over|above|more than|minimum(?: of)?|min\.?|no less than|not less than|better than|higher than"
     r"|>=?|≥)"
 )
 RATING = (
@@ -122,7 +124,8 @@ IN_STOCK = re.compile(
     r"(?<!not )(?<!n't )\b(?:(?:and|but|that|which|is|are|only|must be|should be|has to be|have to be|currently"
     r"|what's|what is|available)\s+)*"
     r"(?:in[\s-]stock|available (?:now|today|immediately|right now|for immediate delivery)|(?:currently|immediately) available|ready to ship|ships? "
-    r"(?:now|today|immediately)|not (?:sold out|out of stock))(?:\s+(?:only|right now|now|items?|products?))?\b"
+    r"(?:now|today|immediately)|not (?:sold out|out of stock)"
+    r"|no (?:pre-?orders?|back-?orders?)|not (?:on )?(?:back-?order(?:ed)?|pre-?order))(?:\s+(?:only|right now|now|items?|products?))?\b"
 )
 STOCK_ASKED = re.compile(
     r"\b(?:is|are)\s+(?:(?:it|this|that|they|these|those|both)\b|the\s+(?!re)[^?!.]{1,40}?)[^?!.]{0,20}\b"
@@ -353,7 +356,7 @@ COUNT_WORDS = {"a couple": 2, "a dozen": 12}
 
 # -- conditions on the catalog's own values ------------------------------------------------------------------------
 _ARTICLE = (
-    r"(?:(?:any|the|a|an|some|more|in|from|by|with|of|made of|made from|made with|containing|brand|to be|being|for"
+    r"(?:(?:any|the|a|an|some|more|in|from|by|with|of|made of|made from|made with|containing|brand|to be|being|for|pure|real|genuine|100 ?%"
     r"|color|colour|it)\s+)*"
 )
 EXCLUDE_BEFORE = re.compile(
@@ -373,7 +376,8 @@ EXCLUDE_AFTER = re.compile(
     r"(?:\?\s*)?no\s*(?:thanks|way|thank you)\b)"
 )
 CONDITION_BEFORE = re.compile(
-    r"(?:\b(?:only|just|exclusively|strictly|specifically|nothing but|must be|must have|must come (?:in|with)|must include|must|ha(?:s|ve) to (?:be|have|come with)"
+    r"(?:\b(?:only(?: (?:buy|buying|trust|wear|use|consider|shop|go with|looking (?:for|at)|interested in|show(?: me)?))?"
+    r"|just|exclusively|strictly|specifically|nothing but|must be|must have|must come (?:in|with)|must include|must|ha(?:s|ve) to (?:be|have|come with)"
     r"|should be|needs? to (?:be|have)|got to be|gotta be|it to be|them to be|(?:i|we) want(?:ed)? (?:it|them|one|ones)"
     r"|make (?:it|that|them)|i meant?|limit(?:ed)? to|stick to|restrict(?:ed)? to)\b)\s*" + _ARTICLE + r"\s*$"
 )
@@ -394,7 +398,9 @@ DEPARTMENT = re.compile(r"\s+(?:category|department|section|aisle)\b")
 DEPARTMENT_BEFORE = re.compile(
     r"\b(?:category|department|section)\s*(?:is|:|of|=)?\s*$|\b(?:in|from|under|within)\s+(?:the\s+|your\s+)?$"
 )
-CONDITION_AFTER = re.compile(r"\s+(?:only|exclusively|or nothing|please only)\b")
+CONDITION_AFTER = re.compile(
+    r"\s+(?:brands? )?(?:only|exclusively|or nothing|please only)\b|\s*,?\s*(?:and )?nothing else\b"
+)
 JOIN = re.compile(
     r"\s*(?:,\s*)?(?:,|/|&|\+|\b(?:or|and|nor|and also|or maybe|and/or)\b)\s*(?:the |in |any |a |an |no |from "
     r"|by )?\s*"

@@ -28,7 +28,7 @@ _FILL = (
     r"|hold|have|has|with)\b)*[\s:]*"
 )
 LIMIT_BEFORE = re.compile(
-    rf"(?:(?P<most>{_NEGATED}\s+{_MORE}|\b(?:at (?:the )?(?:very )?most|up to|upto|max(?:imum)?\.?|no more|within"
+    rf"(?:(?P<most>{_NEGATED}\s+{_MORE}|\b(?:at (?:the )?(?:very )?most|up to|upto|down to|as low as|max(?:imum)?\.?|no more|within"
     r"|capped at|limited to)(?![a-z])|<=|≤)"
     rf"|(?P<least>{_NEGATED}\s+{_LESS}|\b(?:at (?:the )?(?:very )?least|min(?:imum)?\.?|starting (?:at|from)|upwards of)"
     r"(?![a-z])|>=|≥)"
@@ -74,6 +74,11 @@ OTHERS_BEFORE = re.compile(
     r"|fits?(?: a| an| my)?)"
     r"\s+(?:(?:that|who|which|is|are|of|weighing|weighs?|measuring|from|aged|be|sized?)\s+)*$"
     r"|\b(?:deliver\w*|ship\w*|arriv\w*|dispatch\w*|get (?:it|them|here)|receive\w*|return\w*|exchange\w*)\b[^,.;!?]{0,24}$"
+)
+# A room, or who uses it: "for rooms up to 30 m²" asks for what covers no less.
+SERVES_BEFORE = re.compile(
+    r"\b(?:rooms?|spaces?|areas?|homes?|houses?|apartments?|flats?|offices?|gardens?|lawns?|yards?|people|persons?|adults?|users?"
+    r"|someone|anyone|i(?:'m| am))\s+(?:(?:that|who|which|is|are|of|weighing|weighs?|measuring|from|be|sized?)\s+)*$|\bfor\s+$"
 )
 OTHERS_AFTER = re.compile(
     r"\s*(?:old\b|of age\b|deliver|shipping|return|rooms?\b|(?:dogs?|cats?|people|kids|person|child(?:ren)?|laptops?"
@@ -253,7 +258,7 @@ LIKE_BEFORE = (
     r"|(?<!would )(?<!i )(?<!we )(?<!you )(?<!'d )(?<!also )(?<!really )(?<!they )like|same as|comparable to|reminds? me of"
     r"|as [a-z]+ as|alternatives? to|equivalents? (?:to|of)|replac(?:e|es|ing)|replacements? (?:for|of)|inspired by"
     r"|compatible with|works? with|fits?(?: on| in)?|(?:cases?|covers?|bags?|accessor(?:y|ies)|parts?|made|designed) for"
-    r"|compared (?:to|with)|(?:[a-z]{3,}er|better|worse|more [a-z]+|less [a-z]+) than|vs\.?|versus"
+    r"|compared (?:to|with)|(?!(?:oth|rath)er )(?:[a-z]{3,}er|better|worse|more [a-z]+|less [a-z]+) than|vs\.?|versus"
     r"|(?:switch|upgrad|com|mov|chang)(?:e|ed|ing|es)? (?:over )?from|(?:recommended|used|worn|owned|loved|followed) by)\s+"
 )
 LIKE_BRAND_BEFORE = re.compile(LIKE_BEFORE + r"(?:(?!but\b|only\b|and\b|under\b|not\b|in\b)[a-z'-]+\s+){0,4}$")
@@ -279,6 +284,16 @@ THING_AFTER = re.compile(
     r"|trees?|wood|tea|wine|juic\w+|peel\w*|squeezers?|slic\w+|flavou?r\w*|scent\w*|fragrance|smell\w*|taste|extract"
     r"|essence|soap|candles?|pits?|pitters?|jars?|branch|dish|fillets?|treats|fishing|recipe|cheese|cakes?|makers?|leaves"
     r"|chocolates?|castles?|box|bag|timer|fields?|wire|pipes?|pruning|marmalade|soda|blossoms?|free)\b"
+)
+# What would be nice ranks: "preferably black", "black if possible".
+SOFT_BEFORE = re.compile(
+    r"\b(?:preferabl[ey]|ideally|hopefully|maybe|perhaps|possibly|bonus (?:points )?(?:if|for)|nice to have|would (?:love|prefer)"
+    r"|i(?:'d| would)? prefer|(?:it )?would be (?:nice|great|a plus) (?:if|to))"
+    r"(?:\s+(?:in|an?|the|from|by|it|its|it's|is|was|were|to be|be|made of|with|of|one|something|ones))*\s*$"
+)
+SOFT_AFTER = re.compile(
+    r"\s*,?\s*(?:if (?:possible|you have (?:it|one|any|them)|available)|prefer(?:red|ably)|ideally|would be (?:nice|great|a plus|ideal"
+    r"|lovely|good)|is (?:a plus|a bonus|preferred|ideal)|or (?:something )?similar|but not (?:required|necessary|a must))\b"
 )
 PLAINLY_COLOR_BEFORE = re.compile(
     r"\b(?:in|only|colou?r(?:ed)?|colou?r(?: is|:)|or|and|must be|not|bright|dark|light|pale|matte|shiny)\s+(?:an? |the )?$"

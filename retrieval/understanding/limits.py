@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from retrieval.understanding import en_limits, zh_limits
+from retrieval.understanding.asides import would_be_nice
 from retrieval.understanding.kinds import Kinds, Named
 from retrieval.understanding.quantities import Quantity, Said, said_in
 from retrieval.understanding.scales import Bound, Scale, Scales
@@ -158,7 +159,13 @@ class LimitReader:
     ) -> _Limit | None:
         cue = draft.view[max(0, start - LOOK_BACK) : start]
         if self._of_others(language, cue):
-            return None
+            if kind in ("named", "about", "exact") or not language.SERVES_BEFORE.search(cue):
+                return None
+            kind = "serves"
+        elif kind == "most" and language.SERVES_BEFORE.search(cue):
+            kind = "serves"  # "for up to 4 people"
+        if would_be_nice(draft, start, end):
+            kind = "about"
         beside = _beside(draft, start, max((end, *(each[1] for each in spans))))
         lead, trail = language.LEAD_BEFORE.search(cue), language.TRAIL_AFTER.match(draft.view, end)
         start, end = start - (len(lead[0]) if lead else 0), trail.end() if trail else end
@@ -184,14 +191,18 @@ class LimitReader:
         if named.sure and not known:
             return None
         fitting = known or [each for each in fitting if each[0].share >= 0.5]
+        if limit.kind == "serves":
+            fitting = [each for each in fitting if _serves(each[0])]
         own = [each for each in fitting if has_han(each[0].name) == spoken_chinese]
         fitting = own or fitting
+        # Years and months are mostly ages, "4k" is mostly money: the words beside them have to say what of.
+        vague = limit.said.unit in _VAGUE and not (limit.said.unit == "k" and named.sure)
         scored = [(self._evidence(scale, limit.beside, language), scale, reading) for scale, reading in fitting]
         best = max((score for score, _, _ in scored), default=0)
         if best > 0:
             fitting = [(scale, reading) for score, scale, reading in scored if score == best]
             return fitting[0] if len({scale.name for scale, _ in fitting}) == 1 else None
-        if any(score < 0 for score, _, _ in scored):
+        if vague or any(score < 0 for score, _, _ in scored):
             return None  # the words beside it name something that the catalog does not measure
         plain = [each for each in fitting if each[0].kind != "mass" or _plain_weight(each[0].name)]
         if limit.kind in ("under", "most"):  # what is said to be light is so as a whole: "weight" before "net weight"
@@ -222,6 +233,14 @@ class LimitReader:
         return score or (-1 if spoken else 0)
 
 
+def _serves(scale: Scale) -> bool:
+    """Whether a greater value does for all that a smaller one does for: an area covered, a load, a number of people."""
+    return scale.kind in ("area", "count of person", "count of player") or (
+        scale.kind == "mass" and not _plain_weight(scale.name)
+    )
+
+
+_VAGUE = frozenset(("year", "years", "yr", "yrs", "month", "months", "年", "个月", "k"))
 _WEIGHT = frozenset(map(key_of, ("weight", "重量")))
 _SIDE_WORDS = (
     (re.compile(r"\blong|\blength|长"), ("l", "length", "长")),
@@ -246,7 +265,7 @@ def _beside(draft: Draft, start: int, end: int) -> str:
 
 def _bounds(kind: str, quantity: Quantity) -> list[Bound]:
     low, high, system = quantity.low, quantity.high, quantity.system
-    if kind in ("least", "over"):
+    if kind in ("least", "over", "serves"):
         return [Bound(low, True, kind == "over", system)]
     if kind in ("most", "under"):
         return [Bound(high, False, kind == "under", system)]
@@ -258,4 +277,4 @@ def _written(limit: _Limit, draft: Draft) -> str:
     text = draft.text[limit.said.start : limit.said.end]
     if limit.kind in ("range", "span", "exact"):
         return text
-    return f"{_SIGNS[limit.kind in ('least', 'over'), limit.kind in ('over', 'under')]} {text}"
+    return f"{_SIGNS[limit.kind in ('least', 'over', 'serves'), limit.kind in ('over', 'under')]} {text}"

@@ -239,6 +239,8 @@ class PriceReader:
             return None
         kind, before, after = _comparison(left, right)
         start, end = amount.start - before, amount.end + after
+        if kind is None and amount.money and (low := en.FROM_AMOUNT.search(left)):
+            return amount.start - len(low[0]), amount.end, amount.low, None, amount.currency
         if kind is None:
             return self._uncompared(draft, amount, left, right, alone)
         if not amount.money and not _may_be_bare(kind, amount, before, left, right[after:]):

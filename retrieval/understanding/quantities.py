@@ -89,6 +89,8 @@ UNITS: dict[str, tuple[Unit, ...]] = _units("""
     torque 1 | nm, n·m, newton meters, 牛·米, 牛米
     pixels 1 | mp, megapixel, megapixels, 万像素
     sensitivity 1 | dpi
+    lines 1 | p
+    lines 540 | k
     speed 1 | mb/s, mbps
     speed 1000 | gb/s, gbps
     celsius 1 | °c, ℃, c, celsius, degrees celsius, degree celsius, degrees c, 摄氏度, 度
@@ -104,7 +106,11 @@ _SAME_NOUN = {
     for word in row
 }  # fmt: skip
 _NUMBER = r"\d+\s+\d{1,2}\s*[/\u2044]\s*\d{1,2}|\d+\s*[/\u2044]\s*\d{1,2}(?!\d)|\d+(?:[.,]\d+)*"
-_SPELLED = rf"{numbers.ENGLISH_WORDS}|{numbers.CHINESE}"
+_ONE = (
+    r"(?:half )?an?(?= (?:pounds?|lb|kilo|kg|lit(?:er|re)|gallon|quart|pint|cup|ounce|met(?:er|re)|foot|yard|inch|hour|day|week"
+    r"|minute|terabyte|gigabyte)\b)|半(?=升|斤|公斤|米|小时)"
+)
+_SPELLED = rf"{_ONE}|{numbers.ENGLISH_WORDS}|{numbers.CHINESE}"
 NUMBER = re.compile(rf"(?<![a-z\d_.,/#\x02-])(?:(?P<digits>-?(?:{_NUMBER}))|(?<![a-z])(?P<spelled>{_SPELLED}))")
 _SIGNED = re.compile(rf"-?(?:{_NUMBER})")
 _BETWEEN = re.compile(r"\s*(?:-|~|\bto\b|至|到)\s*")
@@ -120,6 +126,10 @@ _UNIT_WORD = re.compile(
     + ")"
 )
 _PREPOSITION_IN = re.compile(r"\s+(?!or\b|and\b|wide|long|tall|high|deep|thick|screen|display|\+|max|min|minimum)[a-z]")
+# "IPX7", "SPF 50+": a number behind its mark. Of IP67 the second figure is the one for water.
+_MARKED = re.compile(
+    r"(?<![a-z0-9])(?:(?P<ip>ip)[x\d](?P<water>\d)|(?P<mark>[a-z]{2,5})[\s-]?(?P<number>\d{1,3}))(?![\d.a-z])\+?"
+)
 _NOUN = re.compile(r"[\s-]{0,2}(?:个)?(?P<word>[a-z]{3,}|pc|[\u3400-\u9fff]{1,3})")
 _LEAD = re.compile(r"\s*(?:approx(?:imately|\.)?|about|ca\.?|up to|max\.?|~|≈|约|长达|最长|可达)\s*")
 _TAIL = re.compile(r"\s*(?:$|[(,;/]|(?:with|per|each|max|approx|total|at|of|when|by)\b|[左右约])")
@@ -172,7 +182,9 @@ def number(text: str) -> float | None:
 
 
 def spelled(text: str) -> float | None:
-    """Number words of either language: "two", "twenty", "两", "十五"."""
+    """Number words of either language: "two", "twenty", "half a", "两", "十五"."""
+    if text in ("a", "an", "半") or text.startswith("half"):
+        return 1.0 if text.startswith("a") else 0.5
     if text.isascii():
         return float(numbers.english_words(text))
     value = numbers.chinese(text)
@@ -183,7 +195,9 @@ def of_unit(low: float, high: float, word: str) -> tuple[Quantity, ...]:
     """Every reading of a quantity in the unit of that spelling; none where the word is no unit."""
     found = []
     for unit in UNITS.get(word, ()):
-        if unit.kind == "fahrenheit":
+        if word == "k" and 2 <= low < 2.7:
+            found.append(Quantity("lines", 1440.0, 1440.0))  # what shops call 2K
+        elif unit.kind == "fahrenheit":
             found.append(Quantity("celsius", (low - 32) / 1.8, (high - 32) / 1.8, "us"))
         else:
             found.append(Quantity(unit.kind, low * unit.factor, high * unit.factor, unit.system))
@@ -196,7 +210,10 @@ def noun_of(word: str) -> str:
 
 
 def said_in(view: str, nouns: frozenset[str]) -> Iterator[Said]:
-    """The quantities of a turn from left to right; counts only of `nouns`, the kinds that the catalog counts."""
+    """The quantities of a turn; counts and marks ("SPF 50") only of `nouns`, the kinds that the catalog has."""
+    for marked in _MARKED.finditer(view):
+        if (of_mark := _mark(marked)).kind in nouns:
+            yield Said(marked.start(), marked.end(), (of_mark,), of_mark.kind, False)
     position = 0
     while (found := NUMBER.search(view, position)) is not None:
         position = found.end()
@@ -236,6 +253,11 @@ def said_in(view: str, nouns: frozenset[str]) -> Iterator[Said]:
             end, readings = _with_rest(view, end, readings, nouns)
             yield Said(found.start(), end, readings, unit, False)
             position = end
+
+
+def _mark(found: re.Match[str]) -> Quantity:
+    value = float(found["water"] or found["number"])
+    return Quantity(f"mark {found['ip'] or found['mark']}", value, value)
 
 
 def _readings(low: float, high: float, unit: str) -> tuple[Quantity, ...]:
@@ -322,6 +344,8 @@ def quantity_of(value: str, unit: str = "") -> tuple[Quantity, ...]:
     (Quantity(kind='volume', low=3785.412, high=5678.118, system='us'),)
     """
     text = lower(normalise(value)).strip()
+    if marked := _MARKED.fullmatch(text):
+        return (_mark(marked),)
     lead = _LEAD.match(text)
     first = _SIGNED.match(text, lead.end() if lead else 0)
     low = number(first[0]) if first else None

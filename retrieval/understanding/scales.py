@@ -94,7 +94,7 @@ class Scales:
                 if scale.comparable:
                     self.by_kind[scale.kind].append(scale)
         self.by_kind = dict(self.by_kind)
-        self.nouns = frozenset(kind for kind in self.by_kind if kind.startswith("count of "))
+        self.nouns = frozenset(kind for kind in self.by_kind if kind.startswith(("count of ", "mark ")))
 
 
 def _scales_of(name: str, values: Mapping[str, int]) -> list[Scale]:
@@ -109,7 +109,7 @@ def _scales_of(name: str, values: Mapping[str, int]) -> list[Scale]:
         for quantity in quantity_of(value, unit):
             kind = quantity.kind or _counted_by(name)
             # A plain number is a size of its own system ("42") under such a name, never a count.
-            if kind and not (role == "size" and kind.startswith("count of ")):
+            if kind and not (role == "size" and kind.startswith(("count of ", "mark "))):
                 found[kind].append((value, quantity))
         for side, quantity in zip(sides, sides_in(value) if sides else (), strict=False):
             found[f"{quantity.kind} {side}"].append((value, quantity))

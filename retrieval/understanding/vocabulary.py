@@ -205,9 +205,9 @@ class Vocabulary:
         return tuple(self._entries.get(key_of(word), ()))
 
     def containing(self, term: str) -> list[Meant]:
-        """Values of small attributes that speak of a thing: "microphone" is in "built-in microphone", not in "no …"."""
+        """Values of small attributes that speak of a thing: "stripe" is in "striped" and "blue stripe", not in "no stripes"."""
         key = key_of(term)
-        inside = re.compile(re.escape(key) if has_han(key) else rf"\b{re.escape(key)}\b")
+        inside = re.compile(re.escape(key) if has_han(key) else rf"\b{re.escape(key)}(?:e?d|y)?\b")
         return [meant for spelled, meant in self._plain if inside.search(spelled) and not _LACKING.match(spelled)]
 
     def find(self, view: str) -> list[Match]:

@@ -39,6 +39,7 @@ OTHERS_BEFORE = re.compile(
     r"(?:房间|客厅|卧室|屋子|面积|花园|草坪|孩子|小孩|宝宝|儿童|婴儿|男孩|女孩|年龄|身高|体重|大人|老人|笔记本|狗狗?|猫咪?"
     r"|手机|适合|适用于?|适用|给)(?:是|在|为|有|的)*$|(?:送到|到货|发货|送达|收到|配送|寄到|退货|退换)[^,。;!?]{0,8}$"
 )
+SERVES_BEFORE = re.compile(r"(?:房间|客厅|卧室|屋子|面积|花园|草坪|体重|大人|适用|适合|适用于)(?:是|在|为|有|的)*$")
 OTHERS_AFTER = re.compile(
     r"\s*(?:内|之内|以内)?\s*(?:的)?(?:房间|客厅|卧室|屋子|孩子|小孩|宝宝|儿童|笔记本|狗|猫|手机|能到|到货|发货|送达|送到|到手|退货"
     r"|退换|能收到|前(?!后)|后)"
@@ -130,5 +131,7 @@ LIKE_VALUE_BEFORE = re.compile(
 LIKE_BRAND_AFTER = re.compile(r"(?:的)?(?:同款|平替|替代|风格|风(?![扇衣])|那样|那种|一样|差不多|类似|相似|兼容)")
 OF_THING_AFTER = re.compile(r"(?:色)?(?:的)?(?:头发|眼睛|皮肤|牙齿|墙面?|地板|沙发配)")
 THING_AFTER = re.compile(r"(?!)")
+SOFT_BEFORE = re.compile(r"(?:最好|尽量|优先|希望|可能的话)(?:是|要|能是|有|选|考虑|在)*$")
+SOFT_AFTER = re.compile(r"(?:的)?(?:更好|最好|优先|更佳|也行|的话更好)")
 PLAINLY_COLOR_BEFORE = re.compile(r"$")
 PLAINLY_COLOR_AFTER = re.compile(r"")
