@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from retrieval.understanding import en_limits, zh_limits
+from retrieval.understanding import en_asides, zh_asides
 from retrieval.understanding.kinds import Kinds
 from retrieval.understanding.lexicon import AMBIGUOUS
 from retrieval.understanding.text import Draft
@@ -16,7 +16,7 @@ from retrieval.understanding.vocabulary import Match
 
 LOOK_BACK = 60
 LOOK_AHEAD = 40
-_LANGUAGES: tuple[ModuleType, ...] = (en_limits, zh_limits)
+_LANGUAGES: tuple[ModuleType, ...] = (en_asides, zh_asides)
 
 
 def mute_asides(draft: Draft) -> None:
@@ -55,11 +55,11 @@ def _may_be_thing(word: str, left: str, right: str, kinds: Kinds) -> bool:
     """Whether "gold", "rose", "olive" may be the thing: unless a color is asked for, or a product of the shop follows."""
     if word not in AMBIGUOUS and word not in _THINGS:
         return False
-    if en_limits.PLAINLY_COLOR_BEFORE.search(left) or not word.isascii():
+    if en_asides.PLAINLY_COLOR_BEFORE.search(left) or not word.isascii():
         return False
-    if en_limits.THING_AFTER.match(right):
+    if en_asides.THING_AFTER.match(right):
         return True
-    return not (en_limits.PLAINLY_COLOR_AFTER.match(right) or kinds.begins(right))
+    return not (en_asides.PLAINLY_COLOR_AFTER.match(right) or kinds.begins(right))
 
 
 # Colors of the lexicon or of catalogs that are things as well, beside `AMBIGUOUS`.

@@ -1,4 +1,4 @@
-r"""English: the words around conditions. A new language is one file with the same names; `zh.py` is the other.
+r"""English: the words around conditions. A new language is this file, `en_limits.py` and `en_asides.py` again, as `zh….py`.
 
 Patterns run on lower-case text in which understood spans are `\x00`. `…_BEFORE` patterns end at the value ("under " of
 "under 50"), `…_AFTER` patterns start behind it. The name of the group that matched is the meaning.
@@ -22,7 +22,8 @@ _NEGATED_OVER = (
 _UNDER = (
     r"\b(?:under|below|beneath|underneath|less th[ae]n|lower than|cheaper than|fewer than|at (?:the )?"
     r"(?:very )?most|up to|upto|within|inside"
-    r"|max(?:imum)?(?: price| budget| spend)?|capped at|cap of|limit(?:ed)?(?: of| to| is)?|ceiling of|sub|not a (?:penny|cent|dollar) (?:more|over)(?: than)?)"
+    r"|max(?:imum)?(?: price| budget| spend)?|capped at|cap of|limit(?:ed)?(?: of| to| is)?|ceiling of|sub"
+    r"|not a (?:penny|cent|dollar) (?:more|over)(?: than)?)"
 )
 _OVER = (
     r"\b(?:(?:no|not) (?:less|lower|cheaper) than|(?:not|nothing) (?:under|below)|over|above|more than"
@@ -98,7 +99,8 @@ COUNTED_BEFORE = re.compile(
 _STARS = r"(?P<value>[0-5](?:\.\d{1,2})?|one|two|three|four|five)"
 _OR_MORE = r"(?:\s*(?:or|and)\s*(?:more|above|up|better|higher|over|upwards?)|\s*\+|\s+minimum)"
 _LEAST = (
-    r"(?:at least|(?:nothing|not) (?:under|below|less than|lower than)|no lower than|over|above|more than|minimum(?: of)?|min\.?|no less than|not less than|better than|higher than"
+    r"(?:at least|(?:nothing|not) (?:under|below|less than|lower than)|no lower than|over|above|more than"
+    r"|minimum(?: of)?|min\.?|no less than|not less than|better than|higher than"
     r"|>=?|≥)"
 )
 RATING = (
@@ -123,9 +125,11 @@ STARS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 IN_STOCK = re.compile(
     r"(?<!not )(?<!n't )\b(?:(?:and|but|that|which|is|are|only|must be|should be|has to be|have to be|currently"
     r"|what's|what is|available)\s+)*"
-    r"(?:in[\s-]stock|available (?:now|today|immediately|right now|for immediate delivery)|(?:currently|immediately) available|ready to ship|ships? "
+    r"(?:in[\s-]stock|available (?:now|today|immediately|right now|for immediate delivery)|(?:currently"
+    r"|immediately) available|ready to ship|ships? "
     r"(?:now|today|immediately)|not (?:sold out|out of stock)"
-    r"|no (?:pre-?orders?|back-?orders?)|not (?:on )?(?:back-?order(?:ed)?|pre-?order))(?:\s+(?:only|right now|now|items?|products?))?\b"
+    r"|no (?:pre-?orders?|back-?orders?)|not (?:on )?(?:back-?order(?:ed)?|pre-?order))(?:\s+(?:only|right now|now"
+    r"|items?|products?))?\b"
 )
 STOCK_ASKED = re.compile(
     r"\b(?:is|are)\s+(?:(?:it|this|that|they|these|those|both)\b|the\s+(?!re)[^?!.]{1,40}?)[^?!.]{0,20}\b"
@@ -356,7 +360,8 @@ COUNT_WORDS = {"a couple": 2, "a dozen": 12}
 
 # -- conditions on the catalog's own values ------------------------------------------------------------------------
 _ARTICLE = (
-    r"(?:(?:any|the|a|an|some|more|in|from|by|with|of|made of|made from|made with|containing|brand|to be|being|for|pure|real|genuine|100 ?%"
+    r"(?:(?:any|the|a|an|some|more|in|from|by|with|of|made of|made from|made with|containing|brand|to be|being|for"
+    r"|pure|real|genuine|100 ?%"
     r"|color|colour|it)\s+)*"
 )
 EXCLUDE_BEFORE = re.compile(
@@ -364,7 +369,8 @@ EXCLUDE_BEFORE = re.compile(
     r"|does|did|would|wo|ca|is|are|should|must)n'?t(?:\s+(?:want|like|need|care for|wear|eat|buy|be"
     r"|have|contain|include|show me|give me))?|\b(?:do|does|would|can) not(?:\s+(?:want|like|need|contain|include"
     r"|be|have))|\bcannot be|\bexcept(?:\s+for)?|\bexclud(?:e|ing)|\banything but|\beverything but"
-    r"|\b(?:any|every|all)(?:\s+(?:brands?|colou?rs?|sizes?|materials?|kinds?|types?))?\s+(?:but|except)|\bother than|\bbut not|\bavoid(?:ing)?|\bminus|\bnever"
+    r"|\b(?:any|every|all)(?:\s+(?:brands?|colou?rs?|sizes?|materials?|kinds?|types?))?\s+(?:but|except)"
+    r"|\bother than|\bbut not|\bavoid(?:ing)?|\bminus|\bnever"
     r"|\bnothing|\binstead of|\brather than|\ballergic to|\bhates?|\bdislikes?|\bapart from|\baside from|\bskip"
     r"|\bneither|\bnor|\bsans|\bcan(?:'t|not) stand|\bnot (?:a fan of|into|looking for|interested in|keen on)"
     r"|\b(?:steer|stay|keep) (?:clear of|away from)|\bsick of|\brid of|\bnone of|\bnone|\bleave out|\bomit|\bremove)[\s-]*"
@@ -377,7 +383,8 @@ EXCLUDE_AFTER = re.compile(
 )
 CONDITION_BEFORE = re.compile(
     r"(?:\b(?:only(?: (?:buy|buying|trust|wear|use|consider|shop|go with|looking (?:for|at)|interested in|show(?: me)?))?"
-    r"|just|exclusively|strictly|specifically|nothing but|must be|must have|must come (?:in|with)|must include|must|ha(?:s|ve) to (?:be|have|come with)"
+    r"|just|exclusively|strictly|specifically|nothing but|must be|must have|must come (?:in|with)|must include"
+    r"|must|ha(?:s|ve) to (?:be|have|come with)"
     r"|should be|needs? to (?:be|have)|got to be|gotta be|it to be|them to be|(?:i|we) want(?:ed)? (?:it|them|one|ones)"
     r"|make (?:it|that|them)|i meant?|limit(?:ed)? to|stick to|restrict(?:ed)? to)\b)\s*" + _ARTICLE + r"\s*$"
 )

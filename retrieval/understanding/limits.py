@@ -109,6 +109,8 @@ class LimitReader:
                 cue = left[: between.start()] if between else left
                 if self._of_others(language, cue):
                     return None
+                if language is en_limits and not between and has_han(right[:1]):
+                    continue
                 start, end = (
                     said.start - (len(between[0]) if between else 0),
                     said.end + (len(closing[0]) if closing else 0),

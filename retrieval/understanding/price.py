@@ -25,7 +25,7 @@ from typing import NamedTuple
 from index.filters import PriceRange
 from index.money import minor_digits
 from index.product import Money
-from retrieval.understanding import en, en_limits, numbers, zh, zh_limits
+from retrieval.understanding import en, en_asides, numbers, zh, zh_asides
 from retrieval.understanding.text import CLAIMED, Draft, word_set
 
 _DOLLARS = word_set("USD CAD AUD NZD SGD HKD TWD")
@@ -286,7 +286,7 @@ _SECOND_DIGITS = re.compile(
 def _pieces(draft: Draft, amount: _Amount, end: int) -> tuple[int, int]:
     """Among how many pieces a budget is shared, and where the words for it end: "two mugs for under $40" is 20 a piece."""
     left, right = draft.low[max(0, amount.start - 60) : amount.start], draft.view[end : end + 40]
-    for language in (en_limits, zh_limits):
+    for language in (en_asides, zh_asides):
         if each := language.EACH_AFTER.match(right):
             return 1, end + each.end()
         total = language.TOTAL_AFTER.match(right)

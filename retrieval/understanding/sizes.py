@@ -78,6 +78,14 @@ class _Said(NamedTuple):
         leg = next((text for name, text in groups.items() if name.startswith("leg")), "")
         return cls(tuple(sizes), systems.get(word.replace(".", "")), more or (False if less else None), leg)
 
+    def pair_in(self, listed: Sequence[str]) -> tuple[str, ...]:
+        """The values that name waist and leg both: "W32 L34", "32/34"."""
+        return tuple(value for value in listed if re.findall(r"\d{2}", value) == [self.sizes[0], self.leg])
+
+    def all_in(self, listed: Sequence[str]) -> bool:
+        """Whether the catalog has every size of the phrase as it stands."""
+        return all(size in listed for size in self.sizes) or (bool(self.leg) and bool(self.pair_in(listed)))
+
 
 class SizeReader:
     """Reads sizes that are said as sizes and claims their words."""
@@ -110,10 +118,8 @@ class SizeReader:
             if not draft.free(match.start(), match.end()):
                 continue
             said = _Said.of(match, language.SYSTEMS)
-            whole = not (draft.view[: match.start()] + draft.view[match.end() :]).strip(" .?!。")
-            if match.re is not language.SIZE and not (
-                (whole or listed is not self.values) and all(size in listed for size in said.sizes)
-            ):
+            alone = not (draft.view[: match.start()] + draft.view[match.end() :]).strip(" .?!。")
+            if match.re is not language.SIZE and not ((alone or listed is not self.values) and said.all_in(listed)):
                 continue
             excluded = language.SIZE_EXCLUDED.search(draft.view[max(0, match.start() - 40) : match.start()])
             draft.claim(match.start() - (len(excluded[0]) if excluded else 0), match.end())
@@ -125,12 +131,12 @@ class SizeReader:
         """The catalog's values for all that one phrase lists: "8 or 9", "40-42", "L or larger"."""
         if said.beyond is not None:
             return self._beyond(said.sizes[0], said.beyond, listed) or (said.sizes[0].upper(),)
-        if said.leg:
-            pair = tuple(value for value in listed if re.findall(r"\d{2}", value) == [said.sizes[0], said.leg])
-            if pair:
-                return pair
+        if said.leg and (pair := said.pair_in(listed)):
+            return pair
         values = [value for size in said.sizes for value in self._value(size, said.system, draft, listed)]
-        return tuple(dict.fromkeys(values))
+        ranks = {value: _rank(value) for value in values}
+        # Numbers ascend; what has no order stays as it was said.
+        return tuple(sorted(ranks, key=lambda value: ranks[value] or (1, 0.0)))
 
     def _of_kind(self, named: Named) -> tuple[str, ...]:
         """The sizes that the kind of product comes in; all of the catalog's where the turn names none that has any."""
@@ -198,7 +204,8 @@ _LANGUAGES = (en_limits, zh_limits)
 _SIZE_GROUPS = frozenset({"value", "before", "tight", "waist", "waist_of", "waist_in", "code", "letter"})
 _JOINTS = re.compile(r"\s*(?:[,/、~-]|\b(?:or|and|to)\b(?:\s+(?:an?|size)\b)?|或者?|和|还是|到|至)\s*")
 _WEARERS = (
-    ("kids", re.compile(r"\b(?:kids?|child(?:ren)?|toddlers?|youth|boys?|girls?|little kid|big kid|infants?|bab(?:y|ies)|son|daughter)\b|儿童|童鞋|宝宝|孩子|男童|女童")),
+    ("kids", re.compile(r"\b(?:kids?|child(?:ren)?|toddlers?|youth|boys?|girls?|little kid|big kid|infants?"
+    r"|bab(?:y|ies))\b|儿童|童鞋|宝宝|孩子|男童|女童")),
     ("women", re.compile(r"\bwom[ae]n(?:s|'s)?\b|\b(?:ladies|lady|female|her|wife|girlfriend|mom|mother|sister|daughter)\b|女")),
     ("men", re.compile(r"\bm[ae]n(?:s|'s)?\b|\b(?:guys?|male|him|his|husband|boyfriend|dad|father|brother)\b|男")),
 )  # fmt: skip
