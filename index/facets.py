@@ -166,6 +166,7 @@ class Facets:
         self._laid: tuple[list[OfferLike], Facets] | None = None
         self._priced: tuple[str, Mask] | None = None
         self._rows_on_offer: dict[str, int | None] = {}  # a change of one offer is laid with all the others again
+        self._carried = lru_cache(maxsize=16_384)(self._carries)
 
     def __len__(self) -> int:
         """How many products there are."""
@@ -284,8 +285,8 @@ class Facets:
         use_title = anywhere or name in TITLE_FIELDS
         brand = self._of_brand(values) if name == "brand" else None
         for value in values:
-            own |= self._flags(f"o\t{name}\t{fold(value)}", offers)
-            common |= self._flags(f"a\t{name}\t{fold(value)}", len(self))
+            own[self._posting(f"o\t{name}\t{fold(value)}")] = True
+            common[self._posting(f"a\t{name}\t{fold(value)}")] = True
             if use_title:
                 titled[self.titles.having(fold(value))] = True
         if brand is not None:
@@ -323,11 +324,28 @@ class Facets:
 
     def _flags(self, key: str, size: int) -> Mask:
         flags = np.zeros(size, np.bool_)
-        place = self._keys.get(key)
-        if place is not None:
-            starts = self._columns.posting_starts
-            flags[self._columns.postings[starts[place] : starts[place + 1]]] = True
+        flags[self._posting(key)] = True
         return flags
+
+    def _posting(self, key: str) -> NDArray[np.int32]:
+        """The places of one key: products or offers, as the key says."""
+        place = self._keys.get(key)
+        starts = self._columns.posting_starts
+        return (
+            self._columns.postings[:0] if place is None else self._columns.postings[starts[place] : starts[place + 1]]
+        )
+
+    def carries(self, category: str, name: str, value: str | None = None) -> bool:
+        """Whether a product of the category has the attribute, as its own or an option; with `value`, that value of it."""
+        return self._carried(fold(category), canonical(name), None if value is None else fold(value))
+
+    def _carries(self, category: str, name: str, value: str | None) -> bool:
+        inside = self._flags(f"c\t{category}", len(self))  # (products,)
+        kinds = ("an", "on") if value is None else ("a", "o")
+        own, options = (f"{kind}\t{name}" if value is None else f"{kind}\t{name}\t{value}" for kind in kinds)
+        offered = self._posting(options)
+        owners = offered if self._owner is None else self._owner[offered]
+        return bool(inside[self._posting(own)].any() or inside[owners].any())
 
     def in_a_title(self, words: str) -> bool:
         """Whether a product's title has these words in this order."""

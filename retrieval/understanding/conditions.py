@@ -17,13 +17,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import ModuleType
 
 from index.filters import Filters
 from retrieval.understanding import en, zh
+from retrieval.understanding.asides import only_likens, would_be_nice
+from retrieval.understanding.kinds import Kinds
 from retrieval.understanding.lexicon import SIZES
 from retrieval.understanding.text import CLAIMED, Draft, has_han
 from retrieval.understanding.vocabulary import Match, Meant, Vocabulary, key_of
@@ -91,19 +93,27 @@ def _language_at(draft: Draft, start: int, end: int) -> ModuleType:
 class ConditionReader:
     """Turns catalog words and the words around them into conditions, wishes and exclusions."""
 
-    def __init__(self, vocabulary: Vocabulary, products: int) -> None:
+    def __init__(self, vocabulary: Vocabulary, products: int, kinds: Kinds) -> None:
         self.vocabulary = vocabulary
+        self.kinds = kinds
         least = FILLED * products
         self.firm = {name for name in vocabulary.counts if vocabulary.counts[name] >= max(1.0, least)}
         self.features = vocabulary.attribute_names.get(key_of(FEATURES), FEATURES)
 
-    def read(self, draft: Draft, in_topic: bool, only_filler: Callable[[str], bool]) -> Conditions:
-        """Read every catalog word; spans that became conditions or exclusions are claimed, wishes stay in the text."""
+    def read(
+        self, draft: Draft, in_topic: bool, only_filler: Callable[[str], bool], sizes: Iterable[tuple[bool, Meant]] = ()
+    ) -> Conditions:
+        """Read every catalog word; spans that became conditions or exclusions are claimed, wishes stay in the text.
+
+        `sizes` are those that `SizeReader` has read and claimed, each with whether it is excluded.
+        """
         found = Conditions()
-        self._read_sizes(draft, found)
+        for excluded, meant in sizes:
+            (found.excluded if excluded else found.required).add(meant)
         matches = [match for match in self.vocabulary.find(draft.view) if self._plausible(draft, match)]
         alone = in_topic and self._alone(draft, matches, only_filler)
         self._read_referent(draft, matches, found, in_topic)
+        required = self._required_behind(draft, matches)
         polarity: str | None = None
         previous: Match | None = None
         for place, match in enumerate(matches):
@@ -114,9 +124,35 @@ class ConditionReader:
             if joined and polarity == "exclude" and previous is not None:
                 joined = self._listed(draft, previous, matches[place:])
             polarity = self._polarity(draft, match, polarity if joined else None, alone)
+            polarity = required.get(place, polarity) if polarity in ("name", "require") else polarity
             self._take(draft, match, polarity, found)
             previous = match
         self._read_unknown_exclusions(draft, found)
+        return found
+
+    def _required_behind(self, draft: Draft, matches: list[Match]) -> dict[int, str]:
+        """What words behind a value make of those before it, by place: "leather or canvas only", "leather wallet only"."""
+        found: dict[int, str] = {}
+        for place in range(len(matches) - 1, 0, -1):
+            match, before = matches[place], matches[place - 1]
+            sized = match.of("size") is not None and _SIZE_NOUN.match(draft.view, match.end) is not None
+            closed = (
+                place in found
+                or sized
+                or any(language.CONDITION_AFTER.match(draft.view, match.end) for language in (en, zh))
+            )
+            if not closed or not draft.free(before.start, match.end):
+                continue
+            if self._joined(draft, before, match) and {each.kind for each in match.meant} & {
+                each.kind for each in before.meant
+            }:
+                found[place - 1] = found[place] = "require"
+            elif (
+                not draft.view[before.end : match.start].strip(" 的")
+                and match.of("category")
+                and not before.of("category")
+            ):
+                found[place - 1], found[place] = "require", "name"
         return found
 
     def _plausible(self, draft: Draft, match: Match) -> bool:
@@ -172,6 +208,8 @@ class ConditionReader:
 
     def _polarity(self, draft: Draft, match: Match, inherited: str | None, alone: bool) -> str:
         """One of "exclude", "lift", "require", "wish", "name" ("name": the kind of word decides)."""
+        if only_likens(draft, match, self.kinds) or would_be_nice(draft, match.start, match.end):
+            return "wish"
         for language in (en, zh):
             left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
             if language.LIFT_VALUE_BEFORE.search(left) or language.LIFT_VALUE_AFTER.match(draft.view, match.end):
@@ -204,7 +242,7 @@ class ConditionReader:
                 return
             found.lifted.append("brand" if meant_one.kind == "brand" else meant_one.name)
         else:
-            chosen = self._chosen(draft, match, polarity)
+            chosen = self._chosen(draft, match, polarity) if polarity != "wish" else None
             if chosen is None:
                 for each in match.meant:
                     if each.known:
@@ -258,24 +296,14 @@ class ConditionReader:
         size = match.of("size")
         if size is not None and size.name in self.firm:
             word = draft.view[match.start : match.end]
-            if _BARE_SIZE.fullmatch(word) or self._size_said(draft, match):
+            if _BARE_SIZE.fullmatch(word) or self._size_said(draft, match) or self._comes_in(draft, size):
                 return size
         return None
 
-    def _read_sizes(self, draft: Draft, found: Conditions) -> None:
-        """Read "size 42", "42码", "尺码M": a condition also for a size that the catalog does not have."""
-        name = self.vocabulary.role_names.get("size")
-        if name is None or name not in self.firm:
-            return
-        for language in (en, zh):
-            while (match := language.SIZE_WORD.search(draft.view)) is not None:
-                said = next(value for value in match.groups() if value)
-                known = next((meant for meant in self.vocabulary.lookup(said) if meant.kind == "size"), None)
-                left = draft.view[max(0, match.start() - LOOK_BACK) : match.start()]
-                negated = en.EXCLUDE_BEFORE.search(left) or zh.EXCLUDE_BEFORE.search(left)
-                value = known or Meant("size", name, (said.upper(),))
-                (found.excluded if negated else found.required).add(value)
-                draft.claim(match.start() - (len(negated[0]) if negated else 0), match.end())
+    def _comes_in(self, draft: Draft, size: Meant) -> bool:
+        """Whether the kind of product that the turn names has that size: "a medium hoodie", but not "a large backpack"."""
+        named = self.kinds.named_in(draft.low)
+        return named.sure and any(self.kinds.carry(named.categories, size.name, value) for value in size.values)
 
     def _read_referent(self, draft: Draft, matches: list[Match], found: Conditions, in_topic: bool) -> None:
         """Read "that blue one": it points at something shown, its values narrow that and are no conditions."""
@@ -312,7 +340,9 @@ class ConditionReader:
             for match in list(language.WITHOUT.finditer(draft.view)):
                 term = next((value for value in match.groups() if value), "")
                 words = term.split()
-                while words and words[-1] in language.WITHOUT_ENDS:
+                while words and (
+                    words[-1] in language.WITHOUT_ENDS or (len(words) > 1 and self.kinds.named_in(words[-1]).sure)
+                ):
                     words.pop()
                 if not words or words[0] in language.WITHOUT_STOPS or " ".join(words) in language.WITHOUT_STOPS:
                     continue

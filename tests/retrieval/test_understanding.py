@@ -15,6 +15,8 @@ from retrieval.understanding import Understander, merge
 from retrieval.understanding.text import MAX_CHARACTERS
 from tests.retrieval.behavior import SHOP
 from tests.retrieval.catalog_words import BARE, UNDERSTANDER, Words, flat
+from tests.retrieval.measured_turns import CHINESE_LIMITS, LIMITS, PASSING, SIZES
+from tests.retrieval.measured_words import MEASURED
 from tests.retrieval.turns import CHINESE, ENGLISH
 
 
@@ -343,3 +345,11 @@ def test_any_text_is_read_the_same_twice_and_merges(text: str, in_topic: bool) -
 )
 def test_every_amount_is_read_exactly(amount: int, phrase: str) -> None:
     assert UNDERSTANDER.read(f"headphones {phrase.format(amount)}").filters.price == price(None, amount * 100)
+
+
+MEASURED_TURNS = {**LIMITS, **SIZES, **PASSING, **CHINESE_LIMITS}
+
+
+@pytest.mark.parametrize(("turn", "expected"), MEASURED_TURNS.items(), ids=MEASURED_TURNS)
+def test_quantities_sizes_and_what_is_told_in_passing(turn: str, expected: dict[str, Any]) -> None:
+    assert flat(MEASURED.read(turn)) == expected
