@@ -44,6 +44,7 @@ _SAME_NAME: Final = {
 _AVAILABILITIES: Final = tuple(Availability)
 _PARTS: Final = re.compile(r",\s+|\s*[;|/、，；]\s*|\s+&\s+")
 _LONGEST_PART: Final = 40
+_CARRIED: Final = 16_384  # answers of `Facets.carries` that are remembered
 _DENSE: Final = 20  # fewer set offers than one of so many are looked up one by one
 
 
@@ -166,7 +167,7 @@ class Facets:
         self._laid: tuple[list[OfferLike], Facets] | None = None
         self._priced: tuple[str, Mask] | None = None
         self._rows_on_offer: dict[str, int | None] = {}  # a change of one offer is laid with all the others again
-        self._carried = lru_cache(maxsize=16_384)(self._carries)
+        self._carried: dict[tuple[str, str, str | None], bool] = {}  # a cache around a method would keep this alive
 
     def __len__(self) -> int:
         """How many products there are."""
@@ -337,7 +338,12 @@ class Facets:
 
     def carries(self, category: str, name: str, value: str | None = None) -> bool:
         """Whether a product of the category has the attribute, as its own or an option; with `value`, that value of it."""
-        return self._carried(fold(category), canonical(name), None if value is None else fold(value))
+        asked = fold(category), canonical(name), None if value is None else fold(value)
+        if (known := self._carried.get(asked)) is None:
+            if len(self._carried) >= _CARRIED:
+                self._carried.clear()
+            known = self._carried[asked] = self._carries(*asked)
+        return known
 
     def _carries(self, category: str, name: str, value: str | None) -> bool:
         inside = self._flags(f"c\t{category}", len(self))  # (products,)
