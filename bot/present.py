@@ -59,7 +59,12 @@ def slate_of(found: Found, filters: Filters, voice: Voice, limit: int, asked: It
     Asked for, filtered by, or telling them apart.
     """
     hits = found.hits[:limit]
-    names = [*asked, *filters.attributes, *telling([found.products[each.hit.product_id] for each in hits])]
+    shown = [found.products[each.hit.product_id] for each in hits]
+    # Attributes have names in the language of their product, so those of each language are told apart among themselves.
+    languages = dict.fromkeys(product.language for product in shown)
+    names = [*asked, *filters.attributes]
+    for language in languages:
+        names += telling([product for product in shown if product.language == language])
     cards = []
     for ranked in hits:
         product = found.products[ranked.hit.product_id]

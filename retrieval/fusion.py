@@ -36,7 +36,9 @@ CENTRAL = 0.9  # so near to the nearest category: what stands there is of the ki
 KEEP = 0.3  # of the best score: what falls below is not shown beside it
 FAINT = 0.35  # n-gram cosines below it are chance, and dividing by the best must not blow them up
 CLOSE_BEHIND = 0.7  # so near to the best in everything together, no single source has to be sure
-KEEP_SORTED = 0.7  # the same where another order than relevance would lift weak matches to the top
+KEEP_SORTED = (
+    0.7  # of the best in what is known of the product itself, where another order would lift weak matches to the top
+)
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,11 @@ class Evidence:
         """The weighted sum, between 0 and 1, and the normalised scores it was made of."""
         parts = self.parts()
         return _weighted(parts, self._present(parts)), parts
+
+    def own(self) -> Floats:
+        """The weighted sum of what is known of each candidate itself, without its category, between 0 and 1."""
+        parts = {name: values for name, values in self.parts().items() if name != "category"}
+        return _weighted(parts, self._present(parts))
 
     def parts(self) -> Mapping[str, Floats]:
         """The normalised scores of the sources, 0 to 1, (candidates,) each."""

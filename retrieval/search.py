@@ -203,7 +203,8 @@ class SearchEngine:
             # The cheapest phone is one of the phones, not the case whose title has the word.
             keep = matching & (evidence.kind > 0)
         elif sort != "relevance":
-            keep = matching & (score >= KEEP_SORTED * best)
+            own = evidence.own()
+            keep = matching & (own >= KEEP_SORTED * own[matching].max())
         elif codes:  # one article is looked for: those that look like it help, wherever they stop
             keep = score >= KEEP * best
         else:
