@@ -25,6 +25,7 @@ Floats = NDArray[np.float32]
 SPACES = ("latin",)
 """MiniLM tells names apart by their cosine; e5's cosines of two words are all alike, and Chinese names share characters anyway."""
 _CENTERS = "centers-"
+_CLEAR = 2.5  # standard deviations above the median from which on the nearest category is clearly that
 _CHUNK = 4_096  # vectors read at once
 _SEPARATORS = re.compile(r"[-_/&]+")
 
@@ -81,17 +82,19 @@ class CategoryIndex:
     def closeness(self, space: str, vector: Floats) -> Floats:
         """(names,) how near a query's vector (dim,) lies to the center of each category.
 
-        1 for the nearest of those whose name has the same script, 0 from their median down: a Chinese query lies nearer to all
-        that is told in Chinese, and yet "yoga mats" are what it asks for.
+        1 for the nearest of those whose name has the same script, where it stands out, 0 from their median down: a Chinese query
+        lies nearer to all that is told in Chinese, and yet "yoga mats" are what it asks for.
         """
         close = np.zeros(len(self.names), np.float32)
         if not self._told.get(space):
             return close
         cosines = np.asarray(self._centers[space] @ vector, np.float32)  # (names,)
         for told in self._told[space]:
-            middle, best = np.median(cosines[told]), cosines[told].max()
-            if best > middle:
-                close[told] = np.clip((cosines[told] - middle) / (best - middle), 0, 1)
+            above = cosines[told] - np.median(cosines[told])
+            # Among few categories, or all as far away, the nearest says little.
+            least = max(float(above.max()), _CLEAR * float(np.std(cosines[told])))
+            if least > 0:
+                close[told] = np.clip(above / least, 0, 1)
         return close
 
     def of_rows(self, values: Floats, rows: NDArray[np.int64]) -> Floats:
