@@ -32,7 +32,7 @@ PARTLY_COVERED = 0.35  # enough together with a meaning that is near
 SPECIFIC = 0.15  # codes below this are shared by so many products that they name none
 SPECIFIC_STEM = 0.5  # a stem says less
 AS_NEAR = 0.7  # of the nearest meaning: what is farther matches by its words or not at all
-CENTRAL = 0.9  # so near to the nearest category: what stands there is of the kind that was found
+CENTRAL = 0.9  # so near to the nearest category: where one such product is found, the others are of its kind
 KEEP = 0.3  # of the best score: what falls below is not shown beside it
 FAINT = 0.35  # n-gram cosines below it are chance, and dividing by the best must not blow them up
 CLOSE_BEHIND = 0.7  # so near to the best in everything together, no single source has to be sure
@@ -83,7 +83,8 @@ class Evidence:
             same = np.where(central, (self.floor.near + self.floor.same) / 2, self.floor.same)
             alone = (self.dense >= same) & (above >= AS_NEAR * above.max(initial=0))
             found |= alone | ((self.dense >= self.floor.near) & (self.words >= PARTLY_COVERED))
-        return found | (central & found.any())
+        # Where what is found is of other kinds, the vectors are wrong about the kind that is meant.
+        return found | (central & (found & central).any())
 
     def fused(self) -> tuple[Floats, Mapping[str, Floats]]:
         """The weighted sum, between 0 and 1, and the normalised scores it was made of."""

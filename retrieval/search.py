@@ -198,17 +198,18 @@ class SearchEngine:
         if not matching.any():
             return SearchResult([], 0, mask.unknown_price, matched=False)
         score, parts = evidence.fused()
-        best = float(score[matching].max())
+        own = evidence.own()
+        best, best_own = float(score[matching].max()), float(own[matching].max())
         if sort != "relevance" and evidence.kind.any():
             # The cheapest phone is one of the phones, not the case whose title has the word.
             keep = matching & (evidence.kind > 0)
         elif sort != "relevance":
-            own = evidence.own()
-            keep = matching & (own >= KEEP_SORTED * own[matching].max())
+            keep = matching & (own >= KEEP_SORTED * best_own)
         elif codes:  # one article is looked for: those that look like it help, wherever they stop
             keep = score >= KEEP * best
         else:
-            keep = matching & ((score >= KEEP * best) | (evidence.kind > 0)) | (score >= CLOSE_BEHIND * best)
+            close_behind = (score >= CLOSE_BEHIND * best) & (own >= CLOSE_BEHIND * best_own)
+            keep = (matching & ((score >= KEEP * best) | (evidence.kind > 0))) | close_behind
         found = _Found(rows[keep], score[keep], {name: values[keep] for name, values in parts.items()})
         total = len(found.rows)
         if sort == "relevance":
