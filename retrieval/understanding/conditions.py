@@ -121,6 +121,8 @@ class ConditionReader:
                 polarity, previous = None, None
                 continue
             joined = previous is not None and self._joined(draft, previous, match)
+            if joined and polarity == "require" and previous is not None:
+                joined = self._goes_on(draft, previous, match)
             if joined and polarity == "exclude" and previous is not None:
                 joined = self._listed(draft, previous, matches[place:])
             polarity = self._polarity(draft, match, polarity if joined else None, alone)
@@ -194,6 +196,15 @@ class ConditionReader:
     def _joined(self, draft: Draft, previous: Match, match: Match) -> bool:
         between = draft.low[previous.end : match.start]
         return bool(en.JOIN.fullmatch(between) or zh.JOIN.fullmatch(between))
+
+    def _goes_on(self, draft: Draft, previous: Match, match: Match) -> bool:
+        """Tell whether a condition goes on: in "in black or white", "must be black and light", not in "in beige, 140 cm wide"."""
+        if draft.view[match.start].isdigit() and not draft.view[previous.start].isdigit():
+            return False
+        between = draft.low[previous.end : match.start].strip(" 的色")
+        return between != "," or bool(
+            {(each.kind, each.name) for each in match.meant} & {(each.kind, each.name) for each in previous.meant}
+        )
 
     def _listed(self, draft: Draft, previous: Match, rest: list[Match]) -> bool:
         """Tell whether a bare comma goes on with an exclusion: in "not red, blue or green", not in "not red, blue"."""

@@ -84,7 +84,9 @@ class _Said(NamedTuple):
 
     def all_in(self, listed: Sequence[str]) -> bool:
         """Whether the catalog has every size of the phrase as it stands."""
-        return all(size in listed for size in self.sizes) or (bool(self.leg) and bool(self.pair_in(listed)))
+        if all(any(size == lower(normalise(value)) for value in listed) for size in self.sizes):
+            return True
+        return bool(self.leg) and bool(self.pair_in(listed))
 
 
 class SizeReader:
@@ -106,7 +108,7 @@ class SizeReader:
         if self.name is None:
             return found
         matches = [
-            (match, language) for language in _LANGUAGES for pattern in (language.SIZE, language.WAIST_AND_LEG, language.BARE_SIZES)
+            (match, language) for language in _LANGUAGES for pattern in (language.SIZE, language.BARE_SIZES, language.WAIST_AND_LEG)
             for match in pattern.finditer(draft.view)
         ]  # fmt: skip
         if not matches:
@@ -201,7 +203,7 @@ class SizeReader:
 
 
 _LANGUAGES = (en_limits, zh_limits)
-_SIZE_GROUPS = frozenset({"value", "before", "tight", "waist", "waist_of", "waist_in", "code", "letter"})
+_SIZE_GROUPS = frozenset({"value", "before", "tight", "waist", "waist_of", "waist_in", "code", "letter", "single"})
 _JOINTS = re.compile(r"\s*(?:[,/、~-]|\b(?:or|and|to)\b(?:\s+(?:an?|size)\b)?|或者?|和|还是|到|至)\s*")
 _WEARERS = (
     ("kids", re.compile(r"\b(?:kids?|child(?:ren)?|toddlers?|youth|boys?|girls?|little kid|big kid|infants?"
