@@ -40,7 +40,11 @@ def only_likens(draft: Draft, match: Match, kinds: Kinds) -> bool:
             return True
         if look and language.LIKE_VALUE_BEFORE.search(left):
             return True
-        if match.of("color") and language.OF_THING_AFTER.match(right):
+        if match.of("color") is None:
+            continue
+        if language.OF_THING_AFTER.match(right) or language.SHADE_OF_LIGHT_BEFORE.search(left):
+            return True
+        if language.PART_BEFORE.search(left) and language.PART_AFTER.match(right):
             return True
     return match.of("color") is not None and _may_be_thing(draft.view[match.start : match.end], left, right, kinds)
 

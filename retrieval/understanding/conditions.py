@@ -25,7 +25,7 @@ from types import ModuleType
 from index.filters import Filters
 from retrieval.understanding import en, zh
 from retrieval.understanding.asides import only_likens, would_be_nice
-from retrieval.understanding.kinds import Kinds
+from retrieval.understanding.kinds import Kinds, Named
 from retrieval.understanding.lexicon import SIZES
 from retrieval.understanding.text import CLAIMED, Draft, has_han
 from retrieval.understanding.vocabulary import Match, Meant, Vocabulary, key_of
@@ -302,19 +302,23 @@ class ConditionReader:
             chosen = match.of(*order)
             return chosen if chosen is None or chosen.known or chosen.name in self.firm else None
         color = match.of("color")
-        if color is not None and color.known and color.name in self.firm:
+        named = self.kinds.named_in(draft.low)
+        if color is not None and color.known and color.name in self.firm and self._fills(named, color.name):
             return color
         size = match.of("size")
-        if size is not None and size.name in self.firm:
+        if size is not None and size.name in self.firm and self._fills(named, size.name):
             word = draft.view[match.start : match.end]
-            if _BARE_SIZE.fullmatch(word) or self._size_said(draft, match) or self._comes_in(draft, size):
+            comes_in = any(self.kinds.carry(named.categories, size.name, value) for value in size.values)
+            # "A medium hoodie" is a size and "a large backpack" is none; nor is "a full-size keyboard".
+            if _BARE_SIZE.fullmatch(word) or (named.sure and comes_in):
+                return size
+            if self._size_said(draft, match) and not named.sure:
                 return size
         return None
 
-    def _comes_in(self, draft: Draft, size: Meant) -> bool:
-        """Whether the kind of product that the turn names has that size: "a medium hoodie", but not "a large backpack"."""
-        named = self.kinds.named_in(draft.low)
-        return named.sure and any(self.kinds.carry(named.categories, size.name, value) for value in size.values)
+    def _fills(self, named: Named, name: str) -> bool:
+        """Whether the kind of product that a turn names is described by an attribute: shampoos have no color."""
+        return not named.sure or self.kinds.carry(named.categories, name, None)
 
     def _read_referent(self, draft: Draft, matches: list[Match], found: Conditions, in_topic: bool) -> None:
         """Read "that blue one": it points at something shown, its values narrow that and are no conditions."""

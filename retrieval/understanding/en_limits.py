@@ -58,7 +58,8 @@ LEAD_BEFORE = re.compile(
     r"|capacity|screens?|display|storage|memory|battery(?: life)?)\s+)+$"
 )
 TRAIL_AFTER = re.compile(
-    r"\s+(?:of )?(?:storage|display|run ?time|torque|diameter|battery(?: life)?|memory|ram|space|capacity|weight|power|wide|long|tall|high|deep|thick|across"
+    r"\s+(?:of )?(?:storage|display|run ?time|torque|diameter|battery(?: life)?|memory|ram|space|capacity|weight"
+    r"|power|wide|long|tall|high|deep|thick|across"
     r"|in (?:length|width|height|diameter|weight))\b"
 )
 RANGE_BEFORE = re.compile(rf"\b(?:between|anywhere (?:from|between)|from|in the range of|range(?: of)?){_FILL}$")
@@ -170,7 +171,8 @@ SIZE = re.compile(
 )
 # Two sizes without the word: read only where the catalog lists both for what the turn names.
 BARE_SIZES = re.compile(
-    r"(?<![\w'-])(?P<letter>(?:x{0,3}[sl]|m)\s*(?:/|\bor\b)\s*(?:x{0,3}[sl]|m))(?![\w'-])|(?<=, )(?P<single>[sml])(?=\s*(?:$|[,.!?]))"
+    r"(?<![\w'-])(?P<letter>(?:x{0,3}[sl]|m)\s*(?:/|\bor\b)\s*(?:x{0,3}[sl]|m))(?![\w'-])"
+    r"|(?<=, )(?P<single>[sml])(?=\s*(?:$|[,.!?]))"
     r"|(?:\bin (?:an? )?)?(?<![\w$€£.,/-])(?P<value>\d{2}(?:\.5)?\s*(?:\bor\b|/|,|(?P<to>-|\bto\b))\s*\d{2}(?:\.5)?)"
     r"(?=\s*(?:$|[,.!?;]|(?:please|in|for|under|below|with|but)\b))"
 )

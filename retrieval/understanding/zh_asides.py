@@ -30,6 +30,9 @@ LIKE_VALUE_BEFORE = re.compile(
     r"(?:搭配|搭|配|衬|像|类似于?)(?:我的?|一?[条件双个]|那种)?$|(?:我|我们)(?:家|的|那[条件双个])$"
 )
 LIKE_BRAND_AFTER = re.compile(r"(?:的)?(?:同款|平替|替代|风格|风(?![扇衣])|那样|那种|一样|差不多|类似|相似|兼容)")
+PART_BEFORE = re.compile(r"(?:带|有|配)$")
+PART_AFTER = re.compile(r"色?(?:的)?(?:鞋底|条纹|图案|字|拉链|扣子|印花|灯光?|背光)")
+SHADE_OF_LIGHT_BEFORE = re.compile(r"(?:暖|冷|自然)$")
 OF_THING_AFTER = re.compile(r"(?:色)?(?:的)?(?:头发|眼睛|皮肤|牙齿|墙面?|地板|沙发配)")
 THING_AFTER = re.compile(r"(?!)")
 SOFT_BEFORE = re.compile(r"(?:最好|尽量|优先|希望|可能的话)(?:是|要|能是|有|选|考虑|在)*$")
