@@ -55,6 +55,22 @@ def would_be_nice(draft: Draft, start: int, end: int) -> bool:
     return any(language.SOFT_BEFORE.search(left) or language.SOFT_AFTER.match(right) for language in _LANGUAGES)
 
 
+def has_thing(left: str) -> bool:
+    """Whether what follows is to come with a product ("must have a cable") and does not say what it is."""
+    return any(language.HAVING_BEFORE.search(left) for language in _LANGUAGES)
+
+
+def lacks_thing(draft: Draft, match: Match) -> bool:
+    """Whether a category is what a product should not come with: it is excluded as a feature, if at all."""
+    if match.of("brand", "color", "size", "material", "attribute") is not None:
+        return False
+    left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
+    return any(
+        language.LACKING_BEFORE.search(left) or language.FREE_AFTER.match(draft.view, match.end)
+        for language in _LANGUAGES
+    )
+
+
 def _may_be_thing(word: str, left: str, right: str, kinds: Kinds) -> bool:
     """Whether "gold", "rose", "olive" may be the thing: unless a color is asked for, or a product of the shop follows."""
     if word not in AMBIGUOUS and word not in _THINGS:

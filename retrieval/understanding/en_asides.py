@@ -149,3 +149,9 @@ PLAINLY_COLOR_BEFORE = re.compile(
 PLAINLY_COLOR_AFTER = re.compile(
     r"[\s-]*(?:$|[,.!?;)\x00]|(?:colou?r(?:ed)?|tone[sd]?|ones?|version|finish|plated|trim|or|and|please|under|below|size|with)\b)"
 )
+# "Must have a cable", "without a cable": speaks of what a product comes with, not of what it is.
+HAVING_BEFORE = re.compile(r"\b(?:have|has|with|include)\s+(?:(?:an?|any|the|its|own|some)\s+)*$")
+LACKING_BEFORE = re.compile(
+    r"\b(?:without|with no|w/o|free of|sans|(?:do|does)(?:n't| not) (?:have|need|include|come with))\s+(?:(?:an?|any|the)\s+)*$"
+)
+FREE_AFTER = re.compile(r"[\s-]*free\b")

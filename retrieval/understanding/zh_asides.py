@@ -39,3 +39,6 @@ SOFT_BEFORE = re.compile(r"(?:最好|尽量|优先|希望|可能的话)(?:是|�
 SOFT_AFTER = re.compile(r"(?:的)?(?:更好|最好|优先|更佳|也行|的话更好)")
 PLAINLY_COLOR_BEFORE = re.compile(r"$")
 PLAINLY_COLOR_AFTER = re.compile(r"")
+HAVING_BEFORE = re.compile(r"(?:有|带|附|送|配)$")
+LACKING_BEFORE = re.compile(r"(?:不带|不含|不送|不配|没有|无|不要带|不需要)$")
+FREE_AFTER = re.compile(r"(?!)")
