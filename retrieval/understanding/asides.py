@@ -40,7 +40,11 @@ def only_likens(draft: Draft, match: Match, kinds: Kinds) -> bool:
             return True
         if look and language.LIKE_VALUE_BEFORE.search(left):
             return True
-        if match.of("color") and language.OF_THING_AFTER.match(right):
+        if match.of("color") is None:
+            continue
+        if language.OF_THING_AFTER.match(right) or language.SHADE_OF_LIGHT_BEFORE.search(left):
+            return True
+        if language.PART_BEFORE.search(left) and language.PART_AFTER.match(right):
             return True
     return match.of("color") is not None and _may_be_thing(draft.view[match.start : match.end], left, right, kinds)
 
@@ -49,6 +53,22 @@ def would_be_nice(draft: Draft, start: int, end: int) -> bool:
     """Whether what stands at `[start, end)` is a preference in so many words: "preferably black", "black if possible"."""
     left, right = draft.view[max(0, start - LOOK_BACK) : start], draft.view[end : end + LOOK_AHEAD]
     return any(language.SOFT_BEFORE.search(left) or language.SOFT_AFTER.match(right) for language in _LANGUAGES)
+
+
+def has_thing(left: str) -> bool:
+    """Whether what follows is to come with a product ("must have a cable") and does not say what it is."""
+    return any(language.HAVING_BEFORE.search(left) for language in _LANGUAGES)
+
+
+def lacks_thing(draft: Draft, match: Match) -> bool:
+    """Whether a category is what a product should not come with: it is excluded as a feature, if at all."""
+    if match.of("brand", "color", "size", "material", "attribute") is not None:
+        return False
+    left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
+    return any(
+        language.LACKING_BEFORE.search(left) or language.FREE_AFTER.match(draft.view, match.end)
+        for language in _LANGUAGES
+    )
 
 
 def _may_be_thing(word: str, left: str, right: str, kinds: Kinds) -> bool:

@@ -4,13 +4,14 @@
 | --- | --- | --- | --- |
 | brand | ranks, stays in the query | condition | condition ("by Acme", "from Acme" too) |
 | category | ranks, stays in the query | new search | condition ("in the shoes department") |
-| color, plain size (XL, "size 42", "42码") | condition where the catalog fills it | condition | condition |
+| color, plain size (XL, "size 42", "42码"; "a medium hoodie") | condition where the catalog fills it | condition | condition |
 | material, "small", other attributes | ranks, stays in the query | condition | condition |
 
 "Fills" means: the attribute is known for at least `FILLED` of the products; below that the words rank. A size that is
 said as a size ("size 55") is a condition even if no product has it, and so is "in purple" where colors are filled: then
 nothing matches, and that is the truth. Negations exclude whatever the words mean. Words that the catalog does not know
-are excluded as features ("without wheels").
+are excluded as features ("without wheels"). What is told in passing, likened, or merely would be nice is no condition
+(`asides.py`); sizes are read by `sizes.py`, limits on quantities by `limits.py`.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from types import ModuleType
 
 from index.filters import Filters
 from retrieval.understanding import en, zh
-from retrieval.understanding.asides import only_likens, would_be_nice
-from retrieval.understanding.kinds import Kinds
+from retrieval.understanding.asides import has_thing, lacks_thing, only_likens, would_be_nice
+from retrieval.understanding.kinds import Kinds, Named
 from retrieval.understanding.lexicon import SIZES
 from retrieval.understanding.text import CLAIMED, Draft, has_han
 from retrieval.understanding.vocabulary import Match, Meant, Vocabulary, key_of
@@ -101,16 +102,27 @@ class ConditionReader:
         self.features = vocabulary.attribute_names.get(key_of(FEATURES), FEATURES)
 
     def read(
-        self, draft: Draft, in_topic: bool, only_filler: Callable[[str], bool], sizes: Iterable[tuple[bool, Meant]] = ()
+        self,
+        draft: Draft,
+        in_topic: bool,
+        only_filler: Callable[[str], bool],
+        named: Named,
+        sizes: Iterable[tuple[bool, Meant]],
     ) -> Conditions:
         """Read every catalog word; spans that became conditions or exclusions are claimed, wishes stay in the text.
 
-        `sizes` are those that `SizeReader` has read and claimed, each with whether it is excluded.
+        `named` is the kind of product that is spoken of; `sizes` are those that `SizeReader` has read and claimed, each
+        with whether it is excluded.
         """
         found = Conditions()
         for excluded, meant in sizes:
             (found.excluded if excluded else found.required).add(meant)
         matches = [match for match in self.vocabulary.find(draft.view) if self._plausible(draft, match)]
+        words = [draft.view[match.start : match.end] for match in matches]
+        matches = [
+            replace(match, meant=self.kinds.meanings_for(named, word, match.meant))
+            for match, word in zip(matches, words, strict=True)
+        ]
         alone = in_topic and self._alone(draft, matches, only_filler)
         self._read_referent(draft, matches, found, in_topic)
         required = self._required_behind(draft, matches)
@@ -121,11 +133,15 @@ class ConditionReader:
                 polarity, previous = None, None
                 continue
             joined = previous is not None and self._joined(draft, previous, match)
+            if joined and polarity == "require" and previous is not None:
+                joined = self._goes_on(draft, previous, match)
             if joined and polarity == "exclude" and previous is not None:
                 joined = self._listed(draft, previous, matches[place:])
             polarity = self._polarity(draft, match, polarity if joined else None, alone)
             polarity = required.get(place, polarity) if polarity in ("name", "require") else polarity
-            self._take(draft, match, polarity, found)
+            if polarity == "exclude" and lacks_thing(draft, match):
+                continue  # "without a charging cable" turns no cables away
+            self._take(draft, match, polarity, found, named)
             previous = match
         self._read_unknown_exclusions(draft, found)
         return found
@@ -195,6 +211,15 @@ class ConditionReader:
         between = draft.low[previous.end : match.start]
         return bool(en.JOIN.fullmatch(between) or zh.JOIN.fullmatch(between))
 
+    def _goes_on(self, draft: Draft, previous: Match, match: Match) -> bool:
+        """Tell whether a condition goes on: in "in black or white", "must be black and light", not in "in beige, 140 cm wide"."""
+        if draft.view[match.start].isdigit() and not draft.view[previous.start].isdigit():
+            return False
+        between = draft.low[previous.end : match.start].strip(" 的色")
+        return between != "," or bool(
+            {(each.kind, each.name) for each in match.meant} & {(each.kind, each.name) for each in previous.meant}
+        )
+
     def _listed(self, draft: Draft, previous: Match, rest: list[Match]) -> bool:
         """Tell whether a bare comma goes on with an exclusion: in "not red, blue or green", not in "not red, blue"."""
         between = draft.low[previous.end : rest[0].start].strip(" 的色")
@@ -230,7 +255,7 @@ class ConditionReader:
             return inherited
         return "require" if alone else "name"
 
-    def _take(self, draft: Draft, match: Match, polarity: str, found: Conditions) -> None:
+    def _take(self, draft: Draft, match: Match, polarity: str, found: Conditions, named: Named) -> None:
         start, end = match.start, match.end
         if polarity == "exclude":
             meant = [each for each in match.meant if each.kind != "category"] or list(match.meant)
@@ -242,7 +267,7 @@ class ConditionReader:
                 return
             found.lifted.append("brand" if meant_one.kind == "brand" else meant_one.name)
         else:
-            chosen = self._chosen(draft, match, polarity) if polarity != "wish" else None
+            chosen = self._chosen(draft, match, polarity, named) if polarity != "wish" else None
             if chosen is None:
                 for each in match.meant:
                     if each.known:
@@ -279,11 +304,13 @@ class ConditionReader:
                 return str(cue[0])
         return ""
 
-    def _chosen(self, draft: Draft, match: Match, polarity: str) -> Meant | None:
+    def _chosen(self, draft: Draft, match: Match, polarity: str, named: Named) -> Meant | None:
         """The meaning that becomes a condition, or None where the words only rank."""
         left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
         if polarity == "require":
             order = ["color", "size", "material", "brand", "attribute", "category"]
+            if has_thing(left):
+                order.remove("category")
             if en.FROM_BEFORE.search(left) or zh.FROM_BEFORE.search(left):
                 order.insert(0, "brand")
             if (en.MADE_BEFORE.search(left) and not en.IN_BEFORE.search(left)) or zh.MADE_BEFORE.search(left):
@@ -291,19 +318,22 @@ class ConditionReader:
             chosen = match.of(*order)
             return chosen if chosen is None or chosen.known or chosen.name in self.firm else None
         color = match.of("color")
-        if color is not None and color.known and color.name in self.firm:
+        if color is not None and color.known and color.name in self.firm and self._fills(named, color.name):
             return color
         size = match.of("size")
-        if size is not None and size.name in self.firm:
+        if size is not None and size.name in self.firm and self._fills(named, size.name):
             word = draft.view[match.start : match.end]
-            if _BARE_SIZE.fullmatch(word) or self._size_said(draft, match) or self._comes_in(draft, size):
+            comes_in = any(self.kinds.carry(named.categories, size.name, value) for value in size.values)
+            # "A medium hoodie" is a size and "a large backpack" is none; nor is "a full-size keyboard".
+            if _BARE_SIZE.fullmatch(word) or (named.sure and comes_in):
+                return size
+            if self._size_said(draft, match) and not named.sure:
                 return size
         return None
 
-    def _comes_in(self, draft: Draft, size: Meant) -> bool:
-        """Whether the kind of product that the turn names has that size: "a medium hoodie", but not "a large backpack"."""
-        named = self.kinds.named_in(draft.low)
-        return named.sure and any(self.kinds.carry(named.categories, size.name, value) for value in size.values)
+    def _fills(self, named: Named, name: str) -> bool:
+        """Whether the kind of product that a turn names is described by an attribute: shampoos have no color."""
+        return not named.sure or self.kinds.carry(named.categories, name, None)
 
     def _read_referent(self, draft: Draft, matches: list[Match], found: Conditions, in_topic: bool) -> None:
         """Read "that blue one": it points at something shown, its values narrow that and are no conditions."""
@@ -341,7 +371,10 @@ class ConditionReader:
                 term = next((value for value in match.groups() if value), "")
                 words = term.split()
                 while words and (
-                    words[-1] in language.WITHOUT_ENDS or (len(words) > 1 and self.kinds.named_in(words[-1]).sure)
+                    words[-1] in language.WITHOUT_ENDS
+                    or (
+                        len(words) > 1 and self.kinds.named_in(words[-1]).sure and not self.kinds.knows(" ".join(words))
+                    )
                 ):
                     words.pop()
                 if not words or words[0] in language.WITHOUT_STOPS or " ".join(words) in language.WITHOUT_STOPS:

@@ -47,8 +47,12 @@ ASIDES = (
         rf"|price|cost)\b{_REST})?"
     ),
     re.compile(
-        rf"\b(?:it's|it is|they're|they are|sells?|selling|goes|available|listed|have it|seen|found|offers?)\b[^.;!?]*?{_MONEY}"
-        r"\s+(?:at|on|from|in)\s+(?!(?:stock|black|white|red|blue|total|size|my|all|both|the most|least|most)\b)[a-z]+"
+        rf"\b(?:it's|it is|they're|they are)\s+(?:only |just |about |around )?{_MONEY}\s+(?:at|on|from"
+        rf"|in)\s+(?!stock|my|your)[a-z]+"
+    ),
+    re.compile(
+        rf"\b(?:sells?|selling|sold|listed|seen|saw)\s+(?:(?:it|this|that|them|one|these)\s+)?(?:for|at)\s+{_MONEY}"
+        r"(?:\s+(?:at|on|from|in|by)\s+(?:[a-z]+\b)?)?"
     ),
     # What the shop asked before, or asks as a rule.
     re.compile(
@@ -58,7 +62,8 @@ ASIDES = (
     # Money that is no product's price.
     re.compile(
         rf"(?:\b(?:a|an|my|the)\s+)?{_MONEY}\s+(?:off\b|(?:discount|coupon|voucher|gift ?cards?|store credit|credit|cash ?back"
-        r"|rebate|shipping|delivery|postage|tax|deposit|refund|(?:a|per|each|every) (?:month|year|week)|monthly|yearly)\b)"
+        r"|rebate|(?:shipping|delivery|postage|tax)(?! included| incl)|deposit|refund|(?:a|per|each"
+        r"|every) (?:month|year|week)|monthly|yearly)\b)"
     ),
     re.compile(
         rf"\b(?:free |flat |your )?(?:shipping|delivery|postage|returns?|deliver|ship)\s+(?:[a-z]+\s+){{0,4}}{_MONEY}"
@@ -106,6 +111,14 @@ LIKE_BRAND_AFTER = re.compile(
     r"(?:'s)?[\s-](?:style|like|alternatives?|look-?alikes?|knock-?offs?|dupes?|clones?|compatible|equivalents?|quality"
     r"|level|owners?|users?|fans?|lovers?)\b"
 )
+# A part in another color: "sneakers with white soles".
+PART_BEFORE = re.compile(r"\b(?:with|has|have)\s+(?:an? |the )?$")
+PART_AFTER = re.compile(
+    r"\s+(?:soles?|straps?|handles?|lids?|trim|hardware|buttons?|zippers?|laces|stitching|dials?|faces?|letters?|lettering|text"
+    r"|stripes?|dots?|flowers|print|logos?|lights?|leds?|backlight(?:ing)?|switches|keys|lining|piping|accents?|details?|labels?"
+    r"|sleeves|collar|hearts|stars|numbers?|hands|edges?|borders?|screens?)\b"
+)
+SHADE_OF_LIGHT_BEFORE = re.compile(r"\b(?:warm|cool|cold|neutral|daylight)\s+$")
 # Words behind a color that make a thing of it, and that make one of words that are things themselves ("gold mining").
 OF_THING_AFTER = re.compile(
     r"(?:-(?!colou?red|ish|and-|tone|hued|on\b)[a-z]|\s+(?:hair|haired|eyes?|eyed|skin|teeth|lips|walls?|floors?|stains?|wine"
@@ -136,3 +149,9 @@ PLAINLY_COLOR_BEFORE = re.compile(
 PLAINLY_COLOR_AFTER = re.compile(
     r"[\s-]*(?:$|[,.!?;)\x00]|(?:colou?r(?:ed)?|tone[sd]?|ones?|version|finish|plated|trim|or|and|please|under|below|size|with)\b)"
 )
+# "Must have a cable", "without a cable": speaks of what a product comes with, not of what it is.
+HAVING_BEFORE = re.compile(r"\b(?:have|has|with|include)\s+(?:(?:an?|any|the|its|own|some)\s+)*$")
+LACKING_BEFORE = re.compile(
+    r"\b(?:without|with no|w/o|free of|sans|(?:do|does)(?:n't| not) (?:have|need|include|come with))\s+(?:(?:an?|any|the)\s+)*$"
+)
+FREE_AFTER = re.compile(r"[\s-]*free\b")

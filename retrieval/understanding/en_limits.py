@@ -19,7 +19,7 @@ _MORE = (
 )
 _LESS = (
     r"(?:under|below|beneath|(?:less|fewer|smaller|shorter|narrower|lower|lighter|thinner|shallower|slower|quieter|colder"
-    r"|cooler|weaker) th[ae]n)"
+    r"|cooler|weaker|dimmer) th[ae]n)"
 )
 # What may stand between a comparing word and the number: "at least [a] 27 inch", "minimum [capacity of] 20 L".
 _FILL = (
@@ -58,7 +58,8 @@ LEAD_BEFORE = re.compile(
     r"|capacity|screens?|display|storage|memory|battery(?: life)?)\s+)+$"
 )
 TRAIL_AFTER = re.compile(
-    r"\s+(?:of )?(?:storage|battery(?: life)?|memory|ram|space|capacity|weight|power|wide|long|tall|high|deep|thick|across"
+    r"\s+(?:of )?(?:storage|display|run ?time|torque|diameter|battery(?: life)?|memory|ram|space|capacity|weight"
+    r"|power|wide|long|tall|high|deep|thick|across"
     r"|in (?:length|width|height|diameter|weight))\b"
 )
 RANGE_BEFORE = re.compile(rf"\b(?:between|anywhere (?:from|between)|from|in the range of|range(?: of)?){_FILL}$")
@@ -95,7 +96,10 @@ EVIDENCE: dict[str, tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]] = {
     kind: tuple((re.compile(rf"\b(?:{words})\b"), names) for words, names in rows)
     for kind, rows in {
         "mass": (
-            (r"weight capacity|holds?|holding|supports?|load|carr(?:y|ies)|bears?|withstands?", ("load", "capacity")),
+            (
+                r"weight capacity|holds?|holding|supports?|load|carr(?:y|ies)|bears?|withstands?|rated",
+                ("load", "capacity"),
+            ),
             (r"weigh(?:s|t|ing)?|heav(?:y|ier)|light(?:er|weight)?", ("weight",)),
         ),
         "volume": ((r"holds?|holding|capacity|volume|fits?|tank", ("capacity", "volume", "tank")),),
@@ -167,7 +171,9 @@ SIZE = re.compile(
 )
 # Two sizes without the word: read only where the catalog lists both for what the turn names.
 BARE_SIZES = re.compile(
-    r"(?:\bin (?:an? )?)?(?<![\w$€£.,/-])(?P<value>\d{2}(?:\.5)?\s*(?:\bor\b|/|,|(?P<to>-|\bto\b))\s*\d{2}(?:\.5)?)"
+    r"(?<![\w'-])(?P<letter>(?:x{0,3}[sl]|m)\s*(?:/|\bor\b)\s*(?:x{0,3}[sl]|m))(?![\w'-])"
+    r"|(?<=, )(?P<single>[sml])(?=\s*(?:$|[,.!?]))"
+    r"|(?:\bin (?:an? )?)?(?<![\w$€£.,/-])(?P<value>\d{2}(?:\.5)?\s*(?:\bor\b|/|,|(?P<to>-|\bto\b))\s*\d{2}(?:\.5)?)"
     r"(?=\s*(?:$|[,.!?;]|(?:please|in|for|under|below|with|but)\b))"
 )
 # "32x34" is a size of what comes in waists, and a measure of anything else.

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from retrieval.understanding.scales import Scale
-from retrieval.understanding.text import has_han
-from retrieval.understanding.vocabulary import CatalogWords, key_of, tokens_of
+from retrieval.understanding.text import has_han, lower, normalise
+from retrieval.understanding.vocabulary import CatalogWords, Meant, key_of, tokens_of
 
 _LONGEST = 8
 _SAMPLE = 40
@@ -46,6 +46,11 @@ class Kinds:
         for rank in (0, 1, 2):
             self._found.update((key, (rank, found)) for key, found in ranked[rank].items())
 
+    def named_by(self, text: str, topic: str) -> Named:
+        """What kind of product a turn names, else the topic that it goes on with."""
+        named = self.named_in(text)
+        return named if named.categories or not topic else self.named_in(lower(normalise(topic)))
+
     def named_in(self, view: str) -> Named:
         """What kind of product a turn names: by the longest name or end of one, else by the longest word inside."""
         tokens = [token for token, _, _ in tokens_of(view)]
@@ -70,6 +75,27 @@ class Kinds:
     def carry(self, categories: Iterable[str], name: str, value: str | None) -> bool:
         """Whether a product of one of the categories has that value of the attribute, or any where `value` is None."""
         return any(self._words.carries(category, name, value) for category in categories)
+
+    def meanings_for(self, named: Named, word: str, meant: tuple[Meant, ...]) -> tuple[Meant, ...]:
+        """Of a word's meanings those by which the named kind is described: "citrus" of candles is a scent, of teas a flavor.
+
+        What a product is called by that very word goes before what the word means elsewhere: "rose" is the scent, not pink.
+        """
+        if len(meant) < 2 or not named.sure:
+            return meant
+        free = ("brand", "category")
+        described = [each for each in meant if each.kind in free or self.carry(named.categories, each.name, None)]
+        exact = [each for each in described if any(key_of(value) == key_of(word) for value in each.values)]
+        valued = [
+            each
+            for each in exact or described
+            if each.kind in free or any(self.carry(named.categories, each.name, value) for value in each.values)
+        ]
+        return tuple(valued or exact or described or meant)
+
+    def knows(self, text: str) -> bool:
+        """Whether a text is in a category's name."""
+        return key_of(text) in self._found
 
     def begins(self, view: str) -> bool:
         """Whether a text begins with a word that is in a category's name."""

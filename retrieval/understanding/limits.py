@@ -58,20 +58,16 @@ class LimitReader:
         self.scales = Scales(words.attributes())
         self.kinds = kinds
 
-    def read(self, draft: Draft, spoken_chinese: bool, topic: str = "") -> Limits:
-        """Read and claim every limit; `topic` is what the running topic searches, for the kind of product it names."""
+    def read(self, draft: Draft, spoken_chinese: bool, named: Named) -> Limits:
+        """Read and claim every limit; `named` is the kind of product that it is a limit for."""
         bounds: dict[str, list[Bound]] = defaultdict(list)
         scales: dict[str, Scale] = {}
         found = Limits()
-        named: Named | None = None
         written: dict[str, list[str]] = defaultdict(list)
         for said in list(said_in(draft.view, self.scales.nouns)):
             limit = self._limit(draft, said)
             if limit is None:
                 continue
-            if named is None:
-                named = self.kinds.named_in(draft.low)
-                named = named if named.categories else self.kinds.named_in(lower(normalise(topic)))
             chosen = self._scale(limit, named, spoken_chinese)
             if chosen is None:
                 continue

@@ -117,6 +117,8 @@ class PriceReader:
             position = amount.end
             second = self._second(draft, amount)
             said = self._range(draft, amount, second, alone) if second else None
+            if said is None and (low is not None or high is not None) and self._merely_named(draft, amount):
+                continue  # "between $50 and $100, closer to $50"
             if said is None:
                 said = self._single(draft, amount, alone)
             if said is None:
@@ -252,6 +254,10 @@ class PriceReader:
         if kind == "lower":
             return start, end, amount.low, None, amount.currency
         return start, end, None, amount.high, amount.currency
+
+    def _merely_named(self, draft: Draft, amount: _Amount) -> bool:
+        left, right = draft.view[max(0, amount.start - 48) : amount.start], draft.view[amount.end : amount.end + 40]
+        return _comparison(left, right)[0] is None and not (en.HAVE_BEFORE.search(left) or zh.HAVE_BEFORE.search(left))
 
     def _uncompared(
         self, draft: Draft, amount: _Amount, left: str, right: str, alone: Callable[[str], bool]

@@ -131,6 +131,7 @@ _MARKED = re.compile(
     r"(?<![a-z0-9])(?:(?P<ip>ip)[x\d](?P<water>\d)|(?P<mark>[a-z]{2,5})[\s-]?(?P<number>\d{1,3}))(?![\d.a-z])\+?"
 )
 _NOUN = re.compile(r"[\s-]{0,2}(?:个)?(?P<word>[a-z]{3,}|pc|[\u3400-\u9fff]{1,3})")
+_NOUN_BEHIND = re.compile(r"\s(?!or\b|and\b)[a-z][a-z-]{1,9}\s(?P<word>[a-z]{3,})")  # "8 card slots"
 _LEAD = re.compile(r"\s*(?:approx(?:imately|\.)?|about|ca\.?|up to|max\.?|~|≈|约|长达|最长|可达)\s*")
 _TAIL = re.compile(r"\s*(?:$|[(,;/]|(?:with|per|each|max|approx|total|at|of|when|by)\b|[左右约])")
 _BY = re.compile(r"\s*[x×*]\s*")
@@ -289,8 +290,9 @@ def _unit_after(view: str, end: int, nouns: frozenset[str]) -> tuple[int, str | 
     unit = _UNIT_WORD.match(view, end)
     if unit and not (unit["word"] == "in" and _PREPOSITION_IN.match(view, unit.end())):
         return unit.end(), unit["word"]
-    noun = _NOUN.match(view, end)
-    if noun:
+    for noun in (_NOUN.match(view, end), _NOUN_BEHIND.match(view, end) if nouns else None):
+        if noun is None:
+            continue
         word = noun["word"]
         for length in range(len(word), 0, -1) if not word.isascii() else (len(word),):
             if noun_of(word[:length]) in nouns:

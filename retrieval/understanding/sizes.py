@@ -84,7 +84,9 @@ class _Said(NamedTuple):
 
     def all_in(self, listed: Sequence[str]) -> bool:
         """Whether the catalog has every size of the phrase as it stands."""
-        return all(size in listed for size in self.sizes) or (bool(self.leg) and bool(self.pair_in(listed)))
+        if all(any(size == lower(normalise(value)) for value in listed) for size in self.sizes):
+            return True
+        return bool(self.leg) and bool(self.pair_in(listed))
 
 
 class SizeReader:
@@ -100,20 +102,19 @@ class SizeReader:
         self.values = tuple(values)
         self.home: System = "uk" if currency == "GBP" else "us"
 
-    def read(self, draft: Draft, topic: str = "") -> list[tuple[bool, Meant]]:
-        """Each size with whether it is excluded."""
+    def read(self, draft: Draft, named: Named, topic: str = "") -> list[tuple[bool, Meant]]:
+        """Each size with whether it is excluded; `named` is the kind of product that comes in it, `topic` the running one."""
         found: list[tuple[bool, Meant]] = []
         if self.name is None:
             return found
         matches = [
-            (match, language) for language in _LANGUAGES for pattern in (language.SIZE, language.WAIST_AND_LEG, language.BARE_SIZES)
+            (match, language) for language in _LANGUAGES for pattern in (language.SIZE, language.BARE_SIZES, language.WAIST_AND_LEG)
             for match in pattern.finditer(draft.view)
         ]  # fmt: skip
         if not matches:
             return found
-        named = self.kinds.named_in(draft.low)
-        named = named if named.categories else self.kinds.named_in(lower(normalise(topic)))
         listed = self._of_kind(named)
+        spoken = f"{draft.low} {lower(normalise(topic))}"  # who wears it may have been said before
         for match, language in matches:
             if not draft.free(match.start(), match.end()):
                 continue
@@ -123,17 +124,17 @@ class SizeReader:
                 continue
             excluded = language.SIZE_EXCLUDED.search(draft.view[max(0, match.start() - 40) : match.start()])
             draft.claim(match.start() - (len(excluded[0]) if excluded else 0), match.end())
-            if values := self._values(said, draft, listed):
+            if values := self._values(said, spoken, listed):
                 found.append((excluded is not None, Meant("size", self.name, values)))
         return found
 
-    def _values(self, said: _Said, draft: Draft, listed: Sequence[str]) -> tuple[str, ...]:
+    def _values(self, said: _Said, spoken: str, listed: Sequence[str]) -> tuple[str, ...]:
         """The catalog's values for all that one phrase lists: "8 or 9", "40-42", "L or larger"."""
         if said.beyond is not None:
             return self._beyond(said.sizes[0], said.beyond, listed) or (said.sizes[0].upper(),)
         if said.leg and (pair := said.pair_in(listed)):
             return pair
-        values = [value for size in said.sizes for value in self._value(size, said.system, draft, listed)]
+        values = [value for size in said.sizes for value in self._value(size, said.system, spoken, listed)]
         ranks = {value: _rank(value) for value in values}
         # Numbers ascend; what has no order stays as it was said.
         return tuple(sorted(ranks, key=lambda value: ranks[value] or (1, 0.0)))
@@ -145,7 +146,7 @@ class SizeReader:
         own = [value for value in self.values if self.kinds.carry(named.categories, self.name, value)]
         return tuple(own) or self.values
 
-    def _value(self, size: str, system: System | None, draft: Draft, listed: Sequence[str]) -> tuple[str, ...]:
+    def _value(self, size: str, system: System | None, spoken: str, listed: Sequence[str]) -> tuple[str, ...]:
         known = next((meant.values for meant in self.vocabulary.lookup(size) if meant.kind == "size"), ())
         own = tuple(value for value in listed if value in known or _same(value, size))
         number = float(size) if size[0].isdigit() else None
@@ -155,22 +156,22 @@ class SizeReader:
                 return spelled
             if own and system == self._system_of(listed):
                 return own
-            return self._converted(system, number, draft, listed) or own or (f"{system.upper()} {size}",)
+            return self._converted(system, number, spoken, listed) or own or (f"{system.upper()} {size}",)
         if own or number is None:
             return own or known or (size.upper(),)
-        return self._converted(self.home, number, draft, listed) or known or (size.upper(),)
+        return self._converted(self.home, number, spoken, listed) or known or (size.upper(),)
 
     def _system_of(self, listed: Sequence[str]) -> System:
         """The system of plain numbers: a kind that comes in 36 and above is European, one in 6 to 13 the shop's own."""
         numbers = [float(value) for value in listed if re.fullmatch(r"\d{1,2}(?:\.5)?", value)]
         return self.home if numbers and min(numbers) < 16 else "eu"
 
-    def _converted(self, system: System, number: float, draft: Draft, listed: Sequence[str]) -> tuple[str, ...]:
+    def _converted(self, system: System, number: float, spoken: str, listed: Sequence[str]) -> tuple[str, ...]:
         folded = {lower(normalise(value)): value for value in listed}
         european = sorted(float(value) for value in folded if re.fullmatch(r"\d{2}(?:\.5)?", value))
-        wearers = [who for who, words in _WEARERS if words.search(draft.low)]
+        wearers = [who for who, words in _WEARERS if words.search(spoken)]
         letters = [value for value in listed if key_of(value) in _LETTER_OF]
-        shoes = bool(en_limits.SHOES.search(draft.low) or zh_limits.SHOES.search(draft.low))
+        shoes = bool(en_limits.SHOES.search(spoken) or zh_limits.SHOES.search(spoken))
         if system != "eu" and european and (shoes or not letters):
             young = "kids" in wearers or european[-1] < 35
             tables = ["kids"] if young else [who for who in ("men", "women") if who in wearers] or ["men", "women"]
@@ -201,7 +202,7 @@ class SizeReader:
 
 
 _LANGUAGES = (en_limits, zh_limits)
-_SIZE_GROUPS = frozenset({"value", "before", "tight", "waist", "waist_of", "waist_in", "code", "letter"})
+_SIZE_GROUPS = frozenset({"value", "before", "tight", "waist", "waist_of", "waist_in", "code", "letter", "single"})
 _JOINTS = re.compile(r"\s*(?:[,/、~-]|\b(?:or|and|to)\b(?:\s+(?:an?|size)\b)?|或者?|和|还是|到|至)\s*")
 _WEARERS = (
     ("kids", re.compile(r"\b(?:kids?|child(?:ren)?|toddlers?|youth|boys?|girls?|little kid|big kid|infants?"

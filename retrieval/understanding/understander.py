@@ -38,7 +38,7 @@ class Understander:
         """Take the shop's currency (ISO 4217) and the number of products, by default the number that have a brand."""
         self.vocabulary = Vocabulary(facets)
         size = products if products is not None else sum(facets.brands().values())
-        kinds = Kinds(facets)
+        self.kinds = kinds = Kinds(facets)
         self.conditions = ConditionReader(self.vocabulary, size, kinds)
         self.prices = PriceReader(currency)
         self.limits = LimitReader(facets, kinds)
@@ -59,6 +59,7 @@ class Understander:
         spoken = script_language(draft.text)
         said: Language = language if not spoken else "zh" if spoken == "zh" else "en"
         languages = _languages(draft, said)
+        kind = self.kinds.named_by(draft.low, topic)
         mute_asides(draft)
         others = [field for spoken_in in languages for field in self._others(draft, spoken_in)]
         dropped = [*others, *(field for spoken_in in languages for field in self._lifted(draft, spoken_in))]
@@ -67,8 +68,8 @@ class Understander:
             asked = "availability"
         ordinals = tuple(dict.fromkeys(each for spoken_in in languages for each in read_ordinals(draft, spoken_in)))
         rating = next((value for spoken_in in languages if (value := _rating(draft, spoken_in)) is not None), None)
-        limits = self.limits.read(draft, said == "zh", topic)
-        sizes = self.sizes.read(draft, topic)
+        limits = self.limits.read(draft, said == "zh", kind)
+        sizes = self.sizes.read(draft, kind, topic)
         budget = self.prices.read(draft, _only_filler)
         quantity = next(
             (count for spoken_in in languages if (count := read_quantity(draft, spoken_in)) is not None), None
@@ -78,7 +79,7 @@ class Understander:
         relative = next((step for spoken_in in languages if (step := _relative(draft, spoken_in))), None)
         if ordinals and any(spoken_in.COMPARES.search(draft.low) for spoken_in in languages):
             relative = None
-        conditions = self.conditions.read(draft, current is not None, _only_filler, sizes)
+        conditions = self.conditions.read(draft, current is not None, _only_filler, kind, sizes)
         _limit(conditions, limits)
         conditions.turn_away(current or Filters(), others)
         deixis = max(read_deixis(draft, spoken_in) for spoken_in in languages)

@@ -236,3 +236,18 @@ def test_damaged_files(tmp_path: Path) -> None:
     (tmp_path / "starts.npy").write_bytes(b"\x80\x04pickle")
     with pytest.raises(Damaged):
         Facets.load(tmp_path, nowhere)
+
+
+def test_what_a_category_is_described_by(facets: Facets) -> None:
+    assert facets.carries("bags", "颜色")
+    assert facets.carries("Bags", "color", "红色")
+    assert not facets.carries("Bags", "color", "dark red")
+    assert not facets.carries("Suitcases", "color")
+    assert facets.carries("Clothing", "Size", "m")  # an option of a variant
+    assert not facets.carries("Clothing", "size", "42")
+    assert not facets.carries("Hats", "size")
+
+
+def test_a_list_of_many_values_is_any_of_them(facets: Facets) -> None:
+    many = tuple(f"{number} L" for number in range(5_000))
+    assert rows(facets.mask(Filters(attributes={"color": (*many, "dark red")}))) == [SCARF]

@@ -38,7 +38,7 @@ class Words:
         attributes: Mapping[str, Mapping[str, int]] = ATTRIBUTES,
         described: Mapping[str, Mapping[str, Collection[str]]] = {},
     ) -> None:
-        """`described` is category to attribute to its values there; a category that it lacks has none."""
+        """`described` is category to attribute to its values there; a category that it lacks has each attribute."""
         self._described = described
         self._brands, self._categories, self._attributes = brands, categories, attributes
 
@@ -52,7 +52,9 @@ class Words:
         return self._attributes
 
     def carries(self, category: str, name: str, value: str | None = None) -> bool:
-        values = self._described.get(category, {}).get(name, ())
+        if category not in self._described:
+            return value is None
+        values = self._described[category].get(name, ())
         return bool(values) if value is None else value in values
 
 

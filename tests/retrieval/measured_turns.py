@@ -167,6 +167,10 @@ PASSING: dict[str, dict[str, Any]] = {
     "tablet in gold": {"query": "tablet", "color": ("gold",)},
     "red wine glasses": {"query": "red wine glasses"},
     "shampoo for black hair": {"query": "shampoo for black hair"},
+    "sneakers with white soles": {"query": "sneakers with white soles"},
+    "white sneakers": {"query": "sneakers", "color": WHITE},
+    "red sunscreen": {"query": "red sunscreen"},  # no sunscreen has a color
+    "full-size webcam": {"query": "full-size webcam"},
     "white-water paddle": {"query": "white-water paddle"},
     # -- preferences
     "backpack, black if possible": {"query": "backpack, black"},
@@ -192,6 +196,9 @@ PASSING: dict[str, dict[str, Any]] = {
     "not a penny more than $50": {"price": (None, 5000)},
     "$60 is the most I can spend": {"price": (None, 6000)},
     "kettle from $30": {"query": "kettle", "price": (3000, None)},
+    "between $50 and $100, closer to $50": {"query": "closer to $50", "price": (5000, 10000)},
+    "a gift, it's for my dad, max $30 from Acme": {"query": "gift, it's for my dad", "price": (None, 3000), "brand": ("Acme",)},
+    "kettle under $20 shipping included": {"query": "kettle shipping included", "price": (None, 2000)},
     "less than $100 but more than $50": {"price": (5000, 10000)},
     "nothing under 4 stars": {"rating": 4.0},
     "kettle, no backorders": {"query": "kettle", "stock": ("in_stock",)},

@@ -56,6 +56,13 @@ _ANYWHERE = {
 }
 
 
+_UNCOLORED = ("Sunscreens", "Dog Foods", "Board Games", "Puzzles")
+
+
+def _with_anywhere(kind: str, described: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: values for name, values in _ANYWHERE.items() if name != "color" or kind not in _UNCOLORED} | described
+
+
 def _attributes() -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {name: dict.fromkeys(values, 9) for name, values in _ANYWHERE.items()}
     for kind in _DESCRIBED.values():
@@ -64,5 +71,10 @@ def _attributes() -> dict[str, dict[str, int]]:
     return found
 
 
-WORDS = Words({"Acme": 20, "Halden": 20, "禾木": 20}, dict.fromkeys(_DESCRIBED, 10), _attributes(), _DESCRIBED)
+WORDS = Words(
+    {"Acme": 20, "Halden": 20, "禾木": 20},
+    dict.fromkeys(_DESCRIBED, 10),
+    _attributes(),
+    {kind: _with_anywhere(kind, described) for kind, described in _DESCRIBED.items()},
+)
 MEASURED = Understander(WORDS, "USD", 400)
