@@ -45,6 +45,7 @@ _AVAILABILITIES: Final = tuple(Availability)
 _PARTS: Final = re.compile(r",\s+|\s*[;|/、，；]\s*|\s+&\s+")
 _LONGEST_PART: Final = 40
 _CARRIED: Final = 16_384  # answers of `Facets.carries` that are remembered
+_MOST_FLAGS: Final = 8  # keys whose flags are kept, a byte a product or an offer each
 _DENSE: Final = 20  # fewer set offers than one of so many are looked up one by one
 
 
@@ -166,6 +167,7 @@ class Facets:
         self.price = self._lowest_prices()
         self._laid: tuple[list[OfferLike], Facets] | None = None
         self._priced: tuple[str, Mask] | None = None
+        self._flags_kept: dict[str, Mask] = {}
         self._rows_on_offer: dict[str, int | None] = {}  # a change of one offer is laid with all the others again
         self._carried: dict[tuple[str, str, str | None], bool] = {}  # a cache around a method would keep this alive
 
@@ -279,7 +281,7 @@ class Facets:
         """
         name = canonical(name)
         offers = len(self.offer_price)
-        optioned = self._flags(f"on\t{name}", offers)
+        optioned = self._kept_flags(f"on\t{name}", offers)
         own = np.zeros(offers, np.bool_)
         common = np.zeros(len(self), np.bool_)
         titled = np.zeros(len(self), np.bool_)
@@ -292,7 +294,7 @@ class Facets:
                 titled[self.titles.having(fold(value))] = True
         if brand is not None:
             common |= brand
-        attributed = self._flags(f"an\t{name}", len(self))
+        attributed = self._kept_flags(f"an\t{name}", len(self))
         product = common | (titled & ~attributed)
         return own | (~optioned & self._of_offers(product))
 
@@ -352,6 +354,15 @@ class Facets:
         offered = self._posting(options)
         owners = offered if self._owner is None else self._owner[offered]
         return bool(inside[self._posting(own)].any() or inside[owners].any())
+
+    def _kept_flags(self, key: str, size: int) -> Mask:
+        """`_flags` of a key that nearly every product has and many a query asks for: a color, a size."""
+        flags = self._flags_kept.get(key)
+        if flags is None:
+            if len(self._flags_kept) >= _MOST_FLAGS:
+                self._flags_kept.clear()
+            flags = self._flags_kept[key] = self._flags(key, size)
+        return flags
 
     def in_a_title(self, words: str) -> bool:
         """Whether a product's title has these words in this order."""

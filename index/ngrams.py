@@ -124,8 +124,11 @@ class TitleNgrams:
         keys, idf = keys[order], self._rarity(keys[order])
         weights = (1 + np.log(times[order])) * idf
         weights /= np.sqrt((weights**2).sum())
-        found, places = _windows([_padded(title) for title in self._titles.many(rows)])
-        # Most n-grams of the titles are none of the query's: 16 bits of the key sort nearly all of them out.
+        # Most n-grams of the titles are none of the query's: they begin with other letters, or 16 bits of their keys differ.
+        query = _padded(unicodedata.normalize("NFKC", text[:QUERY_CHARACTERS]).casefold())
+        # A folded title has one space between words.
+        titles = [f" {title.replace(' ', '  ')} " if title else "" for title in self._titles.many(rows)]
+        found, places = _windows(titles, np.unique(_pairs(_codes([query]))))
         asked = np.zeros(1 << 16, np.bool_)
         asked[keys >> np.uint64(48)] = True
         likely = np.flatnonzero(asked[found >> np.uint64(48)])
@@ -193,13 +196,29 @@ def _padded(text: str) -> str:
     return f" {words} " if words else ""
 
 
-def _windows(texts: Sequence[str]) -> tuple[Keys, NDArray[np.int64]]:
+def _codes(texts: Sequence[str]) -> NDArray[np.uint32]:
+    """The code points of all texts, one after the other."""
+    # Lone surrogates, which broken JSON can carry, have no UTF-32 form unless they are let through.
+    return np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def _pairs(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """(codes - 1,) a number of 16 bits for each two neighbours; different ones may share it."""
+    return (codes[:-1] * np.uint32(0x9E37) + codes[1:]) & np.uint32(0xFFFF)
+
+
+def _windows(texts: Sequence[str], beginnings: NDArray[np.uint32] | None = None) -> tuple[Keys, NDArray[np.int64]]:
     """The key of every n-gram in padded texts, and the place of its text.
 
     All texts are one array of code points. Two words meet in two spaces; the n-grams are windows that do not leave their word.
+    With `beginnings` those are left out whose first two letters have none of these numbers (`_pairs`).
     """
-    # Lone surrogates, which broken JSON can carry, have no UTF-32 form unless they are let through.
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+    codes = _codes(texts)
+    wanted = np.ones(max(0, len(codes) - 1), np.bool_)
+    if beginnings is not None:
+        table = np.zeros(1 << 16, np.bool_)
+        table[beginnings] = True
+        wanted = table[_pairs(codes)]
     space = codes == ord(" ")
     word = np.zeros(len(codes), np.int32)
     np.cumsum(space[1:] & space[:-1], out=word[1:])
@@ -209,7 +228,7 @@ def _windows(texts: Sequence[str]) -> tuple[Keys, NDArray[np.int64]]:
     for size in SIZES:
         if len(codes) < size:
             continue
-        starts = np.flatnonzero(word[: len(word) - size + 1] == word[size - 1 :])
+        starts = np.flatnonzero((word[: len(word) - size + 1] == word[size - 1 :]) & wanted[: len(codes) - size + 1])
         key = np.full(len(starts), size, np.uint64)
         for step in range(size):
             key = (key ^ codes[starts + step]) * np.uint64(0x9E3779B97F4A7C15)  # wraps around at 64 bits, as is meant

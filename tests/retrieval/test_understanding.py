@@ -364,9 +364,9 @@ def test_the_running_topic_says_what_a_limit_is_of() -> None:
     assert MEASURED.read("size 9", Filters(), topic="women's sneakers").filters.attributes["size"] == ("40",)
 
 
-def test_a_limit_that_nothing_keeps_finds_nothing() -> None:
+def test_a_limit_that_nothing_keeps_finds_nothing(tmp_path: Path) -> None:
     products = list(SHOP.values())
-    facets = Facets.build(products, {product.id: row for row, product in enumerate(products)}.get)
+    facets = Facets.build(products, tmp_path, {product.id: row for row, product in enumerate(products)}.get)
     assert not facets.mask(Filters(attributes={"capacity": ("≥ 90 L",)})).allowed.any()
 
 
