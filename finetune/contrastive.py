@@ -176,42 +176,39 @@ def train(
 
 
 class _Anchors:
-    """Where the base has products, (dim,) each, encoded when first asked for: what training may not pull them far from."""
+    """Where the base has products: what training may not pull them far from.
+
+    Nothing is remembered: how a vector is rounded depends on the texts beside it, and a run that goes on has to see the same.
+    """
 
     def __init__(self, network: BiEncoder, texts: Texts, documents: Callable[[int], str]) -> None:
         self.texts, self._documents = texts, documents
         self._base = copy.deepcopy(network).eval().requires_grad_(False)
-        self._vectors: dict[str, Tensor] = {}
 
     def text(self, pair: Pair) -> str:
         """What stands for the product of a pair."""
         return pair.text or self._documents(pair.row)
 
-    def of(self, texts: Sequence[str]) -> Tensor:
-        """(texts, dim)."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._vectors]
-        if new:
-            device = next(self._base.parameters()).device
-            with torch.no_grad():
-                ids, mask = self.texts.documents(new)
-                vectors = self._base(ids.to(device), mask.to(device)).cpu()
-            self._vectors.update(zip(new, vectors, strict=True))
-        return torch.stack([self._vectors[text] for text in texts])
+    def of(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """(texts, dim) of ids and mask (texts, tokens)."""
+        self._base.to(ids.device)
+        with torch.no_grad():
+            vectors: Tensor = self._base(ids, mask)
+        return vectors
 
 
 def _loss(
     loop: Loop, shown: Sequence[Pair], asked: int, known: Mapping[str, set[int]], recipe: Recipe, anchors: _Anchors
 ) -> Tensor:
-    """InfoNCE of queries against products and of products against queries, and how far the products moved.
+    """InfoNCE of queries against products and of products against queries, and how far the right products moved.
 
     The first `asked` of the pairs that are shown have a query, the others are mined products.
     """
     device, batch = loop.device, shown[:asked]
     ids, mask = anchors.texts.queries([each.query for each in batch])
     queries = loop.parallel(ids.to(device), mask.to(device)).float()  # (batch, dim)
-    stand = [anchors.text(each) for each in shown]
-    ids, mask = anchors.texts.documents(stand)
-    products = loop.parallel(ids.to(device), mask.to(device)).float()  # (shown, dim)
+    ids, mask = (each.to(device) for each in anchors.texts.documents([anchors.text(pair) for pair in shown]))
+    products = loop.parallel(ids, mask).float()  # (shown, dim)
     own = torch.arange(asked, device=device)
     right = torch.tensor([[other.row in known[each.query] for other in shown] for each in batch], device=device)
     right[own, own] = False
@@ -219,7 +216,7 @@ def _loss(
     weights = torch.tensor([each.weight for each in batch], device=device)
     there = functional.cross_entropy(logits, own, reduction="none")
     back = functional.cross_entropy(logits[:, :asked].T, own, reduction="none")
-    moved = 1 - (products * anchors.of(stand).to(products)).sum(dim=-1)  # (shown,)
+    moved = 1 - (products[:asked] * anchors.of(ids[:asked], mask[:asked])).sum(dim=-1)  # (batch,)
     loss: Tensor = ((there + back) / 2 * weights).sum() / weights.sum() + recipe.keep * moved.mean()
     return loss
 

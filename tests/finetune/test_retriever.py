@@ -12,6 +12,7 @@ import pytest
 
 import launch
 from bot.parts import NoIntents, Parts, parts_of
+from finetune.contrastive import Progress, Step
 from finetune.evaluate_search import Query
 from finetune.registry import BUILT_IN, GateRefusedError, Registry
 from finetune.retriever import Tuned, finetune_retriever
@@ -255,6 +256,33 @@ def test_a_run_without_judged_queries_learns_from_the_catalog(
     gate = read_manifest(found.model_dir, "retriever").meta["gate"]
     assert found.metrics["n"] == gate["n"] > 0
     assert gate["ndcg"].keys() == {SERVING, TUNED}
+
+
+def test_a_run_that_is_cut_off_goes_on_to_the_same_encoder(
+    shop: Path, database: Database, data: SearchData, encoder_cache: Path, tmp_path: Path
+) -> None:
+    parts = parts_in(shop, database, encoder_cache)
+
+    def run(name: str, progress: Progress | None = None) -> str:
+        found = finetune_retriever(parts, data, tmp_path / name, encoder_cache, epochs=2, progress=progress)
+        return str(read_manifest(found.model_dir, "retriever").meta["data_sha256"]) + hash_of(found.model_dir)
+
+    def hash_of(folder: Path) -> str:
+        encoders = Retriever.load(folder).encoders
+        return Encoder.load(encoders["latin"]).hash if encoders else "none"
+
+    def cut_off(step: Step) -> None:
+        if step.score is not None and step.done == step.total - 1:
+            raise KeyboardInterrupt
+
+    whole = run("whole")
+    with pytest.raises(KeyboardInterrupt):
+        run("cut", cut_off)
+    assert not (tmp_path / "cut").exists()
+    assert any((tmp_path / ".cut.checkpoints").iterdir())
+    steps: list[Step] = []
+    assert run("cut", steps.append) == whole
+    assert len(steps) < steps[-1].total, "what was done is not done again"
 
 
 def test_the_evidence_is_that_of_the_search_itself(shop: Path, database: Database, encoder_cache: Path) -> None:
