@@ -61,10 +61,12 @@ demo-model: setup  ## Train the intent model that ships with Aisle (about half a
 bench: setup-dev  ## Measure a turn, indexing and search beside their peers (needs the demo shop: make run)
 	$(PY) -m benchmarks.turn --shop var
 	$(PY) -m benchmarks.indexing
+	$(PY) -m benchmarks.retrieval --shop var
+	$(PY) -m benchmarks.conditions --shop var
 	$(PY) -m benchmarks.growth --sizes 10000 30000 100000
 	test ! -d ../shared/data/abt_buy || { \
 		$(PY) launch.py index ../shared/data/abt_buy/catalog.jsonl.gz --shop var/bench-abt && \
-		$(PY) -m benchmarks.retrieval --shop var/bench-abt --data ../shared/data/abt_buy; }
+		$(PY) -m benchmarks.retrieval --data ../shared/data/abt_buy --data-shop var/bench-abt; }
 	test ! -d ../shared/data/simmc2 || $(PY) -m benchmarks.intent --data ../shared/data --sets simmc2 --seeds 1
 	test ! -d ../shared/data/banking77 || $(PY) -m benchmarks.training --data ../shared/data
 

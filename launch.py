@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from bot.service import Assistant
     from finetune.intent import Finetuned
     from finetune.language_model import Pretraining
-    from finetune.registry import Promotion, Registry
+    from finetune.registry import Listed, Promotion, Registry
+    from finetune.retriever import Tuned
     from finetune.turn_keys import KeyedDialogue
     from index.build import BuildReport
     from index.filters import Filters
@@ -275,9 +276,10 @@ def build_demo(shop: Path) -> None:
     if stage in (None, Stage.WRITING) or not files.catalog.is_file():
         with bars() as show:
             write_demo_shop(shop, progress=show)
-    run_index(files.catalog, shop, files.documents, allow_shrink=True)
     for kind, path in (("events", files.events), ("orders", files.orders)):
         run_ingest(kind, path, shop)
+    # After the orders: the index counts what is bought together.
+    run_index(files.catalog, shop, files.documents, allow_shrink=True)
     mark(shop, Stage.COMPLETE)
 
 
@@ -349,20 +351,46 @@ def run_index(
     """Builds an index with progress bars."""
     from index.build import build_index
     from index.encoders import encoder_for
+    from storage.orders import baskets
 
-    with bars() as show:
+    with bars() as show, opened(shop) as database:
         return build_index(
             catalog,
             shop,
             settings_of(shop),
             lambda space: encoder_for(space, encoder_cache(shop)),
             documents,
+            baskets=baskets(database, ADMIN),
             update=update,
             allow_shrink=allow_shrink,
             max_rejected=max_rejected,
             rejected=rejected,
             progress=show,
         )
+
+
+def publisher(name: str, shop: Path) -> Callable[[Path | None], object] | None:
+    """What has to be published together with a model of that name: the index that a retriever makes, or the built-in one."""
+    if name != "retriever":
+        return None
+    from index.build import build_index
+    from index.encoders import encoder_for
+    from index.retriever import Retriever
+    from storage.orders import baskets
+
+    def publish(folder: Path | None) -> None:
+        with bars() as show, opened(shop) as database:
+            build_index(
+                None,
+                shop,
+                settings_of(shop),
+                lambda space: encoder_for(space, encoder_cache(shop)),
+                baskets=baskets(database, ADMIN),
+                progress=show,
+                retriever=Retriever.load(folder) if folder else Retriever(),
+            )
+
+    return publish
 
 
 @app.command()
@@ -670,6 +698,92 @@ def finetune_language_model_command(
     put(trained, as_json)
 
 
+@finetune_app.command("retriever")
+def finetune_retriever_command(
+    shop: Shop = Path("var"),
+    queries: Annotated[
+        Path | None, typer.Option(help="Judged queries, JSONL {query_id, text, filters}.", dir_okay=False)
+    ] = None,
+    qrels: Annotated[
+        Path | None, typer.Option(help="Their judgments, TSV query_id, product_id, gain.", dir_okay=False)
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    base_model: Annotated[
+        str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many; it stops early.")] = None,
+    seed: Annotated[int, typer.Option(help="Of split, batches and made queries.")] = 0,
+    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on, if the gate holds.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tune the search encoder and the weights of the search's sources to the shop's catalog.
+
+    It learns from judged queries, from what shoppers who let models learn from them chose after a search, and from queries made
+    from the catalog itself.
+
+    Example: launch.py finetune retriever --shop myshop --queries queries.jsonl --qrels qrels.tsv --output runs/retriever-1
+    """
+    from bot.parts import NoIntents, parts_of
+    from finetune.evaluate_search import read_qrels, read_queries
+    from finetune.export import require_name
+    from finetune.loop import is_main
+    from finetune.retriever import finetune_retriever
+    from finetune.search_data import search_data
+    from index.retriever import retriever_versions
+    from index.snapshot import Snapshot, current_index
+    from storage.searches import training_choices
+
+    if output:
+        require_name(output)
+    if (queries is None) != (qrels is None):
+        raise InvalidInput("Judged queries are two files.", "Give both --queries and --qrels, or neither.")
+    versions = retriever_versions(shop)
+    folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    if promote or folder.resolve().parent == versions.root.resolve():
+        versions.require_free(folder.resolve().name)
+    index = current_index(shop)
+    if index is None:
+        raise InvalidInput(f"{shop} has no index.", "Build it first: launch.py index CATALOG.")
+    snapshot = Snapshot.load(index)
+    encoders = snapshot.retriever.encoders_of(snapshot.vectors, encoder_cache(shop))
+    with opened(shop) as database:
+        parts = parts_of(snapshot, encoders, NoIntents(shop), settings_of(shop), database)
+        judged = (read_queries(queries), read_qrels(qrels)) if queries and qrels else ([], {})
+        data = search_data(snapshot, *judged, training_choices(database, ADMIN), seed)
+        if data.missing:
+            warn(f"{data.missing} judged products are not in the catalog.")
+
+        def train() -> Tuned:
+            with bars() as show:
+                return finetune_retriever(
+                    parts,
+                    data,
+                    folder,
+                    encoder_cache(shop),
+                    base_model=base_model,
+                    epochs=epochs,
+                    seed=seed,
+                    notice=warn,
+                    progress=lambda step: show(
+                        "train",
+                        step.done,
+                        step.total,
+                        f"loss {step.loss:.3f}" + ("" if step.score is None else f", NDCG@10 {step.score:.3f}"),
+                    ),
+                )
+
+        if not is_main():
+            train()
+            return
+        given = [file for file in (queries, qrels) if file]
+        with registry_of(shop) as registry:
+            with registry.run("retriever", folder, given, data.users, base_model):
+                trained = train()
+            put(trained, as_json)
+            if promote:
+                report_promotion(registry.promote("retriever", str(folder), publish=publisher("retriever", shop)))
+
+
 @app.command()
 def label(
     shop: Shop = Path("var"),
@@ -809,6 +923,8 @@ def models_list(
 ) -> None:
     """List the runs and versions of the shop's models; the one that serves has a star.
 
+    The score is macro-F1 for an intent model, NDCG@10 for a retriever.
+
     Example: launch.py models list --shop myshop
     """
     with registry_of(shop) as registry:
@@ -816,12 +932,17 @@ def models_list(
     lines = (
         f"{'*' if each.current else ' '} {each.name:<10} {each.version or '-':<28} "
         f"{each.status + (' by force' if each.forced else ''):<18} {each.created_at:<20} "
-        f"{'-' if each.macro_f1 is None else format(each.macro_f1, '.3f'):<5}  {each.parent or '-':<28} {each.folder}"
+        f"{_score(each):<8} {each.parent or '-':<28} {each.folder}"
         for each in models
     )
-    head = f"  {'name':<10} {'version':<28} {'status':<18} {'created':<20} {'macro-F1':<6} {'parent':<28} folder"
+    head = f"  {'name':<10} {'version':<28} {'status':<18} {'created':<20} {'score':<8} {'parent':<28} folder"
     nothing = "There are no models. Train one with: launch.py finetune intent"
     put({"models": [asdict(each) for each in models]}, as_json, "\n".join([head, *lines]) if models else nothing)
+
+
+def _score(model: Listed) -> str:
+    found = model.ndcg if model.macro_f1 is None else model.macro_f1
+    return "-" if found is None else f"{found:.3f}"
 
 
 @models_app.command("promote")
@@ -839,10 +960,14 @@ def models_promote(
 ) -> None:
     """Let a model serve, if the gate holds: better, no label much worse, as well calibrated, fast enough.
 
+    A retriever is judged by what its run held out; the catalog is embedded anew, and index and encoder change together.
+
     Example: launch.py models promote intent runs/intent-1 --logs held-out.jsonl --shop myshop
     """
     with registry_of(shop) as registry:
-        promotion = registry.promote(name, source, logs or (), force=force, actions=settings_of(shop).intents)
+        promotion = registry.promote(
+            name, source, logs or (), force=force, actions=settings_of(shop).intents, publish=publisher(name, shop)
+        )
     if as_json:
         put(promotion, as_json)
     else:
@@ -860,7 +985,7 @@ def models_rollback(
     Example: launch.py models rollback intent --shop myshop
     """
     with registry_of(shop) as registry:
-        done = registry.roll_back(name)
+        done = registry.roll_back(name, publisher(name, shop))
     text = f"The {done.name} model {done.to_version} serves again, in place of {done.from_version}."
     put(done, as_json, text)
 

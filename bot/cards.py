@@ -20,7 +20,7 @@ class View(BaseModel):
 class CardReason(View):
     """Why a card is here.
 
-    A sentence, and the ids of the events (`event:…`) or constraints (`constraint:…`) behind it.
+    A sentence, and the ids of the events, constraints or edges of the graph (`graph:couch|synonym|sofa`) behind it.
     """
 
     text: str

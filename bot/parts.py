@@ -16,7 +16,7 @@ from typing import Protocol
 from bot.intent import KIND as INTENT_KIND
 from bot.intent import IntentModel, Prediction
 from bot.shelf import Shelf
-from index.encoders import Encoder, encoder_for
+from index.encoders import Encoder
 from index.product import Product
 from index.snapshot import Snapshot, current_index
 from retrieval.profile import PriceLevels
@@ -97,7 +97,7 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: 
     if serving is not None and serving.shelf.snapshot.folder == folder:
         return replace(serving, intents=intents, model=model)
     snapshot = Snapshot.load(folder)
-    encoders = {space: encoder_for(space, shop / "models" / "encoder") for space in snapshot.vectors}
+    encoders = snapshot.retriever.encoders_of(snapshot.vectors, shop / "models" / "encoder")
     snapshot.require(encoders)
     parts = replace(parts_of(snapshot, encoders, intents, settings, database), model=model)
     for words in WARM_UP:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+import numpy as np
+
 from bot.shelf import Shelf
 from index.documents import Passage
 from index.encoders import Encoder, Vectors, script_of
@@ -42,7 +44,9 @@ def best_passages(shelf: Shelf, question: str, language: str) -> list[Passage]:
     encoder = shelf.encoders.get(space) or shelf.encoders.get("han")
     if encoder is not None and encoder.space in documents.vectors:
         vector = encoder.encode_queries([question])[0]  # (dim,)
-        cosines = dict(documents.search(encoder.space, vector, CANDIDATES, language if own else None))
+        found = documents.search(encoder.space, vector, CANDIDATES, language if own else None)
+        scale = encoder.on_pretrained_scale(np.array([cosine for _, cosine in found], np.float32))
+        cosines = dict(zip((passage for passage, _ in found), scale.tolist(), strict=True))
     low, high = _FLOORS[encoder.space if encoder is not None else space]
     shares = coverage(question, passages)
     scored = []
@@ -66,7 +70,7 @@ def excerpt(shelf: Shelf, passage: Passage, question: str) -> str:
     meanings = [0.0] * len(sentences)
     if encoder is not None:
         vector = encoder.encode_queries([question])[0]  # (dim,)
-        meanings = [float(value) for value in _sentence_vectors(encoder, tuple(sentences)) @ vector]
+        meanings = encoder.on_pretrained_scale(_sentence_vectors(encoder, tuple(sentences)) @ vector).tolist()
     worth = [meaning + WORDS_WEIGHT * share for meaning, share in zip(meanings, shares, strict=True)]
     best = max(range(len(sentences)), key=worth.__getitem__)
     if worth[0] >= worth[best] - OPENING and shares[best] - shares[0] < MUCH:

@@ -26,6 +26,7 @@ Task = Literal[
     "refine",
     "more",
     "recommend",
+    "companions",
     "compare",
     "ask_product",
     "ask_policy",
@@ -43,7 +44,10 @@ Task = Literal[
     "resolved",
     "show_again",
 ]
-"""`accepted` and `resolved` carry out what was pending: by a yes, or by an answer to the question."""
+"""`accepted` and `resolved` carry out what was pending: by a yes, or by an answer to the question.
+
+`companions` is what goes with a product: advice that the words ask for, whatever the label.
+"""
 
 ACTIONS: tuple[str, ...] = (*LABELS, OUT_OF_SCOPE)
 """What a shop's own labels may map to in shop.toml: the built-in labels name the actions."""
@@ -102,6 +106,14 @@ _FIXED: tuple[tuple[Task, re.Pattern[str]], ...] = (
     ),
 )
 """Fixed phrases that a doubting model need not be asked about."""
+_TOGETHER = re.compile(
+    r"\b(?:goes|go|going|pairs?) (?:well |nicely |good |best )?with\b|\bto go with (?:it|this|that|them|these)\b"
+    r"|\baccessor(?:y|ies) (?:for|to go with|with)\b|\bcomplete the (?:look|set|outfit)\b"
+    r"|\bwhat else (?:do|would|should|will|might) i need\b|\b(?:usually |often )?(?:bought|buy) together\b"
+    r"|搭配|配(?:什么|啥|哪|点)|怎么搭|搭什么|一起买|配套|(?:有|要|需要|推荐).{0,4}配件",
+    re.IGNORECASE,
+)
+_ADVISES = frozenset({"search", "refine", "recommend", "ask_product", OUT_OF_SCOPE})
 _AWAY = (
     r"(?:\b(?:not|no|without|except|keep|leave|never|don'?t|do not|didn'?t|isn'?t)\b"
     r"(?: (?:want|like|need|mean|take|remove|delete|a|an|the|any|that|this|in|it))*|"
@@ -165,6 +177,8 @@ def decide(
             return resolved
     if _MORE.match(message) and state.topic is not None:
         return Decision("more")
+    if _asks_companions(state, label, understanding, message):
+        return Decision("companions")
     if out_of_scope or label == OUT_OF_SCOPE:
         bare = (
             understanding.query
@@ -189,6 +203,13 @@ def decide(
             return Decision(plain)
     task = _settled(label, state, understanding)
     return Decision(task, doubtful=task in ("cart_add", "cart_remove") and confidence < WRITE_SURE)
+
+
+def _asks_companions(state: DialogueState, label: str, understanding: Understanding, message: str) -> bool:
+    """Whether the turn asks what goes with a product that it points at, or that the talk is about."""
+    pointed = understanding.deixis or bool(understanding.ordinals) or bool(state.focus and not understanding.query)
+    about = pointed and (bool(state.shown) or bool(state.focus))
+    return label in _ADVISES and about and _TOGETHER.search(message) is not None
 
 
 def _settled(label: str, state: DialogueState, understanding: Understanding) -> Task:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import get_args
 
 from bot.cards import BeliefView, Card, CardReason
 from bot.reply.voice import Voice
 from bot.shelf import Found, availability_of, price_of
 from index.filters import Filters, PriceRange
 from index.product import Product, Variant
+from retrieval.links import LinkKind
 from retrieval.profile import Belief
 from retrieval.ranking import Reason
 
@@ -57,7 +59,12 @@ def slate_of(found: Found, filters: Filters, voice: Voice, limit: int, asked: It
     Asked for, filtered by, or telling them apart.
     """
     hits = found.hits[:limit]
-    names = [*asked, *filters.attributes, *telling([found.products[each.hit.product_id] for each in hits])]
+    shown = [found.products[each.hit.product_id] for each in hits]
+    # Attributes have names in the language of their product, so those of each language are told apart among themselves.
+    languages = dict.fromkeys(product.language for product in shown)
+    names = [*asked, *filters.attributes]
+    for language in languages:
+        names += telling([product for product in shown if product.language == language])
     cards = []
     for ranked in hits:
         product = found.products[ranked.hit.product_id]
@@ -114,6 +121,8 @@ def _reason_text(kind: str, facts: Mapping[str, object], voice: Voice, product: 
         return voice.say("reason.constraint", constraint=phrase)
     if kind == "rating":
         return voice.say("reason.rating", rating=voice.rating(float(str(facts["value"]))), count=facts["count"])
+    if kind in get_args(LinkKind):
+        return voice.say(f"reason.{kind}", said=facts["said"], term=facts["term"])
     if kind == "popular":
         return voice.say("reason.popular")
     period = voice.period(int(str(facts["days"])))

@@ -8,8 +8,10 @@ from typing import TypeVar
 
 from index.encoders import Encoder
 from index.filters import Filters
+from index.graph.terms import language_of, term_of
 from index.product import Availability, Money, Product, Variant, sold_out
 from index.snapshot import Snapshot
+from retrieval.companions import companions
 from retrieval.profile import Profile
 from retrieval.ranking import RankedHit, rerank
 from retrieval.search import Hit, SearchEngine, Sort
@@ -65,8 +67,9 @@ class Shelf:
         return {product_id: offered(record, news.get(product_id, ())) for product_id, record in records.items()}
 
     def names(self, words: str) -> bool:
-        """Whether the words stand in the title of a product."""
-        return self.snapshot.facets.in_a_title(words)
+        """Whether the words stand in the title of a product, or are other words for what does."""
+        term = term_of(words)
+        return self.snapshot.facets.in_a_title(words) or bool(self.snapshot.graph.meant_by(term, language_of(term)))
 
     def record(self, product_id: str) -> Product | None:
         """The product as the catalog has it; enough for tastes, which need no price of the moment."""
@@ -104,6 +107,18 @@ class Shelf:
         clock("ranking")
         total = result.total if result.matched else 0
         return Found(tuple(ranked), total, result.unknown_price, products)
+
+    def companions(self, product_id: str, limit: int, profile: Profile | None = None) -> Found:
+        """What goes with a product and can be bought now, in the order of `retrieval.companions`, with reasons."""
+        row = self.snapshot.row_of(product_id)
+        if row is None:
+            return Found((), 0, 0)
+        orderable = Filters(availability=tuple(each for each in Availability if each.orderable))
+        mask = self.snapshot.facets.mask(orderable, list(self.engine.offers()))
+        hits = companions(self.snapshot, row, mask.allowed, limit)
+        products = self.products(hit.product_id for hit in hits)
+        ranked = rerank(hits, profile or Profile(now=0), products.get, popularity=self.popularity, reorder=False)
+        return Found(tuple(ranked), len(ranked), 0, products)
 
 
 def offered(product: Product, offers: Sequence[Offer]) -> Product:

@@ -113,7 +113,8 @@ class Talk:
             prediction = self.parts.intents.predict([*_history(turns), {"role": "user", "content": text}])
             clock.end("intent")
             current = state.topic.filters if state.topic is not None else None
-            understanding = self.parts.understander.read(text, current, "zh" if language == "zh" else "en")
+            topic = state.topic.query if state.topic is not None else ""
+            understanding = self.parts.understander.read(text, current, "zh" if language == "zh" else "en", topic)
             decision = decide(
                 state,
                 prediction.label,

@@ -12,14 +12,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from bot.intent import IntentSettings
 from bot.labels import LABELS
 from bot.parts import intent_versions, load_intents
-from finetune.gate import LATENCY_BUDGET_MS, Verdict, gate
+from finetune.gate import LATENCY_BUDGET_MS, gate
 from finetune.lineage import data_hashes, held_out, read_seen, users_in
 from finetune.logs import read_logs
+from index.encoders import Encoder
+from index.retriever import KIND as RETRIEVER_KIND
+from index.retriever import Retriever, retriever_versions
 from storage.database import Database
 from storage.errors import AisleError, Conflict, Damaged, InvalidInput, NotFound
 from storage.models import (
@@ -47,6 +52,9 @@ logger = logging.getLogger(__name__)
 BASE_WEIGHTS = "model.safetensors"
 """The file of a base model's folder whose sha256 is the base's hash."""
 
+BUILT_IN = "built-in"
+"""What a rollback of the first version of a kind that needs none leads to."""
+
 MAX_REJECTED = 0.01
 """The share of rows to judge by that may be unusable."""
 
@@ -57,7 +65,7 @@ class GateRefusedError(AisleError):
     status = 409
     exit_code = 3
 
-    def __init__(self, name: str, verdict: Verdict) -> None:
+    def __init__(self, name: str, verdict: Ruling) -> None:
         failed = " ".join(reason for reason in verdict.reasons if reason.startswith("Fails"))
         super().__init__(
             f"The {name} model is not promoted. {failed}", "What served goes on; --force overrules the gate."
@@ -65,11 +73,21 @@ class GateRefusedError(AisleError):
         self.verdict = verdict
 
 
+class Ruling(Protocol):
+    """What a gate says: whether it holds, and why in sentences of which those of a refusal begin with "Fails"."""
+
+    @property
+    def passed(self) -> bool: ...  # noqa: D102
+    @property
+    def reasons(self) -> tuple[str, ...]: ...  # noqa: D102
+    def as_dict(self) -> dict[str, Any]: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
 class Judged:
     """A verdict, and how many of the given dialogues were left out because a model had been trained on them."""
 
-    verdict: Verdict
+    verdict: Ruling
     left_out: int
     incumbent_says: bool
     """Whether the incumbent's folder says what it was trained on, so that all of that could be left out."""
@@ -80,8 +98,9 @@ class ModelKind:
     """What promotion needs to know of one kind of model.
 
     `judge(candidate, incumbent, logs, seed)` asks its gate; the folders are those of models, the incumbent's None where there is
-    none. `check` raises for a model that does not work, which not even `--force` may promote. `bases` has the hash of the base
-    model by encoder, `labels` those labels that no part of the bot knows by itself.
+    none. Where a kind does not `judges_logs`, its gate goes by what training measured on data that it held out. Where one is
+    `built_in`, a rollback of the first leads there. `check` raises for a model that does not work, which not even `--force` may
+    promote. `bases` has the hash of the base model by encoder, `labels` those labels that no part of the bot knows by itself.
     """
 
     versions: Callable[[Path], Versions]
@@ -89,6 +108,8 @@ class ModelKind:
     judge: Callable[[Path, Path | None, Sequence[Path], int], Judged]
     bases: Callable[[Path], dict[str, str]]
     labels: Callable[[Path], list[str]]
+    judges_logs: bool = True
+    built_in: bool = False
 
 
 def judge_intent(candidate: Path, incumbent: Path | None, logs: Sequence[Path], seed: int) -> Judged:
@@ -134,14 +155,63 @@ def own_labels(folder: Path) -> list[str]:
     return [label for label in IntentSettings.load(folder).labels if label not in LABELS]
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """A verdict that a model's manifest holds."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+    values: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return self.values
+
+
+def judge_retriever(candidate: Path, incumbent: Path | None, logs: Sequence[Path], seed: int) -> Judged:
+    """What training measured on queries that it held out, against what served then; the other arguments say nothing here."""
+    gate_facts = read_manifest(candidate, RETRIEVER_KIND).meta.get("gate")
+    if not isinstance(gate_facts, dict):
+        raise Damaged(f"{candidate} does not say how it was judged.", "Train it again.")
+    reasons = tuple(map(str, gate_facts.get("reasons", ())))
+    return Judged(Recorded(gate_facts.get("passed") is True, reasons, gate_facts), 0, incumbent_says=True)
+
+
+def load_retriever(folder: Path) -> Retriever:
+    """The retriever in `folder`, each of whose encoders has answered once; raises `NotFound` or `Damaged`."""
+    retriever = Retriever.load(folder)
+    for space, place in retriever.encoders.items():
+        if not np.isfinite(Encoder.load(place).encode_queries(["hello"])).all():
+            raise Damaged(f"The {space} encoder in {folder} answers with no number.", "Train it again.")
+    return retriever
+
+
+def retriever_bases(folder: Path) -> dict[str, str]:
+    """The hash of the base model that its encoder was tuned from."""
+    meta = read_manifest(folder, RETRIEVER_KIND).meta
+    return {str(meta.get("space")): str(meta.get("base_hash"))}
+
+
 KINDS: dict[str, ModelKind] = {
     "intent": ModelKind(intent_versions, load_intents, judge_intent, intent_bases, own_labels),
+    "retriever": ModelKind(
+        retriever_versions,
+        load_retriever,
+        judge_retriever,
+        retriever_bases,
+        lambda folder: [],
+        judges_logs=False,
+        built_in=True,
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A line of `models list`: a run, or a version that no run here made. `created_at` is ISO 8601."""
+    """A line of `models list`: a run, or a version that no run here made.
+
+    `created_at` is ISO 8601; `macro_f1` is an intent model's, `ndcg` (at 10) a retriever's.
+    """
 
     name: str
     version: str | None
@@ -149,6 +219,7 @@ class Listed:
     current: bool
     created_at: str
     macro_f1: float | None
+    ndcg: float | None
     parent: str | None
     forced: bool
     folder: Path
@@ -264,11 +335,13 @@ class Registry:
         force: bool = False,
         seed: int = 0,
         actions: Mapping[str, str] | None = None,
+        publish: Callable[[Path | None], object] | None = None,
     ) -> Promotion:
         """Makes a version, or a complete folder, what serves: through the gate, or with `force` past it.
 
         With `force` and `logs` the gate is asked, and what it says is kept, but not obeyed. `actions` are the shop's own, by label
-        (`[intents]` in shop.toml): which labels have none is told and kept beside the verdict, and stops nothing.
+        (`[intents]` in shop.toml): which labels have none is told and kept beside the verdict, and stops nothing. `publish` is
+        called with the folder when the gate has held and before the pointer moves: what else has to serve together with the model.
 
         Raises:
             NotFound: there is no such kind of model, version or folder.
@@ -280,7 +353,7 @@ class Registry:
         kind = kind_of(name)
         versions = kind.versions(self._shop)
         folder = self._folder_of(name, source, versions)
-        if not logs and not force:
+        if kind.judges_logs and not logs and not force:
             raise InvalidInput(
                 "The gate needs dialogues to judge by.",
                 "Give labelled ones that the model was not trained on: --logs FILE. Or overrule the gate: --force.",
@@ -293,10 +366,12 @@ class Registry:
                 raise Conflict(f"The {name} model {inside} serves already.", "Name another, or roll back.")
             kind.check(folder)
             run_id = self._registered(name, folder, versions)
-            judged = kind.judge(folder, serving, logs, seed) if logs else None
+            judged = kind.judge(folder, serving, logs, seed) if logs or not kind.judges_logs else None
             if judged and not judged.verdict.passed and not force:
                 mark_refused(self._database, self._principal, run_id, judged.verdict.as_dict())
                 raise GateRefusedError(name, judged.verdict)
+            if publish:
+                publish(folder)
             if inside:
                 versions.activate(version)
             else:
@@ -317,8 +392,10 @@ class Registry:
             unmapped=unmapped,
         )
 
-    def roll_back(self, name: str) -> Rollback:
-        """Makes the last good version before the current one serve again.
+    def roll_back(self, name: str, publish: Callable[[Path | None], object] | None = None) -> Rollback:
+        """Makes the last good version before the current one serve again; without one, the built-in where the kind has that.
+
+        `publish` as in `promote`, called behind the pointer; with None for the built-in one.
 
         Raises:
             NotFound: there is no such kind of model, nothing serves, or nothing good served before.
@@ -330,9 +407,19 @@ class Registry:
             before = versions.pointer()
             if before is None:
                 raise NotFound(f"No {name} model serves.", "Promote one: launch.py models promote.")
-            folder = versions.roll_back(kind.check)
-            mark_serving(self._database, self._principal, self._registered(name, folder, versions))
-        return Rollback(name, before, folder.name)
+            folder: Path | None
+            try:
+                folder = versions.roll_back(kind.check)
+            except NotFound:
+                if not kind.built_in:
+                    raise
+                folder = None
+                versions.retire()
+            if publish:
+                publish(folder)
+            if folder is not None:
+                mark_serving(self._database, self._principal, self._registered(name, folder, versions))
+        return Rollback(name, before, folder.name if folder else BUILT_IN)
 
     def folders_with_user(self, user_id: str) -> list[Path]:
         """Every folder that holds what has learned from a user: the runs' own, checkpoints beside them, and published copies."""
@@ -414,8 +501,8 @@ def _metrics(meta: Mapping[str, Any]) -> dict[str, Any]:
     return dict(metrics) if isinstance(metrics, dict) else {}
 
 
-def _macro_f1(metrics: Mapping[str, Any]) -> float | None:
-    value = metrics.get("macro_f1")
+def _metric(metrics: Mapping[str, Any], name: str) -> float | None:
+    value = metrics.get(name)
     return float(value) if isinstance(value, int | float) else None
 
 
@@ -450,7 +537,8 @@ def _listed_run(run: ModelRun, versions: Versions | None) -> Listed:
         status=status,
         current=current,
         created_at=datetime.fromtimestamp(run.created_at / 1000, UTC).isoformat(timespec="seconds")[:19] + "Z",
-        macro_f1=_macro_f1(run.metrics),
+        macro_f1=_metric(run.metrics, "macro_f1"),
+        ndcg=_metric(run.metrics, "ndcg@10"),
         parent=run.parent,
         forced=run.forced,
         folder=run.folder,
@@ -463,16 +551,17 @@ def _listed_version(name: str, versions: Versions, version: str) -> Listed:
     served = Status.RETIRED if version in versions.history() else Status.TRAINED
     try:
         manifest = read_manifest(versions.root / version, versions.kind)
-        created_at, macro_f1 = manifest.created_at, _macro_f1(_metrics(manifest.meta))
+        created_at, metrics = manifest.created_at, _metrics(manifest.meta)
     except AisleError:
-        created_at, macro_f1 = "", None
+        created_at, metrics = "", {}
     return Listed(
         name=name,
         version=version,
         status=Status.PROMOTED if current else served,
         current=current,
         created_at=created_at,
-        macro_f1=macro_f1,
+        macro_f1=_metric(metrics, "macro_f1"),
+        ndcg=_metric(metrics, "ndcg@10"),
         parent=None,
         forced=False,
         folder=versions.root / version,

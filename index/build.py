@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,31 +21,31 @@ from index.clean import is_cjk
 from index.documents import DocumentIndex, read_documents
 from index.encoders import Encoder, document_text, script_of
 from index.facets import FacetWriter
+from index.graph import EDGES_FILE, Edits
+from index.graph.observe import Observations
+from index.graph.publish import shop_edits, write_graph
 from index.keywords import KeywordWriter
 from index.ngrams import NgramIndex, TitleNgrams
+from index.previous import kept_of, removed_from, retriever_of, version_before
 from index.product import Product
-from index.products import FILE, ProductStore, ProductWriter
+from index.products import ProductStore, ProductWriter
 from index.readers import Notes, read_rows
-from index.snapshot import KIND, SMALL_CATALOG, Layout, Snapshot, index_versions
+from index.retriever import Retriever
+from index.snapshot import SMALL_CATALOG, Layout, Snapshot, index_versions
 from index.titles import Titles
 from index.vectors import FILE as VECTORS
-from index.vectors import store_for
-from index.words import WordWriter
-from storage.errors import Damaged, InvalidInput, NotFound
-from storage.publish import Versions, read_manifest
+from index.vectors import VectorStore, store_for
+from index.words import WordIndex, WordWriter
+from storage.errors import InvalidInput
 from storage.record import now_ms
 from storage.rows import Rejects, RowProblem, rejected_file
 from storage.settings import ShopSettings
 
-logger = logging.getLogger(__name__)
-
-Part = TypeVar("Part")
 Rows = NDArray[np.int64]
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total), total 0 where it is not known; stages are "read", "embed" and "index"."""
 
 NGRAM_CHARACTERS: Final = 1_000
-MOST_REMOVED: Final = 0.2
 HAN_SHARE: Final = 0.01  # of the products; fewer Chinese ones are strays that do not pay for a second encoder
 _HASH_BYTES: Final = 16
 _CHUNK: Final = 2_048  # texts handed to an encoder at once
@@ -56,6 +55,7 @@ _CHUNK: Final = 2_048  # texts handed to an encoder at once
 class BuildReport:
     """What a run did. `embedded` and `reused` count vectors, in all spaces; `bad_fields` optional values that became null.
 
+    `graph_edges` are those in force, written to `graph_file`; `graph_rejected` rows of the shop's own `graph.csv` were not usable.
     `stores` says of each space which kind of vector store was chosen, and why.
     """
 
@@ -70,6 +70,11 @@ class BuildReport:
     bad_fields: dict[str, int]
     unused_columns: dict[str, int]
     documents: int
+    graph_edges: int
+    graph_file: str
+    graph_rejected: int
+    graph_rejected_file: str | None
+    graph_rejected_reasons: dict[str, int]
     spaces: tuple[str, ...]
     stores: dict[str, dict[str, str]]
     seconds: float
@@ -80,34 +85,40 @@ class BuildReport:
 
 
 def build_index(
-    catalog: Path,
+    catalog: Path | None,
     shop: Path,
     settings: ShopSettings,
     encoders: Mapping[str, Encoder] | Callable[[str], Encoder],
     documents: Path | None = None,
     *,
+    baskets: Iterable[Sequence[str]] = (),
     update: bool = False,
     allow_shrink: bool = False,
     max_rejected: float = 0.01,
     rejected: Path | None = None,
     progress: Progress | None = None,
+    retriever: Retriever | None = None,
 ) -> BuildReport:
     """Builds and publishes a version of the shop's index.
 
     Args:
-        catalog: the whole catalog, or with `update` the products to add or replace.
-        shop: the shop's folder.
+        catalog: the whole catalog, or with `update` the products to add or replace; None leaves the products as they are.
+        shop: the shop's folder; the edits of the graph are read from `graph.csv` in it.
         settings: its settings; columns, currency and languages are used.
-        encoders: the encoder of each space, or a function that gives it and is asked only for the spaces that are needed.
+        encoders: the pretrained encoder of each space, or a function that gives it and is asked only for the spaces that are
+            needed.
         documents: a folder of Markdown files; without one the documents of the version before are kept.
+        baskets: the ids of the products that each person bought, for what is bought together.
         update: keep the products that `catalog` does not name.
         allow_shrink: allow more than a fifth of the products to disappear.
-        max_rejected: share of rows that may be rejected, 0 to 1.
+        max_rejected: share of the catalog's rows, and of the graph's, that may be rejected, 0 to 1.
         rejected: where to write rejected rows, by default a file in `<shop>/rejected/`.
         progress: called as the work goes on.
+        retriever: what takes the place of pretrained encoders and default weights; by default what the version before has.
 
     Raises:
-        InvalidInput: the catalog cannot be read, holds no product, or would remove too many.
+        NotFound: there is no version before to update.
+        InvalidInput: the catalog or the graph's file cannot be read, or the catalog holds no product or would remove too many.
         Damaged: the version before cannot be read, and with it the documents to keep or the products to compare with.
         TooManyRejected: more rows than allowed were rejected.
         Conflict: another process is building this shop's index.
@@ -115,17 +126,27 @@ def build_index(
     """
     started, read_at = time.perf_counter(), now_ms()
     versions = index_versions(shop)
-    encoder_of = encoders.__getitem__ if isinstance(encoders, Mapping) else encoders
+    pretrained = encoders.__getitem__ if isinstance(encoders, Mapping) else encoders
+    update = update or catalog is None
     with versions.lock():
         versions.sweep()
-        before = _before(versions, update=update)
-        kept = _kept(versions, before, documents, allow_shrink=allow_shrink)
+        edits, edited = shop_edits(shop, max_rejected)
+        before = version_before(versions, update=update)
+        tuned = retriever or retriever_of(before, shop)
+
+        def encoder_of(space: str) -> Encoder:
+            return Encoder.load(tuned.encoders[space]) if space in tuned.encoders else pretrained(space)
+
+        kept = kept_of(versions, before, documents, allow_shrink=allow_shrink)
         with versions.stage() as folder, _full_disk(versions.root):
             run = _Run(Layout(folder), before, kept.documents, settings, encoder_of, progress or _silent)
             reading = run.read(catalog, update=update, max_rejected=max_rejected, rejected=rejected, shop=shop)
-            removed = 0 if update else _removed(kept.products, run.writer, allow_shrink=allow_shrink)
-            meta = run.index(documents, read_at)
-            version = versions.publish(folder, meta | {"catalog": catalog.name, "read_at": read_at}).name
+            removed = 0 if update else removed_from(kept.products, run.writer, allow_shrink=allow_shrink)
+            meta = run.index(documents, read_at, edits, baskets)
+            tuned.copy_into(folder, meta["encoders"])
+            meta |= {"catalog": catalog.name if catalog else None, "read_at": read_at}
+            meta |= {"graph": edited, "retriever": tuned.meta}
+            version = versions.publish(folder, meta).name
         versions.sweep()
     return BuildReport(
         version=version,
@@ -135,6 +156,11 @@ def build_index(
         removed=removed,
         **reading,
         documents=int(meta["documents"]),
+        graph_edges=run.edges,
+        graph_file=str(versions.root / version / "graph" / EDGES_FILE),
+        graph_rejected=edits.rejects.count,
+        graph_rejected_file=edits.rejected_file,
+        graph_rejected_reasons=edits.rejects.by_reason,
         spaces=tuple(meta["encoders"]),
         stores=meta["stores"],
         seconds=round(time.perf_counter() - started, 3),
@@ -162,15 +188,17 @@ class _Run:
         self.writer = ProductWriter(layout.products)
         self.embedded = 0
         self.reused = 0
+        self.edges = 0
 
     def read(
-        self, catalog: Path, *, update: bool, max_rejected: float, rejected: Path | None, shop: Path
+        self, catalog: Path | None, *, update: bool, max_rejected: float, rejected: Path | None, shop: Path
     ) -> dict[str, Any]:
         """Validates the catalog's rows into the product store; rejected rows are written before anything can fail."""
         rejects, notes, total = Rejects(), Notes(), 0
         if update and self.before is not None:
             self.writer.copy(self.before.products)
-        for line, item in read_rows(catalog, self.settings.catalog.columns, self.settings.currency, notes):
+        columns, currency = self.settings.catalog.columns, self.settings.currency
+        for line, item in read_rows(catalog, columns, currency, notes) if catalog else ():
             total += 1
             if isinstance(item, RowProblem):
                 rejects.add_problem(item)
@@ -181,7 +209,7 @@ class _Run:
                 self.progress("read", total, 0)
         self.progress("read", total, total)
         file = None
-        if rejects.count:
+        if rejects.count and catalog:
             file = rejected or rejected_file(shop, catalog.name.split(".")[0])
             rejects.write(file)
         rejects.check(total, max_rejected)
@@ -198,7 +226,9 @@ class _Run:
             "unused_columns": dict(notes.unused.most_common()),
         }
 
-    def index(self, documents_folder: Path | None, read_at: int) -> dict[str, Any]:
+    def index(
+        self, documents_folder: Path | None, read_at: int, edits: Edits, baskets: Iterable[Sequence[str]]
+    ) -> dict[str, Any]:
         """Writes every part of the snapshot; returns the facts for its manifest."""
         self.writer.close()
         store = ProductStore(self.layout.products)
@@ -210,7 +240,9 @@ class _Run:
         texts.mkdir()
         np.save(texts / "hashes.npy", hashes, allow_pickle=False)
         total = sum(int(np.count_nonzero(held)) for held in spaces.values())
-        used, stores = {}, {}
+        used: dict[str, Encoder] = {}
+        made: dict[str, VectorStore] = {}
+        stores: dict[str, dict[str, str]] = {}
         for space, held in spaces.items():
             used[space] = self.encoders(space)
             folder = self.layout.vectors(space)
@@ -221,9 +253,12 @@ class _Run:
             self.progress("index", 0, 0)
             vector_store = kind.build(vectors, rows)
             vector_store.save(folder)
+            made[space] = vector_store
             stores[space] = {"kind": kind.name, "reason": vector_store.reason()}
             np.save(texts / f"{space}.npy", held, allow_pickle=False)
-        self._write_parts(store, self._embedded_documents(documents, used), used)
+        seen = self._write_parts(store, self._embedded_documents(documents, used), used, made)
+        words = WordIndex.load(self.layout.part("words"))
+        self.edges = write_graph(self.layout.part("graph"), seen, store, words, edits, baskets)
         return {
             "products": len(store),
             "documents": len(documents),
@@ -232,23 +267,31 @@ class _Run:
             "stores": stores,
         }
 
-    def _write_parts(self, store: ProductStore, documents: DocumentIndex, used: Mapping[str, Encoder]) -> None:
+    def _write_parts(
+        self,
+        store: ProductStore,
+        documents: DocumentIndex,
+        used: Mapping[str, Encoder],
+        made: Mapping[str, VectorStore],
+    ) -> Observations:
+        """Writes all parts but the graph, for which it gives what was counted on the way."""
         parts: dict[str, Callable[[Path], None]] = {
             "ngrams": lambda folder: self._write_ngrams(store, folder),
-            "categories": lambda folder: CategoryIndex.build(store, used).save(folder),
+            "categories": lambda folder: CategoryIndex.build(store, used, made).save(folder),
             "documents": documents.save,
         }
         total = len(store) + len(parts)
-        self._write_by_product(store, total)
+        seen = self._write_by_product(store, total)
         for done, (name, write) in enumerate(parts.items(), len(store)):
             self.progress("index", done, total)
             folder = self.layout.part(name)
             folder.mkdir()
             write(folder)
         self.progress("index", total, total)
+        return seen
 
-    def _write_by_product(self, store: ProductStore, total: int) -> None:
-        """Keywords, facets and words, in one pass: reading a record costs as much as any of them does."""
+    def _write_by_product(self, store: ProductStore, total: int) -> Observations:
+        """Keywords, facets, words and what the graph counts, in one pass: reading a record costs as much as any of them does."""
         folders = {name: self.layout.part(name) for name in ("keywords", "facets", "words")}
         for folder in folders.values():
             folder.mkdir()
@@ -257,13 +300,15 @@ class _Run:
             FacetWriter(folders["facets"]),
             WordWriter(folders["words"]),
         )
+        seen = Observations()
         for row, product in enumerate(store):
             if row % 500 == 0:
                 self.progress("index", row, total)
-            for writer in writers:
+            for writer in (*writers, seen):
                 writer.add(product)
         for writer in writers:
             writer.close()
+        return seen
 
     def _write_ngrams(self, store: ProductStore, folder: Path) -> None:
         if len(store) <= SMALL_CATALOG:
@@ -362,84 +407,6 @@ class _Run:
             self.progress("embed", self.embedded + self.reused, total)
 
         return count
-
-
-def _before(versions: Versions, *, update: bool) -> Snapshot | None:
-    """The version before, whose vectors are taken over; None where there is none or it cannot be read any more."""
-    try:
-        folder = versions.current()
-        before = None if folder is None else Snapshot.load(folder)
-    except Damaged as error:
-        if update:
-            raise
-        logger.warning("Embedding everything again: %s", error.message)
-        before = None
-    if update and before is None:
-        raise NotFound("There is no index to update.", "Run it once without --update.")
-    return before
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What a run needs of the version before although its vectors may be lost; no products where there was no version."""
-
-    documents: DocumentIndex = field(default_factory=DocumentIndex)
-    products: ProductStore | None = None
-
-
-def _kept(versions: Versions, before: Snapshot | None, documents: Path | None, *, allow_shrink: bool) -> _Kept:
-    """The documents and products of the version before, also of one that cannot be served, where their files are whole.
-
-    Raises:
-        Damaged: they are not, and the run was not told how to do without. Going on would publish a shop without policies,
-            or take a truncated export for the whole catalog.
-    """
-    if before is not None:
-        return _Kept(before.documents, before.products)
-    candidates = versions.candidates()
-    if not candidates:
-        return _Kept()
-    policies = _first_whole(
-        candidates, "documents", lambda folder: DocumentIndex.load(Layout(folder).part("documents"))
-    )
-    products = _first_whole(candidates, FILE, lambda folder: ProductStore(Layout(folder).products))
-    needed = ["--documents DIR"] * (policies is None and documents is None)
-    needed += ["--allow-shrink"] * (products is None and not allow_shrink)
-    if needed:
-        lost = " and ".join(name for name, part in (("documents", policies), ("products", products)) if part is None)
-        raise Damaged(
-            f"The index {candidates[0].name} is damaged, and what it had of {lost} cannot be read.",
-            f"Check that the catalog is complete and run it again with {' and '.join(needed)}.",
-        )
-    return _Kept(policies or DocumentIndex(), products)
-
-
-def _first_whole(folders: Sequence[Path], part: str, load: Callable[[Path], Part]) -> Part | None:
-    """A part of the first folder in which its own files are what was published."""
-    for folder in folders:
-        try:
-            read_manifest(folder, KIND, only=part)
-            return load(folder)
-        except (Damaged, NotFound) as error:
-            logger.warning("The %s of the index %s cannot be read: %s", part, folder.name, error.message)
-    return None
-
-
-def _removed(before: ProductStore | None, writer: ProductWriter, *, allow_shrink: bool) -> int:
-    """How many products of the version before are gone.
-
-    Raises:
-        InvalidInput: more than a fifth of them, and that was not allowed: a truncated export looks just like that.
-    """
-    if before is None:
-        return 0
-    gone = sum(product_id not in writer for product_id in before.ids())
-    if gone > MOST_REMOVED * len(before) and not allow_shrink:
-        raise InvalidInput(
-            f"This catalog would remove {gone} of {len(before)} products, more than {MOST_REMOVED:.0%}.",
-            "Check that it is complete; --allow-shrink publishes it all the same, --update keeps what it does not name.",
-        )
-    return gone
 
 
 def _looked_at(products: Iterable[Product]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

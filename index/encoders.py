@@ -68,12 +68,14 @@ class EncoderFacts:
     """What an encoder's manifest says beside its files' hashes.
 
     `hash` names the vectors, not the files: equal hashes mean that vectors may be compared. A snapshot carries it.
+    `scale` are pairs of cosines that mean the same, ascending: of this encoder, and of the pretrained one that it was tuned from.
     """
 
     space: str
     hash: str
     query_prefix: str = ""
     document_prefix: str = ""
+    scale: Sequence[tuple[float, float]] = ()
 
 
 class Encoder:
@@ -113,6 +115,14 @@ class Encoder:
     def is_word(self, word: str) -> bool:
         """Whether the vocabulary has the word whole, which misspellings never are."""
         return len(self._transformer.tokenize([word])[0]) == _SPECIAL_TOKENS + 1
+
+    def on_pretrained_scale(self, cosines: Vectors) -> Vectors:
+        """Cosines of this encoder as the pretrained one would have them, whose limits are known; any shape."""
+        if not self._facts.scale:
+            return cosines
+        own, pretrained = zip(*self._facts.scale, strict=True)
+        scaled: Vectors = np.interp(cosines, own, pretrained).astype(np.float32)
+        return scaled
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of what customers ask."""

@@ -44,6 +44,7 @@ _SAME_NAME: Final = {
 _AVAILABILITIES: Final = tuple(Availability)
 _PARTS: Final = re.compile(r",\s+|\s*[;|/、，；]\s*|\s+&\s+")
 _LONGEST_PART: Final = 40
+_CARRIED: Final = 16_384  # answers of `Facets.carries` that are remembered
 _MOST_FLAGS: Final = 8  # keys whose flags are kept, a byte a product or an offer each
 _DENSE: Final = 20  # fewer set offers than one of so many are looked up one by one
 
@@ -188,6 +189,7 @@ class Facets:
         self._parted_kept: dict[str, _Parted] = {}
         self._flags_kept: dict[str, Mask] = {}
         self._rows_on_offer: dict[str, int | None] = {}  # a change of one offer is laid with all the others again
+        self._carried: dict[tuple[str, str, str | None], bool] = {}  # a cache around a method would keep this alive
 
     def __len__(self) -> int:
         """How many products there are."""
@@ -446,6 +448,23 @@ class Facets:
         return (
             self._columns.postings[:0] if place is None else self._columns.postings[starts[place] : starts[place + 1]]
         )
+
+    def carries(self, category: str, name: str, value: str | None = None) -> bool:
+        """Whether a product of the category has the attribute, as its own or an option; with `value`, that value of it."""
+        asked = fold(category), canonical(name), None if value is None else fold(value)
+        if (known := self._carried.get(asked)) is None:
+            if len(self._carried) >= _CARRIED:
+                self._carried.clear()
+            known = self._carried[asked] = self._carries(*asked)
+        return known
+
+    def _carries(self, category: str, name: str, value: str | None) -> bool:
+        inside = self._flags(f"c\t{category}", len(self))  # (products,)
+        kinds = ("an", "on") if value is None else ("a", "o")
+        own, options = (f"{kind}\t{name}" if value is None else f"{kind}\t{name}\t{value}" for kind in kinds)
+        offered = self._places(options)
+        owners = offered if self._owner is None else self._owner[offered]
+        return bool(inside[self._places(own)].any() or inside[owners].any())
 
     def _kept_flags(self, key: str, size: int) -> Mask:
         """`_flags` of a key that nearly every product has and many a query asks for: a color, a size."""

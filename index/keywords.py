@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -31,6 +31,7 @@ _MERGED: Final = "all"
 _TIES: Final = 0.2  # share of the other fields' scores that is added to the best field's
 _QUERY_CHARACTERS: Final = 2_000
 _QUERY_WORDS: Final = 48
+_QUERY_PHRASES: Final = 12
 _FEW: Final = 1_000  # so many allowed rows are named to the engine; more are filtered behind it
 _FEW_OF_MANY: Final = 500  # the same in a large catalog, where each costs 8 µs
 _FIRST: Final = 2_000  # hits beyond those asked for that are filtered at first
@@ -81,15 +82,35 @@ class KeywordIndex:
         """How many products it holds."""
         return self._size
 
-    def search(self, text: str, k: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Scores]:
+    def search(
+        self,
+        text: str,
+        k: int,
+        allowed: NDArray[np.bool_] | None = None,
+        phrases: Sequence[tuple[str, float]] = (),
+    ) -> tuple[Rows, Scores]:
         """The `k` best allowed rows with their BM25 scores, best first; fewer where fewer have any of the words.
 
         Fewer also in a large catalog under a filter: it stops at a quarter of them, or after the best 5,000 of all.
-        `allowed` is a mask over all rows, True where a row may be found.
+        `allowed` is a mask over all rows, True where a row may be found. `phrases` are other words for what is looked for, each
+        with a weight: a row that has all words of one scores by them too.
         """
+        words = self._words(text)[:_QUERY_WORDS]
+        others = [(self._words(phrase), weight) for phrase, weight in phrases[:_QUERY_PHRASES]]
+        # By the word: a long name is no better one, and Chinese names are all pairs.
+        others = [(phrase, weight / len(phrase)) for phrase, weight in others if phrase]
+        if not self._merged:
+            return self._best(self._either(words, others), k, allowed)
+        found = self._best(self._any(words), k, allowed)
+        told = [self._best(self._all(phrase), k, allowed) for phrase, _ in others]
+        return _summed(
+            found, [(rows, weight * scores) for (rows, scores), (_, weight) in zip(told, others, strict=True)], k
+        )
+
+    def _best(self, query: tantivy.Query | None, k: int, allowed: NDArray[np.bool_] | None) -> tuple[Rows, Scores]:
+        """The `k` best rows of a query, as `search` gives them."""
         import tantivy
 
-        query = self._query(text)
         room = self._size if allowed is None else int(np.count_nonzero(allowed))
         k = min(k, room)
         if query is None or k <= 0:
@@ -121,22 +142,59 @@ class KeywordIndex:
         rows = self._searcher.fast_field_values("row", addresses) if addresses else []
         return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
 
-    def _query(self, text: str) -> tantivy.Query | None:
-        """Any of the words; of several fields a word's best counts, so that a title is not outdone by a long description."""
+    def _any(self, words: Sequence[str]) -> tantivy.Query | None:
+        """Any of the words."""
         import tantivy
 
-        words = dict.fromkeys(self._analyzer.analyze(_spread(text[:_QUERY_CHARACTERS], pairs_only=True)))
-        parts = []
-        for word in list(words)[:_QUERY_WORDS]:
-            if self._merged:  # the bare term, for tantivy skips only where nothing is wrapped around it
-                parts.append((tantivy.Occur.Should, tantivy.Query.term_query(self._schema, _MERGED, word, "freq")))
-                continue
-            fields = [
-                tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word, "freq"), weight)
-                for field, weight in WEIGHTS.items()
-            ]
-            parts.append((tantivy.Occur.Should, tantivy.Query.disjunction_max_query(fields, _TIES)))
+        parts = [(tantivy.Occur.Should, self._word(word)) for word in words]
         return tantivy.Query.boolean_query(parts) if parts else None
+
+    def _all(self, phrase: Sequence[str]) -> tantivy.Query:
+        """All of the words; the bare word where it is one, for tantivy skips only where nothing is wrapped around it."""
+        import tantivy
+
+        words = [self._word(word) for word in phrase]
+        return (
+            words[0] if len(words) == 1 else tantivy.Query.boolean_query([(tantivy.Occur.Must, word) for word in words])
+        )
+
+    def _either(self, words: Sequence[str], phrases: Sequence[tuple[Sequence[str], float]]) -> tantivy.Query | None:
+        """Any of the words, or all of one of the weighted phrases: of these the best counts, for they mean the same."""
+        import tantivy
+
+        parts = [(tantivy.Occur.Should, self._word(word)) for word in words]
+        others = [tantivy.Query.boost_query(self._all(phrase), weight) for phrase, weight in phrases]
+        if others:
+            parts.append((tantivy.Occur.Should, tantivy.Query.disjunction_max_query(others)))
+        return tantivy.Query.boolean_query(parts) if parts else None
+
+    def _words(self, text: str) -> list[str]:
+        return list(dict.fromkeys(self._analyzer.analyze(_spread(text[:_QUERY_CHARACTERS], pairs_only=True))))
+
+    def _word(self, word: str) -> tantivy.Query:
+        """A word scores by its best field, so that a title is not outdone by a long description."""
+        import tantivy
+
+        if self._merged:
+            return tantivy.Query.term_query(self._schema, _MERGED, word, "freq")
+        fields = [
+            tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word, "freq"), weight)
+            for field, weight in WEIGHTS.items()
+        ]
+        return tantivy.Query.disjunction_max_query(fields, _TIES)
+
+
+def _summed(found: tuple[Rows, Scores], others: Sequence[tuple[Rows, Scores]], k: int) -> tuple[Rows, Scores]:
+    """The `k` best rows by their own score and the best of the others'."""
+    if not others:
+        return found
+    rows, places = np.unique(np.concatenate([found[0], *(rows for rows, _ in others)]), return_inverse=True)
+    own, other = np.zeros((2, len(rows)), np.float32)
+    own[places[: len(found[0])]] = found[1]
+    np.maximum.at(other, places[len(found[0]) :], np.concatenate([scores for _, scores in others]))
+    scores = own + other
+    order = np.lexsort((rows, -scores))[:k]
+    return rows[order], scores[order]
 
 
 class KeywordWriter:

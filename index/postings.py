@@ -95,6 +95,12 @@ class Postings:
                 np.add.at(total, self.rows[part], np.multiply(self.weights[part], factor, dtype=np.float32))
         return total
 
+    def holds(self, place: int, row: int) -> bool:
+        """Whether `row` is in the posting at `place`."""
+        rows = self.rows[self.starts[place] : self.starts[place + 1]]
+        at = np.searchsorted(rows, np.int32(row))  # of the rows' own type, else all of them were converted
+        return bool(at < len(rows) and rows[at] == row)
+
     def strongest(self, places: NDArray[np.int64], factors: Floats) -> Floats:
         """The largest factor · weight for each row, (size,), 0 where it has none; places of -1 add nothing."""
         best = np.zeros(self.size, np.float32)

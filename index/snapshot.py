@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from index.categories import CategoryIndex
 from index.documents import DocumentIndex
 from index.facets import Facets
+from index.graph import Graph
 from index.keywords import KeywordIndex
 from index.ngrams import NgramIndex, TitleNgrams
 from index.products import FILE, ProductStore
+from index.retriever import Retriever
 from index.vectors import KINDS, VectorStore
 from index.words import WordIndex
 from storage.errors import Damaged
@@ -41,7 +43,7 @@ class Layout:
         return self.root / FILE
 
     def part(self, name: str) -> Path:
-        """The folder of a part: facets, keywords, ngrams, words, documents, categories, texts."""
+        """The folder of a part: facets, keywords, ngrams, words, documents, categories, graph, texts."""
         return self.root / name
 
     @property
@@ -58,7 +60,8 @@ class Layout:
 class Snapshot:
     """A version of the index. Rows 0 … n-1 mean the same product in every part.
 
-    `vectors` maps each space that the shop carries to its store, `encoder_hashes` to the hash of the encoder that made it.
+    `vectors` maps each space that the shop carries to its store, `encoder_hashes` to the hash of the encoder that made it,
+    `retriever` has those encoders that are not the pretrained ones.
     `read_at` is when the first of its products was read from a catalog, in milliseconds: no older offer says anything that
     the catalog does not know. Products that `index --update` named are younger; `Facets.is_news` compares with each one's own.
     """
@@ -75,6 +78,8 @@ class Snapshot:
     vectors: Mapping[str, VectorStore]
     documents: DocumentIndex
     categories: CategoryIndex
+    graph: Graph
+    retriever: Retriever
 
     @classmethod
     def load(cls, folder: Path, encoders: Mapping[str, Encoder] | None = None) -> Self:
@@ -117,6 +122,8 @@ class Snapshot:
             vectors={space: kind.load(layout.vectors(space)) for space, kind in kinds.items()},
             documents=DocumentIndex.load(layout.part("documents")),
             categories=CategoryIndex.load(layout.part("categories")),
+            graph=Graph.load(layout.part("graph"), len(products)),
+            retriever=Retriever.of(folder, manifest.meta.get("retriever") or {}),
         )
         if encoders is not None:
             snapshot.require(encoders)

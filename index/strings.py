@@ -56,6 +56,10 @@ class StringsWriter:
         """How many there are so far."""
         return len(self._starts) - 1
 
+    def column(self) -> Strings:
+        """The strings in memory; none can be added any more."""
+        return Strings(np.frombuffer(self._text, np.uint8), np.frombuffer(self._starts, np.int64))
+
     def save(self, folder: Path, name: str) -> None:
         """Writes `<name>.text.npy` and `<name>.starts.npy` into an existing folder."""
         np.save(folder / f"{name}.text.npy", np.frombuffer(self._text, np.uint8), allow_pickle=False)

@@ -95,6 +95,10 @@ class VectorStore(Protocol):
         """The cosine of `vector` (dim,) with each of `rows`; 0 for a row that the store does not hold."""
         ...
 
+    def holds(self, rows: Rows) -> Mask:
+        """Whether it holds each of `rows`."""
+        ...
+
     def vectors_of(self, rows: Rows) -> NDArray[np.float32]:
         """The stored vectors (n, dim) of `rows`, all of which it must hold; for a build that embeds only what changed."""
         ...
@@ -125,6 +129,10 @@ class _Held:
         found = np.minimum(np.searchsorted(self._rows, rows, sorter=self._order), len(self) - 1)
         places = self._order[found]
         return np.where(self._rows[places] == rows, places, -1)
+
+    def holds(self, rows: Rows) -> Mask:
+        held: Mask = self.places(rows) >= 0
+        return held
 
     def mask(self, allowed: Mask) -> Mask:
         """(places,) of a mask over the catalog."""
@@ -183,6 +191,10 @@ class ExactStore:
     def similarity(self, vector: NDArray[np.float32], rows: Rows) -> Scores:
         """See `VectorStore.similarity`."""
         return _where_held(self._held.places(rows), lambda places: self._all()[places] @ vector)
+
+    def holds(self, rows: Rows) -> Mask:
+        """See `VectorStore.holds`."""
+        return self._held.holds(rows)
 
     def vectors_of(self, rows: Rows) -> NDArray[np.float32]:
         """See `VectorStore.vectors_of`; raises `KeyError` for a row that it does not hold."""
@@ -316,6 +328,10 @@ class HnswStore:
     def similarity(self, vector: NDArray[np.float32], rows: Rows) -> Scores:
         """See `VectorStore.similarity`."""
         return _where_held(self._held.places(rows), lambda places: self._compared(vector, places))
+
+    def holds(self, rows: Rows) -> Mask:
+        """See `VectorStore.holds`."""
+        return self._held.holds(rows)
 
     def vectors_of(self, rows: Rows) -> NDArray[np.float32]:
         """See `VectorStore.vectors_of`; raises `KeyError` for a row that it does not hold."""

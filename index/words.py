@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
@@ -23,6 +24,22 @@ TOLD = 0.5  # of one that only the description has
 _UNIT: Final = np.float32(0.5)  # of the weights on disk, which are bytes
 _MOST_SPELLED: Final = 300_000  # words that typos are corrected to: n-grams of more cost more than they mend
 _MOST_REMEMBERED: Final = 1_000_000  # keys of words kept while building
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Other words that say what some of a query's say, all of them together, at the discount `weight` (0 to 1)."""
+
+    words: tuple[str, ...]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """Words of a query that mean one thing, and other words for it."""
+
+    words: tuple[str, ...]
+    alternatives: tuple[Alternative, ...]
 
 
 class WordIndex:
@@ -53,17 +70,53 @@ class WordIndex:
         writer.close()
         return cls.load(folder)
 
-    def coverage(self, words: Sequence[str]) -> Floats:
+    def coverage(self, words: Sequence[str], concepts: Sequence[Concept] = ()) -> Floats:
         """How much of the query each row has, 0 to 1, (rows,); rare words count more, a word no row has counts most.
 
-        0 everywhere for a query of nothing but stopwords.
+        0 everywhere for a query of nothing but stopwords. A row that says a concept in other words has as much of its words as
+        the alternative's weight, if that is more than it has of the words themselves. No two concepts share words.
         """
         distinct = list(dict.fromkeys(words))
         if not distinct or not self._words.size:
             return np.zeros(self._words.size, np.float32)
         places = self._words.places(np.array([key_of(word) for word in distinct], np.uint64))
         idf = self._idf(self._words, places)
-        return self._words.accumulate(places, (idf / idf.sum()).astype(np.float32) * _UNIT)
+        shares = (idf / idf.sum()).astype(np.float32)
+        total = self._words.accumulate(places, shares * _UNIT)
+        for concept in concepts:
+            own = np.array([word in concept.words for word in distinct])
+            said = self._words.accumulate(places[own], shares[own] * _UNIT)
+            otherwise = np.zeros(self._words.size, np.float32)
+            for alternative in concept.alternatives:
+                rows, strength = self._having_all(alternative.words)
+                otherwise[rows] = np.maximum(otherwise[rows], strength * np.float32(alternative.weight))
+            total += np.maximum(otherwise * shares[own].sum() - said, 0)
+        return total
+
+    def count_of(self, words: Sequence[str]) -> int:
+        """How many rows have all of some words; 0 for none."""
+        return len(self._having_all(words)[0])
+
+    def has(self, row: int, words: Sequence[str]) -> bool:
+        """Whether a row has all of some words."""
+        places = self._words.places(np.array([key_of(word) for word in words], np.uint64))
+        return bool(len(places)) and all(place >= 0 and self._words.holds(int(place), row) for place in places)
+
+    def _having_all(self, words: Sequence[str]) -> tuple[NDArray[np.int32], Floats]:
+        """The rows that have all of some words, ascending, and how strongly the one that each has weakest, 0 to 1."""
+        places = self._words.places(np.array([key_of(word) for word in words], np.uint64))
+        if not len(places) or places.min() < 0:
+            return np.empty(0, np.int32), np.empty(0, np.float32)
+        starts = self._words.starts
+        rarest_first = places[np.argsort(self._words.counts_of(places), kind="stable")].tolist()
+        parts = [slice(starts[place], starts[place + 1]) for place in rarest_first]
+        rows, strength = self._words.rows[parts[0]], self._words.weights[parts[0]]
+        for part in parts[1:]:
+            others, weights = self._words.rows[part], self._words.weights[part]
+            at = np.minimum(np.searchsorted(others, rows), len(others) - 1)
+            both = others[at] == rows
+            rows, strength = rows[both], np.minimum(strength[both], weights[at[both]])
+        return rows, strength * _UNIT
 
     def identified(self, codes: Sequence[str]) -> Floats:
         """How strongly the query's codes name each row, 0 to 1, (rows,): a code that fewer rows have says more."""

@@ -19,6 +19,7 @@ from index.clean import fold
 from index.facets import canonical, parts_of
 from index.filters import Filters
 from index.product import Availability, Money, Product, Variant
+from retrieval.links import Link
 from retrieval.profile import Belief, BeliefKind, Profile, Trait, traits
 
 ReasonKind = Literal[
@@ -31,6 +32,11 @@ ReasonKind = Literal[
     "constraint",
     "rating",
     "popular",
+    "synonym",
+    "umbrella",
+    "has",
+    "goes_with",
+    "fits",
 ]
 
 MATCH_WEIGHT = 0.35
@@ -75,15 +81,23 @@ class Found(Protocol):
         """Relevance, larger is better, on any scale."""
         ...
 
+    @property
+    def links(self) -> Sequence[Link]:
+        """The edges of the graph by which it was found."""
+        ...
+
 
 HitType = TypeVar("HitType", bound=Found)
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a card is shown. `facts` is what a sentence needs, `evidence` names the events or constraints that prove it.
+    """Why a card is shown.
+
+    `facts` is what a sentence needs, `evidence` names the events, constraints or edges of the graph that prove it.
 
     `Reason("viewed_category", {"category": "Trail shoes", "items": 3, "views": 4, "days": 7, …}, ("e17", "e12", "e9"))`
+    `Reason("synonym", {"said": "couch", "term": "Sofas"}, ("graph:couch|synonym|sofa",))`
     `Reason("constraint", {"field": "price.max", "amount": 12000, "currency": "USD"}, ("price.max",))`
     """
 
@@ -138,7 +152,7 @@ def rerank(
         if product is not None:
             matched = [] if stranger else _matched(profile, product, meant[product.id], shared)
             score += MATCH_WEIGHT * sum(part for _, _, part in matched) + RATING_WEIGHT * reputation(product)
-            reasons = tuple(_reasons(believed, product, hit.variant_id, matched, filters, share))
+            reasons = tuple(_reasons(believed, product, hit, matched, filters, share))
         ranked.append((score, place, RankedHit(hit, score, reasons)))
     if reorder:
         ranked.sort(key=lambda each: (-each[0], each[1]))
@@ -197,7 +211,7 @@ def _scaled(scores: Sequence[float]) -> list[float]:
 def _reasons(
     believed: Callable[[BeliefKind, str], Belief | None],
     product: Product,
-    variant_id: str | None,
+    hit: Found,
     matched: Sequence[tuple[BeliefKind, str, float]],
     filters: Filters | None,
     popularity: float,
@@ -209,7 +223,8 @@ def _reasons(
         belief = believed(kind, value)
         if belief is not None and belief.evidence:
             personal.append(_personal(belief))
-    met = list(constraint_reasons(filters, product, variant_id)) if filters is not None else []
+    linked = [link_reason(link) for link in hit.links[:1]]
+    met = list(constraint_reasons(filters, product, hit.variant_id)) if filters is not None else []
     general: list[Reason] = []
     if product.rating and product.rating.value >= GOOD_RATING and product.rating.count >= ENOUGH_RATINGS:
         general.append(
@@ -217,7 +232,12 @@ def _reasons(
         )
     if popularity >= POPULAR_SHARE:
         general.append(Reason("popular", {"share": round(popularity, 2)}, (f"popularity:{product.id}",)))
-    return [*personal, *met, *general][:MAX_REASONS]
+    return [*personal, *linked, *met, *general][:MAX_REASONS]
+
+
+def link_reason(link: Link) -> Reason:
+    """Why a product stands here that says it in other words, or that goes with another."""
+    return Reason(link.kind, {"said": link.said, "term": link.term}, (link.evidence,))
 
 
 def _personal(belief: Belief) -> Reason:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from typing import Literal
 
@@ -22,7 +22,9 @@ from index.facets import FacetMask
 from index.filters import Filters
 from index.snapshot import Snapshot
 from index.tokens import singular, spelled, words_of
-from retrieval.fusion import COVERED, KEEP, KEEP_SORTED, Evidence, Floor
+from retrieval.expansion import Expansion, expand
+from retrieval.fusion import CENTRAL, CLOSE_BEHIND, COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
+from retrieval.links import Link, LinkKind
 from storage.offers import Offer
 
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
@@ -48,19 +50,25 @@ PROBES = tuple(
     "直升机 钢琴 轮椅 机票 浴缸 摩托车 汽车轮胎 人寿保险 今天天气 游泳池 小提琴 挖掘机 婚纱 彩票 水泥 电梯".split()
     + "讲个笑话 股票 望远镜 棺材 拖拉机 签证 拔牙 房租".split()
 )
+LINK_OF: Mapping[str, LinkKind] = {"same": "synonym", "narrower": "umbrella", "has": "has"}
 ABOVE_NOTHING = 0.004  # over all but the most alike of the probes; measured on three catalogs in two languages
 _CAPITALS = re.compile(r"\b[A-Z]{4,}\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One product that was found. `sources` has the normalised score of each source that spoke for it."""
+    """One product that was found.
+
+    `sources` has the normalised score of each source that spoke for it, `links` the edges of the graph by which other words
+    than the customer's found it.
+    """
 
     row: int
     product_id: str
     variant_id: str | None
     score: float
     sources: Mapping[str, float] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +158,13 @@ class SearchEngine:
     ) -> None:
         self._snapshot = snapshot
         self._encoders = {space: encoder for space, encoder in encoders.items() if space in snapshot.vectors}
-        self._offers = offers
+        self.offers = offers
         self._vector = _embedding(self._encoders)
         self._floors = {space: self._measured_floor(space) for space in self._encoders}
+        self._weights = {
+            **WEIGHTS,
+            **{name: snapshot.retriever.fusion[name] for name in WEIGHTS & snapshot.retriever.fusion.keys()},
+        }
 
     def search(
         self,
@@ -169,7 +181,7 @@ class SearchEngine:
         a need ("gardening") and no product: what is near it in meaning then matches, as it would not for a product's name.
         """
         filters = filters or Filters()
-        mask = self._snapshot.facets.mask(filters, list(self._offers()))
+        mask = self._snapshot.facets.mask(filters, list(self.offers()))
         allowed = mask.allowed
         variant_of = mask.variant_of if _choosing(filters) else _no_variant
         text = self._corrected(text[:TEXT_CHARACTERS])
@@ -181,70 +193,117 @@ class SearchEngine:
             found = _Found(listed, self._rated(listed), {})
             hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, mask, variant_of)
             return SearchResult(hits, len(listed), mask.unknown_price, matched=True)
-        catalog = _Catalog(
-            allowed,
-            self._snapshot.words.coverage(words),
-            self._snapshot.words.identified(codes),
-            self._snapshot.words.stemmed(stems_of(text)),
-            self._snapshot.ngrams.scores(text),
-        )
+        expansion = expand(self._snapshot.graph, text)
+        catalog = self._catalog(text, words, codes, expansion, allowed)
         # The cheapest of all phones is not among some that were chosen by another order.
-        rows, evidence = self._evidence(text, catalog, advice, every=sort != "relevance")
+        rows, evidence = self._evidence(text, catalog, expansion, advice, every=sort != "relevance")
         matching = evidence.matching()
         if not matching.any():
             return SearchResult([], 0, mask.unknown_price, matched=False)
         score, parts = evidence.fused()
-        best = float(score[matching].max())
+        own = evidence.own()
+        best, best_own = float(score[matching].max()), float(own[matching].max())
         if sort != "relevance" and evidence.kind.any():
             # The cheapest phone is one of the phones, not the case whose title has the word.
             keep = matching & (evidence.kind > 0)
         elif sort != "relevance":
-            keep = matching & (score >= KEEP_SORTED * best)
+            keep = matching & (own >= KEEP_SORTED * best_own)
         elif codes:  # one article is looked for: those that look like it help, wherever they stop
             keep = score >= KEEP * best
         else:
-            keep = matching & ((score >= KEEP * best) | (evidence.kind > 0))
+            close_behind = (score >= CLOSE_BEHIND * best) & (own >= CLOSE_BEHIND * best_own)
+            keep = (matching & ((score >= KEEP * best) | (evidence.kind > 0))) | close_behind
         found = _Found(rows[keep], score[keep], {name: values[keep] for name, values in parts.items()})
         total = len(found.rows)
         if sort == "relevance":
             total += catalog.matching_beyond(_Found(rows, score, parts), evidence, KEEP * best)
-        return SearchResult(self._hits(found, sort, limit, mask, variant_of), total, mask.unknown_price, matched=True)
+        hits = self._hits(found, sort, limit, mask, variant_of)
+        linked = [replace(hit, links=self._links(hit.row, expansion)) for hit in hits]
+        return SearchResult(linked, total, mask.unknown_price, matched=True)
 
-    def _evidence(self, text: str, catalog: _Catalog, advice: bool, every: bool) -> tuple[NDArray[np.int64], Evidence]:
+    def evidence(self, text: str, filters: Filters | None = None) -> tuple[NDArray[np.int64], Evidence]:
+        """The candidates of a search by relevance, (candidates,), and what each source says of them: what weights are fitted on."""
+        allowed = self._snapshot.facets.mask(filters or Filters(), list(self.offers())).allowed
+        text = self._corrected(text[:TEXT_CHARACTERS])
+        expansion = expand(self._snapshot.graph, text)
+        catalog = self._catalog(text, words_of(text), codes_of(text), expansion, allowed)
+        return self._evidence(text, catalog, expansion, advice=False, every=False)
+
+    def _links(self, row: int, expansion: Expansion) -> tuple[Link, ...]:
+        """The edges by which a row says what it does not say in the customer's words."""
+        words, graph = self._snapshot.words, self._snapshot.graph
+        links = []
+        for said in expansion.said:
+            if words.has(row, words_of(said.term)):
+                continue
+            other = next((each for each in said.meant if words.has(row, words_of(each.term))), None)
+            if other is not None:
+                links.append(Link(said.term, graph.label_of(other.term), LINK_OF[other.sense], other.evidence))
+        return tuple(links)
+
+    def _catalog(
+        self, text: str, words: list[str], codes: list[str], expansion: Expansion, allowed: NDArray[np.bool_]
+    ) -> _Catalog:
+        snapshot = self._snapshot
+        return _Catalog(
+            allowed,
+            snapshot.words.coverage(words, expansion.concepts),
+            snapshot.words.identified(codes),
+            snapshot.words.stemmed(stems_of(text)),
+            snapshot.ngrams.scores(text),
+        )
+
+    def _evidence(
+        self, text: str, catalog: _Catalog, expansion: Expansion, advice: bool, every: bool
+    ) -> tuple[NDArray[np.int64], Evidence]:
         """The candidates of all sources and what each source says about each of them.
 
         The best of each source, and where `every` is set all that have the words.
         """
         snapshot, allowed = self._snapshot, catalog.allowed
-        space = self._space_of(text)
-        vector = None if space is None else self._vector(space, text)  # (dim,)
-        near: Callable[[], tuple[NDArray[np.int64], NDArray[np.float32]]] | None = None
-        if space is not None and vector is not None:
-            near = partial(snapshot.vectors[space].search, vector, CANDIDATES, allowed)
+        space = self.space_of(text)
+        vector = close = None
+        near: Callable[[], list[NDArray[np.int64]]] = list
+        if space is not None:
+            vector = self._vector(space, text)  # (dim,)
+            close = snapshot.categories.closeness(space, vector)  # (names,)
+            near = partial(self._near, space, vector, close, allowed)
             if len(allowed) > ALONE:
                 near = _BESIDE.submit(near).result
         sources = (catalog.words, catalog.codes, catalog.stems, catalog.ngrams)
         found = [_best(scores, allowed) for scores in sources if scores is not None]
         if every:
             found.append(catalog.covered)
-        keyword_rows, keyword_scores = snapshot.keywords.search(text, max(CANDIDATES, len(found[-1])), allowed)
+        keyword_rows, keyword_scores = snapshot.keywords.search(
+            text, max(CANDIDATES, len(found[-1])), allowed, expansion.phrases
+        )
         found.append(keyword_rows)
-        if near is not None:
-            found.append(near()[0])
+        found.extend(near())
         kind = self._kind(space, vector, text, allowed)
         found.append(kind.rows if every else kind.rows[_highest(kind.cosine)])
         rows = np.unique(np.concatenate(found)).astype(np.int64)
         keywords = np.zeros(len(rows), np.float32)
         keywords[np.searchsorted(rows, keyword_rows)] = keyword_scores
-        dense = np.zeros(len(rows), np.float32)
-        if space is not None and vector is not None:
-            dense = snapshot.vectors[space].similarity(vector, rows)
+        dense = category = np.zeros(len(rows), np.float32)
+        if space is not None and vector is not None and close is not None:
+            dense = self._encoders[space].on_pretrained_scale(snapshot.vectors[space].similarity(vector, rows))
+            category = snapshot.categories.of_rows(close, rows)
         floor = self._floors[space] if space is not None else None
         if floor is LATIN_FLOOR and advice:
             floor = ADVICE_FLOOR
         ngrams = snapshot.ngrams.scores_of(text, rows) if catalog.ngrams is None else catalog.ngrams[rows]
         known = (catalog.words[rows], catalog.codes[rows], catalog.stems[rows], ngrams)
-        return rows, Evidence(*known, dense, keywords, kind.of(rows), floor)
+        return rows, Evidence(*known, dense, keywords, kind.of(rows), category, floor, self._weights)
+
+    def _near(
+        self, space: str, vector: NDArray[np.float32], close: NDArray[np.float32], allowed: NDArray[np.bool_]
+    ) -> list[NDArray[np.int64]]:
+        """The allowed rows nearest to the query, and those nearest among the products of the nearest categories."""
+        store, categories = self._snapshot.vectors[space], self._snapshot.categories
+        inside = np.zeros(len(allowed), np.bool_)
+        for name in np.flatnonzero(close >= CENTRAL):
+            inside[categories.rows_of(int(name))] = True
+        return [store.search(vector, CANDIDATES, mask)[0] for mask in (allowed, inside & allowed)]
 
     def _kind(
         self, space: str | None, vector: NDArray[np.float32] | None, text: str, allowed: NDArray[np.bool_]
@@ -252,7 +311,9 @@ class SearchEngine:
         """The products of the category that the text names, as far as a vector can tell."""
         if space is None or vector is None or len(words_of(text)) > KIND_WORDS:
             return _Kind(np.empty(0, np.int64), np.empty(0, np.float32))
-        cosines = self._snapshot.categories.cosines(space, vector)  # (names,)
+        cosines = self._encoders[space].on_pretrained_scale(
+            self._snapshot.categories.cosines(space, vector)
+        )  # (names,)
         meant = np.flatnonzero(cosines >= max(SAME_KIND, float(cosines.max(initial=0)) - OTHER_KIND))
         found = [self._snapshot.categories.rows_of(int(name)) for name in meant]
         rows = np.concatenate([np.empty(0, np.int64), *found])
@@ -296,7 +357,7 @@ class SearchEngine:
         )
         return mean
 
-    def _space_of(self, text: str) -> str | None:
+    def space_of(self, text: str) -> str | None:
         """The space to search: that of the text's script, else the multilingual one, else none."""
         script = script_of(text)
         if script in self._encoders:
@@ -311,7 +372,8 @@ class SearchEngine:
         words = self._snapshot.words
         named = set() if text.isupper() else {*map(str.casefold, _CAPITALS.findall(text))}
         for word in dict.fromkeys(spelled(text)):
-            if word in named or words.knows(word) or self._is_word(word):
+            known = words.knows(word) or self._snapshot.graph.knows(singular(word))
+            if word in named or known or self._is_word(word):
                 continue
             if (meant := words.correct(word)) is not None:
                 text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meant, text, flags=re.IGNORECASE)
@@ -325,7 +387,7 @@ class SearchEngine:
             return LATIN_FLOOR
         store = self._snapshot.vectors[space]
         best = [
-            float(scores[0])
+            float(self._encoders[space].on_pretrained_scale(scores[:1])[0])
             for scores in (store.search(v, 1)[1] for v in self._encoders[space].encode_queries(PROBES))
             if len(scores)
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Literal
@@ -107,6 +107,29 @@ def orders_of(db: Database, principal: Principal, user_id: str) -> list[Order]:
             for order_id, group in groupby(rows, key=itemgetter("order_id")):
                 items[order_id] = tuple(OrderItem.model_validate(dict(row)) for row in group)
     return [_order(dict(row), items.get(row["order_id"], ())) for row in found]
+
+
+def baskets(db: Database, principal: Principal) -> Iterator[tuple[str, ...]]:
+    """The products that each person ordered and kept, without saying who; people with fewer than two products are left out.
+
+    For counting what is bought together: whoever shows such counts must ask for several people behind each.
+
+    Raises:
+        Forbidden: only the shop itself may count its orders.
+    """
+    principal.require_role(Role.SERVICE, Role.ADMIN)
+    kept = (
+        select(orders.c.user_id, order_items.c.product_id)
+        .join(order_items, order_items.c.order_id == orders.c.order_id)
+        .where(orders.c.status.not_in(("cancelled", "returned")))
+        .distinct()
+        .order_by(orders.c.user_id, order_items.c.product_id)
+    )
+    with db.read() as connection:
+        for _, group in groupby(connection.execute(kept), key=itemgetter(0)):
+            bought = tuple(product_id for _, product_id in group)
+            if len(bought) > 1:
+                yield bought
 
 
 def _row(order: Order) -> dict[str, Any]:

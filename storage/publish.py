@@ -305,6 +305,15 @@ class Versions:
             f"There is no good {self.kind} version before {pointed or 'the first'}.", "Promote another one instead."
         )
 
+    def retire(self) -> None:
+        """Leaves nothing current: whatever stands in for a version serves. What was current leaves the history."""
+        pointed = self.pointer()
+        earlier = [name for name in self.history() if name != pointed]
+        with disk_trouble(self.root):
+            _write_atomically(self.root / HISTORY, "".join(f"{each}\n" for each in earlier).encode())
+            (self.root / POINTER).unlink(missing_ok=True)
+            _sync(self.root)
+
     def sweep(self, keep: int = 2) -> None:
         """Removes what killed processes left, and all versions but the `keep` newest and the current one."""
         if not self.root.is_dir():

@@ -18,6 +18,8 @@ from index.filters import Filters
 from index.money import format_money
 from index.product import Availability, Money
 
+MOST_LISTED = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Language:
@@ -145,6 +147,12 @@ class Voice:
         ]
         return spoken or values
 
+    def _listed(self, values: Sequence[str]) -> str:
+        """Alternatives; of a limit's many values, which ascend, the first and the last: "20 L … 60 L"."""
+        if len(values) > MOST_LISTED and all(value[0].isdigit() for value in values):
+            return f"{values[0]} … {values[-1]}"
+        return self.joined(values, "or")
+
     def constraints(self, filters: Filters) -> dict[str, str]:
         """Each condition in words by its field's name, as `Understanding.dropped` spells it: {"price".
 
@@ -164,7 +172,7 @@ class Voice:
         if filters.categories:
             found["categories"] = table["categories"].format(value=self.joined(self.own(filters.categories), "or"))
         for name, values in filters.attributes.items():
-            spelled = self.joined(self.own(values), "or")
+            spelled = self._listed(self.own(values))
             # "Red", but "size 42": some values say by themselves what they are of.
             whole = table["attributes"].format(name=self.attribute(name), value=spelled)
             found[name] = spelled if name.casefold() in table["plain"] else whole

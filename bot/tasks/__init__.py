@@ -21,6 +21,7 @@ _TASKS: Mapping[Task, Run] = {
     "more": search.more,
     "show_again": search.show_again,
     "recommend": recommend.recommend,
+    "companions": recommend.companions,
     "compare": compare.compare,
     "ask_product": product.ask,
     "ask_policy": policies.ask,

@@ -1,12 +1,14 @@
-"""Advice without a definite product: picks for a need, for the shopper's own tastes, or of what is liked here."""
+"""Advice: picks for a need, for the shopper's own tastes, of what is liked here, or of what goes with a product."""
 
 from __future__ import annotations
 
 import re
 
+from bot.present import slate_of
+from bot.references import resolve
 from bot.shelf import Found
 from bot.state import Topic
-from bot.tasks.search import ask_budget, nothing_fits, present, show, tell_unknown
+from bot.tasks.search import ask_budget, nothing_fits, off_list, present, show, tell_unknown
 from bot.turn import SLATE, Answer, Turn
 from index.filters import Filters
 from retrieval.understanding import merge
@@ -39,6 +41,24 @@ def recommend(turn: Turn, answer: Answer) -> None:
     else:
         answer.say(voice.say("recommend.picks"))
     return tell_unknown(turn, answer, topic, found)
+
+
+def companions(turn: Turn, answer: Answer) -> None:
+    """What goes with the product that the turn points at; advice as ever where it points at none, or at several."""
+    reference = resolve(turn)
+    if reference.off_list:
+        return off_list(turn, answer)
+    products = turn.shelf.products(item.product_id for item in reference.items)
+    if len(products) != 1:
+        return recommend(turn, answer)
+    (product,) = products.values()
+    answer.know(product)
+    found = turn.shelf.companions(product.id, SLATE, turn.profile)
+    if not found.hits:
+        return answer.say(turn.voice.say("recommend.no_companions", title=product.title))
+    shown = [found.products[each.hit.product_id] for each in found.hits]
+    answer.show(slate_of(found, Filters(), turn.voice, SLATE), shown)
+    return answer.say(turn.voice.say("recommend.companions", title=product.title))
 
 
 _OPEN = re.compile(

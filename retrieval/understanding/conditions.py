@@ -4,26 +4,29 @@
 | --- | --- | --- | --- |
 | brand | ranks, stays in the query | condition | condition ("by Acme", "from Acme" too) |
 | category | ranks, stays in the query | new search | condition ("in the shoes department") |
-| color, plain size (XL, "size 42", "42码") | condition where the catalog fills it | condition | condition |
+| color, plain size (XL, "size 42", "42码"; "a medium hoodie") | condition where the catalog fills it | condition | condition |
 | material, "small", other attributes | ranks, stays in the query | condition | condition |
 
 "Fills" means: the attribute is known for at least `FILLED` of the products; below that the words rank. A size that is
 said as a size ("size 55") is a condition even if no product has it, and so is "in purple" where colors are filled: then
 nothing matches, and that is the truth. Negations exclude whatever the words mean. Words that the catalog does not know
-are excluded as features ("without wheels").
+are excluded as features ("without wheels"). What is told in passing, likened, or merely would be nice is no condition
+(`asides.py`); sizes are read by `sizes.py`, limits on quantities by `limits.py`.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from types import ModuleType
 
 from index.filters import Filters
 from retrieval.understanding import en, zh
+from retrieval.understanding.asides import has_thing, lacks_thing, only_likens, would_be_nice
+from retrieval.understanding.kinds import Kinds, Named
 from retrieval.understanding.lexicon import SIZES
 from retrieval.understanding.text import CLAIMED, Draft, has_han
 from retrieval.understanding.vocabulary import Match, Meant, Vocabulary, key_of
@@ -91,19 +94,38 @@ def _language_at(draft: Draft, start: int, end: int) -> ModuleType:
 class ConditionReader:
     """Turns catalog words and the words around them into conditions, wishes and exclusions."""
 
-    def __init__(self, vocabulary: Vocabulary, products: int) -> None:
+    def __init__(self, vocabulary: Vocabulary, products: int, kinds: Kinds) -> None:
         self.vocabulary = vocabulary
+        self.kinds = kinds
         least = FILLED * products
         self.firm = {name for name in vocabulary.counts if vocabulary.counts[name] >= max(1.0, least)}
         self.features = vocabulary.attribute_names.get(key_of(FEATURES), FEATURES)
 
-    def read(self, draft: Draft, in_topic: bool, only_filler: Callable[[str], bool]) -> Conditions:
-        """Read every catalog word; spans that became conditions or exclusions are claimed, wishes stay in the text."""
+    def read(
+        self,
+        draft: Draft,
+        in_topic: bool,
+        only_filler: Callable[[str], bool],
+        named: Named,
+        sizes: Iterable[tuple[bool, Meant]],
+    ) -> Conditions:
+        """Read every catalog word; spans that became conditions or exclusions are claimed, wishes stay in the text.
+
+        `named` is the kind of product that is spoken of; `sizes` are those that `SizeReader` has read and claimed, each
+        with whether it is excluded.
+        """
         found = Conditions()
-        self._read_sizes(draft, found)
+        for excluded, meant in sizes:
+            (found.excluded if excluded else found.required).add(meant)
         matches = [match for match in self.vocabulary.find(draft.view) if self._plausible(draft, match)]
+        words = [draft.view[match.start : match.end] for match in matches]
+        matches = [
+            replace(match, meant=self.kinds.meanings_for(named, word, match.meant))
+            for match, word in zip(matches, words, strict=True)
+        ]
         alone = in_topic and self._alone(draft, matches, only_filler)
         self._read_referent(draft, matches, found, in_topic)
+        required = self._required_behind(draft, matches)
         polarity: str | None = None
         previous: Match | None = None
         for place, match in enumerate(matches):
@@ -111,12 +133,42 @@ class ConditionReader:
                 polarity, previous = None, None
                 continue
             joined = previous is not None and self._joined(draft, previous, match)
+            if joined and polarity == "require" and previous is not None:
+                joined = self._goes_on(draft, previous, match)
             if joined and polarity == "exclude" and previous is not None:
                 joined = self._listed(draft, previous, matches[place:])
             polarity = self._polarity(draft, match, polarity if joined else None, alone)
-            self._take(draft, match, polarity, found)
+            polarity = required.get(place, polarity) if polarity in ("name", "require") else polarity
+            if polarity == "exclude" and lacks_thing(draft, match):
+                continue  # "without a charging cable" turns no cables away
+            self._take(draft, match, polarity, found, named)
             previous = match
         self._read_unknown_exclusions(draft, found)
+        return found
+
+    def _required_behind(self, draft: Draft, matches: list[Match]) -> dict[int, str]:
+        """What words behind a value make of those before it, by place: "leather or canvas only", "leather wallet only"."""
+        found: dict[int, str] = {}
+        for place in range(len(matches) - 1, 0, -1):
+            match, before = matches[place], matches[place - 1]
+            sized = match.of("size") is not None and _SIZE_NOUN.match(draft.view, match.end) is not None
+            closed = (
+                place in found
+                or sized
+                or any(language.CONDITION_AFTER.match(draft.view, match.end) for language in (en, zh))
+            )
+            if not closed or not draft.free(before.start, match.end):
+                continue
+            if self._joined(draft, before, match) and {each.kind for each in match.meant} & {
+                each.kind for each in before.meant
+            }:
+                found[place - 1] = found[place] = "require"
+            elif (
+                not draft.view[before.end : match.start].strip(" 的")
+                and match.of("category")
+                and not before.of("category")
+            ):
+                found[place - 1], found[place] = "require", "name"
         return found
 
     def _plausible(self, draft: Draft, match: Match) -> bool:
@@ -159,6 +211,15 @@ class ConditionReader:
         between = draft.low[previous.end : match.start]
         return bool(en.JOIN.fullmatch(between) or zh.JOIN.fullmatch(between))
 
+    def _goes_on(self, draft: Draft, previous: Match, match: Match) -> bool:
+        """Tell whether a condition goes on: in "in black or white", "must be black and light", not in "in beige, 140 cm wide"."""
+        if draft.view[match.start].isdigit() and not draft.view[previous.start].isdigit():
+            return False
+        between = draft.low[previous.end : match.start].strip(" 的色")
+        return between != "," or bool(
+            {(each.kind, each.name) for each in match.meant} & {(each.kind, each.name) for each in previous.meant}
+        )
+
     def _listed(self, draft: Draft, previous: Match, rest: list[Match]) -> bool:
         """Tell whether a bare comma goes on with an exclusion: in "not red, blue or green", not in "not red, blue"."""
         between = draft.low[previous.end : rest[0].start].strip(" 的色")
@@ -172,6 +233,8 @@ class ConditionReader:
 
     def _polarity(self, draft: Draft, match: Match, inherited: str | None, alone: bool) -> str:
         """One of "exclude", "lift", "require", "wish", "name" ("name": the kind of word decides)."""
+        if only_likens(draft, match, self.kinds) or would_be_nice(draft, match.start, match.end):
+            return "wish"
         for language in (en, zh):
             left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
             if language.LIFT_VALUE_BEFORE.search(left) or language.LIFT_VALUE_AFTER.match(draft.view, match.end):
@@ -192,7 +255,7 @@ class ConditionReader:
             return inherited
         return "require" if alone else "name"
 
-    def _take(self, draft: Draft, match: Match, polarity: str, found: Conditions) -> None:
+    def _take(self, draft: Draft, match: Match, polarity: str, found: Conditions, named: Named) -> None:
         start, end = match.start, match.end
         if polarity == "exclude":
             meant = [each for each in match.meant if each.kind != "category"] or list(match.meant)
@@ -204,7 +267,7 @@ class ConditionReader:
                 return
             found.lifted.append("brand" if meant_one.kind == "brand" else meant_one.name)
         else:
-            chosen = self._chosen(draft, match, polarity)
+            chosen = self._chosen(draft, match, polarity, named) if polarity != "wish" else None
             if chosen is None:
                 for each in match.meant:
                     if each.known:
@@ -241,11 +304,13 @@ class ConditionReader:
                 return str(cue[0])
         return ""
 
-    def _chosen(self, draft: Draft, match: Match, polarity: str) -> Meant | None:
+    def _chosen(self, draft: Draft, match: Match, polarity: str, named: Named) -> Meant | None:
         """The meaning that becomes a condition, or None where the words only rank."""
         left = draft.view[max(0, match.start - LOOK_BACK) : match.start]
         if polarity == "require":
             order = ["color", "size", "material", "brand", "attribute", "category"]
+            if has_thing(left):
+                order.remove("category")
             if en.FROM_BEFORE.search(left) or zh.FROM_BEFORE.search(left):
                 order.insert(0, "brand")
             if (en.MADE_BEFORE.search(left) and not en.IN_BEFORE.search(left)) or zh.MADE_BEFORE.search(left):
@@ -253,29 +318,22 @@ class ConditionReader:
             chosen = match.of(*order)
             return chosen if chosen is None or chosen.known or chosen.name in self.firm else None
         color = match.of("color")
-        if color is not None and color.known and color.name in self.firm:
+        if color is not None and color.known and color.name in self.firm and self._fills(named, color.name):
             return color
         size = match.of("size")
-        if size is not None and size.name in self.firm:
+        if size is not None and size.name in self.firm and self._fills(named, size.name):
             word = draft.view[match.start : match.end]
-            if _BARE_SIZE.fullmatch(word) or self._size_said(draft, match):
+            comes_in = any(self.kinds.carry(named.categories, size.name, value) for value in size.values)
+            # "A medium hoodie" is a size and "a large backpack" is none; nor is "a full-size keyboard".
+            if _BARE_SIZE.fullmatch(word) or (named.sure and comes_in):
+                return size
+            if self._size_said(draft, match) and not named.sure:
                 return size
         return None
 
-    def _read_sizes(self, draft: Draft, found: Conditions) -> None:
-        """Read "size 42", "42码", "尺码M": a condition also for a size that the catalog does not have."""
-        name = self.vocabulary.role_names.get("size")
-        if name is None or name not in self.firm:
-            return
-        for language in (en, zh):
-            while (match := language.SIZE_WORD.search(draft.view)) is not None:
-                said = next(value for value in match.groups() if value)
-                known = next((meant for meant in self.vocabulary.lookup(said) if meant.kind == "size"), None)
-                left = draft.view[max(0, match.start() - LOOK_BACK) : match.start()]
-                negated = en.EXCLUDE_BEFORE.search(left) or zh.EXCLUDE_BEFORE.search(left)
-                value = known or Meant("size", name, (said.upper(),))
-                (found.excluded if negated else found.required).add(value)
-                draft.claim(match.start() - (len(negated[0]) if negated else 0), match.end())
+    def _fills(self, named: Named, name: str) -> bool:
+        """Whether the kind of product that a turn names is described by an attribute: shampoos have no color."""
+        return not named.sure or self.kinds.carry(named.categories, name, None)
 
     def _read_referent(self, draft: Draft, matches: list[Match], found: Conditions, in_topic: bool) -> None:
         """Read "that blue one": it points at something shown, its values narrow that and are no conditions."""
@@ -312,7 +370,12 @@ class ConditionReader:
             for match in list(language.WITHOUT.finditer(draft.view)):
                 term = next((value for value in match.groups() if value), "")
                 words = term.split()
-                while words and words[-1] in language.WITHOUT_ENDS:
+                while words and (
+                    words[-1] in language.WITHOUT_ENDS
+                    or (
+                        len(words) > 1 and self.kinds.named_in(words[-1]).sure and not self.kinds.knows(" ".join(words))
+                    )
+                ):
                     words.pop()
                 if not words or words[0] in language.WITHOUT_STOPS or " ".join(words) in language.WITHOUT_STOPS:
                     continue

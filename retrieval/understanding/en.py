@@ -1,4 +1,4 @@
-r"""English: the words around conditions. A new language is one file with the same names; `zh.py` is the other.
+r"""English: the words around conditions. A new language is this file, `en_limits.py` and `en_asides.py` again, as `zh….py`.
 
 Patterns run on lower-case text in which understood spans are `\x00`. `…_BEFORE` patterns end at the value ("under " of
 "under 50"), `…_AFTER` patterns start behind it. The name of the group that matched is the meaning.
@@ -14,7 +14,7 @@ _SAY = r"(?:\s*(?:the|a|an|like|say|just|only|of|about|around|roughly|price of|b
 
 # -- price ---------------------------------------------------------------------------------------------------------
 _NEGATED_OVER = (
-    r"(?:(?:\b(?:i|we)\s+)?(?:do|did|would|can|could|wo|does|should|must)(?:n't| not|not)(?:\s+(?:want|wish|like"
+    r"(?:(?:\b(?:i|we)\s+)?(?:do|did|would|can|ca|could|wo|does|should|must)(?:n't| not|not)(?:\s+(?:want|wish|like"
     r"|need|plan)(?:\s+to)?|\s+wanna)?"
     r"|\b(?:not|nothing|never|no))\s+(?:to\s+)?(?:(?:spend|pay|go|be|cost|is|costs|that's|spending|paying|going)\s+)?"
     r"(?:over|above|beyond|past|more th[ae]n|higher than|exceed(?:ing)?|pricier than|greater than)"
@@ -22,7 +22,8 @@ _NEGATED_OVER = (
 _UNDER = (
     r"\b(?:under|below|beneath|underneath|less th[ae]n|lower than|cheaper than|fewer than|at (?:the )?"
     r"(?:very )?most|up to|upto|within|inside"
-    r"|max(?:imum)?(?: price| budget| spend)?|capped at|cap of|limit(?:ed)?(?: of| to| is)?|ceiling of|sub)"
+    r"|max(?:imum)?(?: price| budget| spend)?|capped at|cap of|limit(?:ed)?(?: of| to| is)?|ceiling of|sub"
+    r"|not a (?:penny|cent|dollar) (?:more|over)(?: than)?)"
 )
 _OVER = (
     r"\b(?:(?:no|not) (?:less|lower|cheaper) than|(?:not|nothing) (?:under|below)|over|above|more than"
@@ -43,7 +44,8 @@ PRICE_BEFORE = re.compile(
 )
 PRICE_AFTER = re.compile(
     r"\s*(?:(?P<upper>(?:or|and) (?:less|under|below|cheaper|lower|down)\b|max(?:imum)?\b|tops\b|at (?:the )?"
-    r"(?:very )?most\b|limit\b)"
+    r"(?:very )?most\b|limit\b|is (?:my|our|the) (?:(?:absolute |upper )?(?:limit|max(?:imum)?|ceiling|cap|budget)|most (?:i|we)"
+    r"(?:'d| can| could| will| would| want to)? (?:spend|pay|go|afford|do)|most)\b)"
     r"|(?P<lower>(?:or|and) (?:more|above|over|up|higher|upwards?)\b|\+|plus\b|minimum\b|at least\b)"
     r"|(?P<around>or so\b|-?ish\b|or thereabouts\b|more or less\b|give or take\b)|(?P<budget>budget\b))"
 )
@@ -55,6 +57,7 @@ RANGE_BEFORE = re.compile(
 HAVE_BEFORE = re.compile(
     r"\b(?:for|have|got|with|spend|spending|pay|worth|afford|has)(?:\s+(?:only|just|a|max|like|maybe|exactly))*\s+$"
 )
+FROM_AMOUNT = re.compile(r"\bfrom\s+$")
 STRONG_UPPER = re.compile(r"\b(?:under|below|less than|cheaper than|for max|up to)\s*$")
 BUDGET_WORD = re.compile(r"\b(?:budget|price[sd]?|cost(?:s|ing)?|spend(?:ing)?|pay(?:ing)?|afford)\b")
 AMOUNT_ENDS = re.compile(
@@ -96,7 +99,8 @@ COUNTED_BEFORE = re.compile(
 _STARS = r"(?P<value>[0-5](?:\.\d{1,2})?|one|two|three|four|five)"
 _OR_MORE = r"(?:\s*(?:or|and)\s*(?:more|above|up|better|higher|over|upwards?)|\s*\+|\s+minimum)"
 _LEAST = (
-    r"(?:at least|over|above|more than|minimum(?: of)?|min\.?|no less than|not less than|better than|higher than"
+    r"(?:at least|(?:nothing|not) (?:under|below|less than|lower than)|no lower than|over|above|more than"
+    r"|minimum(?: of)?|min\.?|no less than|not less than|better than|higher than"
     r"|>=?|≥)"
 )
 RATING = (
@@ -121,8 +125,11 @@ STARS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 IN_STOCK = re.compile(
     r"(?<!not )(?<!n't )\b(?:(?:and|but|that|which|is|are|only|must be|should be|has to be|have to be|currently"
     r"|what's|what is|available)\s+)*"
-    r"(?:in[\s-]stock|available (?:now|today|immediately|right now|for immediate delivery)|ready to ship|ships? "
-    r"(?:now|today|immediately)|not (?:sold out|out of stock))(?:\s+(?:only|right now|now|items?|products?))?\b"
+    r"(?:in[\s-]stock|available (?:now|today|immediately|right now|for immediate delivery)|(?:currently"
+    r"|immediately) available|ready to ship|ships? "
+    r"(?:now|today|immediately)|not (?:sold out|out of stock)"
+    r"|no (?:pre-?orders?|back-?orders?)|not (?:on )?(?:back-?order(?:ed)?|pre-?order))(?:\s+(?:only|right now|now"
+    r"|items?|products?))?\b"
 )
 STOCK_ASKED = re.compile(
     r"\b(?:is|are)\s+(?:(?:it|this|that|they|these|those|both)\b|the\s+(?!re)[^?!.]{1,40}?)[^?!.]{0,20}\b"
@@ -153,7 +160,7 @@ _FIELD_LIST = rf"(?P<fields>(?:{_FIELD})\b(?:\s*(?:,|or|and|nor|/)\s*(?:the |any
 LIFT = (
     re.compile(
         rf"\b(?:any|whatever|whichever|every|all|no matter (?:the|which|what)|regardless of (?:the )?"
-        rf"|irrespective of (?:the )?)\s*{_FIELD_LIST}"
+        rf"|irrespective of (?:the )?)\s*{_FIELD_LIST}(?!\s+(?:but|except|besides|other than|apart from)\b)"
         r"(?:\s*(?:is|are|would be|will be|'s|can)?\s*(?:fine|ok|okay|good|great|works?|will do|do|alright"
         r"|acceptable|possible)\b)?(?:\s+(?:with|by|for) me\b)?"
     ),
@@ -354,6 +361,7 @@ COUNT_WORDS = {"a couple": 2, "a dozen": 12}
 # -- conditions on the catalog's own values ------------------------------------------------------------------------
 _ARTICLE = (
     r"(?:(?:any|the|a|an|some|more|in|from|by|with|of|made of|made from|made with|containing|brand|to be|being|for"
+    r"|pure|real|genuine|100 ?%"
     r"|color|colour|it)\s+)*"
 )
 EXCLUDE_BEFORE = re.compile(
@@ -361,17 +369,23 @@ EXCLUDE_BEFORE = re.compile(
     r"|does|did|would|wo|ca|is|are|should|must)n'?t(?:\s+(?:want|like|need|care for|wear|eat|buy|be"
     r"|have|contain|include|show me|give me))?|\b(?:do|does|would|can) not(?:\s+(?:want|like|need|contain|include"
     r"|be|have))|\bcannot be|\bexcept(?:\s+for)?|\bexclud(?:e|ing)|\banything but|\beverything but"
-    r"|\bany(?:\s+brand)?\s+(?:but|except)|\ball but|\bother than|\bbut not|\bavoid(?:ing)?|\bminus|\bnever"
+    r"|\b(?:any|every|all)(?:\s+(?:brands?|colou?rs?|sizes?|materials?|kinds?|types?))?\s+(?:but|except)"
+    r"|\bother than|\bbut not|\bavoid(?:ing)?|\bminus|\bnever"
     r"|\bnothing|\binstead of|\brather than|\ballergic to|\bhates?|\bdislikes?|\bapart from|\baside from|\bskip"
-    r"|\brid of|\bnone of|\bnone|\bleave out|\bomit|\bremove)[\s-]*" + _ARTICLE + r"\s*$"
+    r"|\bneither|\bnor|\bsans|\bcan(?:'t|not) stand|\bnot (?:a fan of|into|looking for|interested in|keen on)"
+    r"|\b(?:steer|stay|keep) (?:clear of|away from)|\bsick of|\brid of|\bnone of|\bnone|\bleave out|\bomit|\bremove)[\s-]*"
+    + _ARTICLE
+    + r"\s*$"
 )
 EXCLUDE_AFTER = re.compile(
     r"\s*(?:-free\b|\s+free\b(?=\s*(?:$|[,.!?]))|\s+(?:is|are) (?:out|not ok|not okay|no good|a no-go)\b|\s*"
     r"(?:\?\s*)?no\s*(?:thanks|way|thank you)\b)"
 )
 CONDITION_BEFORE = re.compile(
-    r"(?:\b(?:only|just|exclusively|strictly|specifically|nothing but|must be|must|has to be|have to be|should be"
-    r"|needs? to be|got to be|gotta be|it to be|them to be|(?:i|we) want(?:ed)? (?:it|them|one|ones)"
+    r"(?:\b(?:only(?: (?:buy|buying|trust|wear|use|consider|shop|go with|looking (?:for|at)|interested in|show(?: me)?))?"
+    r"|just|exclusively|strictly|specifically|nothing but|must be|must have|must come (?:in|with)|must include"
+    r"|must|ha(?:s|ve) to (?:be|have|come with)"
+    r"|should be|needs? to (?:be|have)|got to be|gotta be|it to be|them to be|(?:i|we) want(?:ed)? (?:it|them|one|ones)"
     r"|make (?:it|that|them)|i meant?|limit(?:ed)? to|stick to|restrict(?:ed)? to)\b)\s*" + _ARTICLE + r"\s*$"
 )
 FROM_BEFORE = re.compile(r"\b(?:from|by|made by|brand(?:ed)?(?: is|:| name)?|the brand)\s*:?\s*$")
@@ -387,15 +401,13 @@ SIZE_BEFORE = re.compile(
     r"\b(?:in (?:a )?|a )?(?:sizes?|sized|us size|eu size|uk size)\s*(?:is|:|of|=)?\s*(?:us|eu|uk)?\s*$|\bin\s+"
     r"(?:an?\s+)?$|\bwear(?:ing)?\s+(?:an?\s+)?$|\b(?:i am|i'm)\s+(?:an?|size)\s+$"
 )
-SIZE_WORD = re.compile(
-    r"\b(?:in |for )?(?:a )?(?:shoe |eu |us |uk )?(?:size|sizes)\b\s*(?:is|:|=|of)?\s*(?:eu|us|uk)?\s*"
-    r"(?P<value>\d{1,3}(?:\.5)?(?![\w.,%-])|(?:x{0,4}[sl]|[2-6]xl|m|one size)(?![\w'-]))"
-)
 DEPARTMENT = re.compile(r"\s+(?:category|department|section|aisle)\b")
 DEPARTMENT_BEFORE = re.compile(
     r"\b(?:category|department|section)\s*(?:is|:|of|=)?\s*$|\b(?:in|from|under|within)\s+(?:the\s+|your\s+)?$"
 )
-CONDITION_AFTER = re.compile(r"\s+(?:only|exclusively|or nothing|please only)\b")
+CONDITION_AFTER = re.compile(
+    r"\s+(?:brands? )?(?:only|exclusively|or nothing|please only)\b|\s*,?\s*(?:and )?nothing else\b"
+)
 JOIN = re.compile(
     r"\s*(?:,\s*)?(?:,|/|&|\+|\b(?:or|and|nor|and also|or maybe|and/or)\b)\s*(?:the |in |any |a |an |no |from "
     r"|by )?\s*"

@@ -18,7 +18,9 @@ _WORD = "|".join(sorted([*_SMALL, *_SCALE], key=len, reverse=True))
 
 ENGLISH_DIGITS = r"\d{1,3}(?:[,.]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d{1,9}(?:[.,]\d{1,2})?(?!\d)"
 ENGLISH_WORDS = (
-    rf"(?:an?[\s-]+(?=hundred|thousand|grand))?(?:{_WORD})(?:[\s-]+(?:and[\s-]+)?(?:{_WORD})){{0,6}}(?![a-z])"
+    rf"(?:an?[\s-]+(?=hundred|thousand|grand))?(?:{_WORD})"
+    # "Two hundred and fifty" is one number, "twenty and forty" are two.
+    rf"(?:(?:[\s-]+|(?:(?<=hundred)|(?<=thousand)|(?<=grand))[\s-]+and[\s-]+)(?:{_WORD})){{0,6}}(?![a-z])"
 )
 ONES = "一二两三四五六七八九"
 CHINESE = rf"[{ONES}十百千万零〇]{{1,10}}"

@@ -8,6 +8,7 @@ sizes carry neither. What is decided here, once:
   from a named one reads as ignored.
 * "two hundred something" ("两百多", "200多块") is 200 up to just under 300.
 * "for $100", "my budget is 100", a turn that is only "$100": an upper limit.
+* A budget for several pieces is shared among them: "two mugs for under $40" is 20 a piece, "under $40 each" is not shared.
 * Bounds are inclusive ("under 50" keeps 50.00), which is what shoppers expect of round numbers.
 * "块" and "bucks" are the shop's currency in everyday speech; "元", "人民币" and "¥" name CNY (¥ JPY where the shop
   sells in it).
@@ -24,7 +25,7 @@ from typing import NamedTuple
 from index.filters import PriceRange
 from index.money import minor_digits
 from index.product import Money
-from retrieval.understanding import en, numbers, zh
+from retrieval.understanding import en, en_asides, numbers, zh, zh_asides
 from retrieval.understanding.text import CLAIMED, Draft, word_set
 
 _DOLLARS = word_set("USD CAD AUD NZD SGD HKD TWD")
@@ -116,11 +117,15 @@ class PriceReader:
             position = amount.end
             second = self._second(draft, amount)
             said = self._range(draft, amount, second, alone) if second else None
+            if said is None and (low is not None or high is not None) and self._merely_named(draft, amount):
+                continue  # "between $50 and $100, closer to $50"
             if said is None:
                 said = self._single(draft, amount, alone)
             if said is None:
                 continue
             start, end, minimum, maximum, word = said
+            pieces, end = _pieces(draft, amount, end)
+            minimum, maximum = (bound if bound is None else bound / pieces for bound in (minimum, maximum))
             draft.claim(start, end)
             position = max(end, amount.end)
             currency = self._resolve(word)
@@ -236,6 +241,8 @@ class PriceReader:
             return None
         kind, before, after = _comparison(left, right)
         start, end = amount.start - before, amount.end + after
+        if kind is None and amount.money and (low := en.FROM_AMOUNT.search(left)):
+            return amount.start - len(low[0]), amount.end, amount.low, None, amount.currency
         if kind is None:
             return self._uncompared(draft, amount, left, right, alone)
         if not amount.money and not _may_be_bare(kind, amount, before, left, right[after:]):
@@ -247,6 +254,10 @@ class PriceReader:
         if kind == "lower":
             return start, end, amount.low, None, amount.currency
         return start, end, None, amount.high, amount.currency
+
+    def _merely_named(self, draft: Draft, amount: _Amount) -> bool:
+        left, right = draft.view[max(0, amount.start - 48) : amount.start], draft.view[amount.end : amount.end + 40]
+        return _comparison(left, right)[0] is None and not (en.HAVE_BEFORE.search(left) or zh.HAVE_BEFORE.search(left))
 
     def _uncompared(
         self, draft: Draft, amount: _Amount, left: str, right: str, alone: Callable[[str], bool]
@@ -276,6 +287,20 @@ _SECOND_DIGITS = re.compile(
     rf"(?P<chinese>)"
     rf"(?P<many>[多来])?(?:\s?(?P<after>{_AFTER}))?(?P<many_after>多)?"
 )
+
+
+def _pieces(draft: Draft, amount: _Amount, end: int) -> tuple[int, int]:
+    """Among how many pieces a budget is shared, and where the words for it end: "two mugs for under $40" is 20 a piece."""
+    left, right = draft.low[max(0, amount.start - 60) : amount.start], draft.view[end : end + 40]
+    for language in (en_asides, zh_asides):
+        if each := language.EACH_AFTER.match(right):
+            return 1, end + each.end()
+        total = language.TOTAL_AFTER.match(right)
+        counted = (language.COUNT_BEFORE.search(left) if total else None) or language.TOTAL_BEFORE.search(left)
+        count = numbers.small_number(counted["count"]) if counted else None
+        if count is not None:
+            return count, end + (total.end() if total else 0)
+    return 1, end
 
 
 def _comparison(left: str, right: str) -> tuple[str | None, int, int]:

@@ -7,6 +7,7 @@ import unicodedata
 
 MAX_CHARACTERS = 1_000
 CLAIMED = "\x00"
+MUTED = "\x02"
 
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−﹣", "-") | {"’": "'", "‘": "'", "“": '"', "”": '"', "〜": "~"})
 _BLANK = re.compile(
@@ -74,9 +75,14 @@ class Draft:
         if end > start:
             self.view = f"{self.view[:start]}{CLAIMED * (end - start)}{self.view[end:]}"
 
+    def mute(self, start: int, end: int) -> None:
+        """Keep `[start, end)` from being read while its words stay in the remainder."""
+        if end > start:
+            self.view = f"{self.view[:start]}{MUTED * (end - start)}{self.view[end:]}"
+
     def free(self, start: int, end: int) -> bool:
-        """True where nothing in `[start, end)` is claimed."""
-        return CLAIMED not in self.view[start:end]
+        """True where nothing in `[start, end)` is claimed or muted."""
+        return CLAIMED not in self.view[start:end] and MUTED not in self.view[start:end]
 
     def remainder(self) -> str:
         """What is not claimed, in the customer's own case, claimed spans as single `CLAIMED` characters."""

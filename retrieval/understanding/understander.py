@@ -8,11 +8,15 @@ from types import ModuleType
 from index.filters import Exclusions, Filters, PriceRange
 from index.product import Availability
 from retrieval.understanding import en, zh
+from retrieval.understanding.asides import mute_asides
 from retrieval.understanding.conditions import ConditionReader, Conditions, Found
+from retrieval.understanding.kinds import Kinds
+from retrieval.understanding.limits import LimitReader, Limits
 from retrieval.understanding.price import PriceReader
 from retrieval.understanding.questions import ASKED
 from retrieval.understanding.records import EVERYTHING, Language, Relative, Sort, Understanding
 from retrieval.understanding.references import read_deixis, read_ordinals, read_quantity
+from retrieval.understanding.sizes import SizeReader
 from retrieval.understanding.text import CLAIMED, Draft, has_han, has_latin, lower, script_language
 from retrieval.understanding.vocabulary import CatalogWords, Vocabulary, key_of
 
@@ -34,20 +38,29 @@ class Understander:
         """Take the shop's currency (ISO 4217) and the number of products, by default the number that have a brand."""
         self.vocabulary = Vocabulary(facets)
         size = products if products is not None else sum(facets.brands().values())
-        self.conditions = ConditionReader(self.vocabulary, size)
+        self.kinds = kinds = Kinds(facets)
+        self.conditions = ConditionReader(self.vocabulary, size, kinds)
         self.prices = PriceReader(currency)
+        self.limits = LimitReader(facets, kinds)
+        name = self.vocabulary.role_names.get("size")
+        name = name if name in self.conditions.firm else None
+        self.sizes = SizeReader(self.vocabulary, kinds, name, facets.attributes().get(name or "", ()), currency)
 
-    def read(self, text: str, current: Filters | None = None, language: Language = "en") -> Understanding:
+    def read(
+        self, text: str, current: Filters | None = None, language: Language = "en", topic: str = ""
+    ) -> Understanding:
         """Read one turn.
 
         `current` holds the conditions of the running topic, or None where there is none yet: a brand alone ("Acme?")
         opens a search in the second case and is a condition in the first. `language` is taken where the turn shows none
-        ("50-80").
+        ("50-80"). `topic` is the running topic's query: "at least 20 L" means another attribute of a backpack than of a bin.
         """
         draft = Draft(text)
         spoken = script_language(draft.text)
         said: Language = language if not spoken else "zh" if spoken == "zh" else "en"
         languages = _languages(draft, said)
+        kind = self.kinds.named_by(draft.low, topic)
+        mute_asides(draft)
         others = [field for spoken_in in languages for field in self._others(draft, spoken_in)]
         dropped = [*others, *(field for spoken_in in languages for field in self._lifted(draft, spoken_in))]
         asked = self._asked(draft, languages)
@@ -55,6 +68,8 @@ class Understander:
             asked = "availability"
         ordinals = tuple(dict.fromkeys(each for spoken_in in languages for each in read_ordinals(draft, spoken_in)))
         rating = next((value for spoken_in in languages if (value := _rating(draft, spoken_in)) is not None), None)
+        limits = self.limits.read(draft, said == "zh", kind)
+        sizes = self.sizes.read(draft, kind, topic)
         budget = self.prices.read(draft, _only_filler)
         quantity = next(
             (count for spoken_in in languages if (count := read_quantity(draft, spoken_in)) is not None), None
@@ -64,7 +79,8 @@ class Understander:
         relative = next((step for spoken_in in languages if (step := _relative(draft, spoken_in))), None)
         if ordinals and any(spoken_in.COMPARES.search(draft.low) for spoken_in in languages):
             relative = None
-        conditions = self.conditions.read(draft, current is not None, _only_filler)
+        conditions = self.conditions.read(draft, current is not None, _only_filler, kind, sizes)
+        _limit(conditions, limits)
         conditions.turn_away(current or Filters(), others)
         deixis = max(read_deixis(draft, spoken_in) for spoken_in in languages)
         adding = any(spoken_in.ADDING.search(draft.low) for spoken_in in languages)
@@ -317,6 +333,16 @@ def _relative(draft: Draft, language: ModuleType) -> Relative | None:
             draft.claim(match.start(), match.end())
             return relative  # type: ignore[no-any-return]
     return None
+
+
+def _limit(conditions: Conditions, limits: Limits) -> None:
+    """Lay the limits on quantities over what the words of the catalog amount to."""
+    pairs = (
+        (conditions.required, limits.required), (conditions.wished, limits.wished), (conditions.excluded, limits.excluded),
+    )  # fmt: skip
+    for target, found in pairs:
+        for name, values in found.items():
+            target.attributes[name] = list(dict.fromkeys([*target.attributes[name], *values]))
 
 
 def _filters(conditions: Conditions, price: PriceRange | None, rating: float | None, in_stock: bool) -> Filters:

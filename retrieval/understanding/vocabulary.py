@@ -34,6 +34,10 @@ class CatalogWords(Protocol):
         """Attribute name to its values with counts."""
         ...
 
+    def carries(self, category: str, name: str, value: str | None = None) -> bool:
+        """Whether a product of the category has the attribute, or that value of it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Meant:
@@ -82,7 +86,12 @@ _EVERYDAY_VALUES = word_set(
 
 
 def stem(token: str) -> str:
-    """Take the English plural off: shoes → shoe, dresses → dress, batteries → battery; glass, bus and gas stay."""
+    """Take the English plural off: shoes → shoe, dresses → dress, batteries → battery; glass, bus and gas stay.
+
+    What ends in "ie" meets its plural at "y": hoodie and hoodies are "hoody".
+    """
+    if len(token) > 4 and token.endswith("ie"):
+        return f"{token[:-2]}y"
     if len(token) <= 3 or not token.endswith("s") or token.endswith(("ss", "us", "is")):
         return token
     if token.endswith("ies") and len(token) > 4:
@@ -196,9 +205,9 @@ class Vocabulary:
         return tuple(self._entries.get(key_of(word), ()))
 
     def containing(self, term: str) -> list[Meant]:
-        """Values of small attributes that speak of a thing: "microphone" is in "built-in microphone", not in "no …"."""
+        """Values of small attributes that speak of a thing: "stripe" is in "striped" and "blue stripe", not in "no stripes"."""
         key = key_of(term)
-        inside = re.compile(re.escape(key) if has_han(key) else rf"\b{re.escape(key)}\b")
+        inside = re.compile(re.escape(key) if has_han(key) else rf"\b{re.escape(key)}(?:e?d|y)?\b")
         return [meant for spelled, meant in self._plain if inside.search(spelled) and not _LACKING.match(spelled)]
 
     def find(self, view: str) -> list[Match]:

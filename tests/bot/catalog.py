@@ -82,6 +82,7 @@ PRODUCTS: list[dict[str, Any]] = [
           attributes={"color": ["red"], "capacity": ["1.7 L"], "material": ["glass"]}, rating={"value": 4.2, "count": 31}),
     plain("kettle-4", "Hearthway electric kettle 1.5 L", "Hearthway", KETTLES, 4100, stock=6,
           attributes={"color": ["blue"], "capacity": ["1.5 L"], "material": ["stainless steel"]}),
+    plain("tea-1", "Glenmoor Assam loose leaf tea", "Glenmoor", ["Kitchen", "Teas"], 1200, stock=40),
     shoe(1, "Northpeak Ridge trail running shoes", "Northpeak", 11900, 4.5, "40 41 42 44", "blue black"),
     shoe(2, "Falken Drift trail running shoes", "Falken", 8900, 4.2, "41 42", "green"),
     shoe(3, "Northpeak Scree trail running shoes", "Northpeak", 14900, 4.7, "42 43", "blue"),

@@ -174,3 +174,23 @@ def test_a_shops_own_labels_are_mapped_and_unknown_actions_refused() -> None:
 
 def test_every_label_is_a_task_or_a_consent() -> None:
     assert set(LABELS) - set(TASKS) == {"accept"}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "what goes with this?",
+        "accessories for it",
+        "complete the look with this one",
+        "这个可以搭配什么",
+        "这款配什么好",
+        "需要什么配件",
+    ],
+)
+def test_what_goes_with_a_product_is_asked_in_words(message: str) -> None:
+    pointing = Understanding(query="accessories", deixis=True)
+    for label in ("recommend", "search", "ask_product", "out_of_scope"):
+        assert decided(label, pointing, message, oos=label == "out_of_scope").task == "companions"
+    assert decided("cart_add", pointing, message).task == "cart_add"
+    assert decided("recommend", pointing, message, DialogueState()).task == "recommend"
+    assert decided("search", Understanding(query="phone accessories"), "phone accessories").task == "search"

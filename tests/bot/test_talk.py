@@ -151,7 +151,10 @@ def test_a_model_number_finds_its_product_alone(talk: Conversation) -> None:
 
 def test_chinese_from_search_to_cart(talk: Conversation) -> None:
     found = talk.say("search", "有没有蓝牙耳机，三百以内")
-    assert set(ids(found)) == {"zh-1", "zh-2"}
+    assert set(ids(found)[:2]) == {"zh-1", "zh-2"}
+    assert all(product_id.startswith("head-") for product_id in ids(found)[2:]), (
+        "the same kind, told in English, comes behind"
+    )
     assert found.language == "zh"
     first = found.products[0]
     assert first.attributes["续航"][0] in talk.say("ask_product", "第一个续航多久").text
@@ -315,3 +318,35 @@ def test_an_order_is_found_by_its_whole_number() -> None:
     orders = [SimpleNamespace(order_id=number) for number in ("1001", "10010", "2")]
     assert _named("where is order 10010?", orders).order_id == "10010"  # type: ignore[union-attr, arg-type]
     assert _named("my 25 parcels", orders) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("label", ["recommend", "ask_product", "out_of_scope"])
+def test_what_goes_with_a_product_is_shown_with_the_reason(talk: Conversation, label: str) -> None:
+    slate = ids(talk.say("search", "kettles"))
+    reply = talk.say(label, "what goes well with the second one?")
+    assert ids(reply) == ["tea-1"]
+    (reason,) = reply.products[0].reasons
+    assert "Kettles" in reason.text
+    assert reason.evidence == ("graph:kettle|goes_with|tea",)
+    assert any(name in reply.text for name in ("kettle",))
+    assert slate[1] not in ids(reply)
+    chinese = talk.say("recommend", "这个配什么好？")
+    assert "kettle-" in " ".join(ids(chinese))
+
+
+def test_where_nothing_is_known_to_go_with_it_that_is_said(talk: Conversation) -> None:
+    talk.say("search", "Northtone Pro noise cancelling headphones")
+    reply = talk.say("recommend", "any accessories to go with it?")
+    assert not [each for each in ids(reply) if each.startswith("head-")]
+
+
+def test_a_card_found_by_another_word_says_so_in_both_languages(talk: Conversation) -> None:
+    english = talk.say("search", "a cellphone without a cord, or a headset")
+    assert english.text
+    found = talk.say("search", "headset")
+    assert any(each.startswith("head-") for each in ids(found))
+    reasons = [reason for card in found.products for reason in card.reasons if reason.evidence[0].startswith("graph:")]
+    assert any("headset" in reason.text and "Headphones" in reason.text for reason in reasons)
+    spoken = talk.say("search", "想买烧水壶")
+    chinese = [reason for card in spoken.products for reason in card.reasons if reason.evidence[0].startswith("graph:")]
+    assert any("烧水壶" in reason.text for reason in chinese)

@@ -90,3 +90,11 @@ def test_conditions_in_words() -> None:
     assert chinese["color"] == "red"
     assert chinese["exclude"] == "不要leather"
     assert Voice.of("en").constraints(Filters()) == {}
+
+
+def test_a_limits_many_values_are_said_by_their_ends() -> None:
+    filters = Filters(attributes={"capacity": ("1 L", "2 L", "3 L", "4 L", "5 L", "6 L"), "power": ("5 W", "9 W")})
+    said = Voice.of("en").constraints(filters)
+    assert "1 L … 6 L" in said["capacity"]
+    assert "3 L" not in said["capacity"]
+    assert "5 W or 9 W" in said["power"]

@@ -25,6 +25,9 @@ class HashEncoder(Encoder):
         self.hash = hashlib.sha256(f"{space}{name}".encode()).hexdigest()
         self.seen: list[str] = []
 
+    def on_pretrained_scale(self, cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+        return cosines
+
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         vectors = [
             np.random.default_rng(int(hashlib.sha256(t.encode()).hexdigest()[:8], 16)).normal(size=8) for t in texts

@@ -420,8 +420,8 @@ def test_a_disk_that_is_really_full(shop: Path, tmp_path: Path) -> None:
     run = f'"{sys.executable}" -c "$PROGRAM"'
     # Each size is used up at another step: records, vectors, the parts behind them.
     script = f"""
-        mount -t tmpfs -o size=4m tmpfs "{disk}" && {run} "{old}" "{disk}" || exit 9
-        for size in 600k 1000k 1800k; do
+        mount -t tmpfs -o size=6m tmpfs "{disk}" && {run} "{old}" "{disk}" || exit 9
+        for size in 1240k 1640k 2440k; do
             mount -o remount,size=$size "{disk}" && {run} "{new}" "{disk}" && exit 8
             ls -A "{disk}/index"
         done

@@ -274,3 +274,18 @@ def test_prices_at_random_pass_as_offer_by_offer(tmp_path: Path) -> None:
                 (place for place in places if inside[place]), key=lambda place: int(facets.offer_price[place])
             )
             assert variant == (facets.variant_ids[cheapest] or None)
+
+
+def test_what_a_category_is_described_by(facets: Facets) -> None:
+    assert facets.carries("bags", "颜色")
+    assert facets.carries("Bags", "color", "红色")
+    assert not facets.carries("Bags", "color", "dark red")
+    assert not facets.carries("Suitcases", "color")
+    assert facets.carries("Clothing", "Size", "m")  # an option of a variant
+    assert not facets.carries("Clothing", "size", "42")
+    assert not facets.carries("Hats", "size")
+
+
+def test_a_list_of_many_values_is_any_of_them(facets: Facets) -> None:
+    many = tuple(f"{number} L" for number in range(5_000))
+    assert rows(facets.mask(Filters(attributes={"color": (*many, "dark red")}))) == [SCARF]

@@ -89,6 +89,7 @@ class VectorStoreContract:
             store.similarity(vectors[3], np.array([42, 7, 10])), [1, 0, vectors[0] @ vectors[3]], atol=self.tolerance
         )
         np.testing.assert_allclose(store.vectors_of(np.array([3])), vectors[[1]], atol=self.tolerance)
+        assert store.holds(np.array([3, 7, 42, -1, 10_000])).tolist() == [True, False, True, False, False]
         with pytest.raises(KeyError, match="7"):
             store.vectors_of(np.array([3, 7]))
 

@@ -5,7 +5,7 @@ import pytest
 from index.codes import codes_of, stems_of
 from index.product import Product, Variant
 from index.tokens import edit_distance, words_of
-from index.words import WordIndex
+from index.words import Alternative, Concept, WordIndex
 
 PRODUCTS = [
     Product(
@@ -127,6 +127,27 @@ def test_typos_are_corrected_to_words_of_the_catalog(index: WordIndex, word: str
 )
 def test_edit_distance(one: str, other: str, edits: int) -> None:
     assert edit_distance(one, other) == edits
+
+
+def test_other_words_count_by_their_weight_where_a_row_has_all_of_them(index: WordIndex) -> None:
+    concept = Concept(("sneaker",), (Alternative(("running", "shoe"), 0.8), Alternative(("glass", "shoe"), 1.0)))
+    assert index.coverage(["sneaker"], [concept]).tolist() == pytest.approx([0, 0, 0, 0.8, 0])
+    told = Concept(("scarlet",), (Alternative(("red",), 0.8),))
+    assert index.coverage(["scarlet"], [told]).tolist() == pytest.approx([0, 0, 0, 0.8, 0.4]), "a description says half"
+
+
+def test_other_words_never_count_beside_the_own(index: WordIndex) -> None:
+    said = Concept(("shoe",), (Alternative(("running",), 0.8), Alternative(("red",), 0.9)))
+    assert index.coverage(["shoe"], [said])[3] == pytest.approx(1)
+    assert index.coverage(["red", "shoe"], [said])[3] == pytest.approx(1)
+
+
+def test_a_row_has_all_words_or_not(index: WordIndex) -> None:
+    assert index.has(3, ["running", "shoe"])
+    assert not index.has(4, ["glass", "shoe"])
+    assert not index.has(3, ["running", "helicopter"])
+    assert not index.has(3, [])
+    assert [index.count_of(words) for words in (["red"], ["glass", "red"], ["helicopter"], [])] == [2, 1, 0, 0]
 
 
 def test_an_empty_catalog_covers_nothing(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from retrieval.understanding import Understander, Understanding
@@ -36,7 +36,10 @@ class Words:
         brands: Mapping[str, int] = BRANDS,
         categories: Mapping[str, int] = CATEGORIES,
         attributes: Mapping[str, Mapping[str, int]] = ATTRIBUTES,
+        described: Mapping[str, Mapping[str, Collection[str]]] = {},
     ) -> None:
+        """`described` is category to attribute to its values there; a category that it lacks has each attribute."""
+        self._described = described
         self._brands, self._categories, self._attributes = brands, categories, attributes
 
     def brands(self) -> Mapping[str, int]:
@@ -47,6 +50,12 @@ class Words:
 
     def attributes(self) -> Mapping[str, Mapping[str, int]]:
         return self._attributes
+
+    def carries(self, category: str, name: str, value: str | None = None) -> bool:
+        if category not in self._described:
+            return value is None
+        values = self._described[category].get(name, ())
+        return bool(values) if value is None else value in values
 
 
 UNDERSTANDER = Understander(Words(), "USD", 200)

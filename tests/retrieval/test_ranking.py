@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from index.filters import Exclusions, Filters, PriceRange
 from index.product import Availability, Money
+from retrieval.links import Link
 from retrieval.profile import PriceLevels, Profile, build_profile
 from retrieval.ranking import LEAD, MATCH_WEIGHT, MAX_REASONS, constraint_reasons, rerank
 from storage.event import Event
@@ -21,6 +22,7 @@ class Hit:
     product_id: str
     score: float
     variant_id: str | None = None
+    links: tuple[Link, ...] = ()
 
 
 def profile_of(*events: Event) -> Profile:

@@ -12,9 +12,12 @@ from index.facets import Facets
 from index.filters import Exclusions, Filters, PriceRange
 from index.product import Availability
 from retrieval.understanding import Understander, merge
+from retrieval.understanding.quantities import quantity_of
 from retrieval.understanding.text import MAX_CHARACTERS
 from tests.retrieval.behavior import SHOP
 from tests.retrieval.catalog_words import BARE, UNDERSTANDER, Words, flat
+from tests.retrieval.measured_turns import CHINESE_LIMITS, LIMITS, PASSING, SIZES
+from tests.retrieval.measured_words import MEASURED
 from tests.retrieval.turns import CHINESE, ENGLISH
 
 
@@ -343,3 +346,65 @@ def test_any_text_is_read_the_same_twice_and_merges(text: str, in_topic: bool) -
 )
 def test_every_amount_is_read_exactly(amount: int, phrase: str) -> None:
     assert UNDERSTANDER.read(f"headphones {phrase.format(amount)}").filters.price == price(None, amount * 100)
+
+
+MEASURED_TURNS = {**LIMITS, **SIZES, **PASSING, **CHINESE_LIMITS}
+
+
+@pytest.mark.parametrize(("turn", "expected"), MEASURED_TURNS.items(), ids=MEASURED_TURNS)
+def test_quantities_sizes_and_what_is_told_in_passing(turn: str, expected: dict[str, Any]) -> None:
+    assert flat(MEASURED.read(turn)) == expected
+
+
+def test_the_running_topic_says_what_a_limit_is_of() -> None:
+    assert MEASURED.read("at least 30 L", Filters(), topic="backpack").filters.attributes == {
+        "capacity": ("35 L", "50 L")
+    }
+    assert MEASURED.read("at least 100 ml", Filters(), topic="sunscreen").filters.attributes == {"volume": ("200 ml",)}
+    assert MEASURED.read("size 9", Filters(), topic="women's sneakers").filters.attributes["size"] == ("40",)
+
+
+def test_a_limit_that_nothing_keeps_finds_nothing(tmp_path: Path) -> None:
+    products = list(SHOP.values())
+    facets = Facets.build(products, tmp_path, {product.id: row for row, product in enumerate(products)}.get)
+    assert not facets.mask(Filters(attributes={"capacity": ("≥ 90 L",)})).allowed.any()
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "readings"),
+    [
+        ("1.5 L", "", {("volume", 1500, 1500)}),
+        ("4-6 qt", "", {("volume", 3785.4, 5678.1)}),
+        ("1 1/2 cups", "", {("volume", 354.9, 354.9)}),
+        ("½ cup", "", {("volume", 118.3, 118.3)}),
+        ("12 oz", "", {("volume", 354.9, 354.9), ("mass", 340.2, 340.2)}),
+        ("5 ft 11 in", "", {("length", 1803.4, 1803.4)}),
+        ("2小时30分钟", "", {("time", 9000, 9000)}),
+        ("up to 40 hours", "", {("time", 144000, 144000)}),
+        ("40 hours (with case)", "", {("time", 144000, 144000)}),
+        ("-8 °C", "", {("celsius", -8, -8)}),
+        ("23 °F", "", {("celsius", -5, -5)}),
+        ("2,000 mAh", "", {("charge", 2000, 2000)}),
+        ("0,5 L", "", {("volume", 500, 500)}),
+        ("1.2", "kg", {("mass", 1200, 1200)}),
+        ("6个", "", {("", 6, 6)}),
+        ("4 ports", "", {("count of port", 4, 4)}),
+        ("16个接口", "", {("count of port", 16, 16)}),
+        ("IP67", "", {("mark ip", 7, 7)}),
+        ("SPF 50+", "", {("mark spf", 50, 50)}),
+        ("2K", "", {("lines", 1440, 1440)}),
+        ("3.5 mm jack", "", set()),
+        ("80 x 150 cm", "", set()),
+        ("14 years and up", "", set()),
+        ("from birth", "", set()),
+        ("", "", set()),
+    ],
+)
+def test_quantities_of_catalogs(value: str, unit: str, readings: set[tuple[str, float, float]]) -> None:
+    assert {(each.kind, round(each.low, 1), round(each.high, 1)) for each in quantity_of(value, unit)} == readings
+
+
+def test_an_attribute_is_a_quantity_where_most_of_it_is() -> None:
+    words = {"connectivity": {"3.5 mm jack": 9, "2 m cable": 1, "USB-C": 9}, "cable": {"1 m": 5, "2 m": 5, "none": 2}}
+    shop = Understander(Words({}, {}, words), "USD", 30)
+    assert shop.read("headset with at least 1.5 m cable").filters.attributes == {"cable": ("2 m",)}

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from storage.beliefs import hidden_beliefs, hide_belief
 from storage.conversations import Turn, append, start
 from storage.database import Database
-from storage.errors import InvalidInput, NotFound
+from storage.errors import Forbidden, InvalidInput, NotFound
 from storage.feedback import feedback_of, put_feedback
 from storage.offers import Offer, OfferReader, Price, all_offers, offers_for, put_offers
-from storage.orders import Order, orders_of, put_orders, read_order
+from storage.orders import Order, baskets, orders_of, put_orders, read_order
 from storage.principal import Principal, Role
 
 
@@ -50,6 +50,21 @@ class TestOrders:
         assert put_orders(database, backend, many) == 1200
         assert orders_of(database, alice, "alice") == many
         assert put_orders(database, backend, []) == 0
+
+    def test_baskets_say_what_each_person_kept_and_not_who(self, database: Database, backend: Principal) -> None:
+        items = [{"product_id": "p2"}, {"product_id": "p1"}, {"product_id": "p1"}]
+        new = [
+            order(1, items=items[:2]),
+            order(2, items=[{"product_id": "p3"}, *items]),
+            order(3, status="cancelled", items=[{"product_id": "p9"}]),
+            order(4, user_id="bob", items=items[:1]),
+            order(5, user_id="carol", status="returned", items=items),
+        ]
+        put_orders(database, backend, new)
+        assert list(baskets(database, backend)) == [("p1", "p2", "p3")]
+        for role in (Role.CUSTOMER, Role.AGENT, Role.SUPERVISOR, Role.ENGINEER):
+            with pytest.raises(Forbidden):
+                list(baskets(database, Principal("x", role)))
 
     def test_agents_and_supervisors_read_them(self, database: Database, backend: Principal) -> None:
         put_orders(database, backend, [order(1)])
