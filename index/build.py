@@ -296,7 +296,7 @@ class _Run:
         for folder in folders.values():
             folder.mkdir()
         writers = (
-            KeywordWriter(folders["keywords"]),
+            KeywordWriter(folders["keywords"], merged=len(store) > SMALL_CATALOG),
             FacetWriter(folders["facets"]),
             WordWriter(folders["words"]),
         )

@@ -16,7 +16,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.clean import fold
-from index.filters import Filters
+from index.filters import Filters, PriceRange
 from index.money import minor_digits
 from index.product import Availability, Product, sold_out
 from index.strings import Strings, StringsWriter, mapped
@@ -82,7 +82,7 @@ class FacetMask:
     allowed: Mask
     unknown_price: int
     _facets: Facets
-    _offers: Mask  # (offers,) the offers that pass
+    _passing: Callable[[Ints], Mask]  # (places,) whether the offers at some places pass
 
     @property
     def price(self) -> NDArray[np.float64]:
@@ -93,13 +93,31 @@ class FacetMask:
         """The id of the cheapest variant of a product that keeps all conditions; None where it has no variants."""
         facets = self._facets
         places = np.arange(facets.starts[row], facets.starts[row + 1])
-        passing = places[self._offers[places]]
+        passing = places[self._passing(places)]
         if not len(passing) or not facets.variant_ids[int(passing[0])]:
             return None
         price = facets.offer_price[passing]
         # What can be ordered first, then a known price, then the lowest.
         order = np.lexsort((price, price == UNKNOWN, ~_orderable(facets.offer_availability[passing])))
         return facets.variant_ids[int(passing[order[0]])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Prices of what is shown of each product, in minor units of one currency; all arrays are (products,)."""
+
+    lowest: NDArray[np.float64]  # inf where none is known
+    highest: NDArray[np.float64]  # -inf where none is known
+    lacking: Mask  # whether an offer has no price to compare
+    lacks: bool  # whether any product is lacking
+
+
+@dataclass(frozen=True, slots=True)
+class _Parted:
+    """The shown offers of each product by whether they have an option of some name; all arrays are (products,)."""
+
+    optioned: NDArray[np.int32]  # how many have
+    plain: Mask  # whether any has not
 
 
 @dataclass(slots=True)
@@ -167,6 +185,8 @@ class Facets:
         self.price = self._lowest_prices()
         self._laid: tuple[list[OfferLike], Facets] | None = None
         self._priced: tuple[str, Mask] | None = None
+        self._ends: tuple[str, _Ends] | None = None
+        self._parted_kept: dict[str, _Parted] = {}
         self._flags_kept: dict[str, Mask] = {}
         self._rows_on_offer: dict[str, int | None] = {}  # a change of one offer is laid with all the others again
         self._carried: dict[tuple[str, str, str | None], bool] = {}  # a cache around a method would keep this alive
@@ -203,9 +223,12 @@ class Facets:
 
     def _mask(self, filters: Filters) -> FacetMask:
         products = self._product_mask(filters)  # (products,)
+        alone = self._alone(products, filters)
+        if alone is not None:
+            return alone
         excluded = self._excluded_offers(filters)
         if filters.price is None and not filters.attributes and not filters.availability and excluded is None:
-            return FacetMask(products, 0, self, np.ones(len(self.offer_price), np.bool_))
+            return FacetMask(products, 0, self, np.ones_like)
         if filters.availability:
             wanted = [self.offer_availability == _AVAILABILITIES.index(each) for each in filters.availability]
             kept = np.logical_or.reduce(wanted)  # (offers,)
@@ -216,7 +239,7 @@ class Facets:
         if excluded is not None:
             kept &= ~excluded
         if filters.price is None:
-            return FacetMask(products & self._any(kept), 0, self, kept)
+            return FacetMask(products & self._any(kept), 0, self, kept.__getitem__)
         known = self._known(filters.price.currency)
         lacking = kept & ~known
         kept &= known
@@ -226,7 +249,91 @@ class Facets:
             kept &= self.offer_price <= filters.price.max
         any_kept = self._any(kept)
         unknown = int(np.count_nonzero(products & self._any(lacking) & ~any_kept)) if lacking.any() else 0
-        return FacetMask(products & any_kept, unknown, self, kept)
+        return FacetMask(products & any_kept, unknown, self, kept.__getitem__)
+
+    def _alone(self, products: Mask, filters: Filters) -> FacetMask | None:
+        """The mask where one condition alone is asked of an offer, without a look at all of them; None where several are."""
+        wanted, unwanted = filters.attributes, filters.exclude.attributes
+        if filters.availability or bool(filters.price) + len(wanted) + len(unwanted) != 1:
+            return None
+        if filters.price is not None:
+            return self._priced_alone(products, filters.price)
+        ((name, values),) = (wanted or unwanted).items()
+        return self._attribute_alone(products, name, values, wanted=bool(wanted))
+
+    def _priced_alone(self, products: Mask, limit: PriceRange) -> FacetMask:
+        """Where nothing but the price is asked of an offer, a product's lowest and highest price say nearly all."""
+        ends = self._ends_of(limit.currency)
+        low = 0 if limit.min is None else limit.min
+        high = np.finfo(np.float64).max if limit.max is None else limit.max  # less than the inf of an unknown price
+        passing = (ends.lowest >= low) & (ends.lowest <= high)
+        if limit.min is not None:  # else the highest is inside only where the lowest is
+            passing |= (ends.highest >= low) & (ends.highest <= high)
+        between = np.flatnonzero(products & (ends.lowest < low) & (ends.highest > high))
+        if len(between):  # the limit lies between the two: their other offers are asked one by one
+            starts, counts = self.starts[between], self.starts[between + 1] - self.starts[between]
+            first = np.cumsum(counts) - counts
+            places = np.repeat(starts - first, counts) + np.arange(int(counts.sum()))
+            passing[between] = np.logical_or.reduceat(self._inside(limit, places), first)
+        unknown = int(np.count_nonzero(products & ends.lacking & ~passing)) if ends.lacks else 0
+        return FacetMask(products & passing, unknown, self, partial(self._inside, limit))
+
+    def _inside(self, limit: PriceRange, places: Ints) -> Mask:
+        """(places,) whether offers are shown and their price is inside the limit."""
+        price = self.offer_price[places]
+        passing: Mask = self._shown[places] & self._known(limit.currency)[places]
+        passing &= (price >= (limit.min or 0)) & (price <= (np.inf if limit.max is None else limit.max))
+        return passing
+
+    def _attribute_alone(self, products: Mask, name: str, values: Iterable[str], *, wanted: bool) -> FacetMask:
+        """Where nothing but one attribute is asked of an offer, wanted or not: the offers that have a value are counted."""
+        name, values = canonical(name), list(values)
+        parted = self._parted(name)
+        own = _united([self._places(f"o\t{name}\t{fold(each)}") for each in values])
+        own = own[self._shown[own]]  # the shown offers that have it as their option
+        owners = own if self._owner is None else self._owner.take(own)
+        common = self._products_having(name, values, anywhere=not wanted)
+        if wanted:
+            found = parted.plain & common
+            found[owners] = True
+        else:
+            found = (parted.optioned > np.bincount(owners, minlength=len(self))) | (parted.plain & ~common)
+        optioned = self._kept_flags(f"on\t{name}", len(self.offer_price))
+
+        def passing(places: Ints) -> Mask:
+            rows = places if self._owner is None else self._owner[places]
+            having = _among(places, own) | (~optioned[places] & common[rows])
+            kept: Mask = self._shown[places] & (having == wanted)
+            return kept
+
+        return FacetMask(products & found, 0, self, passing)
+
+    def _parted(self, name: str) -> _Parted:
+        """How many shown offers of each product have an option of that name, and whether any has none."""
+        parted = self._parted_kept.get(name)
+        if parted is None:
+            if len(self._parted_kept) >= _MOST_FLAGS:
+                self._parted_kept.clear()
+            optioned = self._kept_flags(f"on\t{name}", len(self.offer_price)) & self._shown
+            places = np.flatnonzero(optioned)
+            owners = places if self._owner is None else self._owner[places]
+            counts = np.bincount(owners, minlength=len(self)).astype(np.int32)
+            parted = self._parted_kept[name] = _Parted(counts, self._any(self._shown & ~optioned))
+        return parted
+
+    def _ends_of(self, currency: str) -> _Ends:
+        """What the offers of each product cost; the last answer is kept, for a shop asks in its own currency."""
+        kept = self._ends
+        if kept is None or kept[0] != currency:
+            known = self._known(currency) & self._shown
+            lacking = self._any(self._shown & ~self._known(currency))
+            lowest = np.where(known, self.offer_price, np.inf)
+            highest = np.where(known, self.offer_price, -np.inf)
+            if self._owner is not None:
+                lowest = np.minimum.reduceat(lowest, self.starts[:-1])
+                highest = np.maximum.reduceat(highest, self.starts[:-1])
+            self._ends = kept = (currency, _Ends(lowest, highest, lacking, bool(lacking.any())))
+        return kept[1]
 
     def _product_mask(self, filters: Filters) -> Mask:
         """The conditions that hold for a product as a whole."""
@@ -279,24 +386,28 @@ class Facets:
         The title counts where the field is missing, and for wishes only in `TITLE_FIELDS`; an exclusion (`anywhere`)
         looks there for any field: "without wheels" must not show a "suitcase with wheels".
         """
-        name = canonical(name)
+        name, values = canonical(name), list(values)
         offers = len(self.offer_price)
-        optioned = self._kept_flags(f"on\t{name}", offers)
         own = np.zeros(offers, np.bool_)
+        for value in values:
+            own[self._places(f"o\t{name}\t{fold(value)}")] = True
+        optioned = self._kept_flags(f"on\t{name}", offers)
+        return own | (~optioned & self._of_offers(self._products_having(name, values, anywhere=anywhere)))
+
+    def _products_having(self, name: str, values: Sequence[str], *, anywhere: bool) -> Mask:
+        """Products (products,) with one of the values in their attribute, else in their title."""
         common = np.zeros(len(self), np.bool_)
         titled = np.zeros(len(self), np.bool_)
         use_title = anywhere or name in TITLE_FIELDS
         brand = self._of_brand(values) if name == "brand" else None
         for value in values:
-            own[self._posting(f"o\t{name}\t{fold(value)}")] = True
-            common[self._posting(f"a\t{name}\t{fold(value)}")] = True
+            common[self._places(f"a\t{name}\t{fold(value)}")] = True
             if use_title:
                 titled[self.titles.having(fold(value))] = True
         if brand is not None:
             common |= brand
         attributed = self._kept_flags(f"an\t{name}", len(self))
-        product = common | (titled & ~attributed)
-        return own | (~optioned & self._of_offers(product))
+        return common | (titled & ~attributed)
 
     def _known(self, currency: str) -> Mask:
         """(offers,) whether there is a price in this currency; the last answer is kept, for a shop asks in its own."""
@@ -309,7 +420,7 @@ class Facets:
 
     def _of_offers(self, products: Mask) -> Mask:
         """(offers,) what is so of each offer's product."""
-        return products if self._owner is None else products[self._owner]
+        return products if self._owner is None else products.take(self._owner)
 
     def _any(self, offers: Mask) -> Mask:
         """(products,) whether any offer of the product is set."""
@@ -317,7 +428,7 @@ class Facets:
             return offers
         if np.count_nonzero(offers) * _DENSE < len(offers):
             found = np.zeros(len(self), np.bool_)
-            found[self._owner[np.flatnonzero(offers)]] = True
+            found[self._owner.take(np.flatnonzero(offers))] = True
             return found
         # How many are set before each product: five times as fast as `logical_or.reduceat`.
         before = np.zeros(len(offers) + 1, np.int32)
@@ -327,11 +438,11 @@ class Facets:
 
     def _flags(self, key: str, size: int) -> Mask:
         flags = np.zeros(size, np.bool_)
-        flags[self._posting(key)] = True
+        flags[self._places(key)] = True
         return flags
 
-    def _posting(self, key: str) -> NDArray[np.int32]:
-        """The places of one key: products or offers, as the key says."""
+    def _places(self, key: str) -> NDArray[np.int32]:
+        """The products or offers of a key, ascending."""
         place = self._keys.get(key)
         starts = self._columns.posting_starts
         return (
@@ -351,9 +462,9 @@ class Facets:
         inside = self._flags(f"c\t{category}", len(self))  # (products,)
         kinds = ("an", "on") if value is None else ("a", "o")
         own, options = (f"{kind}\t{name}" if value is None else f"{kind}\t{name}\t{value}" for kind in kinds)
-        offered = self._posting(options)
+        offered = self._places(options)
         owners = offered if self._owner is None else self._owner[offered]
-        return bool(inside[self._posting(own)].any() or inside[owners].any())
+        return bool(inside[self._places(own)].any() or inside[owners].any())
 
     def _kept_flags(self, key: str, size: int) -> Mask:
         """`_flags` of a key that nearly every product has and many a query asks for: a color, a size."""
@@ -420,7 +531,8 @@ class Facets:
         view.offer_price, view.offer_availability = price, availability
         view._shown = view._single | _orderable(availability)
         view.price = view._lowest_prices()
-        view._priced = None
+        view._priced = view._ends = None
+        view._parted_kept = {}
         view._laid = None  # else each view would keep the one before it
         self._laid = (offers, view)
         return view
@@ -578,6 +690,23 @@ def parts_of(value: str) -> set[str]:
     parts = [part for part in _PARTS.split(whole) if part]
     listed = len(parts) > 1 and all(len(part) <= _LONGEST_PART and any(map(str.isalpha, part)) for part in parts)
     return {whole, *parts} if listed else {whole}
+
+
+def _united(postings: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
+    """All of some ascending places, ascending, each once."""
+    if len(postings) == 1:
+        return postings[0]
+    places = np.sort(np.concatenate([np.empty(0, np.int32), *postings]))
+    return places[np.diff(places, prepend=-1) > 0]
+
+
+def _among(places: Ints, postings: NDArray[np.int32]) -> Mask:
+    """(places,) whether each is one of some ascending places."""
+    if not len(postings):
+        return np.zeros(len(places), np.bool_)
+    wanted = places.astype(postings.dtype)  # else all of the postings would be widened
+    found: Mask = postings[np.minimum(np.searchsorted(postings, wanted), len(postings) - 1)] == wanted
+    return found
 
 
 def _orderable(availability: NDArray[np.int8]) -> Mask:

@@ -1,5 +1,9 @@
 """Keyword search with tantivy: BM25 over weighted fields, English stemmed, Chinese as character pairs.
 
+A word scores by the best field that has it. In a large catalog that costs 8 ms a query, so there all fields are one, whose words
+count by how often they are told: a title's four times (Robertson, Zaragoza, Taylor 2004), and tantivy skips what cannot be among
+the best.
+
 A query is never parsed: it is taken apart into words here, so that AND, quotes, SQL and brackets are words like others.
 """
 
@@ -23,14 +27,15 @@ if TYPE_CHECKING:
 
 # A word counts where it stands: what it is called before what is told about it.
 WEIGHTS: Final = {"title": 4.0, "brand": 2.0, "codes": 4.0, "categories": 1.5, "attributes": 1.5, "description": 1.0}
+_MERGED: Final = "all"
 _TIES: Final = 0.2  # share of the other fields' scores that is added to the best field's
 _QUERY_CHARACTERS: Final = 2_000
 _QUERY_WORDS: Final = 48
 _QUERY_PHRASES: Final = 12
-# Allowed rows are named to the engine where that is cheaper than to filter behind it: naming costs as much as so many hits, and
-# one for each row.
-_NAMED: Final = 4_000
+_FEW: Final = 1_000  # so many allowed rows are named to the engine; more are filtered behind it
+_FEW_OF_MANY: Final = 500  # the same in a large catalog, where each costs 8 µs
 _FIRST: Final = 2_000  # hits beyond those asked for that are filtered at first
+_DEEPEST: Final = 5_000  # hits that are filtered at most: 2 to 5 ms at a million products
 _ANALYZER: Final = "aisle"
 _RUN: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+")
 _GLUE: Final = re.compile(r"(?<=\w)[-./_](?=\w)")
@@ -43,9 +48,10 @@ Scores = NDArray[np.float32]
 class KeywordIndex:
     """The keyword index of one snapshot. Safe to share between threads."""
 
-    def __init__(self, index: tantivy.Index, size: int) -> None:
+    def __init__(self, index: tantivy.Index, size: int, *, merged: bool) -> None:
         self._index = index
         self._size = size
+        self._merged = merged
         self._analyzer = _analyzer()
         index.register_tokenizer(_ANALYZER, self._analyzer)
         index.reload()
@@ -53,22 +59,22 @@ class KeywordIndex:
         self._schema = index.schema
 
     @classmethod
-    def build(cls, products: Iterable[Product], folder: Path) -> Self:
+    def build(cls, products: Iterable[Product], folder: Path, *, merged: bool = False) -> Self:
         """Indexes products in the order of their rows, into an existing empty folder, which is then complete."""
-        writer = KeywordWriter(folder)
+        writer = KeywordWriter(folder, merged=merged)
         for product in products:
             writer.add(product)
         writer.close()
-        return cls.load(folder)
+        return cls.load(folder, merged=merged)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Opens what `build` wrote; the caller has checked the hashes."""
+    def load(cls, folder: Path, *, merged: bool = False) -> Self:
+        """Opens what `build` wrote, with the same `merged`; the caller has checked the hashes."""
         import tantivy
 
         try:
             index = tantivy.Index.open(str(folder))
-            return cls(index, index.searcher().num_docs)
+            return cls(index, index.searcher().num_docs, merged=merged)
         except (ValueError, OSError) as error:
             raise Damaged(f"{folder} holds no keyword index: {error}.", "Build the index again.") from error
 
@@ -85,36 +91,50 @@ class KeywordIndex:
     ) -> tuple[Rows, Scores]:
         """The `k` best allowed rows with their BM25 scores, best first; fewer where fewer have any of the words.
 
+        Fewer also in a large catalog under a filter: it stops at a quarter of them, or after the best 5,000 of all.
         `allowed` is a mask over all rows, True where a row may be found. `phrases` are other words for what is looked for, each
         with a weight: a row that has all words of one scores by them too.
         """
+        words = self._words(text)[:_QUERY_WORDS]
+        others = [(self._words(phrase), weight) for phrase, weight in phrases[:_QUERY_PHRASES]]
+        # By the word: a long name is no better one, and Chinese names are all pairs.
+        others = [(phrase, weight / len(phrase)) for phrase, weight in others if phrase]
+        if not self._merged:
+            return self._best(self._either(words, others), k, allowed)
+        found = self._best(self._any(words), k, allowed)
+        told = [self._best(self._all(phrase), k, allowed) for phrase, _ in others]
+        return _summed(
+            found, [(rows, weight * scores) for (rows, scores), (_, weight) in zip(told, others, strict=True)], k
+        )
+
+    def _best(self, query: tantivy.Query | None, k: int, allowed: NDArray[np.bool_] | None) -> tuple[Rows, Scores]:
+        """The `k` best rows of a query, as `search` gives them."""
         import tantivy
 
-        query = self._query(text, phrases)
         room = self._size if allowed is None else int(np.count_nonzero(allowed))
         k = min(k, room)
         if query is None or k <= 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        even = k * self._size // room  # as many hits hold k allowed ones, were those spread evenly
-        # Few at first, for a filter mostly goes with the words.
-        wanted = k if room == self._size else min(self._size, k + min(even, _FIRST))
+        few, enough, deepest = (_FEW_OF_MANY, k // 4, _DEEPEST) if self._merged else (_FEW, k, self._size)
+        # As many as should hold k allowed ones, were they spread evenly; few at first, for a filter mostly goes with the words.
+        wanted = k if room == self._size else min(self._size, k + min(k * self._size // room, _FIRST))
+        if allowed is not None and room <= few < self._size:
+            named = tantivy.Query.term_set_query(self._schema, "row", np.flatnonzero(allowed).tolist())
+            must = (tantivy.Occur.Must, tantivy.Query.const_score_query(named, 0.0))
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), must])
+            wanted = k
         while True:
-            if allowed is not None and even > _NAMED + room:
-                named = tantivy.Query.term_set_query(self._schema, "row", np.flatnonzero(allowed).tolist())
-                must = (tantivy.Occur.Must, tantivy.Query.const_score_query(named, 0.0))
-                query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), must])
-                wanted, even = k, 0
             rows, scores = self._run(query, wanted)
             exhausted = len(rows) < wanted
             if allowed is not None:
                 kept = allowed[rows]
                 rows, scores = rows[kept], scores[kept]
-            if exhausted or len(rows) >= k:
+            if exhausted or len(rows) >= enough or wanted >= deepest:
                 order = np.lexsort((rows, -scores))[:k]
                 return rows[order], scores[order]
             # By what was kept of the hits so far; a quarter more, so that hardly any filter is asked three times.
             even = k * wanted // max(1, len(rows)) * 5 // 4
-            wanted = min(max(2 * wanted, even), self._size)
+            wanted = min(max(2 * wanted, even), self._size, max(k, deepest))
 
     def _run(self, query: tantivy.Query, limit: int) -> tuple[Rows, Scores]:
         hits = self._searcher.search(query, limit, count=False).hits
@@ -122,20 +142,30 @@ class KeywordIndex:
         rows = self._searcher.fast_field_values("row", addresses) if addresses else []
         return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
 
-    def _query(self, text: str, phrases: Sequence[tuple[str, float]]) -> tantivy.Query | None:
-        """Any of the words, or all of one of the phrases: of these the best counts, for they mean the same."""
+    def _any(self, words: Sequence[str]) -> tantivy.Query | None:
+        """Any of the words."""
         import tantivy
 
-        should, must = tantivy.Occur.Should, tantivy.Occur.Must
-        parts = [(should, self._word(word)) for word in self._words(text)[:_QUERY_WORDS]]
-        others = []
-        for phrase, weight in phrases[:_QUERY_PHRASES]:
-            if words := self._words(phrase):
-                whole = tantivy.Query.boolean_query([(must, self._word(word)) for word in words])
-                # By the word: a long name is no better one, and Chinese names are all pairs.
-                others.append(tantivy.Query.boost_query(whole, weight / len(words)))
+        parts = [(tantivy.Occur.Should, self._word(word)) for word in words]
+        return tantivy.Query.boolean_query(parts) if parts else None
+
+    def _all(self, phrase: Sequence[str]) -> tantivy.Query:
+        """All of the words; the bare word where it is one, for tantivy skips only where nothing is wrapped around it."""
+        import tantivy
+
+        words = [self._word(word) for word in phrase]
+        return (
+            words[0] if len(words) == 1 else tantivy.Query.boolean_query([(tantivy.Occur.Must, word) for word in words])
+        )
+
+    def _either(self, words: Sequence[str], phrases: Sequence[tuple[Sequence[str], float]]) -> tantivy.Query | None:
+        """Any of the words, or all of one of the weighted phrases: of these the best counts, for they mean the same."""
+        import tantivy
+
+        parts = [(tantivy.Occur.Should, self._word(word)) for word in words]
+        others = [tantivy.Query.boost_query(self._all(phrase), weight) for phrase, weight in phrases]
         if others:
-            parts.append((should, tantivy.Query.disjunction_max_query(others)))
+            parts.append((tantivy.Occur.Should, tantivy.Query.disjunction_max_query(others)))
         return tantivy.Query.boolean_query(parts) if parts else None
 
     def _words(self, text: str) -> list[str]:
@@ -145,6 +175,8 @@ class KeywordIndex:
         """A word scores by its best field, so that a title is not outdone by a long description."""
         import tantivy
 
+        if self._merged:
+            return tantivy.Query.term_query(self._schema, _MERGED, word, "freq")
         fields = [
             tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word, "freq"), weight)
             for field, weight in WEIGHTS.items()
@@ -152,14 +184,28 @@ class KeywordIndex:
         return tantivy.Query.disjunction_max_query(fields, _TIES)
 
 
-class KeywordWriter:
-    """Writes a `KeywordIndex` product by product."""
+def _summed(found: tuple[Rows, Scores], others: Sequence[tuple[Rows, Scores]], k: int) -> tuple[Rows, Scores]:
+    """The `k` best rows by their own score and the best of the others'."""
+    if not others:
+        return found
+    rows, places = np.unique(np.concatenate([found[0], *(rows for rows, _ in others)]), return_inverse=True)
+    own, other = np.zeros((2, len(rows)), np.float32)
+    own[places[: len(found[0])]] = found[1]
+    np.maximum.at(other, places[len(found[0]) :], np.concatenate([scores for _, scores in others]))
+    scores = own + other
+    order = np.lexsort((rows, -scores))[:k]
+    return rows[order], scores[order]
 
-    def __init__(self, folder: Path) -> None:
+
+class KeywordWriter:
+    """Writes a `KeywordIndex` product by product; `merged` for a large catalog."""
+
+    def __init__(self, folder: Path, *, merged: bool = False) -> None:
         import tantivy
 
         self._folder = folder
-        self._index = tantivy.Index(_schema(), path=str(folder))
+        self._merged = merged
+        self._index = tantivy.Index(_schema(merged), path=str(folder))
         self._index.register_tokenizer(_ANALYZER, _analyzer())
         # One thread, so that documents keep the order of the rows and equal catalogs give equal results.
         self._writer = self._index.writer(_HEAP, 1)
@@ -171,7 +217,10 @@ class KeywordWriter:
 
         document = tantivy.Document()
         document.add_unsigned("row", self._size)
-        for field, text in _texts(product).items():
+        texts = _texts(product)
+        if self._merged:
+            texts = {_MERGED: " ".join(" ".join([text] * round(WEIGHTS[field])) for field, text in texts.items())}
+        for field, text in texts.items():
             document.add_text(field, text)
         self._writer.add_document(document)
         self._size += 1
@@ -184,12 +233,12 @@ class KeywordWriter:
             lock.unlink()
 
 
-def _schema() -> tantivy.Schema:
+def _schema(merged: bool) -> tantivy.Schema:
     import tantivy
 
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("row", indexed=True, fast=True)
-    for field in WEIGHTS:
+    for field in (_MERGED,) if merged else WEIGHTS:
         builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
     return builder.build()
 

@@ -116,7 +116,7 @@ class Snapshot:
             encoder_hashes=hashes,
             products=products,
             facets=facets,
-            keywords=KeywordIndex.load(layout.part("keywords")),
+            keywords=KeywordIndex.load(layout.part("keywords"), merged=not small),
             ngrams=NgramIndex.load(ngrams) if small else TitleNgrams.load(ngrams, facets.titles.texts),
             words=WordIndex.load(layout.part("words")),
             vectors={space: kind.load(layout.vectors(space)) for space, kind in kinds.items()},

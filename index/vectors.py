@@ -41,7 +41,9 @@ WIDTHS: Final = (64, 96, 128, 192, 256, 384, 512, 768, 1_024)
 _CHUNK: Final = 32_768  # vectors that a build holds as float32 at once
 _TRAINED: Final = 100_000  # vectors that the range of each dimension is taken from
 # A filter that keeps at most so many rows is searched exactly, in 4 ms; the walk would meet too few that it keeps.
-FEW: Final = 25_000
+FEW: Final = 30_000
+# Of what a filter keeps: the walk is made wider until it finds so many, and not for all of the hundreds that are asked for.
+ENOUGH: Final = 10
 _WIDENING: Final = 0.6  # under a filter that keeps the share s the search is s ** -0.6 times as wide
 _BLOCK: Final = 1_024  # rows compared at once: what fits the cache
 _LOOPS: Final = 2**20  # of anything in a FAISS file; a graph has a few levels
@@ -54,7 +56,7 @@ class VectorStore(Protocol):
 
     A store may hold only some rows of the catalog (`rows`); results always name catalog rows. `allowed` is a mask over the
     whole catalog, True where a row may be found; None allows all. What `search` returns is sorted best first, holds no row
-    twice and is shorter than `k` where fewer rows are allowed.
+    twice and is shorter than `k` where fewer rows are allowed; under a filter an approximate store may stop at `ENOUGH`.
     """
 
     name: ClassVar[str]
@@ -315,9 +317,12 @@ class HnswStore:
             return self._held.rows(places[best]), scores[best]
         chosen = _Chosen(mask if room < len(self) else None)
         width = int(self._width * (room / len(self)) ** -_WIDENING)
-        places, scores = self._walk(vector, k, width, chosen)
-        if len(places) < k:  # the graph led to too few of them
-            scores, places = (found[0] for found in self._storage.search(_one(vector), k, params=chosen.parameters()))
+        for wider in (1, 2, 4, 8):
+            places, scores = self._walk(vector, k, wider * width, chosen)
+            if len(places) >= min(k, ENOUGH):
+                return self._held.rows(places), scores
+        # The graph leads to too few of them.
+        scores, places = (found[0] for found in self._storage.search(_one(vector), k, params=chosen.parameters()))
         return self._held.rows(places), scores
 
     def similarity(self, vector: NDArray[np.float32], rows: Rows) -> Scores:

@@ -121,7 +121,8 @@ class WordIndex:
     def identified(self, codes: Sequence[str]) -> Floats:
         """How strongly the query's codes name each row, 0 to 1, (rows,): a code that fewer rows have says more."""
         places, rarity = self._rare(self._codes, codes)
-        return np.minimum(self._codes.accumulate(places, rarity * _UNIT), 1)
+        named = self._codes.accumulate(places, rarity * _UNIT)
+        return np.minimum(named, 1, out=named) if (places >= 0).any() else named
 
     def stemmed(self, stems: Sequence[str]) -> Floats:
         """How strongly codes of the query name each row by what they begin with, 0 to 1, (rows,): by the best stem alone."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Literal
 
 import numpy as np
@@ -30,6 +31,8 @@ Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
 SORTS: tuple[Sort, ...] = ("relevance", "price_asc", "price_desc", "rating", "newest")
 
 CANDIDATES = 200  # from each source; the order among the best ten has long settled by then
+ALONE = 50_000  # products; in more the vectors are searched beside the keywords, on another core
+_BESIDE = ThreadPoolExecutor(max_workers=4, thread_name_prefix="search")
 REMEMBERED = 512  # vectors of queries, 1.5 kB each
 TEXT_CHARACTERS = 1_000  # of a longer text only this much is searched for
 PRIOR_RATING, PRIOR_COUNT = 3.8, 8  # a rating of few counts little: the mean is drawn to the prior
@@ -258,6 +261,15 @@ class SearchEngine:
         The best of each source, and where `every` is set all that have the words.
         """
         snapshot, allowed = self._snapshot, catalog.allowed
+        space = self.space_of(text)
+        vector = close = None
+        near: Callable[[], list[NDArray[np.int64]]] = list
+        if space is not None:
+            vector = self._vector(space, text)  # (dim,)
+            close = snapshot.categories.closeness(space, vector)  # (names,)
+            near = partial(self._near, space, vector, close, allowed)
+            if len(allowed) > ALONE:
+                near = _BESIDE.submit(near).result
         sources = (catalog.words, catalog.codes, catalog.stems, catalog.ngrams)
         found = [_best(scores, allowed) for scores in sources if scores is not None]
         if every:
@@ -266,20 +278,14 @@ class SearchEngine:
             text, max(CANDIDATES, len(found[-1])), allowed, expansion.phrases
         )
         found.append(keyword_rows)
-        space = self.space_of(text)
-        vector = None
-        if space is not None:
-            vector = self._vector(space, text)  # (dim,)
-            found.append(snapshot.vectors[space].search(vector, CANDIDATES, allowed)[0])
-            close = snapshot.categories.closeness(space, vector)  # (names,)
-            found.append(self._central(space, vector, close, allowed))
+        found.extend(near())
         kind = self._kind(space, vector, text, allowed)
         found.append(kind.rows if every else kind.rows[_highest(kind.cosine)])
         rows = np.unique(np.concatenate(found)).astype(np.int64)
         keywords = np.zeros(len(rows), np.float32)
         keywords[np.searchsorted(rows, keyword_rows)] = keyword_scores
         dense = category = np.zeros(len(rows), np.float32)
-        if space is not None and vector is not None:
+        if space is not None and vector is not None and close is not None:
             dense = self._encoders[space].on_pretrained_scale(snapshot.vectors[space].similarity(vector, rows))
             category = snapshot.categories.of_rows(close, rows)
         floor = self._floors[space] if space is not None else None
@@ -289,15 +295,15 @@ class SearchEngine:
         known = (catalog.words[rows], catalog.codes[rows], catalog.stems[rows], ngrams)
         return rows, Evidence(*known, dense, keywords, kind.of(rows), category, floor, self._weights)
 
-    def _central(
+    def _near(
         self, space: str, vector: NDArray[np.float32], close: NDArray[np.float32], allowed: NDArray[np.bool_]
-    ) -> NDArray[np.int64]:
-        """The rows nearest to the query among those of the nearest categories."""
-        categories = self._snapshot.categories
+    ) -> list[NDArray[np.int64]]:
+        """The allowed rows nearest to the query, and those nearest among the products of the nearest categories."""
+        store, categories = self._snapshot.vectors[space], self._snapshot.categories
         inside = np.zeros(len(allowed), np.bool_)
         for name in np.flatnonzero(close >= CENTRAL):
             inside[categories.rows_of(int(name))] = True
-        return self._snapshot.vectors[space].search(vector, CANDIDATES, inside & allowed)[0]
+        return [store.search(vector, CANDIDATES, mask)[0] for mask in (allowed, inside & allowed)]
 
     def _kind(
         self, space: str | None, vector: NDArray[np.float32] | None, text: str, allowed: NDArray[np.bool_]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -236,6 +238,42 @@ def test_damaged_files(tmp_path: Path) -> None:
     (tmp_path / "starts.npy").write_bytes(b"\x80\x04pickle")
     with pytest.raises(Damaged):
         Facets.load(tmp_path, nowhere)
+
+
+def test_prices_at_random_pass_as_offer_by_offer(tmp_path: Path) -> None:
+    draw = random.Random(5)
+    rows = []
+    for _ in range(300):
+        prices = [
+            draw.choice([None, f"${draw.randrange(1, 9)}", f"{draw.randrange(1, 9)} EUR"])
+            for _ in range(draw.randrange(5))
+        ]
+        variants = [
+            {"id": f"v{n}", "price": price, "availability": draw.choice(["in_stock", "out_of_stock"])}
+            for n, price in enumerate(prices)
+        ]
+        rows.append({"title": "Lamp", "price": draw.choice([None, "$4"]), "variants": variants})
+    facets = Facets.build(products_of(*rows), tmp_path, nowhere)
+    whatever = tuple(Availability)  # takes the way of all conditions together
+    for low, high in [(None, 300), (300, None), (300, 500), (400, 400), (900, None), (None, None)]:
+        limit = PriceRange(min=low, max=high, currency="USD")
+        alone = facets.mask(Filters(price=limit))
+        shown = facets._shown & facets._known("USD")
+        inside = shown & (facets.offer_price >= (low or 0)) & (facets.offer_price <= (high or 10**9))
+        expected = [bool(inside[start:end].any()) for start, end in pairwise(facets.starts.tolist())]
+        assert alone.allowed.tolist() == expected
+        lacking = facets._shown & ~facets._known("USD")
+        lacks = [bool(lacking[start:end].any()) for start, end in pairwise(facets.starts.tolist())]
+        assert alone.unknown_price == sum(each and not passes for each, passes in zip(lacks, expected, strict=True))
+        together = facets.mask(Filters(price=limit, availability=whatever))
+        assert (alone.allowed <= together.allowed).all()
+        for row in np.flatnonzero(alone.allowed)[:40].tolist():
+            variant = alone.variant_of(row)
+            places = range(facets.starts[row], facets.starts[row + 1])
+            cheapest = min(
+                (place for place in places if inside[place]), key=lambda place: int(facets.offer_price[place])
+            )
+            assert variant == (facets.variant_ids[cheapest] or None)
 
 
 def test_what_a_category_is_described_by(facets: Facets) -> None:

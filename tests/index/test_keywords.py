@@ -81,7 +81,7 @@ def test_allowed_rows_only(index: KeywordIndex) -> None:
 def test_filters_behind_and_inside_the_engine_agree(tmp_path: Path) -> None:
     catalog = products_of(*({"title": f"lamp {'bright ' * (n % 5)}number{n}"} for n in range(5_000)))
     index = KeywordIndex.build(catalog, tmp_path)
-    for count in (1, 15, 50, 999, 4_999):
+    for count in (1, 50, 999, 1_001, 4_999):
         allowed = np.zeros(5_000, np.bool_)
         allowed[np.random.default_rng(count).choice(5_000, count, replace=False)] = True
         rows, scores = index.search("bright lamp", 20, allowed)
