@@ -105,6 +105,10 @@ class Told(Encoder):
         self._queries: dict[str, NDArray[np.float32]] = {}
         self._real = real
 
+    def on_pretrained_scale(self, cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As they are: its space is MiniLM's."""
+        return cosines
+
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The real vectors, each computed once."""
         for text in texts:
