@@ -25,6 +25,7 @@ from index.tokens import singular, spelled, words_of
 from retrieval.expansion import Expansion, expand
 from retrieval.fusion import CENTRAL, CLOSE_BEHIND, COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
 from retrieval.links import Link, LinkKind
+from retrieval.needs import tells_need
 from storage.offers import Offer
 
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
@@ -178,7 +179,8 @@ class SearchEngine:
 
         A text without words (empty, or only "show me something") lists what is allowed, best rated first. Another sort than
         relevance orders only what is relevant enough, so that the cheapest phone is a phone. `advice` says that the text names
-        a need ("gardening") and no product: what is near it in meaning then matches, as it would not for a product's name.
+        a need ("gardening") and no product: what is near it in meaning then matches, as it would not for a product's name. So does
+        what is near a clause that tells of a need, where nothing else matches it.
         """
         filters = filters or Filters()
         mask = self._snapshot.facets.mask(filters, list(self.offers()))
@@ -198,6 +200,9 @@ class SearchEngine:
         # The cheapest of all phones is not among some that were chosen by another order.
         rows, evidence = self._evidence(text, catalog, expansion, advice, every=sort != "relevance")
         matching = evidence.matching()
+        if not matching.any() and evidence.floor is LATIN_FLOOR and tells_need(text):
+            evidence = replace(evidence, floor=ADVICE_FLOOR)
+            matching = evidence.matching()
         if not matching.any():
             return SearchResult([], 0, mask.unknown_price, matched=False)
         score, parts = evidence.fused()
