@@ -35,7 +35,7 @@ _QUERY_PHRASES: Final = 12
 _FEW: Final = 1_000  # so many allowed rows are named to the engine; more are filtered behind it
 _FEW_OF_MANY: Final = 500  # the same in a large catalog, where each costs 8 µs
 _FIRST: Final = 2_000  # hits beyond those asked for that are filtered at first
-_DEEPEST: Final = 5_000  # hits that are filtered at most: 2 to 5 ms at a million products
+_DEEPEST: Final = 3_000  # hits that are filtered at most: 2 to 4 ms at a million products
 _MOST_OTHERS: Final = 500  # the same for each of the other words
 _ANALYZER: Final = "aisle"
 _RUN: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+")
@@ -92,7 +92,7 @@ class KeywordIndex:
     ) -> tuple[Rows, Scores]:
         """The `k` best allowed rows with their BM25 scores, best first; fewer where fewer have any of the words.
 
-        Fewer also in a large catalog under a filter: it stops at a quarter of them, or after the best 5,000 of all.
+        Fewer also in a large catalog under a filter: it stops at a quarter of them, or after the best 3,000 of all.
         `allowed` is a mask over all rows, True where a row may be found. `phrases` are other words for what is looked for, each
         with a weight: a row that has all words of one scores by them too.
         """

@@ -116,7 +116,7 @@ def test_a_large_catalog_under_a_filter_gives_the_best_of_what_it_keeps(tmp_path
         kept = allowed[everything]
         np.testing.assert_array_equal(rows, everything[kept][: len(rows)])
         np.testing.assert_allclose(scores, all_scores[kept][: len(rows)], rtol=1e-5)
-    rare = np.isin(np.arange(9_000), everything[-1_000:])  # none among the best 5,000: it does not look on for ever
+    rare = np.isin(np.arange(9_000), everything[-1_000:])  # none among the best 3,000: it does not look on for ever
     assert index.search("bright lamp", 20, rare)[0].tolist() == []
     assert len(index.search("lamp", 6_000)[0]) == 6_000
 
