@@ -48,7 +48,7 @@ Progress = Callable[[str, int, int], None]
 NGRAM_CHARACTERS: Final = 1_000
 HAN_SHARE: Final = 0.01  # of the products; fewer Chinese ones are strays that do not pay for a second encoder
 _HASH_BYTES: Final = 16
-_CHUNK: Final = 2_048  # texts handed to an encoder at once
+_CHUNK: Final = 8_192  # texts handed to an encoder at once: it compiles the model for many of them each time, .2 s
 
 
 @dataclass(frozen=True, slots=True)
