@@ -1,8 +1,8 @@
 """Pareto/NBD, a peer: purchases at a constant rate of one's own until one leaves for good, at any time and unseen.
 
 Schmittlein, Morrison, Colombo (1987), Counting Your Customers: Who Are They and What Will They Do Next?, Management Science 33.
-A customer buys by a Poisson process with rate λ ~ Gamma(r, α) a week and leaves with rate μ ~ Gamma(s, β). The likelihood is that of
-Fader and Hardie (2005), A Note on Deriving the Pareto/NBD Model, before its integral over the time of leaving becomes a
+A customer buys by a Poisson process with rate λ ~ Gamma(r, α) a week and leaves with rate μ ~ Gamma(s, β). The likelihood is that
+of Fader and Hardie (2005), A Note on Deriving the Pareto/NBD Model, before its integral over the time of leaving becomes a
 hypergeometric function: quadrature needs no cases and does not cancel.
 """
 
@@ -21,8 +21,8 @@ Numbers = NDArray[np.floating] | NDArray[np.integer]
 
 _WIDEST: Final = 8.0
 _PRIOR: Final = 0.5
-"""Times the squared log of s, in nats: a standard normal. Without it 23 weeks of the CDNOW sample give s of 14, as if all left at one
-rate, and 37 % too few purchases in the next 16; with it 29 %."""
+"""Times the squared log of s, in nats: a standard normal. Without it 23 weeks of the CDNOW sample give s of 14, as if all left at
+one rate, and 37 % too few purchases in the next 16; with it 29 %."""
 _POLE: Final = 1e-5
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 

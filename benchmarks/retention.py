@@ -3,8 +3,8 @@
     python -m benchmarks.retention --data ../shared/data/cdnow_sample
     python -m benchmarks.retention --transactions transactions.csv --calibration-weeks 52 --holdout-weeks 26
 
-Every peer learns from the calibration alone. The splits hold out the last weeks of the calibration, from each of several weeks on; of
-them the mean Poisson deviance of the purchases and log loss of "comes back" are shown as differences from BG/NBD. The holdout is
+Every peer learns from the calibration alone. The splits hold out the last weeks of the calibration, from each of several weeks on;
+of them the mean Poisson deviance of the purchases and log loss of "comes back" are shown as differences from BG/NBD. The holdout is
 scored only with --holdout, so that choosing and judging stay apart.
 """
 
@@ -41,7 +41,7 @@ def mean_rate(known: PurchaseDays, until: int, summary: Summary, weeks: int) -> 
 
 
 def lately(known: PurchaseDays, until: int, summary: Summary, weeks: int) -> Forecast:
-    """ "Active if bought within X weeks": X of least Brier score half-way, and the means of the two groups there."""
+    """Active is who bought within X weeks: X of least Brier score half-way, and the means of the two groups there."""
     half = round(_BACKTEST * until)
     past, ahead = known.summary(half), until - half
     bought = known.count(past.customer, half, until)
@@ -83,7 +83,7 @@ def mean_of_two(known: PurchaseDays, until: int, summary: Summary, weeks: int) -
 
 
 def leveled(known: PurchaseDays, until: int, summary: Summary, weeks: int) -> Forecast:
-    """BG/NBD times a factor learnt on backtests from every week of the second half, shrunk by its uncertainty (1 - variance / square).
+    """BG/NBD times a factor learnt on backtests from every week of the second half, shrunk by 1 - variance / square.
 
     The variance is that of a jackknife over ten groups of customers.
     """

@@ -3,7 +3,7 @@
 BG/NBD is fitted again as it would have been on earlier days, and each of these fits is compared with the purchases from its day to
 now. From these backtests, which see no day after the last known one, a logistic regression learns how the chance of a purchase
 follows from the model's, from frequency and from recency (stacking, Wolpert 1992). It is kept only where it wins on a split inside
-the known days.
+the known days by more than a standard error (Breiman et al. 1984).
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def fit_retention(purchases: PurchaseDays, start: int, until: int) -> RetentionM
         return plain
     rehearsal = _Backtest.of(known, split, until, base)
     stack = _stack(_backtests(earlier, start, split, base))
-    if rehearsal.loss(stack) >= rehearsal.loss(plain.stack):
+    gains = rehearsal.losses(plain.stack) - rehearsal.losses(stack)
+    if gains.sum() <= gains.std() * np.sqrt(len(gains)):
         return plain
     return RetentionModel(base, _stack(_backtests(known, start, until, base)))
 
@@ -96,10 +97,10 @@ class _Backtest:
         came = known.count(summary.customer, day, until) > 0
         return cls(_features(summary), _log_odds(chance), came.astype(np.float64))
 
-    def loss(self, stack: Floats) -> float:
-        """The negative log-likelihood of who came back, in nats for all."""
+    def losses(self, stack: Floats) -> Floats:
+        """The negative log-likelihood of coming back or not, in nats, of each customer (customers,)."""
         odds = self.odds + self.features @ stack
-        return float(np.logaddexp(0, odds).sum() - self.came @ odds)
+        return np.logaddexp(0, odds) - self.came * odds
 
 
 def _backtests(known: PurchaseDays, start: int, until: int, base: BetaGeometric) -> list[_Backtest]:
@@ -118,7 +119,7 @@ def _stack(tests: list[_Backtest]) -> Floats:
     def loss(coefficients: Floats) -> tuple[float, Floats]:
         value, slope = _RIDGE * float(coefficients @ coefficients), 2 * _RIDGE * coefficients
         for test in tests:
-            value += test.loss(coefficients) / len(tests)
+            value += float(test.losses(coefficients).sum()) / len(tests)
             chances = expit(test.odds + test.features @ coefficients)
             slope += test.features.T @ (chances - test.came) / len(tests)
         return value, slope
