@@ -1,7 +1,7 @@
 """Will they come back: expected purchases and the chance of one, per customer, from the days on which they bought."""
 
 from retrieval.retention.bgnbd import BetaGeometric
-from retrieval.retention.forecast import Forecast, RetentionModel, fit_retention
+from retrieval.retention.forecast import Forecast, RetentionModel, corrected, fit_retention
 from retrieval.retention.history import DAYS_A_WEEK, PurchaseDays, Summary
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "PurchaseDays",
     "RetentionModel",
     "Summary",
+    "corrected",
     "fit_retention",
 ]

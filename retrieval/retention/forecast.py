@@ -53,13 +53,20 @@ class RetentionModel:
     stack: Floats
 
     def predict(self, summary: Summary, weeks: float) -> Forecast:
-        """What is expected within so many weeks of customers as they stand."""
-        odds = _log_odds(self.base.p_purchase(summary, weeks)) + _features(summary) @ self.stack
-        return Forecast(self.base.expected_purchases(summary, weeks), expit(odds), self.base.p_active(summary))
+        """What is expected within so many weeks of customers as they stand.
+
+        The purchases of whoever buys at all stay those of BG/NBD, so what is expected follows the chance. Without that a chance
+        could be larger than the purchases expected, which nothing that is counted can be.
+        """
+        plain = self.base.p_purchase(summary, weeks)
+        likely = np.clip(plain, _EDGE, 1 - _EDGE)
+        ratio = expit(logit(likely) + _features(summary) @ self.stack) / likely
+        purchases = self.base.expected_purchases(summary, weeks) * ratio
+        return Forecast(purchases, np.minimum(plain * ratio, 1), self.base.p_active(summary))
 
 
 def fit_retention(purchases: PurchaseDays, start: int, until: int) -> RetentionModel:
-    """Fits on what was bought from day `start` to before day `until`, and on nothing else.
+    """Fits on what was bought from day `start` to before day `until`, and on nothing else; corrected where that has proved itself.
 
     Args:
         purchases: at least one of them is within these days.
@@ -74,10 +81,14 @@ def fit_retention(purchases: PurchaseDays, start: int, until: int) -> RetentionM
     if split - start < _SHORTEST or not len(earlier.day):
         return plain
     rehearsal = _Backtest.of(known, split, until, base)
-    stack = _stack(_backtests(earlier, start, split, base))
-    gains = rehearsal.losses(plain.stack) - rehearsal.losses(stack)
+    gains = rehearsal.losses(plain.stack) - rehearsal.losses(corrected(earlier, start, split, base).stack)
     if gains.sum() <= gains.std() * np.sqrt(len(gains)):
         return plain
+    return corrected(known, start, until, base)
+
+
+def corrected(known: PurchaseDays, start: int, until: int, base: BetaGeometric) -> RetentionModel:
+    """The model `base` with the correction that all backtests between the days ask for; `known` ends before `until`."""
     return RetentionModel(base, _stack(_backtests(known, start, until, base)))
 
 

@@ -137,8 +137,9 @@ def test_where_leaving_follows_another_law_the_chances_are_corrected() -> None:
     summary = purchases.summary(273)
     came = purchases.count(summary.customer, 273, 546) > 0
     plain = ((model.base.p_purchase(summary, 39) - came) ** 2).mean()
-    corrected = ((model.predict(summary, 39).p_purchase - came) ** 2).mean()
-    assert corrected < 0.8 * plain
+    forecast = model.predict(summary, 39)
+    assert ((forecast.p_purchase - came) ** 2).mean() < 0.8 * plain
+    assert (forecast.purchases >= forecast.p_purchase * (1 - 1e-6)).all(), "one purchase at least, where there is any"
 
 
 POPULATIONS = {
