@@ -39,9 +39,12 @@ def evaluate_retention(
     until = calibration_weeks * DAYS_A_WEEK
     first, last = transactions.first_day, transactions.last_day
     if (last - first).days < until:
+        most = (last - first).days // DAYS_A_WEEK
         raise InvalidInput(
             f"The transactions are of {first} to {last}: nothing lies after {calibration_weeks} weeks of calibration.",
-            f"Give at most {(last - first).days // DAYS_A_WEEK} --calibration-weeks, or a file of more days.",
+            f"Give at most {most} --calibration-weeks, or a file of more days."
+            if most
+            else "Give a file of more days.",
         )
     known = transactions.purchases.before(until)
     summary = known.summary(until)

@@ -46,9 +46,7 @@ class PurchaseDays:
 
     @classmethod
     def of(cls, customer: Ints, day: Ints) -> Self:
-        """Merges purchases by customer and day; both are (purchases,), in any order, customers numbered from 0."""
-        if not len(customer):
-            return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), 0)
+        """Merges purchases by customer and day; both are (purchases,), at least one, in any order, customers numbered from 0."""
         origin, span = day.min(), int(day.max() - day.min()) + 1
         keys = np.unique(customer.astype(np.int64) * span + (day - origin))
         return cls(keys // span, keys % span + origin, int(customer.max()) + 1)

@@ -156,6 +156,8 @@ def test_a_file_that_ends_before_the_holdout_says_what_would_fit(tmp_path: Path)
     found = read(tmp_path, "ann,2026-01-01,1,1,USD\nann,2026-02-01,1,1,USD\n")
     with pytest.raises(InvalidInput, match="at most 4 --calibration-weeks"):
         evaluate_retention(found, 39, 39)
+    with pytest.raises(InvalidInput, match=r"Give a file of more days\.$"):
+        evaluate_retention(read(tmp_path, "ann,2026-01-01,1,1,USD\n"), 1, 1)
 
 
 def test_nobody_who_bought_in_the_calibration_is_an_error(tmp_path: Path) -> None:
