@@ -194,25 +194,34 @@ class _Run:
         self, catalog: Path | None, *, update: bool, max_rejected: float, rejected: Path | None, shop: Path
     ) -> dict[str, Any]:
         """Validates the catalog's rows into the product store; rejected rows are written before anything can fail."""
-        rejects, notes, total = Rejects(), Notes(), 0
+        rejects, notes, taken = Rejects(), Notes(), set[str]()
         if update and self.before is not None:
             self.writer.copy(self.before.products)
+
+        def earlier(product_id: str) -> Product | None:
+            """What a group of rows builds on, and replaces without loss."""
+            if (product := self.writer.find(product_id)) is not None:
+                taken.add(product_id)
+            return product
+
         columns, currency = self.settings.catalog.columns, self.settings.currency
-        for line, item in read_rows(catalog, columns, currency, notes) if catalog else ():
-            total += 1
+        rows = read_rows(catalog, columns, currency, notes, earlier) if catalog else ()
+        for done, (line, item) in enumerate(rows):
             if isinstance(item, RowProblem):
                 rejects.add_problem(item)
-            elif (replaced := self.writer.put(line, item)) is not None and replaced[0]:
-                reason = "duplicate id: a later row replaced it"
-                rejects.add(replaced[0], reason, json.loads(replaced[1]))
-            if total % 500 == 0:
-                self.progress("read", total, 0)
-        self.progress("read", total, total)
+            elif item is not None:
+                replaced = self.writer.put(line, item)
+                if replaced is not None and replaced[0] and item.id not in taken:
+                    reason = "duplicate id: a later row replaced it"
+                    rejects.add(replaced[0], reason, json.loads(replaced[1]))
+            if done % 500 == 0:
+                self.progress("read", notes.rows, 0)
+        self.progress("read", notes.rows, notes.rows)
         file = None
         if rejects.count and catalog:
             file = rejected or rejected_file(shop, catalog.name.split(".")[0])
             rejects.write(file)
-        rejects.check(total, max_rejected)
+        rejects.check(notes.rows, max_rejected)
         if not len(self.writer):
             raise InvalidInput(
                 f"{catalog} holds no usable product.",
