@@ -94,10 +94,16 @@ def telling(products: Sequence[Product]) -> list[str]:
     return sorted(apart, key=lambda name: -counts[name])
 
 
-def _shown(product: Product, variant: Variant | None, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def facts_of(product: Product, variant: Variant | None) -> dict[str, tuple[str, ...]]:
+    """All attributes, with the variant's own options in the place of the product's values."""
     own = {name.casefold(): (name, values) for name, values in product.attributes.items()}
     for option, value in (variant.options if variant else {}).items():
         own[option.casefold()] = (own.get(option.casefold(), (option, ()))[0], (value,))
+    return dict(own.values())
+
+
+def _shown(product: Product, variant: Variant | None, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    own = {name.casefold(): (name, values) for name, values in facts_of(product, variant).items()}
     shown: dict[str, tuple[str, ...]] = {}
     for name in names:
         if name.casefold() in own and len(shown) < SHOWN_ATTRIBUTES:

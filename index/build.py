@@ -33,6 +33,7 @@ from index.readers import Notes, read_rows
 from index.retriever import Retriever
 from index.snapshot import SMALL_CATALOG, Layout, Snapshot, index_versions
 from index.titles import Titles
+from index.variant_ids import VariantIds
 from index.vectors import FILE as VECTORS
 from index.vectors import VectorStore, store_for
 from index.words import WordIndex, WordWriter
@@ -108,7 +109,7 @@ def build_index(
         encoders: the pretrained encoder of each space, or a function that gives it and is asked only for the spaces that are
             needed.
         documents: a folder of Markdown files; without one the documents of the version before are kept.
-        baskets: the ids of the products that each person bought, for what is bought together.
+        baskets: the ids of the products or variants that each person bought, for what is bought together.
         update: keep the products that `catalog` does not name.
         allow_shrink: allow more than a fifth of the products to disappear.
         max_rejected: share of the catalog's rows, and of the graph's, that may be rejected, 0 to 1.
@@ -267,7 +268,13 @@ class _Run:
             np.save(texts / f"{space}.npy", held, allow_pickle=False)
         seen = self._write_parts(store, self._embedded_documents(documents, used), used, made)
         words = WordIndex.load(self.layout.part("words"))
-        self.edges = write_graph(self.layout.part("graph"), seen, store, words, edits, baskets)
+        variants = VariantIds.load(self.layout.part("facets"))
+
+        def row_of(item_id: str) -> int | None:
+            row = store.row_of(item_id)
+            return variants.row_of(item_id) if row is None else row
+
+        self.edges = write_graph(self.layout.part("graph"), seen, row_of, words, edits, baskets)
         return {
             "products": len(store),
             "documents": len(documents),

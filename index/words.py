@@ -198,6 +198,7 @@ class WordWriter:
         self._spelled.update(set(spelled(named)))
         owned = {*codes_of(product.mpn), *codes_of(product.gtin), *codes_of(product.title)}
         owned.update(identifiers((product.mpn, product.gtin, product.id)))
+        owned.update(code for variant in product.variants for code in codes_of(variant.title))
         self._add(self._codes, owned, set(codes_of(told)))
         self._add(self._stems, {*stems_of(product.title), *stems_of(product.mpn)}, set())
         self._size += 1

@@ -7,7 +7,7 @@ decide whether anything matches, vectors find what is meant by other words.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Literal
@@ -19,17 +19,20 @@ from index.codes import codes_of, stems_of
 from index.encoders import Encoder, script_of
 from index.facets import FacetMask
 from index.filters import Filters
+from index.product import Product
 from index.snapshot import Snapshot
 from index.tokens import singular, spelled, words_of
 from retrieval.expansion import Expansion, expand
 from retrieval.fusion import CENTRAL, CLOSE_BEHIND, COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
 from retrieval.links import Link, LinkKind
+from retrieval.variants import Said
 from storage.offers import Offer
 
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
 SORTS: tuple[Sort, ...] = ("relevance", "price_asc", "price_desc", "rating", "newest")
 
 CANDIDATES = 200  # from each source; the order among the best ten has long settled by then
+ARTICLES = 8  # words of a text that are looked up as a variant's id
 REMEMBERED = 512  # vectors of queries, 1.5 kB each
 TEXT_CHARACTERS = 1_000  # of a longer text only this much is searched for
 PRIOR_RATING, PRIOR_COUNT = 3.8, 8  # a rating of few counts little: the mean is drawn to the prior
@@ -140,6 +143,22 @@ class _Kind:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Variants:
+    """Chooses the variant that each hit shows."""
+
+    mask: FacetMask
+    filters: Filters
+    said: Said
+
+    def of(self, row: int, product: Product) -> str | None:
+        """The variant that the conditions or the words choose; None where the customer has yet to choose."""
+        if not product.variants:
+            return None
+        fit = self.said.fit(product, self.filters.attributes)
+        return self.mask.variant_of(row, fit) if _choosing(self.filters) or fit[:, 0].any() else None
+
+
 class SearchEngine:
     """Searches one snapshot. Safe to share between threads.
 
@@ -180,7 +199,7 @@ class SearchEngine:
         filters = filters or Filters()
         mask = self._snapshot.facets.mask(filters, list(self.offers()))
         allowed = mask.allowed
-        variant_of = mask.variant_of if _choosing(filters) else _no_variant
+        article = self._article(text[:TEXT_CHARACTERS])
         text = self._corrected(text[:TEXT_CHARACTERS])
         words, codes = words_of(text), codes_of(text)
         if not words and not codes:
@@ -188,10 +207,11 @@ class SearchEngine:
                 return SearchResult([], 0, mask.unknown_price, matched=False)
             listed = np.flatnonzero(allowed)
             found = _Found(listed, self._rated(listed), {})
-            hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, mask, variant_of)
+            variants = _Variants(mask, filters, Said(""))
+            hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, mask, variants)
             return SearchResult(hits, len(listed), mask.unknown_price, matched=True)
         expansion = expand(self._snapshot.graph, text)
-        catalog = self._catalog(text, words, codes, expansion, allowed)
+        catalog = self._catalog(text, words, codes, expansion, allowed, article)
         # The cheapest of all phones is not among some that were chosen by another order.
         rows, evidence = self._evidence(text, catalog, expansion, advice, every=sort != "relevance")
         matching = evidence.matching()
@@ -205,7 +225,7 @@ class SearchEngine:
             keep = matching & (evidence.kind > 0)
         elif sort != "relevance":
             keep = matching & (own >= KEEP_SORTED * best_own)
-        elif codes:  # one article is looked for: those that look like it help, wherever they stop
+        elif codes or article:  # one article is looked for: those that look like it help, wherever they stop
             keep = score >= KEEP * best
         else:
             close_behind = (score >= CLOSE_BEHIND * best) & (own >= CLOSE_BEHIND * best_own)
@@ -214,7 +234,8 @@ class SearchEngine:
         total = len(found.rows)
         if sort == "relevance":
             total += catalog.matching_beyond(_Found(rows, score, parts), evidence, KEEP * best)
-        hits = self._hits(found, sort, limit, mask, variant_of)
+        others = [each.term for said in expansion.said for each in said.meant if each.sense == "same"]
+        hits = self._hits(found, sort, limit, mask, _Variants(mask, filters, Said(text, others)))
         linked = [replace(hit, links=self._links(hit.row, expansion)) for hit in hits]
         return SearchResult(linked, total, mask.unknown_price, matched=True)
 
@@ -238,14 +259,28 @@ class SearchEngine:
                 links.append(Link(said.term, graph.label_of(other.term), LINK_OF[other.sense], other.evidence))
         return tuple(links)
 
+    def _article(self, text: str) -> list[int]:
+        """The rows of products that have a variant whose id is the text, or a word of it with a digit."""
+        words = [word for word in text.split() if any(map(str.isdigit, word))]
+        rows = map(self._snapshot.variants.row_of, dict.fromkeys((text.strip(), *words[:ARTICLES])))
+        return [row for row in rows if row is not None]
+
     def _catalog(
-        self, text: str, words: list[str], codes: list[str], expansion: Expansion, allowed: NDArray[np.bool_]
+        self,
+        text: str,
+        words: list[str],
+        codes: list[str],
+        expansion: Expansion,
+        allowed: NDArray[np.bool_],
+        article: Sequence[int] = (),
     ) -> _Catalog:
         snapshot = self._snapshot
+        identified = snapshot.words.identified(codes)
+        identified[list(article)] = 1
         return _Catalog(
             allowed,
             snapshot.words.coverage(words, expansion.concepts),
-            snapshot.words.identified(codes),
+            identified,
             snapshot.words.stemmed(stems_of(text)),
             snapshot.ngrams.scores(text),
         )
@@ -315,15 +350,13 @@ class SearchEngine:
         passing = allowed[rows]
         return _Kind(rows[passing], cosine[passing])
 
-    def _hits(
-        self, found: _Found, sort: Sort, limit: int, mask: FacetMask, variant_of: Callable[[int], str | None]
-    ) -> list[Hit]:
+    def _hits(self, found: _Found, sort: Sort, limit: int, mask: FacetMask, variants: _Variants) -> list[Hit]:
         hits = []
         for place in self._order(found.rows, found.score, sort, mask, limit):
             row = int(found.rows[place])
             sources = {name: float(values[place]) for name, values in found.parts.items() if values[place] > 0}
             product = self._snapshot.products.get(row)
-            hits.append(Hit(row, product.id, variant_of(row), float(found.score[place]), sources))
+            hits.append(Hit(row, product.id, variants.of(row, product), float(found.score[place]), sources))
         return hits
 
     def _order(
@@ -407,10 +440,6 @@ def _embedding(encoders: Mapping[str, Encoder]) -> Callable[[str, str], NDArray[
 def _choosing(filters: Filters) -> bool:
     """Whether the conditions tell the variants of a product apart."""
     return bool(filters.price or filters.attributes or filters.availability or filters.exclude.attributes)
-
-
-def _no_variant(row: int) -> None:
-    """Without a condition the customer chooses the variant."""
 
 
 def _best(scores: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
