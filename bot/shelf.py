@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -203,12 +204,28 @@ def stock_of(product: Product, variant: Variant | None = None) -> int | None:
 
 
 def title_of(product: Product, variant: Variant | None = None) -> str:
-    """The product's title with the variant's options behind it: "Trail shoe (blue, 42)"."""
+    """The product's title with the options behind it that tell the variant from others: "Trail shoe (blue, 42)"."""
     if variant is None:
         return product.title
-    options = ", ".join(variant.options.values()) or variant.title
-    return (
-        f"{product.title} ({options})"
-        if options and options.casefold() not in product.title.casefold()
-        else product.title
-    )
+    names = telling_options(product)
+    options = ", ".join(variant.options[name] for name in names if name in variant.options) or variant.title
+    said = not options or re.search(rf"(?<!\w){re.escape(options)}(?!\w)", product.title, re.IGNORECASE)
+    return product.title if said else f"{product.title} ({options})"
+
+
+def telling_options(product: Product) -> list[str]:
+    """Names of the options that it takes to tell the variants apart, in the catalog's order; of a single variant all.
+
+    Shirts in colors and sizes may weigh differently too, but nobody chooses them by that.
+    """
+    names = list(dict.fromkeys(name for variant in product.variants for name in variant.options))
+    if len(product.variants) == 1:
+        return names
+    chosen: list[str] = []
+    apart = 1
+    for name in names:
+        found = len({tuple(variant.options.get(each) for each in (*chosen, name)) for variant in product.variants})
+        if found > apart:
+            chosen.append(name)
+            apart = found
+    return chosen

@@ -107,6 +107,11 @@ class FacetMask:
         keys = (price, price == UNKNOWN, -exactly, ~_orderable(facets.offer_availability[passing]), -named)
         return facets.variant_ids[int(passing[np.lexsort(keys)[0]])]
 
+    def orderable(self, row: int, variant: int) -> bool:
+        """Whether the variant at a place among the product's own can be bought, by newer offers too."""
+        place = self._facets.starts[row] + variant
+        return bool(_orderable(self._facets.offer_availability[place : place + 1])[0])
+
 
 @dataclass(slots=True)
 class _Columns:

@@ -22,7 +22,7 @@ from index.filters import Filters
 from index.product import Product
 from index.snapshot import Snapshot
 from index.tokens import singular, spelled, words_of
-from retrieval.expansion import Expansion, expand
+from retrieval.expansion import Expansion, expand, measures_of
 from retrieval.fusion import CENTRAL, CLOSE_BEHIND, COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
 from retrieval.links import Link, LinkKind
 from retrieval.variants import Said
@@ -33,6 +33,7 @@ SORTS: tuple[Sort, ...] = ("relevance", "price_asc", "price_desc", "rating", "ne
 
 CANDIDATES = 200  # from each source; the order among the best ten has long settled by then
 ARTICLES = 8  # words of a text that are looked up as a variant's id
+NOT_AS_NAMED = 0.8  # of the score of a product whose variant that the words name is sold out: another may have it
 REMEMBERED = 512  # vectors of queries, 1.5 kB each
 TEXT_CHARACTERS = 1_000  # of a longer text only this much is searched for
 PRIOR_RATING, PRIOR_COUNT = 3.8, 8  # a rating of few counts little: the mean is drawn to the prior
@@ -151,12 +152,20 @@ class _Variants:
     filters: Filters
     said: Said
 
-    def of(self, row: int, product: Product) -> str | None:
-        """The variant that the conditions or the words choose; None where the customer has yet to choose."""
+    def of(self, row: int, product: Product) -> tuple[str | None, bool]:
+        """The variant that the conditions or the words choose, and whether it can be had as the words name it.
+
+        None where the customer has yet to choose.
+        """
         if not product.variants:
-            return None
+            return None, True
         fit = self.said.fit(product, self.filters.attributes)
-        return self.mask.variant_of(row, fit) if _choosing(self.filters) or fit[:, 0].any() else None
+        named = fit[:, 0]  # (variants,)
+        if not _choosing(self.filters) and not named.any():
+            return None, True
+        chosen = self.mask.variant_of(row, fit)
+        place = next((place for place, each in enumerate(product.variants) if each.id == chosen), 0)
+        return chosen, bool(named[place] == named.max()) and self.mask.orderable(row, place)
 
 
 class SearchEngine:
@@ -279,7 +288,7 @@ class SearchEngine:
         identified[list(article)] = 1
         return _Catalog(
             allowed,
-            snapshot.words.coverage(words, expansion.concepts),
+            snapshot.words.coverage(words, (*expansion.concepts, *measures_of(words))),
             identified,
             snapshot.words.stemmed(stems_of(text)),
             snapshot.ngrams.scores(text),
@@ -356,8 +365,10 @@ class SearchEngine:
             row = int(found.rows[place])
             sources = {name: float(values[place]) for name, values in found.parts.items() if values[place] > 0}
             product = self._snapshot.products.get(row)
-            hits.append(Hit(row, product.id, variants.of(row, product), float(found.score[place]), sources))
-        return hits
+            variant_id, there = variants.of(row, product)
+            score = float(found.score[place]) * (1 if there else NOT_AS_NAMED)
+            hits.append(Hit(row, product.id, variant_id, score, sources))
+        return sorted(hits, key=lambda hit: -hit.score) if sort == "relevance" else hits
 
     def _order(
         self, rows: NDArray[np.int64], score: NDArray[np.float32], sort: Sort, mask: FacetMask, limit: int
