@@ -72,7 +72,9 @@ def resolve(turn: Turn, shown: Sequence[Item] | None = None, assume: bool = True
         fitting = tuple(item for item in listed if item.product_id in known and _has(known[item.product_id], traits))
         buyable = tuple(item for item in fitting if _has(known[item.product_id], traits, orderable=True))
         fitting = buyable or fitting
-        if not understanding.referent and _any_has(turn.state.focus, known, traits):
+        if not understanding.referent and any(
+            _is_chosen_by(known.get(item.product_id), traits) for item in turn.state.focus
+        ):
             return Reference(turn.state.focus)
         if len(fitting) == 1:
             return Reference(fitting)
@@ -181,8 +183,11 @@ def _traits(turn: Turn) -> dict[str, tuple[str, ...]]:
     return {**wished, **understanding.filters.attributes, **understanding.referent}
 
 
-def _any_has(items: Iterable[Item], known: dict[str, Product], traits: dict[str, tuple[str, ...]]) -> bool:
-    return any(item.product_id in known and _has(known[item.product_id], traits) for item in items)
+def _is_chosen_by(product: Product | None, traits: dict[str, tuple[str, ...]]) -> bool:
+    """Whether the variants of a product differ in what is said: "it in green" then asks for its green one, be there any or none."""
+    variants = product.variants if product is not None else ()
+    options = {canonical(name) for variant in variants for name in variant.options}
+    return any(canonical(name) in options for name in traits)
 
 
 def _has(product: Product, traits: dict[str, tuple[str, ...]], orderable: bool = False) -> bool:
