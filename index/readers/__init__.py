@@ -12,6 +12,7 @@ from index.readers.dialects import GROUP, GROUP_TITLE, translate
 from index.readers.files import read_file
 from index.readers.groups import MOST_VARIANTS, GroupRow, WaitingRows, merged
 from index.readers.product import LONGEST_ID, Notes, UnusableRowError, clean_title, identifier, nothing, to_product
+from index.readers.shopify import ShopifyExport
 from storage.errors import InvalidInput
 from storage.rows import RowProblem, unexpected
 
@@ -56,6 +57,7 @@ def read_rows(
         raise InvalidInput(
             f"[catalog.columns] maps {unknown[0]!r}, which no product has.", f"Fields are: {', '.join(known)}."
         )
+    export = ShopifyExport()
     with closing(WaitingRows()) as waiting:
         for line, raw in read_file(Path(path)):
             notes.rows += 1
@@ -63,7 +65,10 @@ def read_rows(
                 yield line, raw
                 continue
             try:
-                row = translate(_mapped(raw, mapping), currency, notes)
+                whole = export.row(raw) if not mapping and export.wrote(raw) else raw
+                if whole is None:
+                    continue
+                row = translate(_mapped(whole, mapping), currency, notes)
                 group = _group_of(row, notes)
             except Exception as error:  # what nobody foresaw in one row must not cost the others
                 yield line, unexpected(line, error, raw)

@@ -272,3 +272,35 @@ def test_schema_org_pages_of_variants(tmp_path: Path) -> None:
         ("c-red", {"color": "red"}),
         ("c-blue", {"color": "blue"}),
     ]
+
+
+def test_a_shopify_export(tmp_path: Path) -> None:
+    path = tmp_path / "products_export.csv"
+    path.write_text(
+        "Handle,Title,Body (HTML),Vendor,Type,Option1 Name,Option1 Value,Option2 Name,Option2 Value,Variant SKU,"
+        "Variant Inventory Qty,Variant Inventory Policy,Variant Price,Image Src,Status,Gift Card\n"
+        "tee,Heavy tee,<p>Cotton.</p>,Brookfell,Tees,Color,red,Size,M,T-R-M,3,deny,19.90,https://x.example/1.jpg,active,false\n"
+        "tee,,,,,,blue,,M,T-B-M,-2,deny,21.90,,,\n"
+        "tee,,,,,,blue,,L,,0,continue,22.90,,,\n"
+        "tee,,,,,,,,,,,,,https://x.example/2.jpg,,\n"
+        "mug,Mug,,Brookfell,Mugs,Title,Default Title,,,MUG-1,7,deny,9.00,,active,false\n"
+        "old,Old mug,,Brookfell,Mugs,Title,Default Title,,,MUG-0,7,deny,9.00,,archived,false\n"
+        "lost,,,,,Color,red,,,L-1,1,deny,5.00,,active,false\n",
+        encoding="utf-8",
+    )
+    products, problems, notes = read(path)
+    by_id = {product.id: product for product in products}
+    assert by_id.keys() == {"tee", "MUG-1", "MUG-0"}
+    tee = by_id["tee"]
+    assert (tee.title, tee.brand, tee.description, tee.categories) == ("Heavy tee", "Brookfell", "Cotton.", ("Tees",))
+    assert [(variant.id, variant.options, variant.availability) for variant in tee.variants] == [
+        ("T-R-M", {"color": "red", "size": "M"}, Availability.IN_STOCK),
+        ("T-B-M", {"color": "blue", "size": "M"}, Availability.OUT_OF_STOCK),
+        ("tee-blue-L", {"color": "blue", "size": "L"}, Availability.BACKORDER),
+    ]
+    assert tee.price == Money(amount=1990, currency="USD")
+    assert (by_id["MUG-1"].stock, by_id["MUG-1"].attributes) == (7, {})
+    assert by_id["MUG-0"].availability is Availability.DISCONTINUED
+    assert [problem.reason for problem in problems] == ["title is missing"]
+    assert notes.unused == {"Gift Card": 4}
+    assert not notes.bad
