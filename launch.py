@@ -906,16 +906,22 @@ def evaluate_search_command(
 
     Example: launch.py evaluate search --shop myshop --queries queries.jsonl --qrels qrels.tsv
     """
-    from finetune.evaluate_search import Query, evaluate, read_qrels, read_queries
+    from finetune.evaluate_search import Query, evaluate, of_products, read_qrels, read_queries
 
     judged, gains = read_queries(queries), read_qrels(qrels)
     with assistant_of(shop, talks=False) as assistant:
+        shelf = assistant.parts.shelf
+
+        def product_of(item_id: str) -> str:
+            """The id of the product whose variant was judged; any other id as it is."""
+            record = shelf.record(item_id)
+            return item_id if record is None else record.id
 
         def found(query: Query) -> list[str]:
             """The ids of the ten best, best first."""
             return [card["product_id"] for card in assistant.search(query.text, query.filters)["products"]]
 
-        put(evaluate(found, judged, gains), as_json)
+        put(evaluate(found, judged, of_products(gains, product_of)), as_json)
 
 
 @evaluate_app.command("retention")

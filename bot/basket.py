@@ -63,8 +63,10 @@ def _line(line: CartLine, product: Product | None) -> CartLineView:
     )
     if product is None:
         return gone
-    variant = product.variant(line.variant_id) if line.variant_id else None
-    if line.variant_id and variant is None:
+    # A line from before the shop's rows became variants of one product names the row.
+    variant_id = line.variant_id or (line.product_id if line.product_id != product.id else None)
+    variant = product.variant(variant_id) if variant_id else None
+    if variant_id and variant is None:
         return gone.model_copy(update={"title": product.title})
     return gone.model_copy(
         update={
@@ -78,7 +80,7 @@ def _line(line: CartLine, product: Product | None) -> CartLineView:
 def orderable(shelf: Shelf, product_id: str, variant_id: str | None) -> Orderable:
     """The product of that id, and its variant, that a cart may hold.
 
-    A product with one variant means that one; with several, one must be named.
+    A product with one variant means that one; with several, one must be named, or its id given in the product's place.
 
     Raises:
         NotFound: there is no such product or variant.
@@ -88,6 +90,8 @@ def orderable(shelf: Shelf, product_id: str, variant_id: str | None) -> Orderabl
     product = shelf.product(product_id)
     if product is None:
         raise NotFound(f"There is no product {product_id[:200]!r}.", "Take the id from a search result.")
+    if variant_id is None and product_id != product.id:
+        variant_id = product_id
     if variant_id is None and len(product.variants) == 1:
         variant_id = product.variants[0].id
     if variant_id is None and product.variants:

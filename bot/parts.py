@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -159,7 +159,7 @@ def parts_of(
         snapshot,
         SearchEngine(snapshot, encoders, OfferReader(database, since=snapshot.read_at)),
         lambda ids: offers_for(database, ids, since=snapshot.read_at),
-        _shares(popularity(database)),
+        _shares(_of_products(popularity(database), snapshot)),
         tuple(
             name
             for name, _ in Counter(each.categories[0] for each in sample if each.categories).most_common(DEPARTMENTS)
@@ -168,6 +168,17 @@ def parts_of(
     )
     understander = Understander(snapshot.facets, settings.currency, len(snapshot.products))
     return Parts(shelf, understander, intents, PriceLevels.of_products(sample), _categories(sample, settings.currency))
+
+
+def _of_products(weights: dict[str, float], snapshot: Snapshot) -> dict[str, float]:
+    """The same by product: what was done with a variant was done with its product."""
+    if not len(snapshot.variants):
+        return weights
+    summed: dict[str, float] = defaultdict(float)
+    for item_id, weight in weights.items():
+        row = snapshot.row_of(item_id)
+        summed[item_id if row is None else snapshot.products.get(row).id] += weight
+    return summed
 
 
 def _shares(weights: dict[str, float]) -> dict[str, float]:

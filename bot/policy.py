@@ -113,6 +113,7 @@ _TOGETHER = re.compile(
     r"|搭配|配(?:什么|啥|哪|点)|怎么搭|搭什么|一起买|配套|(?:有|要|需要|推荐).{0,4}配件",
     re.IGNORECASE,
 )
+_ASKING = frozenset("what which would could should does will else something anything 什 么 啥 哪 些 怎".split())
 _ADVISES = frozenset({"search", "refine", "recommend", "ask_product", OUT_OF_SCOPE})
 _AWAY = (
     r"(?:\b(?:not|no|without|except|keep|leave|never|don'?t|do not|didn'?t|isn'?t)\b"
@@ -206,14 +207,21 @@ def decide(
 
 
 def _asks_companions(state: DialogueState, label: str, understanding: Understanding, message: str) -> bool:
-    """Whether the turn asks what goes with a product that it points at, or that the talk is about."""
-    pointed = understanding.deixis or bool(understanding.ordinals) or bool(state.focus and not understanding.query)
-    about = pointed and (bool(state.shown) or bool(state.focus))
-    return label in _ADVISES and about and _TOGETHER.search(message) is not None
+    """Whether the turn asks what goes with a product that it points at, shown or not, or that the talk is about."""
+    asks = _TOGETHER.search(message)
+    if asks is None or label not in _ADVISES:
+        return False
+    if state.shown or state.focus:
+        return understanding.deixis or bool(understanding.ordinals) or bool(state.focus and not understanding.query)
+    # With nothing shown "this" may come before a name: then the name is what is looked for.
+    others = set(_TOKEN.findall(understanding.query.casefold())) - set(_TOKEN.findall(asks[0].casefold())) - _ASKING
+    return (understanding.deixis or bool(understanding.ordinals)) and not others
 
 
 def _settled(label: str, state: DialogueState, understanding: Understanding) -> Task:
     """The task of a label that is believed, mended where the conversation cannot be as the label says."""
+    if label in ("search", "refine") and _asks_option(understanding) and len(state.focus) == 1:
+        return "ask_product"
     if label == "search" and understanding.refining and state.topic is not None:
         return "refine"
     if label == "search" and not understanding.query and not _says_condition(understanding) and state.topic is None:
@@ -317,7 +325,19 @@ def _by_words(state: DialogueState, understanding: Understanding) -> Task | None
         return "search"
     if understanding.ordinals and state.shown and not understanding.query:
         return "show_again"
+    if _asks_option(understanding) and state.focus:
+        return "ask_product"
     return None
+
+
+def _asks_option(understanding: Understanding) -> bool:
+    """Whether the turn asks about what was shown in one of its options: "do you have it in blue?"."""
+    return bool(
+        understanding.attribute_asked is not None
+        and understanding.deixis
+        and understanding.wishes.attributes
+        and understanding.filters.empty
+    )
 
 
 TASKS: tuple[str, ...] = get_args(Task)

@@ -8,7 +8,7 @@ from typing import get_args
 
 from bot.cards import BeliefView, Card, CardReason
 from bot.reply.voice import Voice
-from bot.shelf import Found, availability_of, price_of
+from bot.shelf import Found, availability_of, price_of, telling_options, title_of
 from index.filters import Filters, PriceRange
 from index.product import Product, Variant
 from retrieval.links import LinkKind
@@ -27,7 +27,10 @@ def card_of(
     attributes: Iterable[str] = (),
     reasons: Iterable[CardReason] = (),
 ) -> Card:
-    """The card of a product at today's price; `attributes` names those to show, in their order."""
+    """The card of a product at today's price; `attributes` names those to show, in their order, behind the options.
+
+    The title of a variant's card has its options, "Trail shoe (blue, 42)".
+    """
     variant = product.variant(variant_id) if variant_id else None
     price = price_of(product, variant)
     list_price = product.list_price
@@ -40,7 +43,7 @@ def card_of(
     return Card(
         product_id=product.id,
         variant_id=variant.id if variant else None,
-        title=product.title,
+        title=title_of(product, variant),
         brand=product.brand,
         price=price,
         list_price=list_price if reduced else None,
@@ -94,12 +97,22 @@ def telling(products: Sequence[Product]) -> list[str]:
     return sorted(apart, key=lambda name: -counts[name])
 
 
-def _shown(product: Product, variant: Variant | None, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def facts_of(product: Product, variant: Variant | None) -> dict[str, tuple[str, ...]]:
+    """The options first, then the other attributes: the variant's own, or of no variant all that can be chosen."""
     own = {name.casefold(): (name, values) for name, values in product.attributes.items()}
-    for option, value in (variant.options if variant else {}).items():
-        own[option.casefold()] = (own.get(option.casefold(), (option, ()))[0], (value,))
+    options: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for name in telling_options(product):
+        choice = [variant] if variant else product.variants
+        values = tuple(dict.fromkeys(each.options[name] for each in choice if name in each.options))
+        spelled, listed = own.get(name.casefold(), (name, ()))
+        options[name.casefold()] = (spelled, values or listed)
+    return dict((options | {key: fact for key, fact in own.items() if key not in options}).values())
+
+
+def _shown(product: Product, variant: Variant | None, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    own = {name.casefold(): (name, values) for name, values in facts_of(product, variant).items()}
     shown: dict[str, tuple[str, ...]] = {}
-    for name in names:
+    for name in (*telling_options(product), *names):
         if name.casefold() in own and len(shown) < SHOWN_ATTRIBUTES:
             spelled, values = own[name.casefold()]
             shown[spelled] = values

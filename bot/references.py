@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from bot.shelf import availability_of, price_of
 from bot.state import Item
 from bot.turn import Turn
+from index.clean import fold
+from index.facets import canonical, parts_of
 from index.filters import Filters
 from index.product import Product
 from retrieval.understanding.lexicon import ASKED
@@ -68,6 +70,12 @@ def resolve(turn: Turn, shown: Sequence[Item] | None = None, assume: bool = True
     if traits:
         # "The blue one" is one that was shown; "it in blue" is a variant of the one talked about.
         fitting = tuple(item for item in listed if item.product_id in known and _has(known[item.product_id], traits))
+        buyable = tuple(item for item in fitting if _has(known[item.product_id], traits, orderable=True))
+        fitting = buyable or fitting
+        if not understanding.referent and any(
+            _is_chosen_by(known.get(item.product_id), traits) for item in turn.state.focus
+        ):
+            return Reference(turn.state.focus)
         if len(fitting) == 1:
             return Reference(fitting)
         if len(fitting) > 1 and understanding.deixis and not turn.state.focus:
@@ -145,9 +153,10 @@ def pair(turn: Turn) -> tuple[Item, ...]:
 
 def lookup(turn: Turn, name: str) -> Item | None:
     """The catalog's product of that name or model number, where a title holds most of the words."""
-    row = turn.shelf.snapshot.row_of(name.strip())
-    if row is not None:
-        return Item(product_id=name.strip())
+    record = turn.shelf.record(name.strip())
+    if record is not None:
+        variant = record.variant(name.strip())
+        return Item(product_id=record.id, variant_id=variant.id if variant else None, chosen=variant is not None)
     found = turn.shelf.find(name, Filters(), limit=5)
     for ranked in found.hits[:3]:
         if _share(name, found.products[ranked.hit.product_id]) >= _ENOUGH:
@@ -168,21 +177,41 @@ def _candidates(turn: Turn, listed: Iterable[Item]) -> tuple[Item, ...]:
 
 def _traits(turn: Turn) -> dict[str, tuple[str, ...]]:
     understanding = turn.understanding
-    if understanding.referent:
-        return dict(understanding.referent)
-    return dict(understanding.filters.attributes) if understanding.deixis else {}
+    if not (understanding.referent or understanding.deixis):
+        return {}
+    wished = {} if understanding.referent else understanding.wishes.attributes
+    return {**wished, **understanding.filters.attributes, **understanding.referent}
 
 
-def _has(product: Product, traits: dict[str, tuple[str, ...]]) -> bool:
+def _is_chosen_by(product: Product | None, traits: dict[str, tuple[str, ...]]) -> bool:
+    """Whether the variants of a product differ in what is said: "it in green" then asks for its green one, be there any or none."""
+    variants = product.variants if product is not None else ()
+    options = {canonical(name) for variant in variants for name in variant.options}
+    return any(canonical(name) in options for name in traits)
+
+
+def _has(product: Product, traits: dict[str, tuple[str, ...]], orderable: bool = False) -> bool:
+    """Whether a product, or one of its variants, has all traits; with `orderable` one that can be bought."""
     title = product.title.casefold()
-    own = {name.casefold(): {value.casefold() for value in values} for name, values in product.attributes.items()}
-    for variant in product.variants:
-        for option, value in variant.options.items():
-            own.setdefault(option.casefold(), set()).add(value.casefold())
-    own["brand"] = {product.brand.casefold()}
-    return all(
-        any(value.casefold() in own.get(name.casefold(), set()) or value.casefold() in title for value in values)
-        for name, values in traits.items()
+    own = {canonical(name): {fold(value) for value in values} for name, values in product.attributes.items()}
+    own["brand"] = {fold(product.brand)}
+    said = {canonical(name): [*map(fold, values)] for name, values in traits.items()}
+    choices: list[dict[str, set[str]]] = [
+        {canonical(name): parts_of(value) for name, value in variant.options.items()}
+        for variant in product.variants
+        if not orderable or availability_of(product, variant).orderable
+    ]
+    if not product.variants:
+        choices = [{}] if not orderable or availability_of(product).orderable else []
+    return any(
+        all(
+            any(
+                value in choice.get(name, own.get(name, ())) or (name not in choice and value in title)
+                for value in values
+            )
+            for name, values in said.items()
+        )
+        for choice in choices
     )
 
 

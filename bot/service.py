@@ -19,7 +19,7 @@ from bot.exposure import Exposures
 from bot.language import spoken
 from bot.parts import Parts, load_parts
 from bot.policy import check_actions
-from bot.present import belief_of, card_of, slate_of
+from bot.present import belief_of, card_of, facts_of, slate_of
 from bot.reply.voice import Voice
 from bot.starters import starters_of
 from bot.talk import Clock, Talk
@@ -202,11 +202,14 @@ class Assistant:
         }
 
     def product(self, product_id: str, principal: Principal | None = None) -> Card:
-        """The card of one product with all its attributes; raises `NotFound`. It is the same for every `principal`."""
-        return _full_card(self.product_record(product_id))
+        """The card of one product, or of a variant by its own id, with all attributes; raises `NotFound`.
+
+        It is the same for every `principal`.
+        """
+        return _full_card(self.product_record(product_id), product_id)
 
     def product_record(self, product_id: str) -> Product:
-        """The whole record as it is offered now, variants included; raises `NotFound`."""
+        """The whole record as it is offered now, variants included, also by the id of one; raises `NotFound`."""
         product = self.parts.shelf.product(product_id)
         if product is None:
             raise NotFound(f"There is no product {product_id[:200]!r}.", "Take the id from a search result.")
@@ -234,7 +237,14 @@ class Assistant:
         found = orderable(self.parts.shelf, product_id, variant_id)
         chosen = found.variant.id if found.variant else None
         cart = add_line(
-            self.database, principal, shopper, product_id, chosen, quantity, most=found.stock, request_id=request_id
+            self.database,
+            principal,
+            shopper,
+            found.product.id,
+            chosen,
+            quantity,
+            most=found.stock,
+            request_id=request_id,
         )
         return self._view(cart)
 
@@ -354,7 +364,6 @@ def deltas(text: str) -> Iterator[str]:
         yield text[start:]
 
 
-def _full_card(product: Product) -> Card:
-    names = [*product.attributes]
-    card = card_of(product, attributes=names)
-    return card.model_copy(update={"attributes": dict(product.attributes)})
+def _full_card(product: Product, asked: str) -> Card:
+    variant = product.variant(asked) if asked != product.id else None
+    return card_of(product, asked if variant else None).model_copy(update={"attributes": facts_of(product, variant)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -52,19 +53,34 @@ class Shelf:
     encoders: Mapping[str, Encoder] = field(default_factory=dict)
 
     def product(self, product_id: str) -> Product | None:
-        """The product as it is offered now, or None where the catalog has none of that id."""
+        """The product as it is offered now, also by the id of a variant; None where the catalog has none of that id."""
         return self.products([product_id]).get(product_id)
 
     def products(self, ids: Iterable[str]) -> dict[str, Product]:
-        """The products of these ids that exist, as they are offered now."""
+        """The products of these ids, their own or of a variant, that exist, as they are offered now."""
         rows = {each: row for each in dict.fromkeys(ids) if (row := self.snapshot.row_of(each)) is not None}
-        news: dict[str, list[Offer]] = {}
-        for offer in self.offers(list(rows)) if rows else ():
-            row = rows.get(offer.product_id)
+        records = {row: self.snapshot.products.get(row) for row in dict.fromkeys(rows.values())}
+        row_of = {record.id: row for row, record in records.items()}
+        news: dict[int, list[Offer]] = {}
+        for offer in self.offers(list(row_of)) if row_of else ():
+            row = row_of.get(offer.product_id)
             if row is not None and self.snapshot.facets.is_news(row, offer):
-                news.setdefault(offer.product_id, []).append(offer)
-        records = {product_id: self.snapshot.products.get(row) for product_id, row in rows.items()}
-        return {product_id: offered(record, news.get(product_id, ())) for product_id, record in records.items()}
+                news.setdefault(row, []).append(offer)
+        now = {row: offered(record, news.get(row, ())) for row, record in records.items()}
+        return {each: now[row] for each, row in rows.items()}
+
+    def spelled(self, offers: Iterable[Offer]) -> list[Offer]:
+        """Offers as they are kept: one that names a variant by its own id alone is one on that variant of its product.
+
+        So is one whose id is both a product's and that of one of its variants, which is what feeds with a variant a row have.
+        """
+        return [self._spelled(offer) for offer in offers]
+
+    def _spelled(self, offer: Offer) -> Offer:
+        record = None if offer.variant_id is not None else self.record(offer.product_id)
+        if record is None or record.variant(offer.product_id) is None:
+            return offer
+        return offer.model_copy(update={"product_id": record.id, "variant_id": offer.product_id})
 
     def names(self, words: str) -> bool:
         """Whether the words stand in the title of a product, or are other words for what does."""
@@ -158,8 +174,15 @@ def _changed(one: Sold, offer: Offer) -> Sold:
 
 
 def price_of(product: Product, variant: Variant | None = None) -> Money | None:
-    """The variant's own price, else the product's."""
-    return variant.price if variant is not None and variant.price is not None else product.price
+    """The variant's own price; without a variant what the product starts at: the least of what can be ordered, else of all."""
+    if variant is not None or not product.variants:
+        return variant.price if variant is not None and variant.price is not None else product.price
+    able = [each for each in product.variants if availability_of(product, each).orderable] or product.variants
+    prices = [each.price for each in able if each.price is not None]
+    currency = product.price.currency if product.price is not None else prices[0].currency if prices else ""
+    return min(
+        (price for price in prices if price.currency == currency), key=lambda price: price.amount, default=product.price
+    )
 
 
 def availability_of(product: Product, variant: Variant | None = None) -> Availability:
@@ -181,12 +204,28 @@ def stock_of(product: Product, variant: Variant | None = None) -> int | None:
 
 
 def title_of(product: Product, variant: Variant | None = None) -> str:
-    """The product's title with the variant's options behind it: "Trail shoe (blue, 42)"."""
+    """The product's title with the options behind it that tell the variant from others: "Trail shoe (blue, 42)"."""
     if variant is None:
         return product.title
-    options = ", ".join(variant.options.values()) or variant.title
-    return (
-        f"{product.title} ({options})"
-        if options and options.casefold() not in product.title.casefold()
-        else product.title
-    )
+    names = telling_options(product)
+    options = ", ".join(variant.options[name] for name in names if name in variant.options) or variant.title
+    said = not options or re.search(rf"(?<!\w){re.escape(options)}(?!\w)", product.title, re.IGNORECASE)
+    return product.title if said else f"{product.title} ({options})"
+
+
+def telling_options(product: Product) -> list[str]:
+    """Names of the options that it takes to tell the variants apart, in the catalog's order; of a single variant all.
+
+    Shirts in colors and sizes may weigh differently too, but nobody chooses them by that.
+    """
+    names = list(dict.fromkeys(name for variant in product.variants for name in variant.options))
+    if len(product.variants) == 1:
+        return names
+    chosen: list[str] = []
+    apart = 1
+    for name in names:
+        found = len({tuple(variant.options.get(each) for each in (*chosen, name)) for variant in product.variants})
+        if found > apart:
+            chosen.append(name)
+            apart = found
+    return chosen

@@ -106,6 +106,7 @@ class Answer:
         """Shows cards; a slate is what "the second one" counts in, and a single card becomes what "it" means."""
         self.cards = list(cards)
         self.know(*products)
+        self.ledger.text(*(card.title for card in cards))
         items = tuple(Item(product_id=card.product_id, variant_id=card.variant_id) for card in cards)
         if slate:
             self.shown = items

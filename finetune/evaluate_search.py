@@ -121,6 +121,17 @@ def _grouped(judgments: Iterator[tuple[str, str, float]]) -> dict[str, dict[str,
     return qrels
 
 
+def of_products(qrels: Judgments, product_of: Callable[[str], str]) -> dict[str, dict[str, float]]:
+    """Judgments by product: one on a variant is one on its product, of several the best counts."""
+    found: dict[str, dict[str, float]] = {}
+    for query_id, gains in qrels.items():
+        own = found.setdefault(query_id, {})
+        for item_id, gain in gains.items():
+            product_id = product_of(item_id)
+            own[product_id] = max(own.get(product_id, gain), gain)
+    return found
+
+
 def _recall(found: Sequence[str], gains: Mapping[str, float], k: int) -> float:
     return sum(product in gains for product in found[:k]) / min(k, len(gains))
 

@@ -84,12 +84,12 @@ def search_data(
     """
     judged, missing = [], 0
     for query in queries:
-        gains = {}
+        gains: dict[int, float] = {}
         for product, gain in qrels.get(query.query_id, {}).items():
             row = snapshot.row_of(product)
             missing += row is None
             if row is not None and gain > 0:
-                gains[row] = gain
+                gains[row] = max(gain, gains.get(row, gain))  # two variants of one product may be judged
         if gains:
             judged.append(JudgedQuery(query, gains))
     if queries and not judged:

@@ -205,4 +205,5 @@ def _fields(path: Path, name: str) -> Iterator[tuple[int, Iterable[str] | RowPro
 
 def _products(path: Path) -> Iterator[tuple[int, Iterable[str] | RowProblem]]:
     for line, product in read_rows(path, None, "USD", Notes()):  # prices are no part of the text
-        yield line, product if isinstance(product, RowProblem) else [document_text(product)]
+        if product is not None:
+            yield line, product if isinstance(product, RowProblem) else [document_text(product)]

@@ -33,6 +33,7 @@ from index.readers import Notes, read_rows
 from index.retriever import Retriever
 from index.snapshot import SMALL_CATALOG, Layout, Snapshot, index_versions
 from index.titles import Titles
+from index.variant_ids import VariantIds
 from index.vectors import FILE as VECTORS
 from index.vectors import VectorStore, store_for
 from index.words import WordIndex, WordWriter
@@ -108,7 +109,7 @@ def build_index(
         encoders: the pretrained encoder of each space, or a function that gives it and is asked only for the spaces that are
             needed.
         documents: a folder of Markdown files; without one the documents of the version before are kept.
-        baskets: the ids of the products that each person bought, for what is bought together.
+        baskets: the ids of the products or variants that each person bought, for what is bought together.
         update: keep the products that `catalog` does not name.
         allow_shrink: allow more than a fifth of the products to disappear.
         max_rejected: share of the catalog's rows, and of the graph's, that may be rejected, 0 to 1.
@@ -194,25 +195,34 @@ class _Run:
         self, catalog: Path | None, *, update: bool, max_rejected: float, rejected: Path | None, shop: Path
     ) -> dict[str, Any]:
         """Validates the catalog's rows into the product store; rejected rows are written before anything can fail."""
-        rejects, notes, total = Rejects(), Notes(), 0
+        rejects, notes, taken = Rejects(), Notes(), set[str]()
         if update and self.before is not None:
             self.writer.copy(self.before.products)
+
+        def earlier(product_id: str) -> Product | None:
+            """What a group of rows builds on, and replaces without loss."""
+            if (product := self.writer.find(product_id)) is not None:
+                taken.add(product_id)
+            return product
+
         columns, currency = self.settings.catalog.columns, self.settings.currency
-        for line, item in read_rows(catalog, columns, currency, notes) if catalog else ():
-            total += 1
+        rows = read_rows(catalog, columns, currency, notes, earlier) if catalog else ()
+        for done, (line, item) in enumerate(rows):
             if isinstance(item, RowProblem):
                 rejects.add_problem(item)
-            elif (replaced := self.writer.put(line, item)) is not None and replaced[0]:
-                reason = "duplicate id: a later row replaced it"
-                rejects.add(replaced[0], reason, json.loads(replaced[1]))
-            if total % 500 == 0:
-                self.progress("read", total, 0)
-        self.progress("read", total, total)
+            elif item is not None:
+                replaced = self.writer.put(line, item)
+                if replaced is not None and replaced[0] and item.id not in taken:
+                    reason = "duplicate id: a later row replaced it"
+                    rejects.add(replaced[0], reason, json.loads(replaced[1]))
+            if done % 500 == 0:
+                self.progress("read", notes.rows, 0)
+        self.progress("read", notes.rows, notes.rows)
         file = None
         if rejects.count and catalog:
             file = rejected or rejected_file(shop, catalog.name.split(".")[0])
             rejects.write(file)
-        rejects.check(total, max_rejected)
+        rejects.check(notes.rows, max_rejected)
         if not len(self.writer):
             raise InvalidInput(
                 f"{catalog} holds no usable product.",
@@ -258,7 +268,13 @@ class _Run:
             np.save(texts / f"{space}.npy", held, allow_pickle=False)
         seen = self._write_parts(store, self._embedded_documents(documents, used), used, made)
         words = WordIndex.load(self.layout.part("words"))
-        self.edges = write_graph(self.layout.part("graph"), seen, store, words, edits, baskets)
+        variants = VariantIds.load(self.layout.part("facets"))
+
+        def row_of(item_id: str) -> int | None:
+            row = store.row_of(item_id)
+            return variants.row_of(item_id) if row is None else row
+
+        self.edges = write_graph(self.layout.part("graph"), seen, row_of, words, edits, baskets)
         return {
             "products": len(store),
             "documents": len(documents),

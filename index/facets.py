@@ -92,17 +92,28 @@ class FacetMask:
         """(products,) the lowest price of what can be ordered, newer offers included, in major units; nan where unknown."""
         return self._facets.price
 
-    def variant_of(self, row: int) -> str | None:
-        """The id of the cheapest variant of a product that keeps all conditions; None where it has no variants."""
+    def variant_of(self, row: int, fit: NDArray[np.float32] | None = None) -> str | None:
+        """The id of the cheapest variant of a product that keeps all conditions; None where it has no variants.
+
+        `fit` (variants, 2) says how many of each one's options the customer's words name, and how exactly: the best named goes
+        first, and of equally named ones what can be ordered.
+        """
         facets = self._facets
-        places = np.arange(facets.starts[row], facets.starts[row + 1])
+        start = int(facets.starts[row])
+        places = np.arange(start, facets.starts[row + 1])
         passing = places[self._passing(places)]
         if not len(passing) or not facets.variant_ids[int(passing[0])]:
             return None
         price = facets.offer_price[passing]
-        # What can be ordered first, then a known price, then the lowest.
-        order = np.lexsort((price, price == UNKNOWN, ~_orderable(facets.offer_availability[passing])))
-        return facets.variant_ids[int(passing[order[0]])]
+        named, exactly = np.zeros((2, len(passing)), np.float32) if fit is None else fit[passing - start].T
+        # The last is the first to decide. A known price goes before an unknown one.
+        keys = (price, price == UNKNOWN, -exactly, ~_orderable(facets.offer_availability[passing]), -named)
+        return facets.variant_ids[int(passing[np.lexsort(keys)[0]])]
+
+    def orderable(self, row: int, variant: int) -> bool:
+        """Whether the variant at a place among the product's own can be bought, by newer offers too."""
+        place = self._facets.starts[row] + variant
+        return bool(_orderable(self._facets.offer_availability[place : place + 1])[0])
 
 
 @dataclass(frozen=True, slots=True)

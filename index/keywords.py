@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.clean import has_cjk
+from index.codes import codes_of
 from index.product import Product
 from storage.errors import Damaged
 
@@ -271,10 +272,12 @@ def _texts(product: Product) -> dict[str, str]:
     """The text of each field, spread for the analyzer."""
     attributes = [value for values in product.attributes.values() for value in values]
     attributes += [option for variant in product.variants for option in variant.options.values()]
+    # What feeds with a variant a row number their variants by stands in the titles of these.
+    codes = dict.fromkeys(code for variant in product.variants for code in codes_of(variant.title))
     texts = {
         "title": product.title,
         "brand": product.brand,
-        "codes": " ".join(code for code in (product.mpn, product.gtin) if code),
+        "codes": " ".join(code for code in (product.mpn, product.gtin, *codes) if code),
         "categories": " ".join(product.categories),
         "attributes": " ".join(dict.fromkeys(attributes)),
         "description": product.description,

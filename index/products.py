@@ -140,6 +140,11 @@ class ProductWriter:
         self._next += 1
         return None
 
+    def find(self, product_id: str) -> Product | None:
+        """The product of that id as it was put last, or None."""
+        found = self._connection.execute("SELECT body FROM products WHERE id = ?", (product_id,)).fetchone()
+        return None if found is None else Product.model_validate_json(found[0])
+
     def copy(self, older: ProductStore) -> None:
         """Takes over the products of an older version with their rows, as if they stood at line 0; the first thing to do."""
         with disk_trouble():

@@ -18,6 +18,7 @@ from index.keywords import KeywordIndex
 from index.ngrams import NgramIndex, TitleNgrams
 from index.products import FILE, ProductStore
 from index.retriever import Retriever
+from index.variant_ids import VariantIds
 from index.vectors import KINDS, VectorStore
 from index.words import WordIndex
 from storage.errors import Damaged
@@ -72,6 +73,7 @@ class Snapshot:
     encoder_hashes: Mapping[str, str]
     products: ProductStore
     facets: Facets
+    variants: VariantIds
     keywords: KeywordIndex
     ngrams: NgramIndex | TitleNgrams
     words: WordIndex
@@ -116,6 +118,7 @@ class Snapshot:
             encoder_hashes=hashes,
             products=products,
             facets=facets,
+            variants=VariantIds(facets.variant_ids, facets.starts),
             keywords=KeywordIndex.load(layout.part("keywords"), merged=not small),
             ngrams=NgramIndex.load(ngrams) if small else TitleNgrams.load(ngrams, facets.titles.texts),
             words=WordIndex.load(layout.part("words")),
@@ -144,8 +147,9 @@ class Snapshot:
                 )
 
     def row_of(self, product_id: str) -> int | None:
-        """The row of the product with that id, or None."""
-        return self.products.row_of(product_id)
+        """The row of the product with that id, or of the one that has a variant with it; None where there is neither."""
+        row = self.products.row_of(product_id)
+        return self.variants.row_of(product_id) if row is None else row
 
     def __len__(self) -> int:
         """How many products it has."""

@@ -205,8 +205,16 @@ class WordWriter:
         self._spelled.update(set(spelled(named)))
         owned = {*codes_of(product.mpn), *codes_of(product.gtin), *codes_of(product.title)}
         owned.update(identifiers((product.mpn, product.gtin, product.id)))
+        # What feeds with a variant a row number their variants by stands in the titles of these.
+        numbers = {code for variant in product.variants for code in codes_of(variant.title)}
+        owned |= numbers
         self._add(self._codes, owned, set(codes_of(told)))
-        self._add(self._stems, {*stems_of(product.title), *stems_of(product.mpn)}, set())
+        stems = {
+            *stems_of(product.title),
+            *stems_of(product.mpn),
+            *(stem for code in numbers for stem in stems_of(code)),
+        }
+        self._add(self._stems, stems, set())
         self._size += 1
         if len(self._spelled) > 2 * _MOST_SPELLED:
             self._forget_rare()

@@ -15,7 +15,7 @@ from typing import Final
 from index.codes import codes_of
 from index.graph import Graph, Meant
 from index.graph.terms import Token, joined, tokens_of
-from index.tokens import words_of
+from index.tokens import singular, words_of
 from index.words import Alternative, Concept
 
 MOST_CONCEPTS: Final = 6
@@ -84,6 +84,18 @@ def expand(graph: Graph, text: str) -> Expansion:
             taken.update(own)
             found.append(Said(term, own, meant))
     return Expansion(tuple(found)) if len(found) <= MOST_CONCEPTS else Expansion()
+
+
+def measures_of(words: Sequence[str]) -> list[Concept]:
+    """Quantities as others spell them: who asks for "256gb" means what says "256 GB"."""
+    found = []
+    for word in dict.fromkeys(words):
+        if _MEASURE.fullmatch(word):
+            number = re.match(r"\d+", word)
+            assert number is not None  # a measure begins with one
+            apart = (number[0], singular(word[number.end() :]))
+            found.append(Concept((word,), (Alternative(apart, 1.0),)))
+    return found
 
 
 def _phrases(graph: Graph, tokens: Sequence[Token]) -> Iterator[tuple[str, list[str], bool]]:

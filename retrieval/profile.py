@@ -257,7 +257,7 @@ def build_profile(
             if product is None:
                 continue
             parents.update(zip(product.categories[1:], product.categories, strict=False))
-            for kind, value in [("item", item_id), *traits(product, bands)]:
+            for kind, value in [("item", product.id), *traits(product, bands)]:
                 if (kind, value.casefold()) in removed:
                     continue
                 entry = sums[(kind, value)]

@@ -7,7 +7,7 @@ decide whether anything matches, vectors find what is meant by other words.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
@@ -20,12 +20,14 @@ from index.codes import codes_of, stems_of
 from index.encoders import Encoder, script_of
 from index.facets import FacetMask
 from index.filters import Filters
+from index.product import Product
 from index.snapshot import Snapshot
 from index.tokens import singular, spelled, words_of
-from retrieval.expansion import Expansion, expand
+from retrieval.expansion import Expansion, expand, measures_of
 from retrieval.fusion import CENTRAL, CLOSE_BEHIND, COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
 from retrieval.links import Link, LinkKind
 from retrieval.needs import tells_need
+from retrieval.variants import Said
 from storage.offers import Offer
 
 Found = TypeVar("Found")
@@ -35,6 +37,8 @@ SORTS: tuple[Sort, ...] = ("relevance", "price_asc", "price_desc", "rating", "ne
 CANDIDATES = 200  # from each source; the order among the best ten has long settled by then
 ALONE = 50_000  # products; in more, vectors are searched on another core, beside words and keywords
 _BESIDE = ThreadPoolExecutor(max_workers=4, thread_name_prefix="search")
+ARTICLES = 8  # words of a text that are looked up as a variant's id
+NOT_AS_NAMED = 0.8  # of the score of a product whose variant that the words name is sold out: another may have it
 REMEMBERED = 512  # vectors of queries, 1.5 kB each
 TEXT_CHARACTERS = 1_000  # of a longer text only this much is searched for
 PRIOR_RATING, PRIOR_COUNT = 3.8, 8  # a rating of few counts little: the mean is drawn to the prior
@@ -145,6 +149,30 @@ class _Kind:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Variants:
+    """Chooses the variant that each hit shows."""
+
+    mask: FacetMask
+    filters: Filters
+    said: Said
+
+    def of(self, row: int, product: Product) -> tuple[str | None, bool]:
+        """The variant that the conditions or the words choose, and whether it can be had as the words name it.
+
+        None where the customer has yet to choose.
+        """
+        if not product.variants:
+            return None, True
+        fit = self.said.fit(product, self.filters.attributes)
+        named = fit[:, 0]  # (variants,)
+        if not _choosing(self.filters) and not named.any():
+            return None, True
+        chosen = self.mask.variant_of(row, fit)
+        place = next((place for place, each in enumerate(product.variants) if each.id == chosen), 0)
+        return chosen, bool(named[place] == named.max()) and self.mask.orderable(row, place)
+
+
 class SearchEngine:
     """Searches one snapshot. Safe to share between threads.
 
@@ -186,7 +214,7 @@ class SearchEngine:
         filters = filters or Filters()
         mask = self._snapshot.facets.mask(filters, list(self.offers()))
         allowed = mask.allowed
-        variant_of = mask.variant_of if _choosing(filters) else _no_variant
+        article = self._article(text[:TEXT_CHARACTERS])
         text = self._corrected(text[:TEXT_CHARACTERS])
         words, codes = words_of(text), codes_of(text)
         if not words and not codes:
@@ -194,11 +222,12 @@ class SearchEngine:
                 return SearchResult([], 0, mask.unknown_price, matched=False)
             listed = np.flatnonzero(allowed)
             found = _Found(listed, self._rated(listed), {})
-            hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, mask, variant_of)
+            variants = _Variants(mask, filters, Said(""))
+            hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, mask, variants)
             return SearchResult(hits, len(listed), mask.unknown_price, matched=True)
         expansion = expand(self._snapshot.graph, text)
         # The cheapest of all phones is not among some that were chosen by another order.
-        catalog, rows, evidence = self._evidence(text, allowed, expansion, advice, every=sort != "relevance")
+        catalog, rows, evidence = self._evidence(text, allowed, expansion, article, advice, every=sort != "relevance")
         matching = evidence.matching()
         if not matching.any() and evidence.floor is LATIN_FLOOR and tells_need(text):
             evidence = replace(evidence, floor=ADVICE_FLOOR)
@@ -213,7 +242,7 @@ class SearchEngine:
             keep = matching & (evidence.kind > 0)
         elif sort != "relevance":
             keep = matching & (own >= KEEP_SORTED * best_own)
-        elif codes:  # one article is looked for: those that look like it help, wherever they stop
+        elif codes or article:  # one article is looked for: those that look like it help, wherever they stop
             keep = score >= KEEP * best
         else:
             close_behind = (score >= CLOSE_BEHIND * best) & (own >= CLOSE_BEHIND * best_own)
@@ -222,7 +251,8 @@ class SearchEngine:
         total = len(found.rows)
         if sort == "relevance":
             total += catalog.matching_beyond(_Found(rows, score, parts), evidence, KEEP * best)
-        hits = self._hits(found, sort, limit, mask, variant_of)
+        others = [each.term for said in expansion.said for each in said.meant if each.sense == "same"]
+        hits = self._hits(found, sort, limit, mask, _Variants(mask, filters, Said(text, others)))
         linked = [replace(hit, links=self._links(hit.row, expansion)) for hit in hits]
         return SearchResult(linked, total, mask.unknown_price, matched=True)
 
@@ -231,7 +261,7 @@ class SearchEngine:
         allowed = self._snapshot.facets.mask(filters or Filters(), list(self.offers())).allowed
         text = self._corrected(text[:TEXT_CHARACTERS])
         expansion = expand(self._snapshot.graph, text)
-        return self._evidence(text, allowed, expansion, advice=False, every=False)[1:]
+        return self._evidence(text, allowed, expansion, (), advice=False, every=False)[1:]
 
     def _links(self, row: int, expansion: Expansion) -> tuple[Link, ...]:
         """The edges by which a row says what it does not say in the customer's words."""
@@ -245,18 +275,33 @@ class SearchEngine:
                 links.append(Link(said.term, graph.label_of(other.term), LINK_OF[other.sense], other.evidence))
         return tuple(links)
 
-    def _catalog(self, text: str, expansion: Expansion, allowed: NDArray[np.bool_]) -> _Catalog:
+    def _article(self, text: str) -> list[int]:
+        """The rows of products that have a variant whose id is the text, or a word of it with a digit."""
+        words = [word for word in text.split() if any(map(str.isdigit, word))]
+        rows = map(self._snapshot.variants.row_of, dict.fromkeys((text.strip(), *words[:ARTICLES])))
+        return [row for row in rows if row is not None]
+
+    def _catalog(self, text: str, expansion: Expansion, allowed: NDArray[np.bool_], article: Sequence[int]) -> _Catalog:
         snapshot = self._snapshot
+        words = words_of(text)
+        identified = snapshot.words.identified(codes_of(text))
+        identified[list(article)] = 1
         return _Catalog(
             allowed,
-            snapshot.words.coverage(words_of(text), expansion.concepts),
-            snapshot.words.identified(codes_of(text)),
+            snapshot.words.coverage(words, (*expansion.concepts, *measures_of(words))),
+            identified,
             snapshot.words.stemmed(stems_of(text)),
             snapshot.ngrams.scores(text),
         )
 
     def _evidence(
-        self, text: str, allowed: NDArray[np.bool_], expansion: Expansion, advice: bool, every: bool
+        self,
+        text: str,
+        allowed: NDArray[np.bool_],
+        expansion: Expansion,
+        article: Sequence[int],
+        advice: bool,
+        every: bool,
     ) -> tuple[_Catalog, NDArray[np.int64], Evidence]:
         """What the words say of all products, the candidates of all sources, and what each source says about each of them.
 
@@ -270,7 +315,7 @@ class SearchEngine:
             vector = self._vector(space, text)  # (dim,)
             close = snapshot.categories.closeness(space, vector)  # (names,)
             near = _beside(partial(self._near, space, vector, close, allowed), len(allowed))
-        catalog = self._catalog(text, expansion, allowed)
+        catalog = self._catalog(text, expansion, allowed, article)
         sources = (catalog.words, catalog.codes, catalog.stems, catalog.ngrams)
         found = [_best(scores, allowed) for scores in sources if scores is not None]
         if every:
@@ -322,16 +367,16 @@ class SearchEngine:
         passing = allowed[rows]
         return _Kind(rows[passing], cosine[passing])
 
-    def _hits(
-        self, found: _Found, sort: Sort, limit: int, mask: FacetMask, variant_of: Callable[[int], str | None]
-    ) -> list[Hit]:
+    def _hits(self, found: _Found, sort: Sort, limit: int, mask: FacetMask, variants: _Variants) -> list[Hit]:
         hits = []
         for place in self._order(found.rows, found.score, sort, mask, limit):
             row = int(found.rows[place])
             sources = {name: float(values[place]) for name, values in found.parts.items() if values[place] > 0}
             product = self._snapshot.products.get(row)
-            hits.append(Hit(row, product.id, variant_of(row), float(found.score[place]), sources))
-        return hits
+            variant_id, there = variants.of(row, product)
+            score = float(found.score[place]) * (1 if there else NOT_AS_NAMED)
+            hits.append(Hit(row, product.id, variant_id, score, sources))
+        return sorted(hits, key=lambda hit: -hit.score) if sort == "relevance" else hits
 
     def _order(
         self, rows: NDArray[np.int64], score: NDArray[np.float32], sort: Sort, mask: FacetMask, limit: int
@@ -419,10 +464,6 @@ def _embedding(encoders: Mapping[str, Encoder]) -> Callable[[str, str], NDArray[
 def _choosing(filters: Filters) -> bool:
     """Whether the conditions tell the variants of a product apart."""
     return bool(filters.price or filters.attributes or filters.availability or filters.exclude.attributes)
-
-
-def _no_variant(row: int) -> None:
-    """Without a condition the customer chooses the variant."""
 
 
 def _best(scores: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -107,7 +107,7 @@ def read_manifest(folder: Path, kind: str, only: str | None = None) -> Manifest:
     if set(body) != _KEYS or digest not in (None, _digest(body)):
         raise Damaged(f"{path} is not what was published.", again)
     if manifest.kind != kind:
-        raise Damaged(f"{folder} holds a {manifest.kind}, not a {kind}.", "Give a folder of the right kind.")
+        raise Damaged(f"{folder} is of the kind {manifest.kind!r}, not {kind!r}.", "Give a folder of the right kind.")
     named = {
         name: sha256
         for name, sha256 in manifest.files.items()

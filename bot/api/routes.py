@@ -136,13 +136,13 @@ def routes(assistant: Assistant, settings: ShopSettings) -> APIRouter:
 
     @api.get("/products/{product_id}", response_model=Card)
     def product(product_id: str, caller: Caller) -> Any:
-        """The card of one product."""
+        """The card of one product, also by the id of a variant."""
         return assistant.product(product_id, caller)
 
     @api.post("/products", status_code=204)
     def offers(body: OffersRequest, caller: Caller) -> Response:
-        """Newer prices, stock and availability, from the role service."""
-        put_offers(database, caller, body.offers)
+        """Newer prices, stock and availability of products and variants, from the role service."""
+        put_offers(database, caller, assistant.parts.shelf.spelled(body.offers))
         return Response(status_code=204)
 
     @api.get("/users/{user_id}/profile", response_model=ProfileView)

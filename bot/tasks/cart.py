@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from bot.basket import Orderable, held, view_of
 from bot.cards import CartLineView, CartView
 from bot.references import name_in, resolve, words_of
-from bot.shelf import availability_of
+from bot.shelf import availability_of, telling_options
 from bot.state import Item, Pending
 from bot.turn import Answer, Turn
+from bot.variants import asked_of, meant
 from index.product import Product, Variant
 from retrieval.understanding.numbers import small_number
 from storage.carts import Cart, add_line, cart_of, change_line, empty_cart, remove_line
@@ -47,7 +48,8 @@ def add(turn: Turn, answer: Answer) -> None:
     if reference.off_list:
         return off_list(turn, answer)
     quantity = _quantity(turn)
-    pointed = turn.understanding.ordinals or turn.understanding.deixis
+    # "The black one" is one, also where several are black.
+    pointed = turn.understanding.ordinals or (turn.understanding.deixis and not turn.understanding.referent)
     if len(reference.items) > 1 and not pointed:
         return _which(turn, answer, reference.items, quantity)
     if reference.items:
@@ -156,27 +158,14 @@ def _fitting(turn: Turn, product: Product, item: Item) -> list[Variant]:
     alive = [variant for variant in product.variants if availability_of(product, variant).orderable]
     if turn.decision.pending is not None and turn.decision.pending.kind == "variant" and item.variant_id:
         return [variant for variant in product.variants if variant.id == item.variant_id]
-    wanted = _wanted(turn)
-    named = [variant for variant in product.variants if _meets(variant, wanted)]
-    if wanted and any(
-        name in {option.casefold() for variant in product.variants for option in variant.options} for name in wanted
-    ):
-        return [variant for variant in named if variant in alive]
-    if item.variant_id and item.chosen:
-        return [variant for variant in alive if variant.id == item.variant_id] or alive
-    return alive
-
-
-def _wanted(turn: Turn) -> dict[str, set[str]]:
-    said = {**turn.topic.filters.attributes, **turn.understanding.filters.attributes, **turn.understanding.referent}
-    wishes = turn.understanding.wishes.attributes
-    return {name.casefold(): {value.casefold() for value in values} for name, values in {**wishes, **said}.items()}
-
-
-def _meets(variant: Variant, wanted: dict[str, set[str]]) -> bool:
-    return all(
-        value.casefold() in wanted.get(name.casefold(), {value.casefold()}) for name, value in variant.options.items()
-    )
+    before = product.variant(item.variant_id) if item.chosen and item.variant_id else None
+    found = meant(turn, product, running=before is None)
+    if found.named:
+        named = [variant for variant in found.variants if variant in alive]
+        # "Add it in blue", of one that was taken in 42, is the blue one in 42.
+        alike = [len(variant.options.items() & before.options.items()) if before else 0 for variant in named]
+        return [variant for variant, shared in zip(named, alike, strict=True) if shared == max(alike)]
+    return [variant for variant in alive if variant == before] or alive
 
 
 def _ask_variant(turn: Turn, answer: Answer, product: Product, left: Sequence[Variant], quantity: int) -> None:
@@ -186,26 +175,31 @@ def _ask_variant(turn: Turn, answer: Answer, product: Product, left: Sequence[Va
     if not choices:
         gone = voice.availability(availability_of(product))
         return answer.say(voice.say("cart.out_of_stock", title=product.title, availability=gone))
-    names = list(dict.fromkeys(name for variant in choices for name in variant.options))
+    names = telling_options(product)
     apart = [name for name in names if len({variant.options.get(name) for variant in choices}) > 1] or names
-    spelled = tuple(
-        " / ".join(filter(None, (variant.options.get(name) for name in apart))) or variant.title for variant in choices
-    )
+    spelled = _spelled(choices, apart)
     items = tuple(Item(product_id=product.id, variant_id=variant.id, chosen=True) for variant in choices)
     answer.ledger.text(*spelled)
     pending = Pending(kind="variant", options=spelled, items=items, quantity=quantity)
     options = voice.joined(spelled, "or")
-    if not left:
-        wanted = " / ".join(
-            value for name, values in turn.understanding.filters.attributes.items() for value in values if name in names
-        )
-        if wanted:
-            answer.ledger.text(wanted)
-            return answer.ask(
-                voice.say("cart.variant_none", wanted=wanted, title=product.title, options=options), pending
-            )
+    if not left and (wanted := asked_of(turn, names)):
+        answer.ledger.text(wanted)
+        return answer.ask(voice.say("cart.variant_none", wanted=wanted, title=product.title, options=options), pending)
     option = voice.joined([voice.attribute(name) for name in apart], "and") or voice.field("title")
     return answer.ask(voice.say("cart.variant", option=option, title=product.title, options=options), pending)
+
+
+def _spelled(choices: Sequence[Variant], apart: Sequence[str]) -> tuple[str, ...]:
+    """Each variant by the options in which they differ; those that are alike in these by their titles or ids too."""
+    names = [
+        " / ".join(filter(None, (variant.options.get(name) for name in apart))) or variant.title or variant.id
+        for variant in choices
+    ]
+    titles = [variant.title or variant.id for variant in choices]
+    return tuple(
+        name if names.count(name) == 1 else f"{name} ({title if titles.count(title) == 1 else variant.id})"
+        for name, title, variant in zip(names, titles, choices, strict=True)
+    )
 
 
 def remove(turn: Turn, answer: Answer) -> None:

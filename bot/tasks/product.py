@@ -12,11 +12,12 @@ from bot.cards import Citation
 from bot.present import card_of
 from bot.references import Reference, resolve, words_of
 from bot.reply.voice import Voice
-from bot.shelf import availability_of, price_of, stock_of
+from bot.shelf import availability_of, price_of, stock_of, telling_options, title_of
 from bot.state import Item, Pending
 from bot.tasks import cart
 from bot.tasks.search import off_list
 from bot.turn import Answer, Turn
+from bot.variants import asked_of, meant
 from index.product import Product, Variant
 from retrieval.understanding.lexicon import ASKED
 
@@ -60,8 +61,18 @@ def about(turn: Turn, answer: Answer, items: Iterable[Item], asked: str | None, 
     for item in present:
         product = products[item.product_id]
         variant = product.variant(item.variant_id) if item.variant_id else None
-        cards.append(card_of(product, item.variant_id, names or product.attributes))
-        answer.say(*_facts(turn, answer, product, variant, asked, question))
+        title = title_of(product, variant)
+        found = meant(turn, product, running=False)
+        if found.named and not found.variants:
+            answer.say(*_none_such(turn, product))
+        elif found.named:
+            variant, title = found.best(product, variant), found.title(product)
+            answer.ledger.text(title)
+            answer.say(*_named(turn, answer, product, variant, title, asked, question))
+        else:
+            open_ = variant is not None and not item.chosen and asked in telling_options(product)
+            answer.say(*_facts(turn, answer, product, None if open_ else variant, title, asked, question))
+        cards.append(card_of(product, variant.id if variant else None, names or product.attributes))
     answer.show(cards, products.values(), slate=False)
     return None
 
@@ -83,12 +94,38 @@ def _which(turn: Turn, answer: Answer, reference: Reference) -> None:
     return answer.ask(turn.voice.say("product.which", options=turn.voice.joined(titles, "or")), pending)
 
 
+def _named(
+    turn: Turn, answer: Answer, product: Product, variant: Variant | None, title: str, asked: str | None, question: str
+) -> list[str]:
+    """The facts of the variants that the question names; "does it come in blue?" asks what that costs and whether it is there."""
+    if asked in _FIELDS or (asked is not None and asked not in telling_options(product)):
+        return _facts(turn, answer, product, variant, title, asked, question)
+    voice, price = turn.voice, price_of(product, variant)
+    facts = [voice.money(price)] if price is not None else []
+    facts.append(voice.availability(availability_of(product, variant)))
+    return [voice.say("product.summary", title=title, facts=voice.joined(facts))]
+
+
+def _none_such(turn: Turn, product: Product) -> list[str]:
+    """That no variant is as the question asks, and what there is."""
+    voice, names = turn.voice, telling_options(product)
+    values = [
+        voice.joined(dict.fromkeys(variant.options[name] for variant in product.variants if name in variant.options))
+        for name in names
+    ]
+    said = [voice.say("product.no_such", title=product.title, wanted=asked_of(turn, names))]
+    return said + [
+        voice.say("product.quote_option", title=product.title, attribute=voice.attribute(name), value=value)
+        for name, value in zip(names, values, strict=True)
+    ]
+
+
 def _facts(
-    turn: Turn, answer: Answer, product: Product, variant: Variant | None, asked: str | None, question: str
+    turn: Turn, answer: Answer, product: Product, variant: Variant | None, title: str, asked: str | None, question: str
 ) -> list[str]:
     voice = turn.voice
     if asked in _FIELDS:
-        return _field(voice, product, variant, asked)
+        return _field(voice, product, variant, title, asked)
     names = turn.understander.names_for(asked) if asked else ()
     for name in names:
         options = list(dict.fromkeys(each.options[name] for each in product.variants if name in each.options))
@@ -106,7 +143,7 @@ def _facts(
             return [
                 voice.say(
                     "product.attribute",
-                    title=product.title,
+                    title=title,
                     attribute=voice.attribute(name),
                     value=voice.joined(values),
                 )
@@ -117,22 +154,22 @@ def _facts(
         answer.citations.append(
             Citation(kind="product", id=product.id, title=product.title, quote=quote, url=product.url)
         )
-        return [voice.say("product.quote", title=product.title, quote=quote)]
+        return [voice.say("product.quote", title=title, quote=quote)]
     if asked:
-        return [voice.say("product.not_said", title=product.title, attribute=_concept(voice, asked))]
+        return [voice.say("product.not_said", title=title, attribute=_concept(voice, asked))]
     named = _attribute_named(product, question)
     if named:
         return [
             voice.say(
                 "product.attribute",
-                title=product.title,
+                title=title,
                 attribute=voice.attribute(named),
                 value=voice.joined(product.attributes[named]),
             )
         ]
     if _wants_summary(question):
-        return [voice.say("product.summary", title=product.title, facts=summary(voice, product, variant))]
-    return [voice.say("product.not_said_plain", title=product.title)]
+        return [voice.say("product.summary", title=title, facts=summary(voice, product, variant))]
+    return [voice.say("product.not_said_plain", title=title)]
 
 
 def _concept(voice: Voice, asked: str) -> str:
@@ -141,8 +178,7 @@ def _concept(voice: Voice, asked: str) -> str:
     return voice.attribute(concept)
 
 
-def _field(voice: Voice, product: Product, variant: Variant | None, asked: str) -> list[str]:
-    title = product.title
+def _field(voice: Voice, product: Product, variant: Variant | None, title: str, asked: str) -> list[str]:
     if asked == "price":
         price = price_of(product, variant)
         if price is None:

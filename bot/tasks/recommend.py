@@ -7,7 +7,7 @@ import re
 from bot.present import slate_of
 from bot.references import resolve
 from bot.shelf import Found
-from bot.state import Topic
+from bot.state import Pending, Topic
 from bot.tasks.search import ask_budget, nothing_fits, off_list, present, show, tell_unknown
 from bot.turn import SLATE, Answer, Turn
 from index.filters import Filters
@@ -44,11 +44,13 @@ def recommend(turn: Turn, answer: Answer) -> None:
 
 
 def companions(turn: Turn, answer: Answer) -> None:
-    """What goes with the product that the turn points at; advice as ever where it points at none, or at several."""
+    """What goes with the product that the turn points at; advice as ever where it points at several, or at none of those shown."""
     reference = resolve(turn)
     if reference.off_list:
         return off_list(turn, answer)
     products = turn.shelf.products(item.product_id for item in reference.items)
+    if not products and not turn.state.shown:
+        return answer.ask(turn.voice.say("product.name_it"), Pending(kind="what"))
     if len(products) != 1:
         return recommend(turn, answer)
     (product,) = products.values()

@@ -49,7 +49,7 @@ def new(turn: Turn, answer: Answer) -> None:
 
 def refine(turn: Turn, answer: Answer) -> None:
     """The running topic with what this turn adds, changes or lifts."""
-    understanding, before = turn.understanding, turn.topic
+    understanding, before = _asked_for(turn.understanding), turn.topic
     topic = before.model_copy(
         update={
             "filters": merge(before.filters, understanding),
@@ -65,6 +65,14 @@ def refine(turn: Turn, answer: Answer) -> None:
     if understanding.relative is not None:
         return _relative(turn, answer, topic, understanding)
     return present(turn, answer, topic)
+
+
+def _asked_for(understanding: Understanding) -> Understanding:
+    """What a question asks of no product in particular ("do you have it in blue?", of a list) as the condition that it is."""
+    wished = understanding.wishes.attributes
+    if understanding.attribute_asked is None or not wished or not understanding.filters.empty:
+        return understanding
+    return replace(understanding, filters=Filters(attributes=wished))
 
 
 def _names_products(filters: Filters) -> bool:

@@ -6,7 +6,7 @@ request's cookie, and the conversation's id that the page carries is checked aga
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import gradio as gr
 
 from bot.cards import Card, Reply
 from bot.service import Assistant
+from bot.variants import open_choices
 from bot.windows import render
 from bot.windows.texts import language_of, texts
+from index.product import Product
 from storage.errors import AisleError
 from storage.feedback import put_feedback
 from storage.principal import Principal, Role
@@ -58,6 +60,9 @@ async (shopper) => {
 """
 
 
+Record = Callable[[str], Product | None]
+
+
 @dataclass(frozen=True, slots=True)
 class DemoShopper:
     """One that the demo's visitor may shop as."""
@@ -75,20 +80,22 @@ class Talk:
     turns: tuple[tuple[str, Any], ...] = ()
     thumbs: dict[str, dict[str, str]] | None = None
 
-    def html(self) -> list[str]:
-        """Each turn rendered."""
+    def html(self, record: Record) -> list[str]:
+        """Each turn rendered; `record` gives the product of a card."""
         thumbs = self.thumbs or {}
-        return [_turn(kind, value, self.language, thumbs) for kind, value in self.turns]
+        return [_turn(kind, value, self.language, thumbs, record) for kind, value in self.turns]
 
 
-def _turn(kind: str, value: Any, language: str, thumbs: dict[str, dict[str, str]]) -> str:
+def _turn(kind: str, value: Any, language: str, thumbs: dict[str, dict[str, str]], record: Record) -> str:
     if kind == "user":
         return render.user_turn(value, language)
     if kind == "html":
         return str(value)
     reply: Reply = value
     given = thumbs.get(reply.message_id)
-    return render.assistant_turn(reply.text, reply.products, reply.citations, reply.language, reply.message_id, given)
+    return render.assistant_turn(
+        reply.text, reply.products, reply.citations, reply.language, reply.message_id, given, record
+    )
 
 
 def _principal(request: gr.Request) -> Principal:
@@ -182,7 +189,7 @@ class CustomerWindow:
         return [
             render.header(self.shop_name, language),
             picker,
-            render.talk(talk.html(), language),
+            render.talk(talk.html(self._record), language),
             *self._panels(principal, language),
             gr.Textbox(placeholder=words["placeholder"]),
             gr.Button(words["send"]),
@@ -200,7 +207,7 @@ class CustomerWindow:
             yield [same] * 6
             return
         principal = _principal(request)
-        asked = [*talk.html(), render.user_turn(message, talk.language)]
+        asked = [*talk.html(self._record), render.user_turn(message, talk.language)]
         shown = render.talk(asked, talk.language)
         yield ["", shown, render.talk([render.thinking(talk.language)], talk.language), same, same, same]
         text, partial, language = "", Reply.model_construct(products=(), citations=()), talk.language
@@ -214,14 +221,14 @@ class CustomerWindow:
                 partial = Reply.model_construct(products=tuple(cards), citations=())
             elif name == "text":
                 text += payload["delta"]
-                now = render.assistant_turn(text, partial.products, (), language, "")
+                now = render.assistant_turn(text, partial.products, (), language, "", record=self._record)
                 yield [same, shown, render.talk([now], language), same, same, same]
             elif name == "done":
                 turns = (*turns, ("reply", Reply.model_validate(payload)))
             elif name == "error":
                 turns = (*turns, ("html", render.failure(*render.described(payload), language)))
         talk = Talk(talk.conversation_id, language, turns, talk.thumbs)
-        yield [same, render.talk(talk.html(), language), "", *self._panels(principal, language), talk]
+        yield [same, render.talk(talk.html(self._record), language), "", *self._panels(principal, language), talk]
 
     def act(self, talk: Talk, event: gr.EventData, request: gr.Request) -> list[Any]:
         """A button on a card, in the cart or in the profile."""
@@ -231,14 +238,14 @@ class CustomerWindow:
             self._do(principal, data, talk)
         except AisleError as error:
             gr.Warning(f"{error.message} {error.hint}".strip(), title=texts(talk.language)["failed"])
-        return [render.talk(talk.html(), talk.language), *self._panels(principal, talk.language), talk]
+        return [render.talk(talk.html(self._record), talk.language), *self._panels(principal, talk.language), talk]
 
     def _do(self, principal: Principal, data: dict[str, str], talk: Talk) -> None:
         """Carries out one button; unknown ones do nothing, for a page can send anything."""
         assistant, line, quantity = self.assistant, data.get("line", ""), data.get("quantity", "0")
         match data.get("act"):
             case "add":
-                self._add(principal, data.get("product", ""), data.get("variant"), talk)
+                self._add(principal, data, talk)
             case "more" | "fewer" as act if quantity.isdecimal():
                 assistant.change_cart_line(principal, line, int(quantity) + (1 if act == "more" else -1))
             case "remove":
@@ -251,13 +258,25 @@ class CustomerWindow:
                 talk.thumbs = {**(talk.thumbs or {})}
                 talk.thumbs[message] = {**talk.thumbs.get(message, {}), product: value}
 
-    def _add(self, principal: Principal, product_id: str, variant_id: str | None, talk: Talk) -> None:
-        """Puts a product into the cart; one that comes in variants is asked about first."""
+    def _record(self, product_id: str) -> Product | None:
+        """What the catalog says of a product, for how many variants there are: today's prices stand on the cards."""
+        return self.assistant.parts.shelf.record(product_id)
+
+    def _add(self, principal: Principal, data: dict[str, str], talk: Talk) -> None:
+        """Puts a product into the cart; where the customer has not said which variant, it is asked first.
+
+        A card may show one of several: "red shoes" that of the first red size. Only a button that names it is `exact`.
+        """
+        product_id, variant_id = data.get("product", ""), data.get("variant")
         record = self.assistant.product_record(product_id)
-        if record.variants and not variant_id:
-            talk.turns = (*talk.turns, ("html", render.choices(record, talk.language)))
-        else:
-            self.assistant.add_to_cart(principal, product_id, variant_id)
+        if record.variants and not data.get("exact"):
+            said = [value for kind, value in talk.turns if kind == "user"]
+            open_ = open_choices(self.assistant.parts.understander, record, variant_id, said)
+            if len(open_) > 1:
+                talk.turns = (*talk.turns, ("html", render.choices(record, open_, talk.language)))
+                return
+            variant_id = open_[0].id if open_ else variant_id
+        self.assistant.add_to_cart(principal, product_id, variant_id)
 
     def _panels(self, principal: Principal, language: str) -> list[str]:
         """Cart and profile as they stand now; staff, who have neither, may sign out instead."""

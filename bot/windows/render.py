@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,13 +10,15 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 
 from bot.cards import Card, CartView, Citation, ProfileView
+from bot.shelf import price_of, telling_options
 from bot.windows.texts import texts
 from index.money import format_money
-from index.product import Money, Product
+from index.product import Money, Product, Variant
 
 # Replies are plain text with the occasional table; raw HTML in them is shown, not run, and links stay text.
 _MARKDOWN = MarkdownIt("zero", {"html": False, "breaks": True}).enable(["table", "list", "emphasis", "newline"])
 
+_FEWEST_VARIANTS = 2  # one is no choice
 _TALLEST_LIST = 6  # attributes on a card: more than these nobody reads there
 _FIRST_BELIEFS = 5  # the strongest; the others stand behind a fold
 
@@ -71,29 +73,37 @@ def assistant_turn(
     language: str,
     message_id: str,
     feedback: Mapping[str, str] | None = None,
+    record: Callable[[str], Product | None] = lambda _: None,
 ) -> str:
-    """One answer: its text, its cards, its sources. `feedback` maps a product id to the thumb given ("up" or "down")."""
+    """One answer: its text, its cards, its sources.
+
+    `feedback` maps a product id to the thumb given ("up" or "down"), `record` gives the product, for what else there is of it.
+    """
     words = texts(language)
     parts = [f'<span class="who">{escape(words["aisle"])}</span>']
     if text:
         parts.append(f'<div class="said">{_MARKDOWN.render(text)}</div>')
-    shown = [card(item, language, message_id, (feedback or {}).get(item.product_id, "")) for item in cards]
+    shown = [
+        card(item, language, message_id, (feedback or {}).get(item.product_id, ""), record=record(item.product_id))
+        for item in cards
+    ]
     if shown:
         parts.append(f'<ul class="cards">{"".join(shown)}</ul>')
     parts += [citation(item, language, quoted=item.quote in text) for item in citations]
     return f'<li class="turn turn-aisle" lang="{escape(language)}">{"".join(parts)}</li>'
 
 
-def choices(record: Product, language: str) -> str:
-    """The variants of a product that can be ordered, as buttons that put one into the cart."""
+def choices(record: Product, variants: Iterable[Variant], language: str) -> str:
+    """Variants of a product as buttons that put one into the cart."""
     words = texts(language)
+    names = telling_options(record)
     buttons = []
-    for variant in record.variants:
-        if variant.availability.orderable:
-            name = ", ".join(variant.options.values()) or variant.title or variant.id
-            price = money(variant.price or record.price, language)
-            target = _data(product=record.id, variant=variant.id)
-            buttons.append(f'<button type="button" data-act="add" {target}>{escape(f"{name} · {price}")}</button>')
+    for variant in variants:
+        name = ", ".join(variant.options[each] for each in names if each in variant.options)
+        price = money(price_of(record, variant), language)
+        target = _data(product=record.id, variant=variant.id, exact="yes")
+        label = " · ".join(filter(None, (name or variant.title or variant.id, price)))
+        buttons.append(f'<button type="button" data-act="add" {target}>{escape(label)}</button>')
     asked = escape(words["which"].format(title=record.title))
     inside = f'<p>{asked}</p><div class="choices">{"".join(buttons)}</div>'
     return f'<li class="turn turn-aisle"><span class="who">{escape(words["aisle"])}</span><div class="said">{inside}</div></li>'
@@ -106,8 +116,19 @@ def citation(item: Citation, language: str, *, quoted: bool = False) -> str:
     return f'<figure class="citation">{quote}<figcaption>{source}: {escape(item.title)}</figcaption></figure>'
 
 
-def card(item: Card, language: str, message_id: str, thumb: str = "", *, buttons: bool = True) -> str:
-    """One product, with everything one can do with it; without `buttons` for a page that has no script behind them."""
+def card(
+    item: Card,
+    language: str,
+    message_id: str,
+    thumb: str = "",
+    *,
+    buttons: bool = True,
+    record: Product | None = None,
+) -> str:
+    """One product, with everything one can do with it; without `buttons` for a page that has no script behind them.
+
+    With its `record` it says how many colors and sizes there are, and that a price is where they start.
+    """
     words = texts(language)
     title = escape(item.title)
     link = safe_url(item.url)
@@ -129,15 +150,30 @@ def card(item: Card, language: str, message_id: str, thumb: str = "", *, buttons
     actions = f'<div class="actions">{add}{thumbs}</div>' if buttons else ""
     return (
         f'<li class="card" {target}><div class="picture">{image}</div><div class="body">'
-        f'<p class="brand">{escape(item.brand)}</p><h3>{heading}</h3>{_price(item, language)}{_rating(item, language)}'
+        f'<p class="brand">{escape(item.brand)}</p><h3>{heading}</h3>{_price(item, language, record)}{_rating(item, language)}'
         f'<p class="availability {item.availability}">{escape(words[item.availability])}</p>'
-        f"{_attributes(item.attributes)}{_reasons(item, language)}{actions}</div></li>"
+        f"{_variants(record, language)}{_attributes(item.attributes)}{_reasons(item, language)}{actions}</div></li>"
     )
 
 
-def _price(item: Card, language: str) -> str:
+def _variants(record: Product | None, language: str) -> str:
+    """How many there are to choose from: "12 × color, 5 × size"."""
+    if record is None or len(record.variants) < _FEWEST_VARIANTS:
+        return ""
+    counts = [
+        f"{len({variant.options.get(name) for variant in record.variants} - {None})} × {name}"
+        for name in telling_options(record)
+    ]
+    inside = texts(language)["choose"].format(options=", ".join(counts) or len(record.variants))
+    return f'<p class="variants">{escape(inside)}</p>'
+
+
+def _price(item: Card, language: str, record: Product | None) -> str:
     if not item.price:
         return f'<p class="price none">{escape(texts(language)["no_price"])}</p>'
+    if record is not None and not item.variant_id and len({price_of(record, each) for each in record.variants}) > 1:
+        start = escape(texts(language)["from"]).format(price=f"<strong>{escape(money(item.price, language))}</strong>")
+        return f'<p class="price">{start}</p>'
     before = money(item.list_price, language) if item.list_price and item.list_price.amount > item.price.amount else ""
     struck = f" <s>{escape(before)}</s>" if before else ""
     return f'<p class="price"><strong>{escape(money(item.price, language))}</strong>{struck}</p>'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,6 @@ from index.graph.build import tables_of
 from index.graph.edits import FILE, Edits, read_edits, write_edges
 from index.graph.graph import EDGES_FILE, Graph
 from index.graph.observe import Observations
-from index.products import ProductStore
 from index.tokens import words_of
 from index.words import WordIndex
 from storage.publish import sha256_file
@@ -42,7 +41,7 @@ def shop_edits(shop: Path, max_rejected: float) -> tuple[Edits, str]:
 def write_graph(
     folder: Path,
     seen: Observations,
-    products: ProductStore,
+    row_of: Callable[[str], int | None],
     words: WordIndex,
     edits: Edits,
     baskets: Iterable[Sequence[str]],
@@ -52,13 +51,13 @@ def write_graph(
     Args:
         folder: where to write.
         seen: what was counted of the products.
-        products: all that the shop sells.
+        row_of: the row of the product that has an id, or a variant with it.
         words: of these very products: only what they have is another word for anything.
         edits: the shop's own.
-        baskets: the ids of the products that each person bought.
+        baskets: the ids of the products or variants that each person bought.
     """
-    row_of = lru_cache(_REMEMBERED)(products.row_of)
-    rows = ([row for each in basket if (row := row_of(each)) is not None] for basket in baskets)
+    known = lru_cache(_REMEMBERED)(row_of)
+    rows = ([row for each in basket if (row := known(each)) is not None] for basket in baskets)
     tables = tables_of(seen, lambda term: words.count_of(words_of(term)), edits, rows)
     folder.mkdir()
     Graph.build(tables).save(folder)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from index.product import Product
-from index.readers.dialects import group_of, merge_group, translate
+from index.readers.dialects import GROUP, GROUP_TITLE, translate
 from index.readers.files import read_file
-from index.readers.product import Notes, UnusableRowError, to_product
+from index.readers.groups import MOST_VARIANTS, GroupRow, WaitingRows, merged
+from index.readers.product import LONGEST_ID, Notes, UnusableRowError, clean_title, identifier, nothing, to_product
+from index.readers.shopify import ShopifyExport
 from storage.errors import InvalidInput
 from storage.rows import RowProblem, unexpected
 
@@ -31,41 +34,87 @@ def read_catalog(
         InvalidInput: the file cannot be read at all, or `columns` names a field that no product has.
     """
     for _, item in read_rows(path, columns, currency, Notes()):
-        yield item
+        if item is not None:
+            yield item
 
 
 def read_rows(
-    path: Path, columns: Mapping[str, str] | None, currency: str, notes: Notes
-) -> Iterator[tuple[int, Product | RowProblem]]:
-    """As `read_catalog`, each with its line (in Parquet and JSON: its place), counting bad fields in `notes`."""
+    path: Path,
+    columns: Mapping[str, str] | None,
+    currency: str,
+    notes: Notes,
+    earlier: Callable[[str], Product | None] = lambda _: None,
+) -> Iterator[tuple[int, Product | RowProblem | None]]:
+    """As `read_catalog`, each with its line (in Parquet and JSON: its place), counting bad fields and rows in `notes`.
+
+    None stands for a row that waits until all of the file has been read, because others may list variants of the same product;
+    the products of such groups come last. `earlier` gives what the catalog has under a group's id so far (see `groups.merged`).
+    """
     mapping = dict(columns or {})
-    unknown = [name for name in mapping if name.split(".")[0] not in Product.model_fields and name != "currency"]
+    known = (*Product.model_fields, GROUP, GROUP_TITLE, "currency")
+    unknown = [name for name in mapping if name.split(".")[0] not in known]
     if unknown:
-        known = ", ".join(Product.model_fields)
-        raise InvalidInput(f"[catalog.columns] maps {unknown[0]!r}, which no product has.", f"Fields are: {known}.")
-    groups: dict[str, tuple[int, list[dict[str, Any]]]] = {}
-    for line, raw in read_file(Path(path)):
-        if isinstance(raw, RowProblem):
-            yield line, raw
-            continue
-        try:
-            row = translate(_mapped(raw, mapping), currency, notes)
-            group = group_of(raw)
-        except Exception as error:  # what nobody foresaw in one row must not cost the others
-            yield line, unexpected(line, error, raw)
-            continue
-        if group:
-            groups.setdefault(group, (line, []))[1].append(row)
-        else:
-            yield line, _validated(line, row, raw, currency, notes)
-    for group, (line, rows) in groups.items():
-        try:
-            # A group of one is a plain product that keeps its own id.
-            row = merge_group(group, rows, notes) if len(rows) > 1 else rows[0]
-        except Exception as error:
-            yield line, unexpected(line, error, rows)
-            continue
-        yield line, _validated(line, row, row, currency, notes)
+        raise InvalidInput(
+            f"[catalog.columns] maps {unknown[0]!r}, which no product has.", f"Fields are: {', '.join(known)}."
+        )
+    export = ShopifyExport()
+    with closing(WaitingRows()) as waiting:
+        for line, raw in read_file(Path(path)):
+            notes.rows += 1
+            if isinstance(raw, RowProblem):
+                yield line, raw
+                continue
+            try:
+                whole = export.row(raw) if not mapping and export.wrote(raw) else raw
+                if whole is None:
+                    continue
+                row = translate(_mapped(whole, mapping), currency, notes)
+                group = _group_of(row, notes)
+            except Exception as error:  # what nobody foresaw in one row must not cost the others
+                yield line, unexpected(line, error, raw)
+                continue
+            item = _validated(line, row, raw, currency, notes)
+            if not group or isinstance(item, RowProblem) or item.variants:
+                yield line, item
+                continue
+            yield line, waiting.add(group, GroupRow(line, item, clean_title(row.get(GROUP_TITLE))))
+        for group, rows, count in waiting.groups():
+            yield from _gathered(group, rows, count, earlier, currency, notes)
+
+
+def _group_of(row: dict[str, Any], notes: Notes) -> str:
+    """What ties a translated row to others, "" where nothing usable does."""
+    if nothing(row.get(GROUP)):
+        return ""
+    group = identifier(row[GROUP])
+    if 0 < len(group) <= LONGEST_ID:
+        return group
+    notes.bad[GROUP] += 1
+    return ""
+
+
+def _gathered(
+    group: str,
+    rows: Iterator[GroupRow],
+    count: int,
+    earlier: Callable[[str], Product | None],
+    currency: str,
+    notes: Notes,
+) -> Iterator[tuple[int, Product]]:
+    """The product of a group; each row by itself where they are too many, or speak of different things."""
+    if count > MOST_VARIANTS:
+        notes.bad[GROUP] += count
+        yield from ((row.line, row.product) for row in rows)
+        return
+    members, before = list(rows), earlier(group)
+    # One row that is alone in its group is a plain product, which keeps its own id.
+    if count > 1 or (before is not None and (before.variants or before.id != members[0].product.id)):
+        product = merged(group, members, before, currency)
+        if product is not None:
+            yield members[0].line, product
+            return
+        notes.bad[GROUP] += count
+    yield from ((row.line, row.product) for row in members)
 
 
 def _validated(

@@ -14,6 +14,8 @@ from typing import Any, Final
 from index.money import currency_of, parse_money
 from index.readers.product import Notes, nothing, pairs_of
 
+GROUP, GROUP_TITLE = "item_group_id", "item_group_title"
+"""Keys of a translated row: what ties the rows that list the variants of one product, and the title that they share."""
 _FIELDS: Final = frozenset(
     "id title description brand categories price list_price availability stock attributes variants gtin mpn rating "
     "delivery published_at image_url url language currency".split()
@@ -24,13 +26,14 @@ _FLAT: Final = {
     "image_link": "image_url", "image": "image_url", "product_category": "categories", "product_type": "categories",
     "google_product_category": "categories", "category": "categories", "quantity": "stock",
     "inventory_quantity": "stock", "availability_date": "published_at", "manufacturer": "brand",
-    "compare_at_price": "list_price", "ean": "gtin", "upc": "gtin",
+    "compare_at_price": "list_price", "ean": "gtin", "upc": "gtin", "item_group_id": GROUP,
+    "group_id": GROUP, "item_group_title": GROUP_TITLE, "group_title": GROUP_TITLE,
 }  # fmt: skip
 _ATTRIBUTES: Final = frozenset(
     "color colour size material gender age_group pattern condition weight dimensions size_system size_type".split()
 )
 _OPTIONS: Final = ("color", "colour", "size", "material", "pattern", "gender", "age_group")
-_GROUP: Final = ("item_group_id", "group_id")
+_POINTS: Final = frozenset({"@type", "@id", "url"})
 _SCHEMA: Final = re.compile(r"^(?:https?://schema\.org/|schema:)")
 
 
@@ -41,33 +44,6 @@ def translate(row: dict[str, Any], currency: str, notes: Notes) -> dict[str, Any
     if _is_acp(row):
         return _acp(row, notes)
     return _flat(row, currency, notes)
-
-
-def group_of(row: dict[str, Any]) -> str:
-    """The id that ties the rows of a flat feed to one product; empty where the row stands alone."""
-    value = next((row[name] for name in _GROUP if row.get(name) not in (None, "")), "")
-    return str(value).strip()
-
-
-def merge_group(group: str, rows: list[dict[str, Any]], notes: Notes) -> dict[str, Any]:
-    """One product whose variants are the rows of a group, already translated: common facts from the first row."""
-    first = rows[0]
-    variants = []
-    attributes = [_attributes(row.get("attributes"), notes) for row in rows]
-    for row, own in zip(rows, attributes, strict=True):
-        named = {name.strip().casefold(): value for name, value in own.items()}
-        options = {name: named[name] for name in _OPTIONS if named.get(name)}
-        variants.append(
-            {key: row.get(key) for key in ("id", "title", "price", "availability", "stock")} | {"options": options}
-        )
-    shared = {name: value for name, value in attributes[0].items() if all(own.get(name) == value for own in attributes)}
-    own = {key: value for key, value in first.items() if key not in ("price", "availability", "stock", "gtin", "mpn")}
-    return own | {
-        "id": group,
-        "title": first.get("group_title") or first.get("title"),
-        "attributes": shared,
-        "variants": variants,
-    }
 
 
 def _attributes(value: Any, notes: Notes) -> dict[str, Any]:
@@ -90,6 +66,19 @@ def schema_objects(value: Any) -> Iterable[dict[str, Any]]:
         for key in ("@graph", "itemListElement", "item", "mainEntity", "products"):
             if key in value:
                 yield from schema_objects(value[key])
+
+
+def linked(rows: list[Any]) -> Iterable[Any]:
+    """The rows of a document, each `{"isVariantOf": {"@id": "#coat"}}` with the ProductGroup that is meant in its place."""
+    groups = {
+        row["@id"]: row
+        for row in rows
+        if isinstance(row, dict) and "ProductGroup" in _types(row) and isinstance(row.get("@id"), str)
+    }
+    for row in rows:
+        named = row.get("isVariantOf") if isinstance(row, dict) else None
+        name = named.get("@id") if isinstance(named, dict) else named
+        yield row | {"isVariantOf": groups[name]} if isinstance(name, str) and name in groups else row
 
 
 def _types(value: dict[str, Any]) -> set[str]:
@@ -200,13 +189,13 @@ def _flat(row: dict[str, Any], currency: str, notes: Notes) -> dict[str, Any]:
 
 
 _READ_ELSEWHERE: Final = frozenset(
-    {*_GROUP, "item_group_title", "group_title", "sale_price", "product_review_rating", "product_review_count",
+    {"sale_price", "product_review_rating", "product_review_count",
      "review_count", "star_rating", "currency"}
 )  # fmt: skip
 
 
 def _flat_offer(row: dict[str, Any], result: dict[str, Any], currency: str) -> None:
-    """Sale price, rating, group title and the row's own currency, where a flat feed spreads them over columns."""
+    """Sale price, rating and the row's own currency, where a flat feed spreads them over columns."""
     if row.get("sale_price") not in (None, ""):
         result["list_price"], result["price"] = result.get("price"), row["sale_price"]
     for name in ("price", "list_price"):
@@ -217,15 +206,15 @@ def _flat_offer(row: dict[str, Any], result: dict[str, Any], currency: str) -> N
     if stars not in (None, "") and "rating" not in result:
         count = row.get("product_review_count") or row.get("review_count")
         result["rating"] = {"value": stars, "count": count}
-    title = row.get("item_group_title") or row.get("group_title")
-    if title:
-        result["group_title"] = title
 
 
 def _json_ld(row: dict[str, Any], currency: str) -> dict[str, Any]:
     offers = _offers(row.get("offers"))
     offer = offers[0] if offers else {}
-    variants = [item for item in _list(row.get("hasVariant")) if isinstance(item, dict)]
+    # A variant that is only pointed at stands elsewhere, as a product of its own.
+    variants = [
+        item for item in _list(row.get("hasVariant")) if isinstance(item, dict) and len(item.keys() - _POINTS) > 0
+    ]
     attributes = {name: _named(row.get(name)) for name in _ATTRIBUTES if row.get(name)}
     for extra in _list(row.get("additionalProperty")):
         if isinstance(extra, dict) and extra.get("name"):
@@ -250,7 +239,15 @@ def _json_ld(row: dict[str, Any], currency: str) -> dict[str, Any]:
         "image_url": _url(row.get("image")),
         "url": row.get("url") or offer.get("url"),
         "language": _named(row.get("inLanguage")),
+        **_ld_group(row),
     }
+
+
+def _ld_group(row: dict[str, Any]) -> dict[str, Any]:
+    """The ProductGroup that a variant on a page of its own says it belongs to."""
+    group = next(iter(_list(row.get("isVariantOf"))), None)
+    named = group if isinstance(group, dict) else {"@id": group}
+    return {GROUP: row.get("inProductGroupWithID") or _identity(named), GROUP_TITLE: named.get("name")}
 
 
 def _identity(row: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from index.readers.dialects import schema_objects
+from index.readers.dialects import linked, schema_objects
 from storage.errors import InvalidInput
 from storage.rows import RowProblem, open_bytes, read_csv, read_jsonl, unexpected, unpacking
 
@@ -74,7 +74,7 @@ def _json(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
         rows = document.get("products", []) if isinstance(document, dict) else document
     if not isinstance(rows, list) or not rows:
         raise InvalidInput(f"{path.name} holds no products.", "Give a list of products, or schema.org JSON-LD.")
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(linked(rows), start=1):
         if isinstance(row, dict):
             yield number, row
         else:

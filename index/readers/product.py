@@ -23,7 +23,7 @@ from storage.record import to_ms
 _NOTHING: Final = frozenset(
     {"", "-", "--", "n/a", "na", "nan", "none", "null", "nil", "undefined", "无", "暂无", "未知"}
 )
-_LONGEST_ID, _LONGEST_TITLE, _LONGEST_NAME, _LONGEST_VALUE, _MOST_VALUES = 200, 2_000, 100, 500, 300
+LONGEST_ID, _LONGEST_TITLE, _LONGEST_NAME, _LONGEST_VALUE, _MOST_VALUES = 200, 2_000, 100, 500, 300
 # No control characters and no half characters (lone surrogates): neither can be sent.
 _IN_LINK: Final = r"[^\s\x00-\x1f\x7f\ud800-\udfff]"
 _LINK: Final = re.compile(rf"(?:https?://|/){_IN_LINK}+|(?!\w+:)[\w.%~-]+(?:/{_IN_LINK}*)?", re.IGNORECASE)
@@ -55,10 +55,14 @@ class UnusableRowError(ValueError):
 
 @dataclass(slots=True)
 class Notes:
-    """What was odd in a catalog without costing a row: bad optional values by field, and columns that nothing reads."""
+    """What was odd in a catalog without costing a row: bad optional values by field, and columns that nothing reads.
+
+    `rows` are those that were read, good and bad: several may make one product.
+    """
 
     bad: Counter[str] = field(default_factory=Counter)
     unused: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
 
 
 def to_product(row: dict[str, Any], currency: str, notes: Notes) -> Product:
@@ -88,18 +92,18 @@ class _Row:
         id_ = identifier(self.raw.get("id"))
         if not id_:
             raise UnusableRowError("id is missing")
-        if len(id_) > _LONGEST_ID:
-            raise UnusableRowError(f"id is longer than {_LONGEST_ID} characters")
-        title = clean_text(_text(self.raw.get("title")) or "", _LONGEST_TITLE)
-        if not title or fold(title) in _NOTHING:
+        if len(id_) > LONGEST_ID:
+            raise UnusableRowError(f"id is longer than {LONGEST_ID} characters")
+        title = clean_title(self.raw.get("title"))
+        if not title:
             raise UnusableRowError("title is missing")
         stock = self.field("stock", _count)
         price: Money | None = self.field("price", self.money)
         availability = self.availability(self.raw, stock)
         variants = self.variants(price, availability)
         if variants:
-            price = price or _lowest(variants)
-            availability = availability or _best(variants)
+            price = price or lowest_price(variants, self.currency)
+            availability = availability or best_availability(variants)
         return Product(
             id=id_,
             title=title,
@@ -172,7 +176,7 @@ class _Row:
         found: dict[str, Variant] = {}
         for row in value:
             id_ = identifier(row.get("id")) if isinstance(row, dict) else ""
-            if not id_ or len(id_) > _LONGEST_ID or id_ in found:
+            if not id_ or len(id_) > LONGEST_ID or id_ in found:
                 self.notes.bad["variants"] += 1
                 if id_ not in found:
                     continue
@@ -207,7 +211,13 @@ def identifier(value: Any) -> str:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return clean_text(value, _LONGEST_ID + 1) if isinstance(value, str) else ""
+    return clean_text(value, LONGEST_ID + 1) if isinstance(value, str) else ""
+
+
+def clean_title(value: Any) -> str:
+    """A title as plain text; empty where there is none, or only a word for nothing."""
+    title = clean_text(_text(value) or "", _LONGEST_TITLE)
+    return "" if fold(title) in _NOTHING else title
 
 
 def categories(value: Any) -> tuple[str, ...] | None:
@@ -378,15 +388,19 @@ def _values(value: Any) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(texts))
 
 
-def _lowest(variants: tuple[Variant, ...]) -> Money | None:
-    """The "from" price of a product that states none: of what can be ordered, else of all."""
+def lowest_price(variants: tuple[Variant, ...], currency: str) -> Money | None:
+    """The "from" price of a product that states none: of what can be ordered, else of all.
+
+    In `currency` where any of these prices is, else in that of the first.
+    """
     orderable = [variant for variant in variants if variant.availability.orderable] or list(variants)
     prices = [variant.price for variant in orderable if variant.price is not None]
-    return min(
-        (price for price in prices if price.currency == prices[0].currency), key=lambda p: p.amount, default=None
-    )
+    own = [price for price in prices if price.currency == currency]
+    own = own or [price for price in prices if price.currency == prices[0].currency]
+    return min(own, key=lambda price: price.amount, default=None)
 
 
-def _best(variants: tuple[Variant, ...]) -> Availability:
+def best_availability(variants: tuple[Variant, ...]) -> Availability:
+    """That of the variant which is most available."""
     order = list(Availability)
     return min((variant.availability for variant in variants), key=order.index)

@@ -188,6 +188,23 @@ def test_newer_prices_come_from_the_service_only(client: TestClient, identity: I
     assert client.get("/api/products/no-such-product").status_code == 404
 
 
+def test_a_variant_is_reported_and_looked_up_by_its_own_id(client: TestClient, identity: Identity) -> None:
+    offer = {"offers": [{"product_id": "shoe-2-green-42", "price": {"amount": 4321, "currency": "USD"}, "stock": 0}]}
+    service = bearer(identity, "backend", Role.SERVICE)
+    assert client.post("/api/products", json=offer, headers=service).status_code == 204
+    card = client.get("/api/products/shoe-2-green-42").json()
+    assert (card["product_id"], card["variant_id"]) == ("shoe-2", "shoe-2-green-42")
+    assert (card["price"]["amount"], card["availability"]) == (4321, "out_of_stock")
+    assert card["attributes"]["size"] == ["42"]
+    other = client.get("/api/products/shoe-2-green-41").json()
+    assert (other["price"]["amount"], other["availability"]) == (8900, "in_stock")
+    line = client.post("/api/cart/lines", json={"product_id": "shoe-2-green-41"}).json()["lines"][-1]
+    assert (line["product_id"], line["variant_id"]) == ("shoe-2", "shoe-2-green-41")
+    assert client.post("/api/cart/lines", json={"product_id": "shoe-2-green-42"}).status_code == 409
+    found = client.post("/api/search", json={"text": "Falken Drift trail running shoes 41"}).json()["products"][0]
+    assert (found["variant_id"], found["title"]) == ("shoe-2-green-41", "Falken Drift trail running shoes (41)")
+
+
 def test_thumbs_need_a_message_of_ones_own(client: TestClient) -> None:
     reply = chat(client)
     thumb = {"message_id": reply["message_id"], "value": "up"}

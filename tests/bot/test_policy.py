@@ -192,5 +192,9 @@ def test_what_goes_with_a_product_is_asked_in_words(message: str) -> None:
     for label in ("recommend", "search", "ask_product", "out_of_scope"):
         assert decided(label, pointing, message, oos=label == "out_of_scope").task == "companions"
     assert decided("cart_add", pointing, message).task == "cart_add"
-    assert decided("recommend", pointing, message, DialogueState()).task == "recommend"
+    # With nothing shown it is asked which one is meant, unless a name stands behind "this".
+    alone = Understanding(query="", deixis=True)
+    assert decided("recommend", alone, message, DialogueState()).task == "companions"
+    named = Understanding(query="kitchen table", deixis=True)
+    assert decided("recommend", named, message, DialogueState()).task == "recommend"
     assert decided("search", Understanding(query="phone accessories"), "phone accessories").task == "search"

@@ -223,7 +223,7 @@ def test_a_folder_of_another_kind_is_no_base_model(trained: Pretraining, tmp_pat
     (folder / "manifest.json").unlink()
     assert load_base("latin", str(folder)).hash == load_base("latin", str(trained.model_dir)).hash
     write_manifest(folder, "intent", {})
-    with pytest.raises(Damaged, match="holds a intent"):
+    with pytest.raises(Damaged, match="of the kind 'intent'"):
         load_base("latin", str(folder))
     (folder / "manifest.json").unlink()
     (folder / "model.safetensors").write_bytes(b"\x08" + bytes(40))

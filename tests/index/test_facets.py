@@ -309,8 +309,8 @@ def test_one_attribute_at_random_is_had_as_offer_by_offer(tmp_path: Path, wanted
         rows.append({"title": draw.choice(["Lamp", "Red lamp"]), "attributes": own, "variants": variants})
     facets = Facets.build(products_of(*rows), tmp_path, nowhere)
     for values in [("red",), ("red", "green"), ("mauve",)]:
-        asked = {"attributes": {"color": values}}
-        mask = facets.mask(Filters(**asked) if wanted else Filters(exclude=Exclusions(**asked)))
+        asked = {"color": values}
+        mask = facets.mask(Filters(attributes=asked) if wanted else Filters(exclude=Exclusions(attributes=asked)))
         passing = facets._shown & (facets._having("color", values, anywhere=not wanted) == wanted)
         expected = [bool(passing[start:end].any()) for start, end in pairwise(facets.starts.tolist())]
         assert mask.allowed.tolist() == expected

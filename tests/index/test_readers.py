@@ -304,7 +304,7 @@ def test_flat_feed_with_groups(tmp_path: Path) -> None:
     single, coat = products
     assert (single.id, single.stock, single.rating) == ("single", 4, Rating(value=4.5, count=9))
     assert (coat.id, coat.title, coat.brand, coat.url) == ("g1", "Rain coat", "Acme", "https://x.example/g1")
-    assert coat.attributes == {"color": ("Red",), "material": ("Nylon",)}
+    assert coat.attributes == {"color": ("Red",), "material": ("Nylon",), "size": ("S", "M")}
     assert [(v.id, v.options["size"], v.price and v.price.amount) for v in coat.variants] == [
         ("a", "S", 7999),
         ("b", "M", 5999),
