@@ -243,7 +243,7 @@ class Facets:
             return alone
         excluded = self._excluded_offers(filters)
         if filters.price is None and not filters.attributes and not filters.availability and excluded is None:
-            return FacetMask(products, 0, self, np.ones_like)
+            return FacetMask(products, 0, self, _all)
         if filters.availability:
             wanted = [self.offer_availability == _AVAILABILITIES.index(each) for each in filters.availability]
             kept = np.logical_or.reduce(wanted)  # (offers,)
@@ -734,6 +734,11 @@ def _united(postings: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
         return postings[0]
     places = np.sort(np.concatenate([np.empty(0, np.int32), *postings]))
     return places[np.diff(places, prepend=-1) > 0]
+
+
+def _all(places: Ints) -> Mask:
+    """(places,) True for each."""
+    return np.ones(len(places), np.bool_)
 
 
 def _among(places: Ints, postings: NDArray[np.int32]) -> Mask:
