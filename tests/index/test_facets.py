@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.facets import FacetMask, Facets, canonical, parts_of
+from index.attributes import canonical, parts_of
+from index.facets import FacetMask, Facets
 from index.filters import Exclusions, Filters, PriceRange
 from index.product import Availability
 from storage.errors import Damaged
