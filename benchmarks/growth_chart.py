@@ -56,16 +56,15 @@ def _panel(
         parts.append(f'<text x="{across(x):.1f}" y="{_HEIGHT - 18:g}" text-anchor="middle">{text}</text>')
     if aim:
         parts.append(_line((across(xs[0]), up(aim)), (across(xs[-1]), up(aim)), 'stroke="#777" stroke-dasharray="5 4"'))
-        parts.append(
-            f'<text x="{across(xs[-1]):.1f}" y="{up(aim) - 4:.1f}" text-anchor="end" fill="#777">aim {aim:g}</text>'
-        )
+        parts.append(f'<text x="{across(xs[0]) + 4:.1f}" y="{up(aim) - 4:.1f}" fill="#777">aim {aim:g}</text>')
     for (name, key), color in zip(lines, _COLORS, strict=False):
         points = [(across(x), up(float(each[key]))) for x, each in zip(xs, figures, strict=True)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{color}"/>' for x, y in points]
-        x, y = points[-1]
-        parts.append(f'<text x="{x + 5:.1f}" y="{y + 4:.1f}" fill="{color}">{name}</text>')
+        if len(lines) > 1:  # else the title says what it is
+            x, y = points[-1]
+            parts.append(f'<text x="{x + 5:.1f}" y="{y + 4:.1f}" fill="{color}">{name}</text>')
     return "".join(parts)
 
 

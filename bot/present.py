@@ -146,7 +146,9 @@ def _constraint(facts: Mapping[str, object], voice: Voice) -> str:
     table = voice.language.tables["constraint"]
     if field == "availability":
         return voice.language.label("availability", value)
-    key = "exclude" if field == "exclude" else "rating_min" if field == "rating_min" else "brand"
+    if isinstance(excluded := facts.get("values"), tuple):  # words of both languages for the same
+        return str(table["exclude"]).format(value=voice.own(excluded)[0])
+    key = "rating_min" if field == "rating_min" else "brand"
     return str(table[key]).format(value=facts.get("min", value))
 
 

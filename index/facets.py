@@ -13,7 +13,7 @@ import copy
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -36,6 +36,9 @@ Ints = NDArray[np.int64]
 
 TITLE_FIELDS: Final = frozenset({"brand", "color", "size", "material"})
 _CARRIED: Final = 16_384  # answers of `Facets.carries` that are remembered
+_MOST_HAVING: Final = (
+    32  # of the values that shoppers ask for, mostly colors and sizes, is kept who has them: a byte a product
+)
 _MOST_FLAGS: Final = 8  # keys whose flags are kept, a byte a product or an offer each
 _DENSE: Final = 20  # fewer set offers than one of so many are looked up one by one
 
@@ -155,6 +158,7 @@ class Facets:
         self._priced: tuple[str, Mask] | None = None
         self._ends: tuple[str, _Ends] | None = None
         self._parted_kept: dict[str, _Parted] = {}
+        self._having_kept: dict[tuple[str, tuple[str, ...], bool], Mask] = {}
         self._flags_kept: dict[str, Mask] = {}
         self._rows_on_offer: dict[str, int | None] = {}  # a change of one offer is laid with all the others again
         self._carried: dict[tuple[str, str, str | None], bool] = {}  # a cache around a method would keep this alive
@@ -255,26 +259,27 @@ class Facets:
 
     def _attribute_alone(self, products: Mask, name: str, values: Iterable[str], *, wanted: bool) -> FacetMask:
         """Where nothing but one attribute is asked of an offer, wanted or not: the offers that have a value are counted."""
-        name, values = canonical(name), list(values)
+        asked = canonical(name), tuple(map(fold, values)), wanted
+        found = self._having_kept.get(asked)
+        if found is None:
+            if len(self._having_kept) >= _MOST_HAVING:
+                self._having_kept.clear()
+            found = self._having_kept[asked] = self._products_passing(*asked)
+        return FacetMask(products & found, 0, self, _Having(self, *asked))
+
+    def _products_passing(self, name: str, values: Sequence[str], wanted: bool) -> Mask:
+        """(products,) whether an offer has one of the values, or where that is not wanted has none of them."""
         parted = self._parted(name)
-        own = _united([self._places(f"o\t{name}\t{fold(each)}") for each in values])
-        own = own[self._shown[own]]  # the shown offers that have it as their option
+        own = _united([self._places(f"o\t{name}\t{value}") for value in values])
+        own = own[self._shown[own]]
         owners = own if self._owner is None else self._owner.take(own)
         common = self._products_having(name, values, anywhere=not wanted)
-        if wanted:
-            found = parted.plain & common
-            found[owners] = True
-        else:
-            found = (parted.optioned > np.bincount(owners, minlength=len(self))) | (parted.plain & ~common)
-        optioned = self._kept_flags(f"on\t{name}", len(self.offer_price))
-
-        def passing(places: Ints) -> Mask:
-            rows = places if self._owner is None else self._owner[places]
-            having = _among(places, own) | (~optioned[places] & common[rows])
-            kept: Mask = self._shown[places] & (having == wanted)
-            return kept
-
-        return FacetMask(products & found, 0, self, passing)
+        if not wanted:
+            passing: Mask = (parted.optioned > np.bincount(owners, minlength=len(self))) | (parted.plain & ~common)
+            return passing
+        passing = parted.plain & common
+        passing[owners] = True
+        return passing
 
     def _parted(self, name: str) -> _Parted:
         """How many shown offers of each product have an option of that name, and whether any has none."""
@@ -496,7 +501,7 @@ class Facets:
         view._shown = view._single | _orderable(availability)
         view.price = view._lowest_prices()
         view._priced = view._ends = None
-        view._parted_kept = {}
+        view._parted_kept, view._having_kept = {}, {}
         view._laid = None  # else each view would keep the one before it
         self._laid = (offers, view)
         return view
@@ -528,6 +533,26 @@ def _orderable(availability: NDArray[np.int8]) -> Mask:
     states = [availability == place for place, each in enumerate(AVAILABILITIES) if each.orderable]
     found: Mask = np.logical_or.reduce(states)
     return found
+
+
+class _Having:
+    """Whether offers pass where one attribute alone is asked for; called with places (places,), it gives a mask of them."""
+
+    def __init__(self, facets: Facets, name: str, values: Sequence[str], wanted: bool) -> None:
+        self._facets, self._name, self._values, self._wanted = facets, name, values, wanted
+
+    def __call__(self, places: Ints) -> Mask:
+        facets, name = self._facets, self._name
+        rows = places if facets._owner is None else facets._owner[places]
+        optioned = facets._kept_flags(f"on\t{name}", len(facets.offer_price))[places]
+        own = np.logical_or.reduce([_among(places, facets._places(f"o\t{name}\t{value}")) for value in self._values])
+        passing: Mask = facets._shown[places] & ((own | (~optioned & self._common[rows])) == self._wanted)
+        return passing
+
+    @cached_property
+    def _common(self) -> Mask:
+        """(products,) those that have a value as their own, or in the title."""
+        return self._facets._products_having(self._name, self._values, anywhere=not self._wanted)
 
 
 def _united(postings: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:

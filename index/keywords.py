@@ -37,7 +37,8 @@ _QUERY_PHRASES: Final = 12
 _FEW: Final = 1_000  # so many allowed rows are named to the engine; more are filtered behind it
 _FEW_OF_MANY: Final = 500  # the same in a large catalog, where each costs 8 µs
 _FIRST: Final = 2_000  # hits beyond those asked for that are filtered at first
-_DEEPEST: Final = 5_000  # hits that are filtered at most: 2 to 5 ms at a million products
+_DEEPEST: Final = 3_000  # hits that are filtered at most: 2 to 4 ms at a million products
+_MOST_OTHERS: Final = 500  # the same for each of the other words
 _ANALYZER: Final = "aisle"
 _RUN: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+")
 _GLUE: Final = re.compile(r"(?<=\w)[-./_](?=\w)")
@@ -95,7 +96,7 @@ class KeywordIndex:
     ) -> tuple[Rows, Scores]:
         """The `k` best allowed rows with their BM25 scores, best first; fewer where fewer have any of the words.
 
-        Fewer also in a large catalog under a filter: it stops at a quarter of them, or after the best 5,000 of all.
+        Fewer also in a large catalog under a filter: it stops at a quarter of them, or after the best 3,000 of all.
         `allowed` is a mask over all rows, True where a row may be found. `phrases` are other words for what is looked for, each
         with a weight: a row that has all words of one scores by them too.
         """
@@ -103,25 +104,33 @@ class KeywordIndex:
         others = [(self._words(phrase), weight) for phrase, weight in phrases[:_QUERY_PHRASES]]
         # By the word: a long name is no better one, and Chinese names are all pairs.
         others = [(phrase, weight / len(phrase)) for phrase, weight in others if phrase]
-        if not self._merged:
-            return self._best(self._either(words, others), k, allowed)
-        found = self._best(self._any(words), k, allowed)
-        told = [self._best(self._all(phrase), k, allowed) for phrase, _ in others]
+        room = self._size if allowed is None else int(np.count_nonzero(allowed))
+        if not self._merged or room <= _FEW_OF_MANY:
+            return self._best(self._either(words, others), k, allowed, room)
+        found = self._best(self._any(words), k, allowed, room)
+        few = min(k, _MOST_OTHERS)
+        told = [self._best(self._all(phrase), few, allowed, room, _MOST_OTHERS) for phrase, _ in others]
         return _summed(
             found, [(rows, weight * scores) for (rows, scores), (_, weight) in zip(told, others, strict=True)], k
         )
 
-    def _best(self, query: tantivy.Query | None, k: int, allowed: NDArray[np.bool_] | None) -> tuple[Rows, Scores]:
-        """The `k` best rows of a query, as `search` gives them."""
+    def _best(
+        self,
+        query: tantivy.Query | None,
+        k: int,
+        allowed: NDArray[np.bool_] | None,
+        room: int,
+        most: int = _DEEPEST,
+    ) -> tuple[Rows, Scores]:
+        """The `k` best rows of a query as `search` gives them, of `room` allowed ones; `most` hits are filtered if merged."""
         import tantivy
 
-        room = self._size if allowed is None else int(np.count_nonzero(allowed))
         k = min(k, room)
         if query is None or k <= 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        few, enough, deepest = (_FEW_OF_MANY, k // 4, _DEEPEST) if self._merged else (_FEW, k, self._size)
+        few, enough, deepest = (_FEW_OF_MANY, k // 4, max(k, most)) if self._merged else (_FEW, k, self._size)
         # As many as should hold k allowed ones, were they spread evenly; few at first, for a filter mostly goes with the words.
-        wanted = k if room == self._size else min(self._size, k + min(k * self._size // room, _FIRST))
+        wanted = k if room == self._size else min(self._size, deepest, k + min(k * self._size // room, _FIRST))
         if allowed is not None and room <= few < self._size:
             named = tantivy.Query.term_set_query(self._schema, "row", np.flatnonzero(allowed).tolist())
             must = (tantivy.Occur.Must, tantivy.Query.const_score_query(named, 0.0))
@@ -138,7 +147,7 @@ class KeywordIndex:
                 return rows[order], scores[order]
             # By what was kept of the hits so far; a quarter more, so that hardly any filter is asked three times.
             even = k * wanted // max(1, len(rows)) * 5 // 4
-            wanted = min(max(2 * wanted, even), self._size, max(k, deepest))
+            wanted = min(max(2 * wanted, even), self._size, deepest)
 
     def _run(self, query: tantivy.Query, limit: int) -> tuple[Rows, Scores]:
         hits = self._searcher.search(query, limit, count=False).hits

@@ -91,10 +91,16 @@ class WordIndex:
             own = np.array([word in concept.words for word in distinct])
             said = self._words.accumulate(places[own], shares[own] * _UNIT)
             otherwise = np.zeros(self._words.size, np.float32)
-            for alternative in concept.alternatives:
-                rows, strength = self._having_all(alternative.words)
-                otherwise[rows] = np.maximum(otherwise[rows], strength * np.float32(alternative.weight))
-            total += np.maximum(otherwise * shares[own].sum() - said, 0)
+            others = [
+                (self._having_all(alternative.words), np.float32(alternative.weight))
+                for alternative in concept.alternatives
+            ]
+            for (rows, strength), weight in others:
+                otherwise[rows] = np.maximum(otherwise[rows], strength * weight)
+            whole = shares[own].sum()
+            for (rows, _), _ in others:  # in the rows of each alone: of a million products few say it so
+                np.add.at(total, rows, np.maximum(otherwise[rows] * whole - said[rows], 0))
+                otherwise[rows] = 0  # counted once, though several alternatives are in a row
         return total
 
     def count_of(self, words: Sequence[str]) -> int:

@@ -284,7 +284,7 @@ def constraint_reasons(filters: Filters, product: Product, variant_id: str | Non
         unwanted = {fold(value) for value in values}
         have_values = known.get(canonical(name), ())
         if have_values and not any(parts_of(value) & unwanted for value in have_values):
-            facts = {"field": "exclude", "name": name, "value": values[0]}
+            facts = {"field": "exclude", "name": name, "values": tuple(values)}
             yield Reason("constraint", facts, (f"exclude.attributes.{name}",))
     if (
         filters.exclude.brand
@@ -292,7 +292,7 @@ def constraint_reasons(filters: Filters, product: Product, variant_id: str | Non
         and product.brand.casefold() not in {each.casefold() for each in filters.exclude.brand}
     ):
         yield Reason(
-            "constraint", {"field": "exclude", "name": "brand", "value": filters.exclude.brand[0]}, ("exclude.brand",)
+            "constraint", {"field": "exclude", "name": "brand", "values": filters.exclude.brand}, ("exclude.brand",)
         )
 
 

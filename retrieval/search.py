@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,15 @@ from index.tokens import singular, spelled, words_of
 from retrieval.expansion import Expansion, expand
 from retrieval.fusion import CENTRAL, CLOSE_BEHIND, COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
 from retrieval.links import Link, LinkKind
+from retrieval.needs import tells_need
 from storage.offers import Offer
 
+Found = TypeVar("Found")
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
 SORTS: tuple[Sort, ...] = ("relevance", "price_asc", "price_desc", "rating", "newest")
 
 CANDIDATES = 200  # from each source; the order among the best ten has long settled by then
-ALONE = 50_000  # products; in more the vectors are searched beside the keywords, on another core
+ALONE = 50_000  # products; in more, vectors are searched on another core, beside words and keywords
 _BESIDE = ThreadPoolExecutor(max_workers=4, thread_name_prefix="search")
 REMEMBERED = 512  # vectors of queries, 1.5 kB each
 TEXT_CHARACTERS = 1_000  # of a longer text only this much is searched for
@@ -178,7 +180,8 @@ class SearchEngine:
 
         A text without words (empty, or only "show me something") lists what is allowed, best rated first. Another sort than
         relevance orders only what is relevant enough, so that the cheapest phone is a phone. `advice` says that the text names
-        a need ("gardening") and no product: what is near it in meaning then matches, as it would not for a product's name.
+        a need ("gardening") and no product: what is near it in meaning then matches, as it would not for a product's name. So does
+        what is near a clause that tells of a need, where nothing else matches it.
         """
         filters = filters or Filters()
         mask = self._snapshot.facets.mask(filters, list(self.offers()))
@@ -194,10 +197,12 @@ class SearchEngine:
             hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, mask, variant_of)
             return SearchResult(hits, len(listed), mask.unknown_price, matched=True)
         expansion = expand(self._snapshot.graph, text)
-        catalog = self._catalog(text, words, codes, expansion, allowed)
         # The cheapest of all phones is not among some that were chosen by another order.
-        rows, evidence = self._evidence(text, catalog, expansion, advice, every=sort != "relevance")
+        catalog, rows, evidence = self._evidence(text, allowed, expansion, advice, every=sort != "relevance")
         matching = evidence.matching()
+        if not matching.any() and evidence.floor is LATIN_FLOOR and tells_need(text):
+            evidence = replace(evidence, floor=ADVICE_FLOOR)
+            matching = evidence.matching()
         if not matching.any():
             return SearchResult([], 0, mask.unknown_price, matched=False)
         score, parts = evidence.fused()
@@ -226,8 +231,7 @@ class SearchEngine:
         allowed = self._snapshot.facets.mask(filters or Filters(), list(self.offers())).allowed
         text = self._corrected(text[:TEXT_CHARACTERS])
         expansion = expand(self._snapshot.graph, text)
-        catalog = self._catalog(text, words_of(text), codes_of(text), expansion, allowed)
-        return self._evidence(text, catalog, expansion, advice=False, every=False)
+        return self._evidence(text, allowed, expansion, advice=False, every=False)[1:]
 
     def _links(self, row: int, expansion: Expansion) -> tuple[Link, ...]:
         """The edges by which a row says what it does not say in the customer's words."""
@@ -241,35 +245,32 @@ class SearchEngine:
                 links.append(Link(said.term, graph.label_of(other.term), LINK_OF[other.sense], other.evidence))
         return tuple(links)
 
-    def _catalog(
-        self, text: str, words: list[str], codes: list[str], expansion: Expansion, allowed: NDArray[np.bool_]
-    ) -> _Catalog:
+    def _catalog(self, text: str, expansion: Expansion, allowed: NDArray[np.bool_]) -> _Catalog:
         snapshot = self._snapshot
         return _Catalog(
             allowed,
-            snapshot.words.coverage(words, expansion.concepts),
-            snapshot.words.identified(codes),
+            snapshot.words.coverage(words_of(text), expansion.concepts),
+            snapshot.words.identified(codes_of(text)),
             snapshot.words.stemmed(stems_of(text)),
             snapshot.ngrams.scores(text),
         )
 
     def _evidence(
-        self, text: str, catalog: _Catalog, expansion: Expansion, advice: bool, every: bool
-    ) -> tuple[NDArray[np.int64], Evidence]:
-        """The candidates of all sources and what each source says about each of them.
+        self, text: str, allowed: NDArray[np.bool_], expansion: Expansion, advice: bool, every: bool
+    ) -> tuple[_Catalog, NDArray[np.int64], Evidence]:
+        """What the words say of all products, the candidates of all sources, and what each source says about each of them.
 
         The best of each source, and where `every` is set all that have the words.
         """
-        snapshot, allowed = self._snapshot, catalog.allowed
+        snapshot = self._snapshot
         space = self.space_of(text)
         vector = close = None
         near: Callable[[], list[NDArray[np.int64]]] = list
         if space is not None:
             vector = self._vector(space, text)  # (dim,)
             close = snapshot.categories.closeness(space, vector)  # (names,)
-            near = partial(self._near, space, vector, close, allowed)
-            if len(allowed) > ALONE:
-                near = _BESIDE.submit(near).result
+            near = _beside(partial(self._near, space, vector, close, allowed), len(allowed))
+        catalog = self._catalog(text, expansion, allowed)
         sources = (catalog.words, catalog.codes, catalog.stems, catalog.ngrams)
         found = [_best(scores, allowed) for scores in sources if scores is not None]
         if every:
@@ -293,7 +294,7 @@ class SearchEngine:
             floor = ADVICE_FLOOR
         ngrams = snapshot.ngrams.scores_of(text, rows) if catalog.ngrams is None else catalog.ngrams[rows]
         known = (catalog.words[rows], catalog.codes[rows], catalog.stems[rows], ngrams)
-        return rows, Evidence(*known, dense, keywords, kind.of(rows), category, floor, self._weights)
+        return catalog, rows, Evidence(*known, dense, keywords, kind.of(rows), category, floor, self._weights)
 
     def _near(
         self, space: str, vector: NDArray[np.float32], close: NDArray[np.float32], allowed: NDArray[np.bool_]
@@ -393,6 +394,11 @@ class SearchEngine:
         ]
         nothing = float(np.median(best)) if best else 1.0
         return Floor(zero=nothing - 0.04, near=nothing, same=nothing + ABOVE_NOTHING)
+
+
+def _beside(search: Callable[[], Found], products: int) -> Callable[[], Found]:
+    """What gives the result of a search: one that began on another core where the catalog is large, else one that begins then."""
+    return _BESIDE.submit(search).result if products > ALONE else search
 
 
 def _embedding(encoders: Mapping[str, Encoder]) -> Callable[[str, str], NDArray[np.float32]]:

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from bot.present import reason_of
 from bot.reply.voice import Voice, languages
 from index.filters import Exclusions, Filters, PriceRange
-from index.product import Availability
+from index.product import Availability, Product
+from retrieval.ranking import Reason
 
 PLAIN_TABLES = {"language", "constraint", "availability", "field", "attribute", "count", "period", "band"}
 
@@ -98,3 +100,12 @@ def test_a_limits_many_values_are_said_by_their_ends() -> None:
     assert "1 L … 6 L" in said["capacity"]
     assert "3 L" not in said["capacity"]
     assert "5 W or 9 W" in said["power"]
+
+
+@pytest.mark.parametrize(("code", "word"), [("en", "leather"), ("zh", "皮革"), ("zh", "suede")])
+def test_what_was_not_wanted_is_said_in_the_customers_language(code: str, word: str) -> None:
+    values = ("suede",) if word == "suede" else ("leather", "皮革", "nubuck leather")
+    reason = Reason("constraint", {"field": "exclude", "name": "material", "values": values}, ("exclude",))
+    text = reason_of(reason, Voice.of(code), Product(id="p", title="Bag"), None).text
+    assert word in text
+    assert not [value for value in values if value != word and value in text]

@@ -290,3 +290,42 @@ def test_what_a_category_is_described_by(facets: Facets) -> None:
 def test_a_list_of_many_values_is_any_of_them(facets: Facets) -> None:
     many = tuple(f"{number} L" for number in range(5_000))
     assert rows(facets.mask(Filters(attributes={"color": (*many, "dark red")}))) == [SCARF]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_one_attribute_at_random_is_had_as_offer_by_offer(tmp_path: Path, wanted: bool) -> None:
+    draw = random.Random(7)
+    colors = ["red", "blue", "green"]
+    rows = []
+    for _ in range(300):
+        variants = [
+            {
+                "id": f"v{n}",
+                "options": draw.choice([{}, {"color": draw.choice(colors)}]),
+                "availability": draw.choice(["in_stock", "out_of_stock"]),
+            }
+            for n in range(draw.randrange(4))
+        ]
+        own = draw.choice([{}, {"color": draw.choice(colors)}])
+        rows.append({"title": draw.choice(["Lamp", "Red lamp"]), "attributes": own, "variants": variants})
+    facets = Facets.build(products_of(*rows), tmp_path, nowhere)
+    for values in [("red",), ("red", "green"), ("mauve",)]:
+        asked = {"attributes": {"color": values}}
+        mask = facets.mask(Filters(**asked) if wanted else Filters(exclude=Exclusions(**asked)))
+        passing = facets._shown & (facets._having("color", values, anywhere=not wanted) == wanted)
+        expected = [bool(passing[start:end].any()) for start, end in pairwise(facets.starts.tolist())]
+        assert mask.allowed.tolist() == expected
+        assert any(expected) or values == ("mauve",)
+        for row in np.flatnonzero(mask.allowed).tolist():
+            variant = mask.variant_of(row)
+            assert variant is None or variant in [
+                facets.variant_ids[place] for place in range(*facets.starts[row : row + 2]) if passing[place]
+            ]
+
+
+def test_a_newer_offer_counts_also_where_the_same_was_asked_before(facets: Facets) -> None:
+    small = Filters(attributes={"size": ("S",)})
+    assert SHIRTS in rows(facets.mask(small))
+    gone = [Offer(product_id="0", variant_id="s-red-s", stock=0)]
+    assert SHIRTS not in rows(facets.mask(small, gone)), "its only one in S is sold out"
+    assert SHIRTS in rows(facets.mask(small))

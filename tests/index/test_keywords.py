@@ -19,11 +19,11 @@ CATALOG = products_of(
 )
 
 
-@pytest.fixture(scope="module", params=["built", "loaded"])
+@pytest.fixture(scope="module", params=["built", "loaded", "merged"])
 def index(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> KeywordIndex:
-    folder = tmp_path_factory.mktemp("keywords")
-    built = KeywordIndex.build(CATALOG, folder)
-    return built if request.param == "built" else KeywordIndex.load(folder)
+    folder, merged = tmp_path_factory.mktemp("keywords"), request.param == "merged"
+    built = KeywordIndex.build(CATALOG, folder, merged=merged)
+    return built if request.param == "built" else KeywordIndex.load(folder, merged=merged)
 
 
 def found(index: KeywordIndex, text: str, k: int = 10) -> list[int]:
@@ -89,6 +89,36 @@ def test_filters_behind_and_inside_the_engine_agree(tmp_path: Path) -> None:
         kept = allowed[everything]
         np.testing.assert_array_equal(rows, everything[kept][:20])
         np.testing.assert_allclose(scores, all_scores[kept][:20], rtol=1e-5)
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_other_words_find_beside_the_customers_own(tmp_path: Path, merged: bool) -> None:
+    titles = ["Sofa", "Couch", "Night table", "Bedside table", "Bedside lamp", *("Chair" for _ in range(50))]
+    index = KeywordIndex.build(products_of(*({"title": title} for title in titles)), tmp_path, merged=merged)
+    rows, scores = index.search("couch", 10, phrases=[("sofa", 0.5)])
+    assert rows.tolist() == [1, 0]
+    assert scores[1] == pytest.approx(0.5 * index.search("sofa", 1)[1][0])
+    rows, scores = index.search("night stand", 10, phrases=[("bedside table", 0.8), ("sofa", 0.1)])
+    assert rows.tolist() == [2, 3, 0] if merged else set(rows.tolist()) == {0, 2, 3}
+    allowed = np.arange(len(titles)) != 3
+    assert 3 not in index.search("night stand", 10, allowed, [("bedside table", 0.8)])[0]
+
+
+def test_a_large_catalog_under_a_filter_gives_the_best_of_what_it_keeps(tmp_path: Path) -> None:
+    catalog = products_of(*({"title": f"lamp {'bright ' * (n % 5)}number{n}"} for n in range(9_000)))
+    index = KeywordIndex.build(catalog, tmp_path, merged=True)
+    everything, all_scores = index.search("bright lamp", 9_000)
+    for count in (1, 50, 499, 501, 3_000, 8_999):
+        allowed = np.zeros(9_000, np.bool_)
+        allowed[np.random.default_rng(count).choice(9_000, count, replace=False)] = True
+        rows, scores = index.search("bright lamp", 20, allowed)
+        assert min(5, count) <= len(rows) <= 20
+        kept = allowed[everything]
+        np.testing.assert_array_equal(rows, everything[kept][: len(rows)])
+        np.testing.assert_allclose(scores, all_scores[kept][: len(rows)], rtol=1e-5)
+    rare = np.isin(np.arange(9_000), everything[-1_000:])  # none among the best 3,000: it does not look on for ever
+    assert index.search("bright lamp", 20, rare)[0].tolist() == []
+    assert len(index.search("lamp", 6_000)[0]) == 6_000
 
 
 def test_an_empty_catalog_and_a_damaged_folder(tmp_path: Path) -> None:

@@ -311,3 +311,10 @@ def test_the_cheapest_phone_is_a_phone(tmp_path: Path, encoders_by_space: Mappin
     small = SearchEngine(Snapshot.load(folder), encoders_by_space)
     assert set(ids(small.search("phone"))) == {"case", "dear", "cheap"}
     assert ids(small.search("phone", sort="price_asc")) == ["cheap", "dear"]
+
+
+def test_a_need_that_is_told_finds_what_serves_it_and_an_unsold_name_nothing(engine: SearchEngine) -> None:
+    assert ids(engine.search("something to sit on with my friends"))[0] == "c1"
+    assert ids(engine.search("I want to run in the woods"))[0] == "s1"
+    assert not engine.search("boat with an outboard motor").matched
+    assert not engine.search("rocking horse for my son").matched
