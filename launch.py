@@ -59,7 +59,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(context_settings=_CONTEXT, no_args_is_help=False, add_completion=False, rich_markup_mode=None)
 finetune_app = typer.Typer(help="Train a better model on the shop's own logs.", no_args_is_help=True)
-evaluate_app = typer.Typer(help="Measure a model or the search on a file.", no_args_is_help=True)
+evaluate_app = typer.Typer(
+    help="Measure a model, the search or the retention forecast on a file.", no_args_is_help=True
+)
 models_app = typer.Typer(help="The shop's models: list, promote, rollback.", no_args_is_help=True)
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 app.add_typer(finetune_app, name="finetune")
@@ -72,6 +74,7 @@ console = Console(stderr=True)
 ADMIN = Principal("operator", Role.ADMIN)
 SHIPPED_MODEL = Path(__file__).parent / "demo" / "model" / "intent"
 _NAMED = 20  # labels that a warning names
+_WEEK = 7  # days: in a small shop that many pass without a sale
 _BATCH = 5_000  # rows a transaction when logs are loaded
 
 Shop = Annotated[Path, typer.Option("--shop", help="The shop's folder.", file_okay=False)]
@@ -913,6 +916,45 @@ def evaluate_search_command(
             return [card["product_id"] for card in assistant.search(query.text, query.filters)["products"]]
 
         put(evaluate(found, judged, gains), as_json)
+
+
+@evaluate_app.command("retention")
+def evaluate_retention_command(
+    transactions: Annotated[
+        Path, typer.Option(help="CSV user_id,timestamp,quantity,amount,currency; .gz too.", dir_okay=False)
+    ],
+    calibration_weeks: Annotated[
+        int, typer.Option(min=1, help="Weeks from the file's first day that are learnt from.")
+    ],
+    holdout_weeks: Annotated[int, typer.Option(min=1, help="Weeks after them that are predicted.")],
+    shop: Shop = Path("var"),
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score the forecast of who comes back, and how often, on the weeks after those it learns from.
+
+    Example: launch.py evaluate retention --transactions transactions.csv.gz --calibration-weeks 39 --holdout-weeks 39
+    """
+    from finetune.evaluate_retention import days_missing, evaluate_retention
+    from finetune.transactions import read_transactions, reasons
+
+    with bars() as show:
+        read = read_transactions(transactions, progress=lambda done, total: show("reading transactions", done, total))
+    rejects = Rejects(read.problems)
+    if rejects.count:
+        path = rejected or rejected_file(shop, "transactions")
+        rejects.write(path)
+        warn(f"{rejects.count} of {read.rows} rows were rejected ({reasons(read.problems)}); they are in {path}.")
+    rejects.check(read.rows, max_rejected)
+    if read.dropped_fields:
+        warn(f"{read.dropped_fields} quantities or amounts could not be read and count as left out.")
+    if (missing := days_missing(read, calibration_weeks, holdout_weeks)) >= _WEEK:
+        warn(
+            f"The last transaction is of {read.last_day}, {missing} days before the holdout ends: if the file ends there and not "
+            "the sales, the forecast seems too high."
+        )
+    put(evaluate_retention(read, calibration_weeks, holdout_weeks), as_json)
 
 
 @models_app.command("list")

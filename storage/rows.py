@@ -193,6 +193,44 @@ def _shown(line: bytes) -> str:
     return line[:_KEPT_RAW].decode("utf-8", errors="backslashreplace").strip()
 
 
+def read_csv(path: Path, tee: Tee | None = None) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
+    """Yields (line number, cells by column name) for each row that is not blank; delimiter and names are those of the first line.
+
+    A row with more cells than the header is a problem of that row. So is a row that is not UTF-8, which is what spreadsheets write
+    in China (GBK) and Europe (Windows-1252).
+
+    Raises:
+        InvalidInput: the file cannot be opened, has no header that can be read, or is packed and breaks off.
+    """
+    with open_text(path, tee) as stream:
+        head = stream.readline()
+        if not_utf8(head):
+            raise InvalidInput(f"The header row of {path.name} is not UTF-8.", "Save the file as CSV UTF-8.")
+        delimiter = max("\t;,|", key=head.count)
+        header = next(csv.reader([head], delimiter=delimiter), [])
+        names = [name.strip() for name in header]
+        if not any(names):
+            raise InvalidInput(f"{path.name} has no header row.", "The first line must name the columns.")
+        reader = csv.reader(stream, delimiter=delimiter)
+        while True:
+            line = reader.line_num + 2
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield line, RowProblem(line, f"not CSV: {error}", None)
+                continue
+            if not any(cell.strip() for cell in cells):
+                continue
+            if any(map(not_utf8, cells)):
+                yield line, RowProblem(line, "not UTF-8", [shown(cell) for cell in cells])
+            elif len(cells) > len(names):
+                yield line, RowProblem(line, f"{len(cells)} cells under {len(names)} column names", cells)
+            else:
+                yield line, dict(zip(names, cells, strict=False))
+
+
 def rejected_file(shop: Path, name: str) -> Path:
     """Where a run's rejected rows go unless it is told: a file of its own, so that no run writes over another's."""
     stamped = f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"

@@ -65,6 +65,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["finetune", "intent"],
         ["finetune", "language-model"],
         ["evaluate", "intent"],
+        ["evaluate", "retention"],
         ["evaluate", "search"],
         ["models", "list"],
         ["models", "promote"],
@@ -381,3 +382,22 @@ def test_numpy_gets_one_thread_before_it_is_loaded() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
     found = subprocess.run([sys.executable, "-c", asked], env=environment, check=True, capture_output=True, text=True)
     assert found.stdout.split() == ["False", "1"]
+
+
+def test_retention_is_scored_and_rejected_rows_are_kept(run: Run, tmp_path: Path) -> None:
+    path, rejected = tmp_path / "transactions.csv", tmp_path / "rejected.jsonl"
+    rows = [f"c{number % 40},2025-{1 + number % 6:02}-{1 + number % 28:02},1,100,USD" for number in range(400)]
+    path.write_text("\n".join(["user_id,timestamp,quantity,amount,currency", *rows, "c1,never,1,1,USD", ""]))
+    asked = ["evaluate", "retention", "--transactions", path, "--calibration-weeks", 12, "--holdout-weeks", 8]
+    status, out, err = run(*asked, "--rejected", rejected, "--json")
+    assert status == 0, err
+    assert set(json.loads(out)) == {"n", "rmse", "mae", "aggregate_bias", "brier", "auc"}
+    assert "1 of 401 rows were rejected" in err
+    assert json.loads(rejected.read_text())["line"] == 402
+    path.write_text(path.read_text() + "c1,never,1,1,USD\n" * 20)
+    status, out, err = run(*asked, "--rejected", rejected, "--json")
+    assert (status, out) == (3, "")
+    assert "above the limit" in err
+    status, _, err = run(*asked[:2], "--transactions", path, "--calibration-weeks", 0, "--holdout-weeks", 8)
+    assert status == 2
+    assert "calibration" in err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Final
 
 from index.readers.dialects import schema_objects
 from storage.errors import InvalidInput
-from storage.rows import RowProblem, not_utf8, open_bytes, open_text, read_jsonl, shown, unexpected, unpacking
+from storage.rows import RowProblem, open_bytes, read_csv, read_jsonl, unexpected, unpacking
 
 
 def read_file(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
@@ -25,40 +24,6 @@ def read_file(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
         known = ", ".join(_READERS)
         raise InvalidInput(f"{path.name} is no kind of catalog that is known.", f"Give a file that ends in: {known}.")
     return reader(path)
-
-
-def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
-    """Delimiter and header from the first line; a row with more cells than the header is a problem of that row.
-
-    So is a row that is not UTF-8, which is what spreadsheets write in China (GBK) and Europe (Windows-1252).
-    """
-    with open_text(path) as stream:
-        head = stream.readline()
-        if not_utf8(head):
-            raise InvalidInput(f"The header row of {path.name} is not UTF-8.", "Save the file as CSV UTF-8.")
-        delimiter = max("\t;,|", key=head.count)
-        header = next(csv.reader([head], delimiter=delimiter), [])
-        names = [name.strip() for name in header]
-        if not any(names):
-            raise InvalidInput(f"{path.name} has no header row.", "The first line must name the columns.")
-        reader = csv.reader(stream, delimiter=delimiter)
-        while True:
-            line = reader.line_num + 2
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield line, RowProblem(line, f"not CSV: {error}", None)
-                continue
-            if not any(cell.strip() for cell in cells):
-                continue
-            if any(map(not_utf8, cells)):
-                yield line, RowProblem(line, "not UTF-8", [shown(cell) for cell in cells])
-            elif len(cells) > len(names):
-                yield line, RowProblem(line, f"{len(cells)} cells under {len(names)} column names", cells)
-            else:
-                yield line, dict(zip(names, cells, strict=False))
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
@@ -119,8 +84,8 @@ def _json(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowProblem]]:
 _READERS: Final[dict[str, Callable[[Path], Iterator[tuple[int, dict[str, Any] | RowProblem]]]]] = {
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
-    ".csv": _csv,
-    ".tsv": _csv,
+    ".csv": read_csv,
+    ".tsv": read_csv,
     ".parquet": _parquet,
     ".json": _json,
     ".jsonld": _json,
