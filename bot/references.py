@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from bot.shelf import availability_of, price_of
 from bot.state import Item
 from bot.turn import Turn
+from index.attributes import canonical, parts_of
 from index.clean import fold
-from index.facets import canonical, parts_of
 from index.filters import Filters
 from index.product import Product
 from retrieval.understanding.lexicon import ASKED

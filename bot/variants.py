@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from bot.shelf import availability_of, price_of, telling_options
 from bot.turn import Turn
+from index.attributes import canonical, parts_of
 from index.clean import fold
-from index.facets import canonical, parts_of
 from index.product import Product, Variant
 from retrieval.understanding import Understander
 from retrieval.variants import Said

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from index.base import renumbered, resized
 from index.clean import fold
 from index.encoders import Encoder, script_of
 from index.product import Product
@@ -64,20 +65,49 @@ class CategoryIndex:
     ) -> CategoryIndex:
         """The leaf categories of `products`, in the order of their rows, whose vectors the stores hold."""
         places: dict[str, int] = {}
-        leaf = []
-        for product in products:
-            name = _spoken(product.categories[-1]) if product.categories else ""
-            leaf.append(places.setdefault(name, len(places)) if name else -1)
-        names = tuple(places)
+        leaf = [_place(product, places) for product in products]
+        return cls._of(tuple(places), np.array(leaf, np.int32), encoders, stores, {})
+
+    def updated(
+        self,
+        size: int,
+        changed: Iterable[tuple[int, Product]],
+        encoders: Mapping[str, Encoder],
+        stores: Mapping[str, VectorStore],
+        known: Iterable[str],
+    ) -> CategoryIndex:
+        """Those of a later version: `changed` are its new rows, `known` the spaces whose encoder is that of this version."""
+        places = {name: place for place, name in enumerate(self.names)}
+        leaf = resized(self._leaf, size)
+        for row, product in changed:
+            leaf[row] = _place(product, places)
+        leaf, order = renumbered(leaf)
+        names = list(places)
+        vectors = {space: self._vectors[space] for space in known if space in self._vectors}
+        told = {space: dict(zip(self.names, each, strict=True)) for space, each in vectors.items()}
+        return self._of(tuple(names[place] for place in order), leaf, encoders, stores, told)
+
+    @classmethod
+    def _of(
+        cls,
+        names: tuple[str, ...],
+        leaf: NDArray[np.int32],
+        encoders: Mapping[str, Encoder],
+        stores: Mapping[str, VectorStore],
+        told: Mapping[str, Mapping[str, Floats]],
+    ) -> CategoryIndex:
+        """`told` has vectors of names by space, which are not embedded again."""
         vectors = {}
         for space in SPACES:
             if space in encoders:
+                known = dict(told.get(space, {}))
+                new = [name for name in names if name not in known]
                 # A name in another script is unknown tokens to this encoder, and all such are alike.
-                known = np.array([script_of(name) == space for name in names], np.float32).reshape(-1, 1)
-                vectors[space] = known * encoders[space].encode_documents(names)
-        leaves = np.array(leaf, np.int32)
-        centers = {space: _centers(leaves, len(names), store) for space, store in stores.items()}
-        return cls(names, leaves, vectors, centers)
+                own = np.array([script_of(name) == space for name in new], np.float32).reshape(-1, 1)
+                known |= zip(new, own * encoders[space].encode_documents(new), strict=True)
+                vectors[space] = np.array([known[name] for name in names], np.float32).reshape(-1, encoders[space].dim)
+        centers = {space: _centers(leaf, len(names), store) for space, store in stores.items()}
+        return cls(names, leaf, vectors, centers)
 
     def closeness(self, space: str, vector: Floats) -> Floats:
         """(names,) how near a query's vector (dim,) lies to the center of each category.
@@ -149,11 +179,20 @@ def _centers(leaf: NDArray[np.int32], names: int, store: VectorStore) -> Floats:
         part = rows[start : start + _CHUNK]
         vectors = store.vectors_of(part)  # (part, dim)
         total = np.zeros((names, vectors.shape[1]), np.float32) if total is None else total
-        np.add.at(total, leaf[part], vectors)
+        # Category by category: far faster than `np.add.at`.
+        order = np.argsort(leaf[part], kind="stable")
+        present, starts = np.unique(leaf[part][order], return_index=True)
+        total[present] += np.add.reduceat(vectors[order], starts, axis=0)
     if total is None:
         return np.empty((names, 0), np.float32)
     total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), np.float32(1e-12))
     return total
+
+
+def _place(product: Product, places: dict[str, int]) -> int:
+    """The place of a product's leaf category among the names, to which a new one is added; -1 where it has none."""
+    name = _spoken(product.categories[-1]) if product.categories else ""
+    return places.setdefault(name, len(places)) if name else -1
 
 
 def _spoken(name: str) -> str:

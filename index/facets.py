@@ -11,39 +11,30 @@ from __future__ import annotations
 
 import copy
 import json
-import re
-from array import array
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.attributes import canonical
 from index.clean import fold
+from index.facet_writer import AVAILABILITIES, HELD, UNKNOWN, Columns, FacetWriter, held_by
 from index.filters import Filters, PriceRange
 from index.money import minor_digits
-from index.product import Availability, Product, sold_out
-from index.strings import Strings, StringsWriter, mapped
-from index.titles import Titles, TitleWriter
+from index.postings import Postings, key_of
+from index.product import Availability, Product
+from index.strings import Strings
+from index.titles import Titles
 from storage.errors import Damaged
 
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
-UNKNOWN: Final = -1
 TITLE_FIELDS: Final = frozenset({"brand", "color", "size", "material"})
-# One attribute under several names, in the languages that Aisle speaks.
-_SAME_NAME: Final = {
-    "colour": "color", "colors": "color", "颜色": "color", "色": "color", "尺寸": "size", "尺码": "size", "大小": "size",
-    "sizes": "size", "材质": "material", "材料": "material", "面料": "material", "品牌": "brand",
-}  # fmt: skip
-_AVAILABILITIES: Final = tuple(Availability)
-_PARTS: Final = re.compile(r",\s+|\s*[;|/、，；]\s*|\s+&\s+")
-_LONGEST_PART: Final = 40
 _CARRIED: Final = 16_384  # answers of `Facets.carries` that are remembered
 _MOST_HAVING: Final = (
     32  # of the values that shoppers ask for, mostly colors and sizes, is kept who has them: a byte a product
@@ -134,30 +125,6 @@ class _Parted:
     plain: Mask  # whether any has not
 
 
-@dataclass(slots=True)
-class _Columns:
-    """The arrays on disk. Products (p), offers (o), postings (k keys)."""
-
-    starts: Ints  # (p + 1) the offers of product i are starts[i] … starts[i + 1]
-    offer_price: Ints  # (o) minor units, -1 where unknown
-    offer_currency: NDArray[np.int16]  # (o) place in `currencies`
-    offer_availability: NDArray[np.int8]  # (o) place in `Availability`
-    rating: NDArray[np.float32]  # (p) nan where unknown
-    rating_count: NDArray[np.int32]  # (p)
-    published: NDArray[np.float64]  # (p) seconds since 1970, nan where unknown
-    brand: NDArray[np.int32]  # (p) place in `brands`, -1 where unknown
-    posting_starts: Ints  # (k + 1)
-    postings: NDArray[np.int32]  # product or offer places, by key
-
-    def save(self, folder: Path) -> None:
-        for name in self.__slots__:
-            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        return cls(**{name: mapped(folder / f"{name}.npy") for name in cls.__slots__})
-
-
 class Facets:
     """The columns of one snapshot. Safe to share between threads.
 
@@ -167,7 +134,8 @@ class Facets:
 
     def __init__(
         self,
-        columns: _Columns,
+        columns: Columns,
+        postings: Mapping[str, Postings],
         words: dict[str, Any],
         variant_ids: Strings,
         titles: Titles,
@@ -175,6 +143,7 @@ class Facets:
         read_at: Ints | None = None,
     ) -> None:
         self._columns = columns
+        self._postings = postings
         self.read_at = read_at
         self.titles = titles
         self.variant_ids = variant_ids  # (offers,) "" for the one offer of a product without variants
@@ -191,7 +160,6 @@ class Facets:
         self._owner: NDArray[np.int64] | None = None
         if len(self.offer_price) != len(self):
             self._owner = np.repeat(np.arange(len(self)), np.diff(columns.starts))
-        self._keys: dict[str, int] = {key: place for place, key in enumerate(words["keys"])}
         self._brand_codes = {fold(name): place for place, name in enumerate(words["brands"])}
         # The one offer of a product without variants, which is shown even when it is sold out.
         self._single = self._flags("unnamed", len(self.offer_price))
@@ -245,7 +213,7 @@ class Facets:
         if filters.price is None and not filters.attributes and not filters.availability and excluded is None:
             return FacetMask(products, 0, self, _all)
         if filters.availability:
-            wanted = [self.offer_availability == _AVAILABILITIES.index(each) for each in filters.availability]
+            wanted = [self.offer_availability == AVAILABILITIES.index(each) for each in filters.availability]
             kept = np.logical_or.reduce(wanted)  # (offers,)
         else:
             kept = self._shown.copy()
@@ -459,11 +427,7 @@ class Facets:
 
     def _places(self, key: str) -> NDArray[np.int32]:
         """The products or offers of a key, ascending."""
-        place = self._keys.get(key)
-        starts = self._columns.posting_starts
-        return (
-            self._columns.postings[:0] if place is None else self._columns.postings[starts[place] : starts[place + 1]]
-        )
+        return self._postings[held_by(key)].rows_of(key_of(key))
 
     def carries(self, category: str, name: str, value: str | None = None) -> bool:
         """Whether a product of the category has the attribute, as its own or an option; with `value`, that value of it."""
@@ -535,12 +499,12 @@ class Facets:
                 price[places] = offer.price.amount
                 currency[places] = currencies.index(offer.price.currency)
             if offer.availability is not None:
-                availability[places] = _AVAILABILITIES.index(Availability(offer.availability))
+                availability[places] = AVAILABILITIES.index(Availability(offer.availability))
                 none_left[places] = False
             if offer.stock is not None:
                 none_left[places] = offer.stock == 0
-        gone = none_left & (availability == _AVAILABILITIES.index(Availability.IN_STOCK))
-        availability[gone] = _AVAILABILITIES.index(Availability.OUT_OF_STOCK)
+        gone = none_left & (availability == AVAILABILITIES.index(Availability.IN_STOCK))
+        availability[gone] = AVAILABILITIES.index(Availability.OUT_OF_STOCK)
         view = copy.copy(self)  # shares everything but what the offers change
         view._columns = replace(self._columns, offer_currency=currency)
         view._currencies = currencies
@@ -548,7 +512,7 @@ class Facets:
         view._shown = view._single | _orderable(availability)
         view.price = view._lowest_prices()
         view._priced = view._ends = None
-        view._parted_kept = {}
+        view._parted_kept, view._having_kept = {}, {}
         view._laid = None  # else each view would keep the one before it
         self._laid = (offers, view)
         return view
@@ -556,10 +520,11 @@ class Facets:
     @classmethod
     def build(cls, products: Iterable[Product], folder: Path, row_of: Callable[[str], int | None]) -> Facets:
         """Writes the facets of `products`, in the order of their rows, into an existing empty folder, which is then complete."""
-        writer = FacetWriter(folder)
-        for product in products:
-            writer.add(product)
-        writer.close()
+        writer, size = FacetWriter(folder), 0
+        for row, product in enumerate(products):
+            writer.add(row, product)
+            size = row + 1
+        writer.close(size)
         return cls.load(folder, row_of)
 
     @classmethod
@@ -568,144 +533,17 @@ class Facets:
         try:
             words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
             ids, titles = Strings.load(folder, "variant_ids"), Titles.load(folder)
-            return cls(_Columns.load(folder), words, ids, titles, row_of, read_at)
+            postings = {held: Postings.load(folder, held) for held in HELD}
+            return cls(Columns.load(folder), postings, words, ids, titles, row_of, read_at)
         except (OSError, ValueError, KeyError) as error:
             raise Damaged(f"{folder} holds no facets: {error}.", "Build the index again.") from error
 
 
-class FacetWriter:
-    """Writes facets product by product; what grows with the catalog lies in plain arrays of numbers.
-
-    Keys of the postings: "c⇥category", "an⇥name" and "a⇥name⇥value" hold products; "on⇥name" and "o⇥name⇥value" hold
-    offers, as does "unnamed", the offers of products without variants.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.starts = array("q", [0])
-        self.prices = array("q")
-        self.price_currencies = array("h")
-        self.availabilities = array("b")
-        self.ratings, self.published = array("f"), array("d")
-        self.rating_counts, self.brands = array("i"), array("i")
-        self.currencies: dict[str, int] = {}
-        self.postings: defaultdict[str, array[int]] = defaultdict(lambda: array("i"))
-        self.variant_ids = StringsWriter()
-        self.titles = TitleWriter(folder)
-        self.brand_codes: dict[str, int] = {}
-        self.spellings: dict[str, Counter[str]] = defaultdict(Counter)
-        self.values: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-
-    def add(self, product: Product) -> None:
-        """Adds the product of the next row."""
-        row = len(self.starts) - 1
-        stars = product.rating
-        published = product.published_at.timestamp() if product.published_at else float("nan")
-        brand = self.brand_codes.setdefault(_folded(product.brand), len(self.brand_codes)) if product.brand else UNKNOWN
-        if product.brand:
-            self.spellings[f"b\t{_folded(product.brand)}"][product.brand] += 1
-        value, count = (stars.value, stars.count) if stars else (float("nan"), 0)
-        self.ratings.append(value)
-        self.rating_counts.append(count)
-        self.published.append(published)
-        self.brands.append(brand)
-        self.titles.add(product.title)
-        for name in {_folded(name): name for name in product.categories}.values():
-            self.postings[f"c\t{_folded(name)}"].append(row)
-            self.spellings[f"c\t{_folded(name)}"][name] += 1
-        seen: set[tuple[str, str]] = set()
-        for name, values in product.attributes.items():
-            self.postings[f"an\t{canonical(name)}"].append(row)
-            for value_ in {part for value in values for part in parts_of(value)}:
-                self.postings[f"a\t{canonical(name)}\t{value_}"].append(row)
-            self._counted(name, values, seen)
-        if product.variants:
-            for variant in product.variants:
-                place = len(self.variant_ids)
-                # A variant is never more available than its product.
-                availability = sold_out(variant.availability, variant.stock)
-                if availability.orderable and not product.availability.orderable:
-                    availability = product.availability
-                self._offer(variant.id, variant.price or product.price, availability)
-                for name, option in variant.options.items():
-                    self.postings[f"on\t{canonical(name)}"].append(place)
-                    for part in parts_of(option):
-                        self.postings[f"o\t{canonical(name)}\t{part}"].append(place)
-                    self._counted(name, (option,), seen)
-        else:
-            self.postings["unnamed"].append(len(self.variant_ids))
-            self._offer("", product.price, sold_out(product.availability, product.stock))
-        self.starts.append(len(self.variant_ids))
-
-    def _offer(self, variant_id: str, price: PriceLike | None, availability: Availability) -> None:
-        self.variant_ids.add(variant_id)
-        self.prices.append(price.amount if price else UNKNOWN)
-        self.price_currencies.append(self.currencies.setdefault(price.currency, len(self.currencies)) if price else 0)
-        self.availabilities.append(_AVAILABILITIES.index(availability))
-
-    def _counted(self, name: str, values: Iterable[str], seen: set[tuple[str, str]]) -> None:
-        """Counts each value once a product, and remembers how names and values are spelled."""
-        key = canonical(name)
-        self.spellings[f"n\t{key}"][name] += 1
-        for value in values:
-            if (key, _folded(value)) not in seen:
-                seen.add((key, _folded(value)))
-                self.values[key][_folded(value)][value] += 1
-
-    def close(self) -> None:
-        """Completes the folder."""
-        keys = list(self.postings)
-        _Columns(
-            starts=np.array(self.starts, np.int64),
-            offer_price=np.array(self.prices, np.int64),
-            offer_currency=np.array(self.price_currencies, np.int16),
-            offer_availability=np.array(self.availabilities, np.int8),
-            rating=np.array(self.ratings, np.float32),
-            rating_count=np.array(self.rating_counts, np.int32),
-            published=np.array(self.published, np.float64),
-            brand=np.array(self.brands, np.int32),
-            posting_starts=np.cumsum([0, *(len(self.postings[key]) for key in keys)]).astype(np.int64),
-            postings=np.concatenate(
-                [np.empty(0, np.int32), *(np.frombuffer(self.postings[key], np.int32) for key in keys)]
-            ),
-        ).save(self.folder)
-        self.variant_ids.save(self.folder, "variant_ids")
-        self.titles.close()
-        words = {
-            "keys": keys,
-            "currencies": list(self.currencies),
-            # The order of `brands` is that of the codes in the column.
-            "brands": {self._spelled("b", code): self.spellings[f"b\t{code}"].total() for code in self.brand_codes},
-            "categories": {
-                self._spelled("c", key[2:]): len(places) for key, places in self.postings.items() if key[:2] == "c\t"
-            },
-            "attributes": {
-                self._spelled("n", name): {count.most_common(1)[0][0]: count.total() for count in values.values()}
-                for name, values in self.values.items()
-            },
-        }
-        (self.folder / "words.json").write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
-
-    def _spelled(self, kind: str, key: str) -> str:
-        return self.spellings[f"{kind}\t{key}"].most_common(1)[0][0]
-
-
-# A catalog says the same names and values over and over.
-_folded = lru_cache(maxsize=50_000)(fold)
-
-
-def canonical(name: str) -> str:
-    """The one name of an attribute that shops spell differently: "Colour" and "颜色" are "color"."""
-    folded = _folded(name)
-    return _SAME_NAME.get(folded, folded)
-
-
-def parts_of(value: str) -> set[str]:
-    """The folded value, and its parts where it is a list: "Leather, Mesh" → {"leather, mesh", "leather", "mesh"}."""
-    whole = _folded(value)
-    parts = [part for part in _PARTS.split(whole) if part]
-    listed = len(parts) > 1 and all(len(part) <= _LONGEST_PART and any(map(str.isalpha, part)) for part in parts)
-    return {whole, *parts} if listed else {whole}
+def _orderable(availability: NDArray[np.int8]) -> Mask:
+    """Which can be bought; one comparison for each state is faster than looking each offer up."""
+    states = [availability == place for place, each in enumerate(AVAILABILITIES) if each.orderable]
+    found: Mask = np.logical_or.reduce(states)
+    return found
 
 
 class _Having:
@@ -747,11 +585,4 @@ def _among(places: Ints, postings: NDArray[np.int32]) -> Mask:
         return np.zeros(len(places), np.bool_)
     wanted = places.astype(postings.dtype)  # else all of the postings would be widened
     found: Mask = postings[np.minimum(np.searchsorted(postings, wanted), len(postings) - 1)] == wanted
-    return found
-
-
-def _orderable(availability: NDArray[np.int8]) -> Mask:
-    """Which can be bought; one comparison for each state is faster than looking each offer up."""
-    states = [availability == place for place, each in enumerate(_AVAILABILITIES) if each.orderable]
-    found: Mask = np.logical_or.reduce(states)
     return found

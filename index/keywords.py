@@ -10,6 +10,7 @@ A query is never parsed: it is taken apart into words here, so that AND, quotes,
 from __future__ import annotations
 
 import re
+import shutil
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from index.base import Base
 from index.clean import has_cjk
 from index.codes import codes_of
 from index.product import Product
@@ -64,9 +66,11 @@ class KeywordIndex:
     def build(cls, products: Iterable[Product], folder: Path, *, merged: bool = False) -> Self:
         """Indexes products in the order of their rows, into an existing empty folder, which is then complete."""
         writer = KeywordWriter(folder, merged=merged)
-        for product in products:
-            writer.add(product)
-        writer.close()
+        size = 0
+        for row, product in enumerate(products):
+            writer.add(row, product)
+            size = row + 1
+        writer.close(size)
         return cls.load(folder, merged=merged)
 
     @classmethod
@@ -208,35 +212,50 @@ def _summed(found: tuple[Rows, Scores], others: Sequence[tuple[Rows, Scores]], k
 
 
 class KeywordWriter:
-    """Writes a `KeywordIndex` product by product; `merged` for a large catalog."""
+    """Writes a `KeywordIndex` product by product; `merged` for a large catalog. With `base` other rows are taken over.
 
-    def __init__(self, folder: Path, *, merged: bool = False) -> None:
+    The base must be merged alike. What BM25 counts of a stale row, its length and how many rows have a word, stays counted until
+    a version is built as a whole, as in any such engine: its segments are never changed, and a row in them is only struck out.
+    """
+
+    def __init__(self, folder: Path, base: Base | None = None, *, merged: bool = False) -> None:
         import tantivy
 
         self._folder = folder
         self._merged = merged
-        self._index = tantivy.Index(_schema(merged), path=str(folder))
+        if base is None:
+            self._index = tantivy.Index(_schema(merged), path=str(folder))
+        else:
+            for path in base.folder.iterdir():
+                shutil.copyfile(path, folder / path.name)
+            self._index = tantivy.Index.open(str(folder))
         self._index.register_tokenizer(_ANALYZER, _analyzer())
         # One thread, so that documents keep the order of the rows and equal catalogs give equal results.
         self._writer = self._index.writer(_HEAP, 1)
-        self._size = 0
+        if base is not None and base.stale.any():
+            stale = np.flatnonzero(base.stale).tolist()
+            # By a query, for by a term the engine takes a number for a signed one and strikes out nothing.
+            query = tantivy.Query.term_set_query(self._index.schema, "row", stale)
+            self._writer.delete_documents_by_query(query)
 
-    def add(self, product: Product) -> None:
-        """Adds the product of the next row."""
+    def add(self, row: int, product: Product) -> None:
+        """Adds the product of a row."""
         import tantivy
 
         document = tantivy.Document()
-        document.add_unsigned("row", self._size)
+        document.add_unsigned("row", row)
         texts = _texts(product)
         if self._merged:
             texts = {_MERGED: " ".join(" ".join([text] * round(WEIGHTS[field])) for field, text in texts.items())}
         for field, text in texts.items():
             document.add_text(field, text)
         self._writer.add_document(document)
-        self._size += 1
 
-    def close(self) -> None:
-        """Completes the folder."""
+    def remove(self, product: Product) -> None:
+        """Nothing: a stale row is struck out by its number."""
+
+    def close(self, size: int) -> None:
+        """Completes the folder; the engine counts the rows itself."""
         self._writer.commit()
         self._writer.wait_merging_threads()
         for lock in self._folder.glob(".tantivy-*.lock"):

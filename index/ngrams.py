@@ -15,34 +15,34 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from index.postings import Floats, Keys, Postings
+from index.base import resized
+from index.postings import Floats, Kept, Keys, Postings, PostingsWriter
 from index.strings import Strings, mapped
 
 SIZES = (2, 3, 4)
 QUERY_CHARACTERS = 300  # of a longer query only this much is looked up, which bounds the time of one search
 _CHUNK = 2_000  # texts turned into n-grams at once
+_MOST_TIMES = 255  # that an n-gram is counted in one text
+_TIMES = (1 + np.log(np.maximum(np.arange(256), 1))).astype(np.float32)  # what an n-gram counts that occurs so often
 _SAMPLE = 50_000  # titles that the idf of n-grams is counted in; more would hardly move it
 
 
 class NgramIndex:
-    """Rows by cosine of their n-gram vectors."""
+    """Rows by cosine of their n-gram vectors. The weights of the postings say how often a row has an n-gram, up to 255."""
 
-    def __init__(self, postings: Postings, idf: Floats) -> None:
+    def __init__(self, postings: Postings, idf: Floats, norms: Floats) -> None:
         self._postings = postings
         self._idf = idf  # one for each key of the postings
+        self._norms = norms  # (rows,) the length of each row's vector
         self._rarest = float(idf.max(initial=0)) or 1.0
 
     @classmethod
-    def build(cls, texts: Sequence[str]) -> Self:
-        """An index of `texts`, whose place is their row."""
-        keys, rows, counts = _join([*_counted(texts)])
-        weights = 1 + np.log(counts)
-        raw = Postings.build(keys, rows, weights.astype(np.float32), len(texts))
-        idf = (1 + np.log((1 + len(texts)) / (1 + raw.counts))).astype(np.float32)
-        weights = raw.weights * np.repeat(idf, raw.counts)
-        norms = np.sqrt(np.bincount(raw.rows, weights.astype(np.float64) ** 2, len(texts)))
-        raw.weights = (weights / np.maximum(norms, 1e-12)[raw.rows]).astype(np.float32)
-        return cls(raw, idf)
+    def build(cls, texts: Sequence[str], folder: Path) -> Self:
+        """Indexes `texts`, whose place is their row, into an existing empty folder, which is then complete."""
+        writer = NgramWriter(folder)
+        writer.add(np.arange(len(texts)), texts)
+        writer.close(len(texts))
+        return cls.load(folder)
 
     def scores(self, text: str) -> Floats:
         """The cosine of `text` with every row, (rows,)."""
@@ -50,13 +50,15 @@ class NgramIndex:
         places = self._postings.places(keys)
         known = places >= 0
         places = places[known]
-        weights = (1 + np.log(counts[known])) * self._idf[places]
+        idf = self._idf[places]
+        weights = (1 + np.log(counts[known])) * idf
         # N-grams that no row has count in the norm too: a query of strange words must not look like a good match.
         strange = (1 + np.log(counts[~known])) * self._rarest
         norm = float(np.sqrt((weights**2).sum() + (strange**2).sum()))
         if norm == 0:
             return np.zeros(self._postings.size, np.float32)
-        return self._postings.accumulate(places, (weights / norm).astype(np.float32))
+        dots = self._postings.accumulate(places, (weights / norm * idf).astype(np.float32), _TIMES)
+        return np.divide(dots, self._norms, out=dots, where=self._norms > 0)
 
     def scores_of(self, text: str, rows: NDArray[np.int64]) -> Floats:
         """The cosine of `text` with each of `rows`, (rows,)."""
@@ -71,16 +73,45 @@ class NgramIndex:
         rows = rows[np.lexsort((rows, -scores[rows]))]
         return rows.astype(np.int64), scores[rows]
 
-    def save(self, folder: Path) -> None:
-        """Writes `ngrams.*.npy` into an existing folder."""
-        self._postings.save(folder, "ngrams")
-        np.save(folder / "ngrams.idf.npy", self._idf, allow_pickle=False)
-
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """What `save` wrote; the caller has checked the hashes."""
+        """What `build` wrote, memory-mapped; the caller has checked the hashes. Raises `Damaged` where a file is missing."""
         postings = Postings.load(folder, "ngrams")
-        return cls(postings, np.load(folder / "ngrams.idf.npy", allow_pickle=False))
+        return cls(postings, *(mapped(folder / f"ngrams.{part}.npy") for part in ("idf", "norms")))
+
+    def kept(self, moved: NDArray[np.int32]) -> Kept:
+        """What a writer takes over, see `Kept`."""
+        return Kept(self._postings, moved)
+
+
+class NgramWriter:
+    """Writes an `NgramIndex` by ascending rows.
+
+    Of rows that are taken over it is known how often each has an n-gram; what follows from the counts of all is made anew.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._postings = PostingsWriter(folder, "ngrams")
+
+    def add(self, rows: NDArray[np.int64], texts: Sequence[str]) -> None:
+        """Adds the texts of some rows, which ascend."""
+        for chunk in _chunks(np.arange(len(texts))):
+            keys, places, times = _ngrams(texts[chunk[0] : chunk[-1] + 1])
+            counted = np.minimum(times, _MOST_TIMES).astype(np.uint8)
+            self._postings.extend(keys, rows[chunk][places].astype(np.int32), counted)
+
+    def close(self, size: int, kept: Kept | None = None) -> None:
+        """Completes the folder, for `size` rows; `kept` as in `PostingsWriter.close`."""
+        self._postings.close(size, kept)
+        postings = Postings.load(self._folder, "ngrams")
+        idf = (1 + np.log((1 + size) / (1 + postings.counts))).astype(np.float32)
+        squares = np.zeros(size)
+        for keys, counts, rows, times in Kept(postings, np.arange(size, dtype=np.int32)).chunks():
+            weights = _TIMES[times] * np.repeat(idf[postings.places(keys)], counts)
+            squares += np.bincount(rows, weights.astype(np.float64) ** 2, size)
+        np.save(self._folder / "ngrams.idf.npy", idf, allow_pickle=False)
+        np.save(self._folder / "ngrams.norms.npy", np.sqrt(squares).astype(np.float32), allow_pickle=False)
 
 
 class TitleNgrams:
@@ -106,11 +137,20 @@ class TitleNgrams:
         keys, counts = np.unique(np.concatenate(found) if found else np.empty(0, np.uint64), return_counts=True)
         idf = (1 + np.log((1 + len(sample)) / (1 + counts))).astype(np.float32)
         built = cls(titles, keys, idf, np.zeros(size, np.float32))
-        for rows in _chunks(np.arange(size)):
-            grams, places, times = _ngrams(titles.many(rows))
-            weights = (1 + np.log(times)) * built._rarity(grams)
-            built._norms[rows] = np.sqrt(np.bincount(places, weights**2, len(rows)))
+        built._measure(np.arange(size))
         return built
+
+    def updated(self, titles: Strings, rows: NDArray[np.int64]) -> Self:
+        """For the titles of a later version, of which those of `rows` are new; the idf stays, for it is a sample's anyway."""
+        later = type(self)(titles, self._keys, self._idf, resized(self._norms, len(titles)))
+        later._measure(rows)
+        return later
+
+    def _measure(self, rows: NDArray[np.int64]) -> None:
+        for chunk in _chunks(rows):
+            grams, places, times = _ngrams(self._titles.many(chunk))
+            weights = (1 + np.log(times)) * self._rarity(grams)
+            self._norms[chunk] = np.sqrt(np.bincount(places, weights**2, len(chunk)))
 
     def scores(self, text: str) -> None:
         """None: what every title has in common with a text would cost too much to know."""
@@ -155,21 +195,6 @@ class TitleNgrams:
             return np.full(len(keys), self._rarest)
         places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return np.where(self._keys[places] == keys, self._idf[places], self._rarest)
-
-
-def _counted(texts: Sequence[str]) -> Iterator[tuple[Keys, NDArray[np.int64], NDArray[np.int64]]]:
-    for start in range(0, len(texts), _CHUNK):
-        keys, rows, counts = _ngrams(texts[start : start + _CHUNK])
-        yield keys, rows + start, counts
-
-
-def _join(
-    parts: Sequence[tuple[Keys, NDArray[np.int64], NDArray[np.int64]]],
-) -> tuple[Keys, NDArray[np.int64], NDArray[np.int64]]:
-    if not parts:
-        return np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64)
-    keys, rows, counts = zip(*parts, strict=True)
-    return np.concatenate(keys), np.concatenate(rows), np.concatenate(counts)
 
 
 def _chunks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

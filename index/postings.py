@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any, Final, Self
@@ -16,21 +17,24 @@ from index.strings import mapped
 
 Keys = NDArray[np.uint64]
 Floats = NDArray[np.float32]
-Weights = NDArray[np.float32] | NDArray[np.uint8]
+Weights = NDArray[np.uint8]
+
+Chunk = tuple[Keys, NDArray[np.int64], NDArray[np.int32], Weights]
+"""Distinct keys, how many rows each has, and these rows with their weights, key by key."""
 
 _CHUNK: Final = 2_000_000  # triplets that a writer holds in memory at once, 13 bytes each
 
 
 def key_of(text: str) -> int:
-    """A 64-bit key of a string, the same on every machine."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
+    """A 64-bit key of a string, the same on every machine; of any string, for broken JSON can carry half characters."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 class Postings:
     """A sparse matrix keys × rows, by key.
 
-    `keys` (k,) sorted; the postings of `keys[i]` are `rows[starts[i]:starts[i + 1]]`, ascending, with `weights` beside them.
-    `size` is the number of catalog rows.
+    `keys` (k,) sorted; the postings of `keys[i]` are `rows[starts[i]:starts[i + 1]]`, ascending, with `weights` beside them,
+    whole numbers from 0 to 255. `size` is the number of catalog rows.
     """
 
     def __init__(
@@ -41,26 +45,6 @@ class Postings:
         self.rows = rows
         self.weights = weights
         self.size = size
-
-    @classmethod
-    def build(cls, keys: Keys, rows: NDArray[np.integer], weights: Floats, size: int, *, keep: str = "sum") -> Self:
-        """From triplets in any order; a pair (key, row) that comes twice keeps the "sum" or the "max" of its weights."""
-        order = np.lexsort((rows, keys))
-        keys, rows, weights = keys[order], rows[order], weights[order]
-        first = np.ones(len(keys), bool)
-        first[1:] = (keys[1:] != keys[:-1]) | (rows[1:] != rows[:-1])
-        places = np.flatnonzero(first)
-        merge = np.add if keep == "sum" else np.maximum
-        merged = merge.reduceat(weights, places) if len(places) else weights
-        keys, rows = keys[places], rows[places]
-        vocabulary, starts = np.unique(keys, return_index=True)
-        return cls(
-            vocabulary,
-            np.append(starts, len(keys)).astype(np.int64),
-            rows.astype(np.int32),
-            merged.astype(np.float32),
-            size,
-        )
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -86,13 +70,14 @@ class Postings:
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[places] == keys, places, -1)
 
-    def accumulate(self, places: NDArray[np.int64], factors: Floats) -> Floats:
-        """Σ factor · weight for each row, (size,); places of -1 add nothing."""
+    def accumulate(self, places: NDArray[np.int64], factors: Floats, meaning: Floats | None = None) -> Floats:
+        """Σ factor · weight for each row, (size,); places of -1 add nothing. `meaning` (256,) is what each weight stands for."""
         total = np.zeros(self.size, np.float32)
         for place, factor in zip(places.tolist(), factors, strict=True):
             if place >= 0:
                 part = slice(self.starts[place], self.starts[place + 1])
-                np.add.at(total, self.rows[part], np.multiply(self.weights[part], factor, dtype=np.float32))
+                weights = self.weights[part] if meaning is None else meaning[self.weights[part]]
+                np.add.at(total, self.rows[part], np.multiply(weights, factor, dtype=np.float32))
         return total
 
     def holds(self, place: int, row: int) -> bool:
@@ -110,18 +95,36 @@ class Postings:
                 np.maximum.at(best, self.rows[part], np.multiply(self.weights[part], factor, dtype=np.float32))
         return best
 
-    def save(self, folder: Path, name: str) -> None:
-        """Writes `<name>.<part>.npy` files into `folder`."""
-        for part in ("keys", "starts", "rows", "weights"):
-            np.save(folder / f"{name}.{part}.npy", getattr(self, part), allow_pickle=False)
-        np.save(folder / f"{name}.size.npy", np.array([self.size]), allow_pickle=False)
-
     @classmethod
     def load(cls, folder: Path, name: str) -> Self:
-        """What `save` wrote, memory-mapped; the caller has checked the hashes. Raises `Damaged` where a file is missing."""
+        """What a `PostingsWriter` wrote, memory-mapped; the caller has checked the hashes. Raises `Damaged` as `mapped`."""
         parts = [mapped(folder / f"{name}.{part}.npy") for part in ("keys", "starts", "rows", "weights", "size")]
         keys, starts, rows, weights, size = parts
         return cls(keys, starts, rows, weights, int(size[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Postings to take over: `moved` (old rows,) is the row that each is now, ascending, -1 for one that is not taken over."""
+
+    postings: Postings
+    moved: NDArray[np.int32]
+
+    def chunks(self) -> Iterator[Chunk]:
+        """What is taken over, as many keys at once as have `_CHUNK` postings."""
+        keys, starts = self.postings.keys, self.postings.starts
+        first = 0
+        while first < len(keys):
+            last = max(first + 1, int(np.searchsorted(starts, starts[first] + _CHUNK, "right")) - 1)
+            span = slice(int(starts[first]), int(starts[last]))
+            rows = self.moved[self.postings.rows[span]]
+            held = rows >= 0
+            before = np.zeros(len(held) + 1, np.int64)
+            np.cumsum(held, out=before[1:])
+            counts = np.diff(before[starts[first : last + 1] - span.start])
+            said = counts > 0
+            yield keys[first:last][said], counts[said], rows[held], self.postings.weights[span][held]
+            first = last
 
 
 class PostingsWriter:
@@ -129,7 +132,8 @@ class PostingsWriter:
 
     Triplets (key, row, weight) are sorted by key in chunks of `_CHUNK`, which lie in a temporary file until the length of
     every posting is known; then each chunk is copied to where it belongs. Rows come in ascending order, so that no posting
-    has to be sorted again. Weights are whole numbers from 0 to 255 in a unit of the caller's.
+    has to be sorted, but one in which new rows stand between those that are taken over. Weights are whole numbers from 0 to
+    255 in a unit of the caller's.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -149,10 +153,21 @@ class PostingsWriter:
         if len(self._keys) >= _CHUNK:
             self._spill()
 
-    def close(self, size: int) -> None:
-        """Writes `<name>.<part>.npy` into the folder, for a catalog of `size` rows, as `Postings.load` reads them."""
+    def extend(self, keys: Keys, rows: NDArray[np.int32], weights: Weights) -> None:
+        """Adds triplets (n,) each, of distinct pairs of key and row, whose rows ascend."""
+        self._keys.frombytes(keys.tobytes())
+        self._rows.frombytes(rows.tobytes())
+        self._weights.frombytes(weights.tobytes())
+        if len(self._keys) >= _CHUNK:
+            self._spill()
+
+    def close(self, size: int, kept: Kept | None = None) -> None:
+        """Writes `<name>.<part>.npy` into the folder, for a catalog of `size` rows, as `Postings.load` reads them.
+
+        With `kept` the postings of an older version are taken over; no row was added that one of them moved to.
+        """
         self._spill()
-        parts = self._vocabularies()
+        parts = [(keys, counts) for keys, counts, *_ in self._all(kept)]
         keys = np.unique(np.concatenate([keys for keys, _ in parts]) if parts else np.empty(0, np.uint64))
         counts = np.zeros(len(keys), np.int64)
         for chunk_keys, chunk_counts in parts:
@@ -163,17 +178,22 @@ class PostingsWriter:
             self._table("weights", np.uint8, int(starts[-1])),
         )
         free = starts[:-1].copy()  # where the next part of each posting goes
-        self._chunks.seek(0)
-        for _ in range(self._written):
-            chunk_keys, chunk_counts, chunk_rows, chunk_weights = (np.load(self._chunks) for _ in range(4))
+        for chunk_keys, chunk_counts, chunk_rows, chunk_weights in self._all(kept):
             places = np.searchsorted(keys, chunk_keys)
             first = np.cumsum(chunk_counts) - chunk_counts
             targets = np.repeat(free[places] - first, chunk_counts) + np.arange(len(chunk_rows))
             rows[targets], weights[targets] = chunk_rows, chunk_weights
             free[places] += chunk_counts
+        if kept is not None:
+            added = [keys for keys, *_ in self._spilled()]
+            for place in np.searchsorted(keys, np.unique(np.concatenate(added))) if added else ():
+                part = slice(int(starts[place]), int(starts[place + 1]))
+                if (rows[part][1:] < rows[part][:-1]).any():
+                    order = np.argsort(rows[part], kind="stable")
+                    rows[part], weights[part] = rows[part][order], weights[part][order]
         self._chunks.close()
-        for part, values in (("keys", keys), ("starts", starts), ("size", np.array([size]))):
-            np.save(self._folder / f"{self._name}.{part}.npy", values, allow_pickle=False)
+        for name, values in (("keys", keys), ("starts", starts), ("size", np.array([size]))):
+            np.save(self._folder / f"{self._name}.{name}.npy", values, allow_pickle=False)
 
     def _spill(self) -> None:
         if not self._keys:
@@ -192,15 +212,18 @@ class PostingsWriter:
         self._written += 1
         self._keys, self._rows, self._weights = array("Q"), array("i"), array("B")
 
-    def _vocabularies(self) -> list[tuple[Keys, NDArray[np.int64]]]:
-        """The distinct keys of each chunk and how often it has each."""
+    def _all(self, kept: Kept | None) -> Iterator[Chunk]:
+        if kept is not None:
+            yield from kept.chunks()
+        yield from self._spilled()
+
+    def _spilled(self) -> Iterator[Chunk]:
         self._chunks.seek(0)
-        found = []
         for _ in range(self._written):
-            keys, counts, *_ = (np.load(self._chunks) for _ in range(4))
-            found.append((keys, counts))
-        return found
+            keys, counts, rows, weights = (np.load(self._chunks) for _ in range(4))
+            yield keys, counts, rows, weights
 
     def _table(self, part: str, dtype: type[np.generic], length: int) -> NDArray[Any]:
         path = self._folder / f"{self._name}.{part}.npy"
-        return np.lib.format.open_memmap(path, "w+", dtype=dtype, shape=(length,))
+        # A plain view spares numpy's memmap class its overhead at each slice.
+        return np.lib.format.open_memmap(path, "w+", dtype=dtype, shape=(length,)).view(np.ndarray)

@@ -25,8 +25,8 @@ MOST_REMOVED: Final = 0.2
 def version_before(versions: Versions, *, update: bool) -> Snapshot | None:
     """The version before, whose vectors are taken over; None where there is none or it cannot be read any more."""
     try:
-        folder = versions.current()
-        before = None if folder is None else Snapshot.load(folder)
+        found = versions.verified()
+        before = None if found is None else Snapshot.load(found[0], verified=found[1])
     except Damaged as error:
         if update:
             raise
@@ -91,18 +91,19 @@ def _first_whole(folders: Sequence[Path], part: str, load: Callable[[Path], Part
     return None
 
 
-def removed_from(before: ProductStore | None, writer: ProductWriter, *, allow_shrink: bool) -> int:
-    """How many products of the version before are gone.
+def remove_unread(writer: ProductWriter, before: ProductStore | None, *, allow_shrink: bool) -> int:
+    """Removes what a whole catalog does not name any more; returns how many products that is.
 
     Raises:
         InvalidInput: more than a fifth of them, and that was not allowed: a truncated export looks just like that.
     """
     if before is None:
         return 0
-    gone = sum(product_id not in writer for product_id in before.ids())
+    gone = writer.unread()
     if gone > MOST_REMOVED * len(before) and not allow_shrink:
         raise InvalidInput(
             f"This catalog would remove {gone} of {len(before)} products, more than {MOST_REMOVED:.0%}.",
             "Check that it is complete; --allow-shrink publishes it all the same, --update keeps what it does not name.",
         )
+    writer.remove_unread()
     return gone

@@ -22,12 +22,14 @@ from index.variant_ids import VariantIds
 from index.vectors import KINDS, VectorStore
 from index.words import WordIndex
 from storage.errors import Damaged
-from storage.publish import Versions, read_manifest
+from storage.publish import Manifest, Versions, read_manifest
 
 if TYPE_CHECKING:
     from index.encoders import Encoder
 
 KIND: Final = "index"
+FORMAT: Final = 2
+"""Of all files together. Raise it when any part is written otherwise: the next run then builds everything anew."""
 # Character n-grams of whole documents find more, at 1.3 kB a title: only a small catalog can afford them.
 SMALL_CATALOG: Final = 20_000
 
@@ -63,6 +65,7 @@ class Snapshot:
 
     `vectors` maps each space that the shop carries to its store, `encoder_hashes` to the hash of the encoder that made it,
     `retriever` has those encoders that are not the pretrained ones.
+    `restated` counts the products whose words changed since the last version that was built as a whole.
     `read_at` is when the first of its products was read from a catalog, in milliseconds: no older offer says anything that
     the catalog does not know. Products that `index --update` named are younger; `Facets.is_news` compares with each one's own.
     """
@@ -70,6 +73,7 @@ class Snapshot:
     folder: Path
     version: str
     read_at: int
+    restated: int
     encoder_hashes: Mapping[str, str]
     products: ProductStore
     facets: Facets
@@ -84,20 +88,25 @@ class Snapshot:
     retriever: Retriever
 
     @classmethod
-    def load(cls, folder: Path, encoders: Mapping[str, Encoder] | None = None) -> Self:
+    def load(
+        cls, folder: Path, encoders: Mapping[str, Encoder] | None = None, verified: Manifest | None = None
+    ) -> Self:
         """Loads a published folder after verifying the hash of every file.
 
         Args:
             folder: one version, for example what `current_index` returns.
             encoders: those that will ask; given, they must be the ones that made the vectors.
+            verified: the folder's manifest, where the caller has just verified it.
 
         Raises:
             NotFound: the folder or its manifest is missing.
             Damaged: a file is not what was published, or an encoder is not the one that made the vectors.
         """
-        manifest = read_manifest(folder, KIND)
+        manifest = verified or read_manifest(folder, KIND)
         layout = Layout(folder)
         try:
+            if manifest.meta["format"] != FORMAT:
+                raise KeyError(f"format {FORMAT}")
             hashes: dict[str, str] = manifest.meta["encoders"]
             kinds = {space: KINDS[manifest.meta["stores"][space]["kind"]] for space in hashes}
             now: int = manifest.meta["read_at"]
@@ -115,6 +124,7 @@ class Snapshot:
             folder=folder,
             version=folder.name,
             read_at=int(read_at.min(initial=now)),
+            restated=int(manifest.meta["restated"]),
             encoder_hashes=hashes,
             products=products,
             facets=facets,

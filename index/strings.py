@@ -58,6 +58,11 @@ class Strings:
             found[first : first + len(chunk)] = sums[begins + sizes] - sums[begins]
         return found
 
+    def span(self, start: int, end: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """The bytes of the strings `start` … `end` - 1, and where each starts in all of the text, (end - start + 1,)."""
+        starts = self._starts[start : end + 1]
+        return self._text[int(starts[0]) : int(starts[-1])], starts
+
     @classmethod
     def load(cls, folder: Path, name: str) -> Self:
         """What `StringsWriter` wrote, memory-mapped; the caller has checked the hashes. Raises `Damaged` as `mapped`."""
@@ -83,6 +88,13 @@ class StringsWriter:
         """Adds the string of the next place."""
         self._text += value.encode("utf-8", "surrogatepass")
         self._starts.append(len(self._text))
+
+    def take(self, strings: Strings, start: int, end: int) -> None:
+        """Adds the strings `start` … `end` - 1 of another column, at the speed of a copy."""
+        text, starts = strings.span(start, end)
+        moved = starts[1:] + (len(self._text) - starts[0])
+        self._text += text.tobytes()
+        self._starts.frombytes(moved.astype(np.int64).tobytes())
 
     def __len__(self) -> int:
         """How many there are so far."""

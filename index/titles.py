@@ -9,8 +9,9 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from index.base import Base
 from index.clean import fold, has_cjk, is_cjk
-from index.postings import Postings, PostingsWriter, key_of
+from index.postings import Kept, Postings, PostingsWriter, key_of
 from index.strings import Strings, StringsWriter
 
 _RUN: Final = re.compile(r"[^\W_]+")
@@ -48,23 +49,33 @@ class Titles:
 
 
 class TitleWriter:
-    """Writes titles one by one, whose place is their row."""
+    """Writes titles one by one, by ascending row; with `base` those of the other rows are taken over."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, base: Base | None = None) -> None:
         self._folder = folder
+        self._base = base
+        self._before = Titles.load(base.folder) if base else None
         self._texts = StringsWriter()
         self._words = PostingsWriter(folder, "title_words")
 
-    def add(self, title: str) -> None:
-        """Adds the title of the next row."""
+    def add(self, row: int, title: str) -> None:
+        """Adds the title of a row."""
         folded = fold(title)
-        self._words.add(len(self._texts), {key_of(word) for word in _words(folded)}, 1)
+        self._take(row)
+        self._words.add(row, {key_of(word) for word in _words(folded)}, 1)
         self._texts.add(folded)
 
-    def close(self) -> None:
-        """Completes the files."""
+    def close(self, size: int) -> None:
+        """Completes the files of a catalog of `size` rows."""
+        self._take(size)
         self._texts.save(self._folder, "titles")
-        self._words.close(len(self._texts))
+        kept = Kept(self._before._words, self._base.moved) if self._before and self._base else None
+        self._words.close(size, kept)
+
+    def _take(self, row: int) -> None:
+        """Takes over what stands before a row and was not added."""
+        if self._before is not None and len(self._texts) < row:
+            self._texts.take(self._before.texts, len(self._texts), row)
 
 
 def _words(text: str) -> list[str]:

@@ -105,7 +105,7 @@ class VectorStore(Protocol):
 
 
 class _Held:
-    """The catalog rows of a store's places 0 … n-1."""
+    """The catalog rows of a store's places 0 … n-1; -1 for a place whose vector is not held any more."""
 
     def __init__(self, rows: Rows, count: int) -> None:
         if len(rows) != count:
@@ -113,9 +113,17 @@ class _Held:
         self._rows = rows
         self._all = np.array_equal(rows, np.arange(count))
         self._order = None if self._all else np.argsort(rows)
+        held = rows >= 0
+        self._count = int(np.count_nonzero(held))
+        self._alive = None if self._count == count else held
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._count
+
+    @property
+    def all_rows(self) -> Rows:
+        """(places,) as it was given."""
+        return self._rows
 
     def rows(self, places: Rows) -> Rows:
         return places if self._all else self._rows[places]
@@ -124,19 +132,23 @@ class _Held:
         """The place of each row, -1 where it is not held."""
         if self._order is None:
             return np.where((rows >= 0) & (rows < len(self)), rows, -1)
-        if not len(self):
+        if not len(self._rows):
             return np.full(len(rows), -1, np.int64)
-        found = np.minimum(np.searchsorted(self._rows, rows, sorter=self._order), len(self) - 1)
+        found = np.minimum(np.searchsorted(self._rows, rows, sorter=self._order), len(self._rows) - 1)
         places = self._order[found]
-        return np.where(self._rows[places] == rows, places, -1)
+        return np.where((self._rows[places] == rows) & (rows >= 0), places, -1)
 
     def holds(self, rows: Rows) -> Mask:
         held: Mask = self.places(rows) >= 0
         return held
 
-    def mask(self, allowed: Mask) -> Mask:
-        """(places,) of a mask over the catalog."""
-        return allowed[: len(self)] if self._all else allowed[self._rows]
+    def mask(self, allowed: Mask | None) -> Mask | None:
+        """(places,) of a mask over the catalog; None where every place may be found."""
+        if allowed is None:
+            return self._alive
+        if self._all:
+            return allowed[: len(self)]
+        return allowed[self._rows] if self._alive is None else allowed[self._rows] & self._alive
 
     def save(self, folder: Path) -> None:
         np.save(folder / "rows.npy", self._rows, allow_pickle=False)
@@ -180,7 +192,7 @@ class ExactStore:
 
     def search(self, vector: NDArray[np.float32], k: int, allowed: Mask | None = None) -> tuple[Rows, Scores]:
         """See `VectorStore.search`."""
-        mask = None if allowed is None else self._held.mask(allowed)
+        mask = self._held.mask(allowed)
         k = min(k, len(self) if mask is None else int(np.count_nonzero(mask)))
         if k <= 0:
             return _nothing()
@@ -256,20 +268,39 @@ class HnswStore:
         store._fit()
         return store
 
+    def extended(self, before: Path, folder: Path, moved: Rows, vectors: Vectors, rows: Rows) -> Self:
+        """This store with other rows: some places are given up, `vectors` (n, dim) are added at the end as those of `rows` (n,).
+
+        The graph keeps its old places, which lead to others and are never found, its range of each dimension and its width: only
+        so many should change before it is built anew. Written to `folder`, but for what `save` adds.
+
+        Args:
+            before: the folder that this store was loaded from.
+            folder: an existing empty one.
+            moved: (products before,) the row that each is now, -1 where its vector is not held any more.
+            vectors: those to add.
+            rows: of these.
+        """
+        old = self._held.all_rows
+        held = np.where(old >= 0, moved[np.maximum(old, 0)], -1)  # (places before,)
+        count, dim = self._vectors.shape
+        table = np.lib.format.open_memmap(folder / FILE, "w+", dtype=self.dtype, shape=(count + len(vectors), dim))
+        table[:count], table[count:] = self._vectors, vectors
+        index = _graph_in(before, 0)
+        for start in range(0, len(vectors), _CHUNK):
+            index.add(np.ascontiguousarray(table[count + start : count + start + _CHUNK], np.float32))
+        fitted = {"width": self._width, "recall": self._recall}
+        return type(self)(index, table, np.concatenate([held, rows]), fitted)
+
     @classmethod
     def load(cls, folder: Path) -> Self:
         """See `VectorStore.load`; raises `Damaged` where the files do not fit each other."""
         import faiss
 
         vectors, rows = _read(folder)
-        path = folder / _GRAPH
         try:
             fitted = json.loads((folder / _FITTED).read_text(encoding="utf-8"))
-            with _READING:
-                # Nothing in the file can be longer than the file.
-                faiss.set_deserialization_vector_byte_limit(path.stat().st_size)
-                faiss.set_deserialization_loop_limit(_LOOPS)
-                index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+            index = _graph_in(folder, faiss.IO_FLAG_MMAP_IFC)
             whole = isinstance(index, faiss.IndexHNSWSQ) and (index.ntotal, index.d) == vectors.shape
             if not whole or index.metric_type != faiss.METRIC_INNER_PRODUCT:
                 raise ValueError(f"{_GRAPH} does not fit {vectors.shape} vectors")
@@ -304,7 +335,7 @@ class HnswStore:
 
     def search(self, vector: NDArray[np.float32], k: int, allowed: Mask | None = None) -> tuple[Rows, Scores]:
         """See `VectorStore.search`."""
-        mask = None if allowed is None else self._held.mask(allowed)
+        mask = self._held.mask(allowed)
         room = len(self) if mask is None else int(np.count_nonzero(mask))
         k = min(k, room)
         if k <= 0:
@@ -315,8 +346,9 @@ class HnswStore:
             best = np.argpartition(-scores, k - 1)[:k]
             best = best[np.argsort(-scores[best], kind="stable")]
             return self._held.rows(places[best]), scores[best]
-        chosen = _Chosen(mask if room < len(self) else None)
-        width = int(self._width * (room / len(self)) ** -_WIDENING)
+        count = len(self._codes)
+        chosen = _Chosen(mask if room < count else None)
+        width = int(self._width * (room / count) ** -_WIDENING)
         for wider in (1, 2, 4, 8):
             places, scores = self._walk(vector, k, wider * width, chosen)
             if len(places) >= min(k, ENOUGH):
@@ -410,6 +442,17 @@ def _read(folder: Path) -> tuple[Vectors, Rows]:
     if vectors.ndim != 2 or rows.shape != vectors.shape[:1]:
         raise Damaged(f"{folder} holds {vectors.shape} vectors of {rows.shape} rows.", "Build the index again.")
     return vectors, rows
+
+
+def _graph_in(folder: Path, flags: int) -> Any:
+    import faiss
+
+    path = folder / _GRAPH
+    with _READING:
+        # Nothing in the file can be longer than the file.
+        faiss.set_deserialization_vector_byte_limit(path.stat().st_size)
+        faiss.set_deserialization_loop_limit(_LOOPS)
+        return faiss.read_index(str(path), flags)
 
 
 def _one(vector: NDArray[np.float32]) -> NDArray[np.float32]:

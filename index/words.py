@@ -12,9 +12,10 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from index.base import Base
 from index.codes import codes_of, identifiers, stems_of, weight_of
-from index.ngrams import NgramIndex
-from index.postings import Floats, Postings, PostingsWriter, key_of
+from index.ngrams import NgramIndex, NgramWriter
+from index.postings import Floats, Kept, Postings, PostingsWriter, key_of
 from index.product import Product
 from index.strings import Strings, StringsWriter, mapped
 from index.tokens import edit_distance, singular, spelled, words_of
@@ -23,6 +24,7 @@ NAMED = 1.0  # weight of a word in title, brand, categories or attributes
 TOLD = 0.5  # of one that only the description has
 _UNIT: Final = np.float32(0.5)  # of the weights on disk, which are bytes
 _MOST_SPELLED: Final = 300_000  # words that typos are corrected to: n-grams of more cost more than they mend
+_POSTINGS: Final = ("words", "codes", "stems")
 _MOST_REMEMBERED: Final = 1_000_000  # keys of words kept while building
 
 
@@ -65,9 +67,11 @@ class WordIndex:
     def build(cls, products: Iterable[Product], folder: Path) -> Self:
         """Indexes `products`, whose place is their row, into an existing empty folder, which is then complete."""
         writer = WordWriter(folder)
-        for product in products:
-            writer.add(product)
-        writer.close()
+        size = 0
+        for row, product in enumerate(products):
+            writer.add(row, product)
+            size = row + 1
+        writer.close(size)
         return cls.load(folder)
 
     def coverage(self, words: Sequence[str], concepts: Sequence[Concept] = ()) -> Floats:
@@ -156,7 +160,7 @@ class WordIndex:
             if candidate[0] != word[0] or abs(len(candidate) - len(word)) > allowed_edits:
                 continue
             edits = edit_distance(word, candidate)
-            if edits <= allowed_edits and (best is None or (edits, -float(score)) < best[:2]):
+            if edits <= allowed_edits and (best is None or (edits, -float(score), candidate) < best):
                 best = (edits, -float(score), candidate)
         return best[2] if best else None
 
@@ -164,10 +168,11 @@ class WordIndex:
     def load(cls, folder: Path) -> Self:
         """What `build` wrote, memory-mapped; the caller has checked the hashes. Raises `Damaged` where a file is missing."""
         spelling = folder / "spelling"
+        words, codes, stems = (Postings.load(folder, name) for name in _POSTINGS)
         return cls(
-            Postings.load(folder, "words"),
-            Postings.load(folder, "codes"),
-            Postings.load(folder, "stems"),
+            words,
+            codes,
+            stems,
             NgramIndex.load(spelling),
             Strings.load(spelling, "vocabulary"),
             mapped(spelling / "known.npy"),
@@ -186,65 +191,95 @@ class WordIndex:
 
 
 class WordWriter:
-    """Writes a `WordIndex` product by product, in bounded memory."""
+    """Writes a `WordIndex` product by product, by ascending row, in bounded memory; with `base` other rows are taken over."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, base: Base | None = None) -> None:
         self._folder = folder
-        self._words = PostingsWriter(folder, "words")
-        self._codes = PostingsWriter(folder, "codes")
-        self._stems = PostingsWriter(folder, "stems")
+        self._base = base
+        self._words, self._codes, self._stems = (PostingsWriter(folder, name) for name in _POSTINGS)
         self._keys = _Keys()
-        self._spelled: Counter[str] = Counter()
+        self._spelled: Counter[str] = Counter()  # by how many more products than before
         self._known = array("Q")
-        self._size = 0
 
-    def add(self, product: Product) -> None:
-        """Adds the product of the next row."""
+    def add(self, row: int, product: Product) -> None:
+        """Adds the product of a row."""
         named, told = named_text(product), product.description
-        self._add(self._words, set(words_of(named)), set(words_of(told)))
+        self._add(self._words, row, set(words_of(named)), set(words_of(told)))
         self._spelled.update(set(spelled(named)))
         owned = {*codes_of(product.mpn), *codes_of(product.gtin), *codes_of(product.title)}
         owned.update(identifiers((product.mpn, product.gtin, product.id)))
         # What feeds with a variant a row number their variants by stands in the titles of these.
         numbers = {code for variant in product.variants for code in codes_of(variant.title)}
-        owned |= numbers
-        self._add(self._codes, owned, set(codes_of(told)))
-        stems = {
-            *stems_of(product.title),
-            *stems_of(product.mpn),
-            *(stem for code in numbers for stem in stems_of(code)),
-        }
-        self._add(self._stems, stems, set())
-        self._size += 1
-        if len(self._spelled) > 2 * _MOST_SPELLED:
-            self._forget_rare()
+        self._add(self._codes, row, owned | numbers, set(codes_of(told)))
+        stems = {*stems_of(product.title), *stems_of(product.mpn)}
+        self._add(self._stems, row, stems.union(*map(stems_of, numbers)), set())
+        if len(self._spelled) > 2 * _MOST_SPELLED and self._base is None:
+            self._spelled = self._forgotten(self._spelled)
 
-    def close(self) -> None:
-        """Completes the folder."""
-        for postings in (self._words, self._codes, self._stems):
-            postings.close(self._size)
-        self._known.extend(self._keys[word] for word in self._spelled)
-        if len(self._spelled) > _MOST_SPELLED:
-            self._forget_rare()
+    def remove(self, product: Product) -> None:
+        """Takes back what a stale row of the base said."""
+        self._spelled.subtract(set(spelled(named_text(product))))
+
+    def close(self, size: int) -> None:
+        """Completes the folder of a catalog of `size` rows."""
+        for name, writer in zip(_POSTINGS, (self._words, self._codes, self._stems), strict=True):
+            writer.close(size, Kept(Postings.load(self._base.folder, name), self._base.moved) if self._base else None)
         spelling = self._folder / "spelling"
         spelling.mkdir()
-        vocabulary = sorted(self._spelled)
-        NgramIndex.build(vocabulary).save(spelling)
+        before, counts = self._before()
+        spelled = Counter(dict(zip(before, counts.tolist(), strict=True)))
+        spelled.update(self._spelled)
+        known = np.frombuffer(self._known, np.uint64)
+        if self._base is not None:
+            known = np.union1d(known, np.load(self._base.folder / "spelling" / "known.npy", allow_pickle=False))
+        # What was forgotten before is in no count, and stays known.
+        known = np.setdiff1d(known, self._keys_of(word for word in before if spelled[word] <= 0))
+        known = np.union1d(known, self._keys_of(word for word in self._spelled if spelled[word] > 0))
+        spelled = +spelled
+        if len(spelled) > _MOST_SPELLED:
+            spelled = Counter(dict(spelled.most_common(_MOST_SPELLED)))
+        np.save(spelling / "known.npy", known, allow_pickle=False)
+        self._write_spelling(spelling, before, spelled)
+
+    def _write_spelling(self, folder: Path, before: Sequence[str], spelled: Counter[str]) -> None:
+        """The vocabulary, in its order, and its n-grams; words that were there before only move."""
+        vocabulary = sorted(spelled)
+        place = {word: number for number, word in enumerate(vocabulary)}
+        moved = np.array([place.get(word, -1) for word in before], np.int32)
+        new = np.ones(len(vocabulary), np.bool_)
+        new[moved[moved >= 0]] = False
+        writer = NgramWriter(folder)
+        rows = np.flatnonzero(new)
+        writer.add(rows, [vocabulary[row] for row in rows])
+        kept = NgramIndex.load(self._base.folder / "spelling").kept(moved) if self._base else None
+        writer.close(len(vocabulary), kept)
         strings = StringsWriter()
         for word in vocabulary:
             strings.add(word)
-        strings.save(spelling, "vocabulary")
-        np.save(spelling / "known.npy", np.unique(np.frombuffer(self._known, np.uint64)), allow_pickle=False)
+        strings.save(folder, "vocabulary")
+        counts = np.array([spelled[word] for word in vocabulary], np.uint32)
+        np.save(folder / "products.npy", counts, allow_pickle=False)
 
-    def _add(self, postings: PostingsWriter, named: set[str], told: set[str]) -> None:
+    def _before(self) -> tuple[list[str], NDArray[np.uint32]]:
+        """The vocabulary of the base, and how many of its products have each word."""
+        if self._base is None:
+            return [], np.empty(0, np.uint32)
+        folder = self._base.folder / "spelling"
+        strings = Strings.load(folder, "vocabulary")
+        return strings.many(np.arange(len(strings))), np.load(folder / "products.npy", allow_pickle=False)
+
+    def _add(self, postings: PostingsWriter, row: int, named: set[str], told: set[str]) -> None:
         for words, weight in ((named, NAMED), (told - named, TOLD)):
-            postings.add(self._size, [self._keys[word] for word in words], round(weight / float(_UNIT)))
+            postings.add(row, [self._keys[word] for word in words], round(weight / float(_UNIT)))
 
-    def _forget_rare(self) -> None:
-        """Keeps the spellings that most products have; a word that is forgotten is known, and no typo is corrected to it."""
-        kept = Counter(dict(self._spelled.most_common(_MOST_SPELLED)))
-        self._known.extend(self._keys[word] for word in self._spelled.keys() - kept.keys())
-        self._spelled = kept
+    def _keys_of(self, words: Iterable[str]) -> NDArray[np.uint64]:
+        return np.array([self._keys[word] for word in words], np.uint64)
+
+    def _forgotten(self, spelled: Counter[str]) -> Counter[str]:
+        """The spellings that most products have; a word that is forgotten is known, and no typo is corrected to it."""
+        kept = Counter(dict(spelled.most_common(_MOST_SPELLED)))
+        self._known.extend(self._keys[word] for word in spelled.keys() - kept.keys())
+        return kept
 
 
 def named_text(product: Product) -> str:

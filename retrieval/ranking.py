@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Generic, Literal, Protocol, TypeVar
 
+from index.attributes import canonical, parts_of
 from index.clean import fold
-from index.facets import canonical, parts_of
 from index.filters import Filters
 from index.product import Availability, Money, Product, Variant
 from retrieval.links import Link

@@ -15,9 +15,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from index.attributes import canonical, parts_of
 from index.clean import fold, is_cjk
 from index.codes import codes_of, identifiers
-from index.facets import canonical, parts_of
 from index.product import Product
 from index.tokens import folded, singular
 

@@ -22,6 +22,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,16 +64,27 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def _sealed(path: Path) -> str:
+    """The sha256 of a file that is on the disk for good."""
+    _sync(path)
+    return sha256_file(path)
+
+
+def _on_all_cores(of: Callable[[Path], str], paths: Sequence[Path]) -> list[str]:
+    """What a function says of each file; hashing and waiting for the disk let other threads run."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(of, paths))
+
+
 def write_manifest(folder: Path, kind: str, meta: dict[str, Any]) -> Manifest:
     """Hashes and fsyncs every file in `folder`, then writes its manifest.
 
     Raises:
         InvalidInput: the folder holds a link, which could change after it was hashed.
     """
-    files = {}
-    for path in _files_of(folder):
-        _sync(path)
-        files[path.relative_to(folder).as_posix()] = sha256_file(path)
+    paths = _files_of(folder)
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    files = dict(zip(names, _on_all_cores(_sealed, paths), strict=True))
     created_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     manifest = Manifest(kind=kind, meta=meta, files=files, created_at=created_at)
     body = {"format": _FORMAT, "kind": kind, "created_at": created_at, "meta": meta, "files": files}
@@ -115,13 +127,14 @@ def read_manifest(folder: Path, kind: str, only: str | None = None) -> Manifest:
     }
     if only is not None and not named:
         raise Damaged(f"{path} names no {only}.", again)
-    for name, expected in named.items():
-        file = folder / name
+    files = [folder / name for name in named]
+    for name, file in zip(named, files, strict=True):
         if not file.resolve().is_relative_to(folder.resolve()):
             raise Damaged(f"{path} names {name}, outside its folder.", again)
         if not file.is_file():
             raise Damaged(f"{file} is missing.", again)
-        if (found := sha256_file(file)) != expected:
+    for file, expected, found in zip(files, named.values(), _on_all_cores(sha256_file, files), strict=True):
+        if found != expected:
             raise Damaged(f"{file} has sha256 {found[:12]}…, its manifest says {expected[:12]}….", again)
     return manifest
 
@@ -202,7 +215,12 @@ class Versions:
             return self.publish(staged, manifest.meta, folder.resolve().name)
 
     def current(self) -> Path | None:
-        """The folder to serve, every hash verified; None where nothing was published.
+        """The folder to serve, every hash verified, see `verified`; None where nothing was published."""
+        found = self.verified()
+        return None if found is None else found[0]
+
+    def verified(self) -> tuple[Path, Manifest] | None:
+        """The folder to serve with its manifest, every hash verified; None where nothing was published.
 
         A damaged current version is logged and the last one before it that is whole is taken instead.
 
@@ -217,7 +235,7 @@ class Versions:
         for folder in candidates:
             name = folder.name
             try:
-                read_manifest(folder, self.kind)
+                manifest = read_manifest(folder, self.kind)
             except (Damaged, NotFound) as error:
                 logger.warning("The %s version %s cannot be served: %s", self.kind, name, error.message)
                 REFUSED.add(kind=self.kind)
@@ -225,7 +243,7 @@ class Versions:
                 continue
             if name != pointed:
                 logger.warning("Serving the %s version %s instead of %s.", self.kind, name, pointed)
-            return folder
+            return folder, manifest
         message = trouble.message if trouble else ""
         raise Damaged(f"No version of the {self.kind} under {self.root} is whole. {message}", "Build it again.")
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from index.graph.edges import Edge, EdgeSet, Relation
 from index.graph.edits import Edits
 from index.graph.graph import GOODS, VALUE, Reach, Sense, Tables
@@ -45,7 +47,8 @@ def tables_of(
     edges.put_all(shipped.edges)
     things = shipped.goods | seen.categories
     edges.put_all(seen.edges(lru_cache(_REMEMBERED)(lambda said: _thing(said, things))))
-    edges.put_all(bought_together([leaf for row in basket if (leaf := seen.leaves[row])] for basket in baskets))
+    leaves = seen.leaves
+    edges.put_all(bought_together([leaf for row in basket if (leaf := leaves[row])] for basket in baskets))
     present = cache(lambda term: count(term) > 0)
     flags = _flags(shipped, seen, edges)
     kinds_of = _kinds(seen, flags)
@@ -165,8 +168,8 @@ def _kinds(seen: Observations, flags: Mapping[str, int]) -> list[tuple[str, str]
         return next((end for end in ends if flags.get(end, 0) & GOODS), "")
 
     pairs: dict[tuple[str, str], tuple[str, str]] = {}  # few, which many products share
-    heads = seen.heads.column()
-    found = ((leaf, known(heads[row])) for row, leaf in enumerate(seen.leaves))
+    leaves, heads = seen.leaves, seen.heads.column()
+    found = ((leaf, known(head)) for leaf, head in zip(leaves, heads.many(np.arange(len(heads))), strict=True))
     return [pairs.setdefault(pair, pair) for pair in found]
 
 

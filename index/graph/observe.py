@@ -6,20 +6,26 @@ thresholds were chosen by reading samples of what they let through (docs/catalog
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import combinations, pairwise
-from typing import Final, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from index.attributes import canonical
+from index.base import Base
 from index.clean import fold
-from index.facets import canonical
 from index.graph.edges import Edge
 from index.graph.terms import Token, joined, term_of, tokens_of
 from index.product import Product
-from index.strings import StringsWriter
+from index.strings import Strings, StringsWriter
 
 FEW: Final = 5  # titles, products or people below which a count is chance
 MOSTLY: Final = 0.8  # of a word's titles stand under one category: the word belongs to it
@@ -27,6 +33,7 @@ MEANS: Final = 0.6  # of a category's titles are headed by the word: the two mea
 LIFT: Final = 1.5  # how much oftener than by chance two kinds are bought by the same person
 PARTNERS: Final = 8  # of one kind, the best
 
+_COUNTED: Final = "counted.json"
 _MOST_COUNTED: Final = 300_000  # different things that are counted at once
 _MOST_REMEMBERED: Final = 100_000  # names whose node is kept while counting
 _HEAD_WORDS: Final = 3
@@ -53,13 +60,21 @@ Pair = tuple[str, str]
 class Tally(Counter[Counted]):
     """Counts that forget the rarest half when they are too many: what a large catalog says five times stays."""
 
-    def count(self, seen: Iterable[Counted]) -> None:
-        """Counts each once more."""
+    def count(self, seen: Iterable[Counted], times: int = 1) -> None:
+        """Counts each once more, or with `times` -1 once less."""
+        if times < 0:
+            self.subtract(seen)
+            return
         self.update(seen)
         if len(self) > _MOST_COUNTED:
             kept = self.most_common(_MOST_COUNTED // 2)
             self.clear()
             self.update(dict(kept))
+
+    def clean(self) -> None:
+        """Drops what is not counted any more."""
+        for each in [each for each, count in self.items() if count <= 0]:
+            del self[each]
 
 
 class _Terms(dict[str, str]):
@@ -72,60 +87,123 @@ class _Terms(dict[str, str]):
         return node
 
 
-@dataclass
 class Observations:
-    """Counts over a catalog, product by product.
+    """Counts over a catalog, product by product, by ascending row; with `base` the other rows are taken over.
 
-    `leaves` and `heads` are (products,): each product's leaf category, and the end of its title; `labels` has the categories as
-    the shop spells them.
+    `leaves` and `heads` are (products,): each product's leaf category, and the end of its title.
     """
 
-    leaves: list[str] = field(default_factory=list)
-    heads: StringsWriter = field(default_factory=StringsWriter)
-    paths: Counter[Pair] = field(default_factory=Counter)
-    size: Counter[str] = field(default_factory=Counter)
-    words: Tally[Pair] = field(default_factory=Tally)
-    titles: Tally[str] = field(default_factory=Tally)
-    brands: Tally[Pair] = field(default_factory=Tally)
-    values: Tally[Pair] = field(default_factory=Tally)
-    fits: Tally[Pair] = field(default_factory=Tally)
-    pairs: Tally[Pair] = field(default_factory=Tally)
-    labels: dict[str, str] = field(default_factory=dict)
-    _names: _Terms = field(default_factory=_Terms)
+    def __init__(self, base: Base | None = None) -> None:
+        self.heads = StringsWriter()
+        self.paths: Tally[Pair] = Tally()
+        self.size: Tally[str] = Tally()
+        self.words: Tally[Pair] = Tally()
+        self.titles: Tally[str] = Tally()
+        self.brands: Tally[Pair] = Tally()
+        self.values: Tally[Pair] = Tally()
+        self.fits: Tally[Pair] = Tally()
+        self.pairs: Tally[Pair] = Tally()
+        self.spellings: Tally[Pair] = Tally()  # a category, and how the shop spells it
+        self._leaves = array("i")  # place in `_names_of_leaves`, -1 where there is none
+        self._names_of_leaves: dict[str, int] = {}
+        self._names = _Terms()
+        self._leaves_before: NDArray[np.int32] = np.empty(0, np.int32)
+        self._heads_before: Strings | None = None
+        if base is not None:
+            self._load(base.folder)
 
     @classmethod
     def of(cls, products: Iterable[Product]) -> Observations:
         """Counts `products` in the order of their rows."""
-        seen = cls()
-        for product in products:
-            seen.add(product)
+        seen, size = cls(), 0
+        for row, product in enumerate(products):
+            seen.add(row, product)
+            size = row + 1
+        seen.close(size)
         return seen
 
-    def add(self, product: Product) -> None:
-        """Counts the product of the next row."""
+    def add(self, row: int, product: Product) -> None:
+        """Counts the product of a row."""
+        self._take(row)
+        leaf, head = self._count(product, 1)
+        self._leaves.append(self._names_of_leaves.setdefault(leaf, len(self._names_of_leaves)) if leaf else -1)
+        self.heads.add(joined(head))
+
+    def remove(self, product: Product) -> None:
+        """Takes back what a stale row of the base said."""
+        self._count(product, -1)
+
+    def close(self, size: int) -> None:
+        """Ends the counting of a catalog of `size` products."""
+        self._take(size)
+        for counts in self._tallies().values():
+            counts.clean()
+
+    @property
+    def leaves(self) -> list[str]:
+        """(products,) each product's leaf category, "" where it has none."""
+        names = [*self._names_of_leaves, ""]
+        return [names[place] for place in self._leaves]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The categories as the shop spells them: each as most products have it, and of equal ones the first of the alphabet."""
+        best: dict[str, tuple[int, str]] = {}
+        for (name, spelled), count in self.spellings.items():
+            best[name] = min(best.get(name, (0, "")), (-count, spelled))
+        return {name: spelled for name, (_, spelled) in best.items()}
+
+    def save(self, folder: Path) -> None:
+        """Writes what a later version takes over into an existing folder."""
+        counted = {name: _columns(counts) for name, counts in self._tallies().items()}
+        content = {"leaves": list(self._names_of_leaves), "counts": counted}
+        (folder / _COUNTED).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        np.save(folder / "leaves.npy", np.array(self._leaves, np.int32), allow_pickle=False)
+        self.heads.save(folder, "heads")
+
+    def _load(self, folder: Path) -> None:
+        content = json.loads((folder / _COUNTED).read_text(encoding="utf-8"))
+        self._names_of_leaves = {name: place for place, name in enumerate(content["leaves"])}
+        for name, counts in self._tallies().items():
+            if columns := content["counts"][name]:
+                *parts, numbers = columns
+                keys = zip(*parts, strict=True) if len(parts) > 1 else parts[0]
+                counts.update(dict(zip(keys, numbers, strict=True)))
+        self._leaves_before = np.load(folder / "leaves.npy", allow_pickle=False)
+        self._heads_before = Strings.load(folder, "heads")
+
+    def _tallies(self) -> dict[str, Tally[Any]]:
+        return {name: counts for name, counts in vars(self).items() if isinstance(counts, Tally)}
+
+    def _take(self, row: int) -> None:
+        """Takes over what stands before a row and was not added."""
+        if self._heads_before is not None and len(self.heads) < row:
+            self._leaves.frombytes(self._leaves_before[len(self.heads) : row].tobytes())
+            self.heads.take(self._heads_before, len(self.heads), row)
+
+    def _count(self, product: Product, times: int) -> tuple[str, list[Token]]:
+        """Counts what a product says so often, 1 or -1; returns its leaf category and the end of its title."""
         names = self._names
         # Interned, for every product of a category holds its name.
         path = [sys.intern(name) for each in product.categories if (name := names[each])]
-        for each in product.categories:
-            self.labels.setdefault(names[each], " ".join(each.replace("_", " ").split()))
+        spelled = ((names[each], " ".join(each.replace("_", " ").split())) for each in product.categories)
+        self.spellings.count(spelled, times)
         leaf = path[-1] if path else ""
         head = head_of(product.title, product.brand)
-        self.leaves.append(leaf)
-        self.heads.add(joined(head))
         ends = list(_ends(head))
-        self.titles.count(ends)
+        self.titles.count(ends, times)
         if _two_scripts(product.title):
-            self.pairs.count(_translations(product))
-        if not leaf:
-            return
-        self.size[leaf] += 1
-        # A path of equal names ("Shoes > Shoes") says nothing.
-        self.paths.update((below, above) for above, below in pairwise(path) if above != below)
-        self.words.count((leaf, end) for end in ends)
-        if brand := names[product.brand]:
-            self.brands.count([(leaf, brand)])
-        self.values.count((leaf, value) for value in _values(product, names))
-        self.fits.count((leaf, said) for said in {fold(said) for said in fit_statements(product)})
+            self.pairs.count(_translations(product), times)
+        if leaf:
+            self.size.count([leaf], times)
+            # A path of equal names ("Shoes > Shoes") says nothing.
+            self.paths.count(((below, above) for above, below in pairwise(path) if above != below), times)
+            self.words.count(((leaf, end) for end in ends), times)
+            if brand := names[product.brand]:
+                self.brands.count([(leaf, brand)], times)
+            self.values.count(((leaf, value) for value in _values(product, names)), times)
+            self.fits.count(((leaf, said) for said in {fold(said) for said in fit_statements(product)}), times)
+        return leaf, head
 
     @property
     def categories(self) -> frozenset[str]:
@@ -237,6 +315,14 @@ def fit_statements(product: Product) -> Iterator[str]:
     for pattern, text in ((_SAYS_FITS, product.description), (_TITLE_FITS, product.title)):
         for match in pattern.finditer(text):
             yield (match[1] or match[2])[:_LONGEST_STATEMENT]
+
+
+def _columns(counts: Tally[Any]) -> list[Sequence[str] | list[int]]:
+    """`{("lamp", "desk"): 3}` becomes `[["lamp"], ["desk"], [3]]`, which is written and read faster than line by line."""
+    if not counts:
+        return []
+    keys = list(counts)
+    return [*(zip(*keys, strict=True) if isinstance(keys[0], tuple) else [keys]), list(counts.values())]
 
 
 def _ends(head: Sequence[Token]) -> Iterator[str]:

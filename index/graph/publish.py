@@ -46,7 +46,7 @@ def write_graph(
     edits: Edits,
     baskets: Iterable[Sequence[str]],
 ) -> int:
-    """Writes the graph and its edges into a new folder; returns how many edges are in force.
+    """Writes the graph, its edges and what was counted into an existing folder; returns how many edges are in force.
 
     Args:
         folder: where to write.
@@ -59,7 +59,7 @@ def write_graph(
     known = lru_cache(_REMEMBERED)(row_of)
     rows = ([row for each in basket if (row := known(each)) is not None] for basket in baskets)
     tables = tables_of(seen, lambda term: words.count_of(words_of(term)), edits, rows)
-    folder.mkdir()
+    seen.save(folder)
     Graph.build(tables).save(folder)
     write_edges(folder / EDGES_FILE, tables.edges)
     return len(tables.edges)

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from index.attributes import canonical
 from index.clean import fold, has_cjk
-from index.facets import canonical
 from index.product import Product, Rating, Variant
 from index.products import disk_trouble
 from index.readers.product import best_availability, lowest_price

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.facets import FacetMask, Facets, canonical, parts_of
+from index.attributes import canonical, parts_of
+from index.facets import FacetMask, Facets
 from index.filters import Exclusions, Filters, PriceRange
 from index.product import Availability
 from storage.errors import Damaged
@@ -320,3 +321,11 @@ def test_one_attribute_at_random_is_had_as_offer_by_offer(tmp_path: Path, wanted
             assert variant is None or variant in [
                 facets.variant_ids[place] for place in range(*facets.starts[row : row + 2]) if passing[place]
             ]
+
+
+def test_a_newer_offer_counts_also_where_the_same_was_asked_before(facets: Facets) -> None:
+    small = Filters(attributes={"size": ("S",)})
+    assert SHIRTS in rows(facets.mask(small))
+    gone = [Offer(product_id="0", variant_id="s-red-s", stock=0)]
+    assert SHIRTS not in rows(facets.mask(small, gone)), "its only one in S is sold out"
+    assert SHIRTS in rows(facets.mask(small))

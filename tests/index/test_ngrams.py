@@ -18,8 +18,8 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def index() -> NgramIndex:
-    return NgramIndex.build(TEXTS)
+def index(tmp_path_factory: pytest.TempPathFactory) -> NgramIndex:
+    return NgramIndex.build(TEXTS, tmp_path_factory.mktemp("ngrams"))
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_a_text_is_its_own_best_match_with_cosine_one(index: NgramIndex) -> None
         assert index.scores(TEXTS[row])[row] == pytest.approx(1, abs=1e-5)
 
 
-def test_it_computes_the_textbook_cosine() -> None:
+def test_it_computes_the_textbook_cosine(tmp_path: Path) -> None:
     # By hand: "ab" gives " a", "ab", "b ", " ab", "ab ", " ab "; "ac" shares only " a" with it.
-    index = NgramIndex.build(["ab", "ac"])
+    index = NgramIndex.build(["ab", "ac"], tmp_path)
     once, shared = 1 + np.log(3 / 2), 1.0  # idf of an n-gram that one row has, and of one that both have
     expected = shared**2 / (5 * once**2 + shared**2)
     assert index.scores("ab")[1] == pytest.approx(expected, rel=1e-5)
@@ -71,20 +71,13 @@ def test_strange_words_lower_the_match(index: NgramIndex) -> None:
 
 
 def test_an_empty_catalog_is_searched_without_trouble(tmp_path: Path) -> None:
-    NgramIndex.build([]).save(tmp_path)
-    rows, scores = NgramIndex.load(tmp_path).search("teapot", 5)
+    rows, scores = NgramIndex.build([], tmp_path).search("teapot", 5)
     assert len(rows) == len(scores) == 0
 
 
-def test_what_is_saved_scores_the_same(index: NgramIndex, tmp_path: Path) -> None:
-    index.save(tmp_path)
-    loaded = NgramIndex.load(tmp_path)
-    np.testing.assert_array_equal(loaded.scores("wireless headphone"), index.scores("wireless headphone"))
-
-
-def test_many_texts_get_the_rows_of_their_places() -> None:
+def test_many_texts_get_the_rows_of_their_places(tmp_path: Path) -> None:
     texts = [f"item {number:05d}" for number in range(4_500)]  # more than one chunk
-    index = NgramIndex.build(texts)
+    index = NgramIndex.build(texts, tmp_path)
     assert [index.search(texts[row], 1)[0][0] for row in (0, 1_999, 2_000, 4_499)] == [0, 1_999, 2_000, 4_499]
 
 
@@ -102,7 +95,7 @@ def strings(texts: list[str], folder: Path) -> Strings:
 def test_titles_score_as_the_index_of_all_of_them_does(index: NgramIndex, tmp_path: Path, query: str) -> None:
     titles = TitleNgrams.build(strings([*TEXTS, "aaa aaaa aaa"], tmp_path))
     rows = np.array([6, 1, 0, 4, 2, 3, 5])
-    expected = NgramIndex.build([*TEXTS, "aaa aaaa aaa"]).scores(query)
+    expected = NgramIndex.build([*TEXTS, "aaa aaaa aaa"], tmp_path).scores(query)
     np.testing.assert_allclose(titles.scores_of(query, rows), expected[rows], atol=1e-6)
 
 

@@ -24,22 +24,24 @@ from tests.index.catalogs import hash_encoders, plain_rows, write_jsonl
 KILLS = 3_000 if SOAK else 60
 FLIPS = 40 if SOAK else 4  # of each file
 PUBLISHING = 90  # of the last steps of a run: hashing, renaming, sweeping
-OLD, NEW = 48, 64  # products; both above what the tests take for small, so that every kind of file is written
+# Products, all above what the tests take for small, so that every kind of file is written. From the first to the second and back is
+# a whole build, from the second to the third a few changes laid over a copy.
+SIZES = OLD, NEW, NEXT = 48, 64, 60
 
 # A server that forks: loading libraries takes longer than all the steps of a run. The run counts what it does to files, and kills
 # itself just before the step that it is told; or it is killed from outside after some milliseconds, also inside native code.
 SERVER = """
 import os, signal, sys
 from pathlib import Path
-import index.build, index.snapshot, index.vectors
+import index.build, index.parts, index.snapshot, index.vectors
 from index.build import build_index
 from storage.settings import ShopSettings
 from tests.index.catalogs import hash_encoders
 import faiss, tantivy
-index.build.SMALL_CATALOG = index.snapshot.SMALL_CATALOG = index.vectors.EXACT_UP_TO = 20
+index.parts.SMALL_CATALOG = index.snapshot.SMALL_CATALOG = index.vectors.EXACT_UP_TO = 20
 faiss.omp_set_num_threads(1)
 STEPS = ("open", "os.", "shutil.", "sqlite3.", "tempfile.")
-catalogs, shop = [Path(each) for each in sys.argv[1:3]], Path(sys.argv[3])
+catalogs, shop = [Path(each) for each in sys.argv[1:4]], Path(sys.argv[4])
 
 def run(catalog, last):
     steps = 0
@@ -77,12 +79,12 @@ for line in sys.stdin:
 @pytest.fixture(autouse=True)
 def every_kind_of_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """A catalog of 20 products counts as large: a graph of vectors and n-grams of titles are written too."""
-    for name in ("index.build.SMALL_CATALOG", "index.snapshot.SMALL_CATALOG", "index.vectors.EXACT_UP_TO"):
+    for name in ("index.parts.SMALL_CATALOG", "index.snapshot.SMALL_CATALOG", "index.vectors.EXACT_UP_TO"):
         monkeypatch.setattr(name, 20)
 
 
 def catalogs(folder: Path) -> list[Path]:
-    return [write_jsonl(folder / f"{count}.jsonl", plain_rows(count)) for count in (OLD, NEW)]
+    return [write_jsonl(folder / f"{count}.jsonl", plain_rows(count)) for count in SIZES]
 
 
 @contextmanager
@@ -122,43 +124,44 @@ def served(shop: Path) -> int:
 def test_a_run_that_is_killed_at_any_step_leaves_the_old_version_or_the_new(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     with killer(tmp_path, shop) as server:
-        assert ask(server, 0, "step", 0)[0] == 0
-        status, steps = ask(server, 1, "step", 0)
-        assert status == 0
-        assert steps > 100, "the steps of a run are counted"
+        runs = [ask(server, catalog, "step", 0) for catalog in (0, 1, 2, 0, 1, 2)]
+        assert [status for status, _ in runs] == [0] * 6
+        steps = [count for _, count in runs[3:]]  # of each on top of the one before it
+        assert min(steps) > 100, "the steps of a run are counted"
         chance = random.Random(7)
         before, kills, published = served(shop), 0, set()
         for trial in range(KILLS):
-            catalog = trial % 2
+            catalog = trial // 3 % 3
             if trial % 3 == 0:
                 status, _ = ask(server, catalog, "time", chance.uniform(0.001, 0.25))
             elif trial % 3 == 1:  # spread over the whole run, from the first step to the last
-                status, _ = ask(server, catalog, "step", 1 + int(trial * (steps - 1) / KILLS))
+                status, _ = ask(server, catalog, "step", 1 + int(trial * (steps[catalog] - 1) / KILLS))
             else:  # and once more where it is published and older versions are swept
-                status, _ = ask(server, catalog, "step", steps - chance.randrange(PUBLISHING))
+                status, _ = ask(server, catalog, "step", steps[catalog] - chance.randrange(PUBLISHING))
             assert status in (0, -signal.SIGKILL, -signal.SIGALRM)
             kills += status != 0
             now = served(shop)
-            assert now in (before, (OLD, NEW)[catalog])
-            assert status != 0 or now == (OLD, NEW)[catalog]
+            assert now in (before, SIZES[catalog])
+            assert status != 0 or now == SIZES[catalog]
             published.add(now)
             before = now
             hidden = [path.name for path in (shop / "index").iterdir() if path.name.startswith((".stage", ".tmp"))]
             assert len(hidden) <= 3, "each run sweeps at its start what the one before left"
         assert kills > 0.6 * KILLS
-        assert published == {OLD, NEW}, "some were killed before they published and some after"
+        assert published == set(SIZES), "some were killed before they published and some after"
         assert ask(server, 1, "step", 0)[0] == 0
     assert served(shop) == NEW
     assert len(index_versions(shop).list()) <= 2
     assert not [path for path in (shop / "index").iterdir() if path.name.startswith((".stage", ".tmp"))]
 
 
+@pytest.mark.parametrize(("built", "mode"), [((0, 1), "whole"), ((1, 2), "changes")])
 def test_every_bit_that_turns_in_any_file_is_found_and_the_last_good_version_served(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, built: tuple[int, int], mode: str
 ) -> None:
-    shop, chance = tmp_path / "shop", random.Random(3)
-    for catalog in catalogs(tmp_path):
-        build_index(catalog, shop, ShopSettings(), hash_encoders())
+    shop, chance, paths = tmp_path / "shop", random.Random(3), catalogs(tmp_path)
+    reports = [build_index(paths[each], shop, ShopSettings(), hash_encoders(), allow_shrink=True) for each in built]
+    assert reports[-1].mode == mode
     versions = index_versions(shop)
     good, newest = (shop / "index" / name for name in versions.list())
     files = sorted(path for path in newest.rglob("*") if path.is_file())

@@ -22,9 +22,9 @@ TITLES = [
 def titles(tmp_path_factory: pytest.TempPathFactory) -> Titles:
     folder = tmp_path_factory.mktemp("titles")
     writer = TitleWriter(folder)
-    for title in TITLES:
-        writer.add(title)
-    writer.close()
+    for row, title in enumerate(TITLES):
+        writer.add(row, title)
+    writer.close(len(TITLES))
     return Titles.load(folder)
 
 
@@ -61,7 +61,7 @@ def test_titles_are_folded_and_come_back_by_row(titles: Titles) -> None:
 
 
 def test_no_titles_and_no_files(tmp_path: Path) -> None:
-    TitleWriter(tmp_path).close()
+    TitleWriter(tmp_path).close(0)
     assert Titles.load(tmp_path).having("red").tolist() == []
     (tmp_path / "titles.text.npy").unlink()
     with pytest.raises(Damaged, match=r"titles\.text\.npy"):

@@ -155,6 +155,32 @@ class TestHnswStore(VectorStoreContract):
         rows, _ = self.store.build(vectors).search(vectors[0], 10)
         assert set((rows // 200).tolist()) == {0}
 
+    def test_places_that_are_given_up_are_never_found_and_new_ones_are(self, tmp_path: Path) -> None:
+        vectors, now = unit(1_000), unit(1_100)
+        before, folder = tmp_path / "before", tmp_path / "now"
+        before.mkdir()
+        folder.mkdir()
+        self.store.build(vectors).save(before)
+        gone, added = np.arange(5, 1_000, 10), np.concatenate([np.arange(5, 1_000, 20), np.arange(1_000, 1_100)])
+        moved = np.arange(1_000)
+        moved[gone] = -1
+        store = self.store.load(before).extended(before, folder, moved, now[added], added)
+        store.save(folder)
+        held = np.ones(1_100, np.bool_)
+        held[np.setdiff1d(gone, added)] = False
+        current = np.where(np.isin(np.arange(1_100), added)[:, None], now, np.concatenate([vectors, now[1_000:]]))
+        for loaded in (store, self.store.load(folder)):
+            assert len(loaded) == np.count_nonzero(held)
+            np.testing.assert_array_equal(loaded.holds(np.arange(1_100)), held)
+            np.testing.assert_allclose(loaded.vectors_of(np.flatnonzero(held)), current[held], atol=1e-3)
+            for query in unit(5, seed=4):
+                self.check(loaded.search(query, 10), np.where(held[:, None], current, -query), query)
+                allowed = np.random.default_rng(3).random(1_100) < 0.3
+                found = loaded.search(query, 10, allowed)
+                self.check(found, np.where((held & allowed)[:, None], current, -query), query)
+        with pytest.raises(KeyError):
+            store.vectors_of(np.array([15]))
+
     def test_vectors_mapped_from_their_own_file_are_not_written_again(self, tmp_path: Path) -> None:
         mapped = np.lib.format.open_memmap(tmp_path / FILE, "w+", dtype=np.float16, shape=(50, 16))
         mapped[:] = unit(50)

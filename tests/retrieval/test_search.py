@@ -77,7 +77,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, encoders_by_space: Mapping[s
     catalog = shop / "catalog.jsonl"
     catalog.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in CATALOG), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patched:
-        for name in ("index.build.SMALL_CATALOG", "index.snapshot.SMALL_CATALOG", "index.vectors.EXACT_UP_TO"):
+        for name in ("index.parts.SMALL_CATALOG", "index.snapshot.SMALL_CATALOG", "index.vectors.EXACT_UP_TO"):
             patched.setattr(name, 5)
         build_index(catalog, shop, ShopSettings(), encoders_by_space.__getitem__)
         folder = current_index(shop)

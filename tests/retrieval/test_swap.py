@@ -27,7 +27,7 @@ VERSIONS, PRODUCTS, READERS = 4, 60, 4
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exact search in memory, and a graph with mapped titles."""
     if request.param == "large":
-        for name in ("index.build.SMALL_CATALOG", "index.snapshot.SMALL_CATALOG", "index.vectors.EXACT_UP_TO"):
+        for name in ("index.parts.SMALL_CATALOG", "index.snapshot.SMALL_CATALOG", "index.vectors.EXACT_UP_TO"):
             monkeypatch.setattr(name, 20)
 
 
