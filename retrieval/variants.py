@@ -50,16 +50,18 @@ class Said:
         named = self._named(product)
         nearest = {canonical(name): [*map(fold, values)] for name, values in (asked or {}).items()}
         codes = self._codes_of(product)
-        fit = np.zeros((len(product.variants), 2), np.float32)
+        if not (named or nearest or codes):
+            return np.zeros((len(product.variants), 2), np.float32)
+        fit: list[tuple[float, float]] = []
         for place, variant in enumerate(product.variants):
-            for name, value in variant.options.items():
-                exactly = named.get((name, value), 0.0)
-                fit[place] += (exactly > 0, exactly)
+            own = [named.get(option, 0.0) for option in variant.options.items()]
+            count, exactly = sum(map(bool, own)), sum(own)
+            for name, value in variant.options.items() if nearest else ():
                 if values := nearest.get(canonical(name)):
-                    own = [values.index(part) for part in parts_of(value) if part in values]
-                    fit[place, 1] += 1 - min(own) / len(values) if own else 0.0
-            fit[place, 0] += _BY_CODE * bool(codes[place] & self.codes) if codes else 0
-        return fit
+                    there = [values.index(part) for part in parts_of(value) if part in values]
+                    exactly += 1 - min(there) / len(values) if there else 0.0
+            fit.append((count + _BY_CODE * bool(codes and codes[place] & self.codes), exactly))
+        return np.array(fit, np.float32)
 
     def names(self, value: str) -> bool:
         """Whether the text has a value as it is, or in other words."""
@@ -67,7 +69,7 @@ class Said:
 
     def _named(self, product: Product) -> dict[tuple[str, str], float]:
         """How exactly each option's value is named, of those that are."""
-        values = dict.fromkeys((name, value) for variant in product.variants for name, value in variant.options.items())
+        values = dict.fromkeys(option for variant in product.variants for option in variant.options.items())
         found = {key: places for key in values if (places := self._places(key[1]))}
         if not found:
             return {}
@@ -101,13 +103,13 @@ class Said:
         return known
 
     def _looked_up(self, value: str) -> Iterator[Place]:
-        whole = tokens_of(value)
+        whole, likes = _forms(value)
         if not whole:
             return
         yield from ((places, 1.0) for places in _runs(whole, self.tokens))
         if any(next(_runs(whole, other), None) for other in self._others):
             yield frozenset(), _IN_OTHER_WORDS
-        for part in _like(value, whole):
+        for part in likes:
             yield from ((places, _LIKE) for places in _runs(part, self.tokens))
 
     def _codes_of(self, product: Product) -> list[frozenset[str]]:
@@ -141,6 +143,8 @@ def tokens_of(text: str) -> tuple[str, ...]:
 
 def _runs(part: Sequence[str], tokens: Sequence[str]) -> Iterator[frozenset[int]]:
     """Where a part stands in a text; one character of a longer Chinese word, or the L of "1.7 L", is not it."""
+    if part[0] not in tokens:
+        return
     size = len(part)
     for start in range(len(tokens) - size + 1):
         if tuple(tokens[start : start + size]) != tuple(part):
@@ -153,6 +157,13 @@ def _runs(part: Sequence[str], tokens: Sequence[str]) -> Iterator[frozenset[int]
             if part[0].isalpha() and before[:1].isdigit():
                 continue
         yield frozenset(range(start, start + size))
+
+
+@lru_cache(maxsize=50_000)
+def _forms(value: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The tokens of a value, and those of what stands for it."""
+    whole = tokens_of(value)
+    return whole, tuple(part for part in _like(value, whole) if part)
 
 
 def _like(value: str, whole: Sequence[str]) -> Iterator[tuple[str, ...]]:
