@@ -145,7 +145,8 @@ class Pairs:
 
     def _product(self, row: int) -> list[int]:
         if row not in self._products:
-            self._products[row] = self._tokenizer.encode(self._text_of(row)).ids[:TOKENS]
+            ids = self._tokenizer.encode(self._text_of(row)).ids
+            self._products[row] = ids if len(ids) <= TOKENS else [*ids[: TOKENS - 1], ids[-1]]
         return self._products[row]
 
 

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,7 @@ from finetune.rerank_data import Asked, Taught, found_by, judged_queries, lists_
 from finetune.retriever import FEWEST_PRODUCTS, FEWEST_QUERIES, Metrics, Tuned
 from finetune.search_data import SearchData
 from finetune.search_variants import SERVING, Comparison, bootstrapped
+from index.codes import codes_of
 from index.encoders import document_text
 from retrieval.reranker import INPUTS, KIND, OUTPUTS, TOKENS, Reranker, RerankerFacts
 from storage.errors import InvalidInput
@@ -46,7 +48,7 @@ BUDGET_MS: Final = 8.0
 EPOCHS: Final = 2
 MOST_PRODUCTS: Final = 600
 """So many products a run makes queries from: on two cores that, teacher and student take about a quarter of an hour."""
-RERANKED: Final = "reranked"
+RERANKED, WITH_CODES = "reranked", "reranked, queries with model numbers too"
 COUNTS: Final = (20, 15, 10, 6, 4)
 """How many hits may be read: the most of these that the time allows."""
 WEIGHTS: Final = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3)
@@ -57,6 +59,7 @@ _STUDENT_EPOCHS = 2  # for each of the teacher's
 _APART, _MOST_APART = 0.1, 60  # of the queries to learn from, kept back to choose the epoch by
 _HELD_OUT_PRODUCTS = 100
 _TIMED = 30
+_NOTHING: Final = np.zeros(0, np.float32)
 
 Scores = NDArray[np.float64]
 Lists = Callable[[int], "Sequence[Listed]"]
@@ -175,6 +178,8 @@ class _Run:
         self.snapshot = parts.shelf.snapshot
         self.checkpoints = output.with_name(f".{output.name}.checkpoints")
         self.engine = parts.shelf.engine.reranked_by(None)
+        self.serving = parts.shelf.engine.reranker
+        self.serving_weight = self.serving.weight if self.serving else 0.0
         if len(self.snapshot) < FEWEST_PRODUCTS:
             raise InvalidInput(
                 f"The catalog has {len(self.snapshot)} products; a reranker needs {FEWEST_PRODUCTS}.",
@@ -185,8 +190,8 @@ class _Run:
 
     def _space(self) -> str:
         """The space of most judged queries and choices, else that of most products: its script is what the reranker reads."""
-        asked = Counter(self.engine.space_of(pair.query) for pair in self.data.pairs())
-        asked.update(self.engine.space_of(each.query.text) for each in self.data.held_out)
+        texts = {pair.query for pair in self.data.pairs()} | {each.query.text for each in self.data.held_out}
+        asked = Counter(map(self.engine.space_of, texts))
         spaces = [space for space, _ in asked.most_common() if space]
         if len(spaces) > 1:
             self.notice(
@@ -272,20 +277,23 @@ class _Run:
             inputs=INPUTS,
             outputs=OUTPUTS,
         )
-        facts = RerankerFacts(self.space, COUNTS[0], 0.0)
+        facts = RerankerFacts(self.space, COUNTS[0], 0.0, codes=True)
         write_manifest(folder, KIND, asdict(facts))
         reranker = Reranker.load(folder)
         trials = self._trials()
         count, milliseconds = self._most_in_time(reranker, trials)
-        relevance = [self._relevance(reranker, trial, count) for trial in trials]
-        comparison = self._compare(trials, relevance)
+        facts = replace(facts, candidates=count)
+        variants = self._variants(trials, [self._relevance(reranker, trial, count) for trial in trials])
+        comparison = self._compare(trials, variants)
         weight = comparison.weights["relevance"]
-        chosen = relevance if comparison.chosen == RERANKED else [np.zeros(0, np.float32)] * len(trials)
-        metrics = self._metrics(trials, [trial.order(each, weight) for trial, each in zip(trials, chosen, strict=True)])
+        serving = self.serving_weight if comparison.chosen == SERVING else weight
+        orders = [trial.order(each, serving) for trial, each in zip(trials, variants[comparison.chosen], strict=True)]
+        metrics = self._metrics(trials, orders)
         metrics |= {"ndcg@10_before": comparison.ndcg[SERVING], "chosen": comparison.chosen}
         metrics |= {"candidates": count, "rerank_ms": round(milliseconds, 2)}
+        facts = replace(facts, weight=weight, codes=comparison.chosen == WITH_CODES)
         return {
-            **asdict(replace(facts, candidates=count, weight=weight)),
+            **asdict(facts),
             "base": base.name,
             "base_hash": base.hash,
             "seed": self.seed,
@@ -317,7 +325,7 @@ class _Run:
     def _relevance(self, reranker: Reranker, trial: Trial, count: int) -> NDArray[np.float32]:
         """Of the first hits, (at most `count`,); none where serving does not ask for it."""
         if not reranker.reads(trial.text, self.engine.space_of(trial.text)) or len(trial.rows) < 2:
-            return np.zeros(0, np.float32)
+            return _NOTHING
         return reranker.relevance(trial.text, self._tokens(reranker, trial.rows[:count]))
 
     def _tokens(self, reranker: Reranker, rows: Sequence[int]) -> list[list[int]]:
@@ -326,8 +334,8 @@ class _Run:
     def _most_in_time(self, reranker: Reranker, trials: Sequence[Trial]) -> tuple[int, float]:
         """How many hits can be read in time on this machine, and the median milliseconds of that many; else the fewest."""
         asked = [
-            (trial.text, self._tokens(reranker, trial.rows))
-            for trial in [each for each in trials if len(each.rows) == COUNTS[0]][:_TIMED]
+            (trial.text, list(islice(cycle(self._tokens(reranker, trial.rows)), COUNTS[0])))  # few hits, many times
+            for trial in [each for each in trials if each.rows][:_TIMED]
         ]
         for count in COUNTS:
             taken = []
@@ -341,22 +349,31 @@ class _Run:
         self.notice(f"Reading {COUNTS[-1]} hits takes {median:.1f} ms here, more than {self.budget_ms:.0f}.")
         return COUNTS[-1], median
 
-    def _compare(self, trials: Sequence[Trial], relevance: Sequence[NDArray[np.float32]]) -> Comparison:
-        """What serves, with its reranker where it has one, and this one by weights that were fitted on other queries."""
-        serving = self.parts.shelf.engine.reranker
-        old = [
-            self._relevance(serving, trial, serving.candidates) if serving else np.zeros(0, np.float32)
-            for trial in trials
-        ]
-        scores = {
-            SERVING: quality(trials, old, serving.weight if serving else 0.0),
-            RERANKED: cross_fitted(trials, relevance),
+    def _variants(
+        self, trials: Sequence[Trial], relevance: Sequence[NDArray[np.float32]]
+    ) -> dict[str, list[NDArray[np.float32]]]:
+        """What is said of the first hits of each query, by variant; the simpler ones first."""
+        serving = self.serving
+        exact = [bool(codes_of(trial.text)) for trial in trials]
+        variants = {
+            SERVING: [self._relevance(serving, trial, serving.candidates) if serving else _NOTHING for trial in trials],
+            RERANKED: [_NOTHING if found else each for found, each in zip(exact, relevance, strict=True)],
         }
-        means = {name: round(float(each.mean()), 4) for name, each in scores.items()}
-        weight = fitted(trials, relevance)
-        chosen = RERANKED if weight > 0 and means[RERANKED] > means[SERVING] else SERVING
+        if sum(exact) >= FEWEST_QUERIES:
+            variants[WITH_CODES] = list(relevance)
+        return variants
+
+    def _compare(self, trials: Sequence[Trial], variants: Mapping[str, list[NDArray[np.float32]]]) -> Comparison:
+        """The best variant, each but what serves by weights that were fitted on other queries, and the weight for it."""
+        scores = {
+            name: quality(trials, each, self.serving_weight) if name == SERVING else cross_fitted(trials, each)
+            for name, each in variants.items()
+        }
+        chosen = max(scores, key=lambda name: round(float(scores[name].mean()), 6))
+        weight = fitted(trials, variants[RERANKED if chosen == SERVING else chosen])
         gained = scores[chosen] - scores[SERVING]
         low, high = bootstrapped(gained, self.seed)
+        means = {name: round(float(each.mean()), 4) for name, each in scores.items()}
         return Comparison(len(trials), means, chosen, float(gained.mean()), low, high, {"relevance": weight})
 
     def _metrics(self, trials: Sequence[Trial], orders: Sequence[NDArray[np.intp]]) -> Metrics:

@@ -59,21 +59,23 @@ class RerankerFacts:
     """What a reranker's manifest says beside its files' hashes.
 
     `space` is the vector space (and so the script) of the queries that it reads, `candidates` how many of the first hits it orders,
-    `weight` what its relevance counts beside a fused score.
+    `weight` what its relevance counts beside a fused score, `codes` whether it reads queries with a model number too: those find
+    their article exactly without it.
     """
 
     space: str
     candidates: int
     weight: float
+    codes: bool
 
 
 class Reranker:
     """Scores (query, product) pairs. Safe to share between threads."""
 
     def __init__(self, facts: RerankerFacts, transformer: Transformer, version: str) -> None:
-        self.space = facts.space
         self.candidates = facts.candidates
         self.weight = facts.weight
+        self._facts = facts
         self.version = version
         self._transformer = transformer
 
@@ -84,12 +86,12 @@ class Reranker:
         return cls(facts, Transformer.load(folder), folder.resolve().name)
 
     def reads(self, text: str, space: str | None) -> bool:
-        """Whether its word counts for a query of a vector space: not where that names a model number, which finds its article."""
-        return space == self.space and not codes_of(text)
+        """Whether its word counts for a query of a vector space."""
+        return space == self._facts.space and (self._facts.codes or not codes_of(text))
 
     def tokens(self, product: Product) -> list[int]:
         """The token ids of what is read of a product."""
-        return self._transformer.tokenize([document_text(product)])[0][:TOKENS]
+        return self._transformer.tokenize([document_text(product)])[0]
 
     def relevance(self, query: str, products: Sequence[Ids]) -> NDArray[np.float32]:
         """How well each product, given by its `tokens`, answers the query; (products,), on an open scale."""
@@ -137,7 +139,9 @@ def _facts(folder: Path, meta: Mapping[str, Any]) -> RerankerFacts:
     """The facts in a manifest; raises `Damaged` where they are none."""
     try:
         facts = RerankerFacts(**{field.name: meta[field.name] for field in fields(RerankerFacts)})
-        sound = 0 < facts.candidates <= MOST_CANDIDATES and 0 <= facts.weight < math.inf
+        sound = (
+            0 < facts.candidates <= MOST_CANDIDATES and 0 <= facts.weight < math.inf and facts.codes in (True, False)
+        )
     except (KeyError, TypeError) as error:
         raise Damaged(f"{folder} has a manifest that is not a reranker's: {error}.", "Train it again.") from error
     if not sound:

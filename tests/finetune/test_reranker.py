@@ -21,7 +21,7 @@ from finetune.cross_encoder import Progress, Step, listwise, margins
 from finetune.evaluate_search import Query
 from finetune.registry import BUILT_IN, GateRefusedError, Registry
 from finetune.rerank_data import SIZE, gain_of, judged_queries, lists_of, made_queries, need_of
-from finetune.reranker import COUNTS, RERANKED, finetune_reranker
+from finetune.reranker import COUNTS, RERANKED, Trial, cross_fitted, finetune_reranker, fitted, quality
 from finetune.retriever import Tuned
 from finetune.search_data import FEWEST_TRAINED, SearchData, search_data
 from finetune.search_variants import SERVING
@@ -200,11 +200,38 @@ def test_it_orders_the_first_hits_and_nothing_else(parts: Parts, tuned: Tuned) -
     assert sorted(before) == sorted(after)
     assert before != after
     assert before[COUNTS[0] :] == after[COUNTS[0] :]
-    scores = [hit.score for hit in engine.search("piano drum", limit=40).hits]
-    assert scores == [hit.score for hit in plain.search("piano drum", limit=40).hits]
+    scores, fused = ([hit.score for hit in of.search("piano drum", limit=40).hits] for of in (engine, plain))
+    assert scores == pytest.approx(fused, abs=1e-4)
     assert ids(engine, "piano drum", sort="price_asc") == ids(plain, "piano drum", sort="price_asc")
     assert ids(engine, "piano drum DX-4711") == ids(plain, "piano drum DX-4711"), "a model number is found exactly"
     assert ids(engine, "") == ids(plain, "")
+
+
+def test_it_reads_model_numbers_where_that_was_measured_to_help(tuned: Tuned, tmp_path: Path) -> None:
+    folder = tmp_path / "codes"
+    shutil.copytree(tuned.model_dir, folder)
+    write_manifest(folder, "reranker", read_manifest(folder, "reranker").meta | {"codes": True})
+    without, too = load_reranker(tuned.model_dir), load_reranker(folder)
+    assert [each.reads("drum DX-4711", "latin") for each in (without, too)] == [False, True]
+    assert [each.reads("drum", "latin") for each in (without, too)] == [True, True]
+    assert not too.reads("鼓", "han")
+
+
+def trial(right: int) -> Trial:
+    """Five hits of equal score, of which one is right."""
+    return Trial(Query("q", "q"), "q", list(range(5)), [0.5] * 5, {right: 1.0})
+
+
+def test_the_weight_is_fitted_on_other_queries_than_it_is_judged_by() -> None:
+    trials = [trial(number % 5) for number in range(20)]
+    telling = [np.eye(5, dtype=np.float32)[number % 5] for number in range(20)]
+    assert fitted(trials, telling) > 0
+    assert cross_fitted(trials, telling).mean() == 1 > quality(trials, telling, 0.0).mean()
+    wrong = [-each for each in telling]
+    assert fitted(trials, wrong) == 0
+    # What is right on one half of the queries and wrong on the other gains nothing: each is judged by the other's weight.
+    mixed = [each if number % 2 else -each for number, each in enumerate(telling)]
+    assert cross_fitted(trials, mixed).mean() < quality(trials, mixed, 0.0).mean()
 
 
 def test_serving_scores_as_training_did(tuned: Tuned) -> None:
@@ -299,7 +326,15 @@ def test_a_damaged_one_is_neither_promoted_nor_served(
 
 
 @pytest.mark.parametrize(
-    "facts", [{"candidates": 0}, {"candidates": 10_000}, {"weight": -1.0}, {"weight": float("inf")}, {"weight": "much"}]
+    "facts",
+    [
+        {"candidates": 0},
+        {"candidates": 10_000},
+        {"weight": -1.0},
+        {"weight": float("inf")},
+        {"weight": "much"},
+        {"codes": "some"},
+    ],
 )
 def test_facts_that_are_none_are_refused(tuned: Tuned, tmp_path: Path, facts: dict[str, object]) -> None:
     folder = tmp_path / "broken"
