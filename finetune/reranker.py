@@ -1,10 +1,10 @@
-"""`finetune reranker`: from judged queries, the shop's own searches and its catalog to a small cross-encoder for the first hits.
+"""`finetune reranker`: from judged queries, the shop's own searches and its catalog to a cross-encoder for the first hits.
 
     gather → teacher → student → export → how many hits in the time there is → weight → compare with what serves → write
 
 A teacher of six layers learns from lists of products (`finetune.rerank_data`), a student of two learns from the teacher to tell
-products apart, for only the student is fast enough to read enough hits while a shopper waits. The weight of what it says is fitted
-on held-out queries, each scored by a weight that was fitted on the others. A run that was killed goes on where it stopped.
+products apart. While a shopper waits the teacher can read a few hits, the student some twenty; held-out queries say which of the
+two serves, if any. A run that was killed goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,14 +29,15 @@ from finetune.evaluate_search import Query, evaluate
 from finetune.export import complete_folder, linked_embeddings
 from finetune.fusion import ndcg
 from finetune.rerank_data import Asked, Taught, found_by, judged_queries, lists_of, made_queries
+from finetune.rerank_variants import Trial, compare
 from finetune.retriever import FEWEST_PRODUCTS, FEWEST_QUERIES, Metrics, Tuned
 from finetune.search_data import SearchData
-from finetune.search_variants import SERVING, Comparison, bootstrapped
+from finetune.search_variants import SERVING
 from index.codes import codes_of
 from index.encoders import document_text
 from retrieval.reranker import INPUTS, KIND, OUTPUTS, TOKENS, Reranker, RerankerFacts
 from storage.errors import InvalidInput
-from storage.publish import write_manifest
+from storage.publish import MANIFEST, write_manifest
 
 if TYPE_CHECKING:
     from finetune.cross_encoder import CrossEncoder, Listed, Loss, Progress, Recipe
@@ -48,11 +49,10 @@ BUDGET_MS: Final = 8.0
 EPOCHS: Final = 2
 MOST_PRODUCTS: Final = 600
 """So many products a run makes queries from: on two cores that, teacher and student take about a quarter of an hour."""
-RERANKED, WITH_CODES = "reranked", "reranked, queries with model numbers too"
+STUDENT, TEACHER = "student", "teacher"
+WITH_CODES: Final = ", model numbers too"
 COUNTS: Final = (20, 15, 10, 6, 4)
 """How many hits may be read: the most of these that the time allows."""
-WEIGHTS: Final = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3)
-"""What a point of relevance may count beside a fused score, which is between 0 and 1."""
 _TEACHER_LAYERS, _STUDENT_LAYERS = 6, 2
 _RATE = 2e-4
 _STUDENT_EPOCHS = 2  # for each of the teacher's
@@ -61,7 +61,6 @@ _HELD_OUT_PRODUCTS = 100
 _TIMED = 30
 _NOTHING: Final = np.zeros(0, np.float32)
 
-Scores = NDArray[np.float64]
 Lists = Callable[[int], "Sequence[Listed]"]
 
 
@@ -115,49 +114,6 @@ def finetune_reranker(
     return Tuned(output, time.monotonic() - started, meta["metrics"])
 
 
-@dataclass(frozen=True)
-class Trial:
-    """A held-out query, as it is judged and as search reads it, its first hits with their fused scores, and gains by row."""
-
-    query: Query
-    text: str
-    rows: list[int]
-    fused: list[float]
-    gains: Mapping[int, float]
-
-    def order(self, relevance: NDArray[np.float32], weight: float) -> NDArray[np.intp]:
-        """The first places by fused score and weighted relevance (first,)."""
-        return np.argsort(-(np.array(self.fused[: len(relevance)]) + weight * relevance), kind="stable")
-
-    def ndcg(self, order: NDArray[np.intp]) -> float:
-        """NDCG@10 where the first places stand in that order, and the others behind them as they do."""
-        gains = np.array([self.gains.get(row, 0.0) for row in self.rows])
-        return ndcg(np.concatenate([gains[order], gains[len(order) :]]), np.array(list(self.gains.values())))
-
-
-def fitted(trials: Sequence[Trial], relevance: Sequence[NDArray[np.float32]]) -> float:
-    """The weight of the best mean NDCG@10; the least of equal ones."""
-    means = [quality(trials, relevance, weight).mean() for weight in WEIGHTS]
-    return WEIGHTS[int(np.argmax(np.round(means, 6)))]
-
-
-def quality(trials: Sequence[Trial], relevance: Sequence[NDArray[np.float32]], weight: float) -> Scores:
-    """NDCG@10 of each query, (trials,)."""
-    return np.array(
-        [trial.ndcg(trial.order(each, weight)) for trial, each in zip(trials, relevance, strict=True)], np.float64
-    )
-
-
-def cross_fitted(trials: Sequence[Trial], relevance: Sequence[NDArray[np.float32]]) -> Scores:
-    """NDCG@10 of each query, (trials,), by a weight that was fitted on the other half of the queries."""
-    result = np.zeros(len(trials))
-    halves = [range(start, len(trials), 2) for start in (0, 1)]
-    for half, other in (halves, halves[::-1]):
-        weight = fitted([trials[at] for at in other], [relevance[at] for at in other])
-        result[half] = quality([trials[at] for at in half], [relevance[at] for at in half], weight)
-    return result
-
-
 class _Run:
     def __init__(
         self,
@@ -178,8 +134,6 @@ class _Run:
         self.snapshot = parts.shelf.snapshot
         self.checkpoints = output.with_name(f".{output.name}.checkpoints")
         self.engine = parts.shelf.engine.reranked_by(None)
-        self.serving = parts.shelf.engine.reranker
-        self.serving_weight = self.serving.weight if self.serving else 0.0
         if len(self.snapshot) < FEWEST_PRODUCTS:
             raise InvalidInput(
                 f"The catalog has {len(self.snapshot)} products; a reranker needs {FEWEST_PRODUCTS}.",
@@ -219,8 +173,8 @@ class _Run:
     def _asks(self, text: str) -> bool:
         return self.engine.space_of(text) == self.space
 
-    def train(self) -> tuple[Pretrained, CrossEncoder]:
-        """The base that it began with, and the student."""
+    def train(self) -> tuple[Pretrained, dict[str, CrossEncoder]]:
+        """The base that it began with, student and teacher."""
         import torch
 
         from finetune.checkpoint import Checkpoint
@@ -256,42 +210,45 @@ class _Run:
         student = teacher.cut(_STUDENT_LAYERS)
         recipe = replace(recipe, epochs=_STUDENT_EPOCHS * self.epochs)
         phase("student", student, lambda epoch: lists_of(taught, self.seed, epoch), margins, recipe)
-        return base, student
+        return base, {STUDENT: student, TEACHER: teacher}
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Writes the reranker and returns the manifest's facts."""
-        from index.export import export
-
-        base, student = self.train()
-        table = linked_embeddings(base, folder, self.cache)
-        if table is None:
-            table = student.encoder.get_input_embeddings().weight.detach().numpy()
-        export(
-            student,
-            base.tokenizer,
-            table,
-            folder,
-            max_tokens=TOKENS,
-            pad_id=base.pad_id,
-            dim=student.encoder.config.hidden_size,
-            inputs=INPUTS,
-            outputs=OUTPUTS,
-        )
-        facts = RerankerFacts(self.space, COUNTS[0], 0.0, codes=True)
-        write_manifest(folder, KIND, asdict(facts))
-        reranker = Reranker.load(folder)
+        base, networks = self.train()
         trials = self._trials()
-        count, milliseconds = self._most_in_time(reranker, trials)
-        facts = replace(facts, candidates=count)
-        variants = self._variants(trials, [self._relevance(reranker, trial, count) for trial in trials])
-        comparison = self._compare(trials, variants)
-        weight = comparison.weights["relevance"]
-        serving = self.serving_weight if comparison.chosen == SERVING else weight
-        orders = [trial.order(each, serving) for trial, each in zip(trials, variants[comparison.chosen], strict=True)]
+        none = [_NOTHING] * len(trials)
+        serving = self.parts.shelf.engine.reranker
+        variants = {
+            SERVING: [self._relevance(serving, each, serving.candidates) for each in trials] if serving else none
+        }
+        exact = [bool(codes_of(trial.text)) for trial in trials]
+        timed: dict[str, tuple[int, float]] = {}
+        for name, network in networks.items():
+            reranker = self._export(network, base, folder / name)
+            count, milliseconds = timed[name] = self._most_in_time(reranker, trials)
+            if milliseconds > self.budget_ms:
+                self.notice(f"The {name} takes {milliseconds:.1f} ms for {count} hits here, so it is none to choose.")
+                continue
+            said = [self._relevance(reranker, trial, count) for trial in trials]
+            variants[name] = [_NOTHING if found else each for found, each in zip(exact, said, strict=True)]
+            if sum(exact) >= FEWEST_QUERIES:
+                variants[name + WITH_CODES] = said
+        if len(variants) == 1:
+            variants[STUDENT] = none
+        weight = serving.weight if serving else 0.0
+        comparison = compare(trials, variants, weight, self.seed)
+        if comparison.chosen != SERVING:
+            weight = comparison.weights["relevance"]
+        orders = [trial.order(each, weight) for trial, each in zip(trials, variants[comparison.chosen], strict=True)]
+        kept = TEACHER if comparison.chosen.startswith(TEACHER) else STUDENT
+        _keep(folder, kept, networks)
+        count, milliseconds = timed[kept]
+        facts = RerankerFacts(
+            self.space, count, comparison.weights["relevance"], codes=comparison.chosen.endswith(WITH_CODES)
+        )
         metrics = self._metrics(trials, orders)
         metrics |= {"ndcg@10_before": comparison.ndcg[SERVING], "chosen": comparison.chosen}
         metrics |= {"candidates": count, "rerank_ms": round(milliseconds, 2)}
-        facts = replace(facts, weight=weight, codes=comparison.chosen == WITH_CODES)
         return {
             **asdict(facts),
             "base": base.name,
@@ -306,6 +263,28 @@ class _Run:
             "gate": comparison.as_dict(),
             "metrics": metrics,
         }
+
+    def _export(self, network: CrossEncoder, base: Pretrained, folder: Path) -> Reranker:
+        """As it serves, for every query and hit, until it is known for which that helps."""
+        from index.export import export
+
+        folder.mkdir()
+        table: Any = linked_embeddings(base, folder, self.cache)
+        if table is None:
+            table = network.encoder.get_input_embeddings().weight.detach().numpy()
+        export(
+            network,
+            base.tokenizer,
+            table,
+            folder,
+            max_tokens=TOKENS,
+            pad_id=base.pad_id,
+            dim=network.encoder.config.hidden_size,
+            inputs=INPUTS,
+            outputs=OUTPUTS,
+        )
+        write_manifest(folder, KIND, asdict(RerankerFacts(self.space, COUNTS[0], 0.0, codes=True)))
+        return Reranker.load(folder)
 
     def _trials(self) -> list[Trial]:
         """Judged queries where there are enough, else made ones of products that training did not see."""
@@ -343,38 +322,10 @@ class _Run:
                 started = time.perf_counter()
                 reranker.relevance(text, products[:count])
                 taken.append(1000 * (time.perf_counter() - started))
-            median = float(np.median(taken[1:])) if len(taken) > 1 else 0.0
+            median = float(np.median(taken))
             if median <= self.budget_ms:
-                return count, median
-        self.notice(f"Reading {COUNTS[-1]} hits takes {median:.1f} ms here, more than {self.budget_ms:.0f}.")
-        return COUNTS[-1], median
-
-    def _variants(
-        self, trials: Sequence[Trial], relevance: Sequence[NDArray[np.float32]]
-    ) -> dict[str, list[NDArray[np.float32]]]:
-        """What is said of the first hits of each query, by variant; the simpler ones first."""
-        serving = self.serving
-        exact = [bool(codes_of(trial.text)) for trial in trials]
-        variants = {
-            SERVING: [self._relevance(serving, trial, serving.candidates) if serving else _NOTHING for trial in trials],
-            RERANKED: [_NOTHING if found else each for found, each in zip(exact, relevance, strict=True)],
-        }
-        if sum(exact) >= FEWEST_QUERIES:
-            variants[WITH_CODES] = list(relevance)
-        return variants
-
-    def _compare(self, trials: Sequence[Trial], variants: Mapping[str, list[NDArray[np.float32]]]) -> Comparison:
-        """The best variant, each but what serves by weights that were fitted on other queries, and the weight for it."""
-        scores = {
-            name: quality(trials, each, self.serving_weight) if name == SERVING else cross_fitted(trials, each)
-            for name, each in variants.items()
-        }
-        chosen = max(scores, key=lambda name: round(float(scores[name].mean()), 6))
-        weight = fitted(trials, variants[RERANKED if chosen == SERVING else chosen])
-        gained = scores[chosen] - scores[SERVING]
-        low, high = bootstrapped(gained, self.seed)
-        means = {name: round(float(each.mean()), 4) for name, each in scores.items()}
-        return Comparison(len(trials), means, chosen, float(gained.mean()), low, high, {"relevance": weight})
+                break
+        return count, median
 
     def _metrics(self, trials: Sequence[Trial], orders: Sequence[NDArray[np.intp]]) -> Metrics:
         """Those of `evaluate search` on the held-out queries."""
@@ -400,3 +351,12 @@ def _pairs_of(asked: Sequence[Asked]) -> list[tuple[str, int]]:
 def _split(scores: NDArray[np.float32], asked: Sequence[Asked]) -> list[NDArray[np.float32]]:
     """The scores of the rows of each, (rows,)."""
     return np.split(scores, np.cumsum([len(each.rows) for each in asked])[:-1])
+
+
+def _keep(folder: Path, kept: str, networks: Iterable[str]) -> None:
+    """Moves the files of one network up, and leaves the others out; the manifest of the whole is yet to be written."""
+    (folder / kept / MANIFEST).unlink()
+    for file in (folder / kept).iterdir():
+        file.rename(folder / file.name)
+    for name in networks:
+        shutil.rmtree(folder / name)
