@@ -39,15 +39,18 @@ from storage.rows import Rejects, RowProblem, read_jsonl, rejected_file, unexpec
 from storage.settings import ShopSettings, parse_settings
 
 if TYPE_CHECKING:
+    from bot.parts import Parts
     from bot.service import Assistant
     from finetune.intent import Finetuned
     from finetune.language_model import Pretraining
     from finetune.registry import Listed, Promotion, Registry
     from finetune.retriever import Tuned
+    from finetune.search_data import SearchData
     from finetune.turn_keys import KeyedDialogue
     from index.build import BuildReport
     from index.filters import Filters
     from storage.database import Database
+    from storage.publish import Versions
 
 # Nothing is fetched from a hub unless the person who starts Aisle says so.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -82,6 +85,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 MaxRejected = Annotated[
     float, typer.Option("--max-rejected", min=0, max=1, help="Above this share (and 10 rows) nothing is published.")
 ]
+JudgedQueries = Annotated[
+    Path | None, typer.Option("--queries", help="Judged queries, JSONL {query_id, text, filters}.", dir_okay=False)
+]
+TheirJudgments = Annotated[
+    Path | None, typer.Option("--qrels", help="Their judgments, TSV query_id, product_id, gain.", dir_okay=False)
+]
+Show = Callable[..., None]
 RejectedFile = Annotated[Path | None, typer.Option("--rejected", help="Where rejected rows go.", dir_okay=False)]
 
 
@@ -704,12 +714,8 @@ def finetune_language_model_command(
 @finetune_app.command("retriever")
 def finetune_retriever_command(
     shop: Shop = Path("var"),
-    queries: Annotated[
-        Path | None, typer.Option(help="Judged queries, JSONL {query_id, text, filters}.", dir_okay=False)
-    ] = None,
-    qrels: Annotated[
-        Path | None, typer.Option(help="Their judgments, TSV query_id, product_id, gain.", dir_okay=False)
-    ] = None,
+    queries: JudgedQueries = None,
+    qrels: TheirJudgments = None,
     output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
     base_model: Annotated[
         str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
@@ -726,21 +732,100 @@ def finetune_retriever_command(
 
     Example: launch.py finetune retriever --shop myshop --queries queries.jsonl --qrels qrels.tsv --output runs/retriever-1
     """
-    from bot.parts import NoIntents, parts_of
+    from finetune.retriever import finetune_retriever
+    from index.retriever import retriever_versions
+
+    def train(parts: Parts, data: SearchData, folder: Path, show: Show) -> Tuned:
+        return finetune_retriever(
+            parts,
+            data,
+            folder,
+            encoder_cache(shop),
+            base_model=base_model,
+            epochs=epochs,
+            seed=seed,
+            notice=warn,
+            progress=lambda step: show("train", step.done, step.total, _progress_note(step.loss, step.score)),
+        )
+
+    given = queries, qrels
+    tune_search("retriever", retriever_versions(shop), shop, given, output, base_model, seed, promote, train, as_json)
+
+
+@finetune_app.command("reranker")
+def finetune_reranker_command(
+    shop: Shop = Path("var"),
+    queries: JudgedQueries = None,
+    qrels: TheirJudgments = None,
+    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    base_model: Annotated[
+        str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of the teacher; its student has twice as many.")] = None,
+    seed: Annotated[int, typer.Option(help="Of split, batches and made queries.")] = 0,
+    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on, if the gate holds.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a small model that reads a query together with the first products found, and puts these in a better order.
+
+    It learns from what the retriever learns from. Where it does not help on queries that were held out, it is not promoted.
+
+    Example: launch.py finetune reranker --shop myshop --queries queries.jsonl --qrels qrels.tsv --output runs/reranker-1
+    """
+    from finetune.reranker import finetune_reranker
+    from retrieval.reranker import reranker_versions
+
+    def train(parts: Parts, data: SearchData, folder: Path, show: Show) -> Tuned:
+        return finetune_reranker(
+            parts,
+            data,
+            folder,
+            encoder_cache(shop),
+            base_model=base_model,
+            epochs=epochs,
+            seed=seed,
+            notice=warn,
+            progress=lambda step: show(step.phase, step.done, step.total, _progress_note(step.loss, step.score)),
+        )
+
+    given = queries, qrels
+    tune_search("reranker", reranker_versions(shop), shop, given, output, base_model, seed, promote, train, as_json)
+
+
+def _progress_note(loss: float, score: float | None) -> str:
+    return f"loss {loss:.3f}" + ("" if score is None else f", NDCG@10 {score:.3f}")
+
+
+def tune_search(
+    name: str,
+    versions: Versions,
+    shop: Path,
+    given: tuple[Path | None, Path | None],
+    output: Path | None,
+    base_model: str | None,
+    seed: int,
+    promote: bool,
+    train: Callable[[Parts, SearchData, Path, Show], Tuned],
+    as_json: bool,
+) -> None:
+    """Gathers what a model of search learns from, runs `train`, registers and reports what came of it.
+
+    `given` are the files of judged queries and of their judgments; `train` gets what serves, the data, the folder to write and
+    where to show how far it is.
+    """
+    from bot.parts import NoIntents, current_reranker, parts_of
     from finetune.evaluate_search import read_qrels, read_queries
     from finetune.export import require_name
     from finetune.loop import is_main
-    from finetune.retriever import finetune_retriever
     from finetune.search_data import search_data
-    from index.retriever import retriever_versions
     from index.snapshot import Snapshot, current_index
     from storage.searches import training_choices
 
+    queries, qrels = given
     if output:
         require_name(output)
     if (queries is None) != (qrels is None):
         raise InvalidInput("Judged queries are two files.", "Give both --queries and --qrels, or neither.")
-    versions = retriever_versions(shop)
     folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     if promote or folder.resolve().parent == versions.root.resolve():
         versions.require_free(folder.resolve().name)
@@ -750,41 +835,22 @@ def finetune_retriever_command(
     snapshot = Snapshot.load(index)
     encoders = snapshot.retriever.encoders_of(snapshot.vectors, encoder_cache(shop))
     with opened(shop) as database:
-        parts = parts_of(snapshot, encoders, NoIntents(shop), settings_of(shop), database)
+        parts = parts_of(snapshot, encoders, NoIntents(shop), settings_of(shop), database, current_reranker(shop))
         judged = (read_queries(queries), read_qrels(qrels)) if queries and qrels else ([], {})
         data = search_data(snapshot, *judged, training_choices(database, ADMIN), seed)
         if data.missing:
             warn(f"{data.missing} judged products are not in the catalog.")
-
-        def train() -> Tuned:
-            with bars() as show:
-                return finetune_retriever(
-                    parts,
-                    data,
-                    folder,
-                    encoder_cache(shop),
-                    base_model=base_model,
-                    epochs=epochs,
-                    seed=seed,
-                    notice=warn,
-                    progress=lambda step: show(
-                        "train",
-                        step.done,
-                        step.total,
-                        f"loss {step.loss:.3f}" + ("" if step.score is None else f", NDCG@10 {step.score:.3f}"),
-                    ),
-                )
-
         if not is_main():
-            train()
+            with bars() as show:
+                train(parts, data, folder, show)
             return
-        given = [file for file in (queries, qrels) if file]
         with registry_of(shop) as registry:
-            with registry.run("retriever", folder, given, data.users, base_model):
-                trained = train()
+            files = [file for file in given if file]
+            with registry.run(name, folder, files, data.users, base_model), bars() as show:
+                trained = train(parts, data, folder, show)
             put(trained, as_json)
             if promote:
-                report_promotion(registry.promote("retriever", str(folder), publish=publisher("retriever", shop)))
+                report_promotion(registry.promote(name, str(folder), publish=publisher(name, shop)))
 
 
 @app.command()
@@ -971,7 +1037,7 @@ def models_list(
 ) -> None:
     """List the runs and versions of the shop's models; the one that serves has a star.
 
-    The score is macro-F1 for an intent model, NDCG@10 for a retriever.
+    The score is macro-F1 for an intent model, NDCG@10 for a retriever or reranker.
 
     Example: launch.py models list --shop myshop
     """
@@ -1008,7 +1074,8 @@ def models_promote(
 ) -> None:
     """Let a model serve, if the gate holds: better, no label much worse, as well calibrated, fast enough.
 
-    A retriever is judged by what its run held out; the catalog is embedded anew, and index and encoder change together.
+    A retriever or reranker is judged by what its run held out. For a retriever the catalog is embedded anew, and index and encoder
+    change together.
 
     Example: launch.py models promote intent runs/intent-1 --logs held-out.jsonl --shop myshop
     """

@@ -1,4 +1,4 @@
-"""Loads what the assistant serves from: snapshot, encoders, search, understanding, intent model.
+"""Loads what the assistant serves from: snapshot, encoders, search, reranker, understanding, intent model.
 
 One object, swapped as a whole: a turn takes it once and is by one version of everything.
 """
@@ -20,6 +20,7 @@ from index.encoders import Encoder
 from index.product import Product
 from index.snapshot import Snapshot, current_index
 from retrieval.profile import PriceLevels
+from retrieval.reranker import Reranker, load_reranker, reranker_versions
 from retrieval.search import SearchEngine
 from retrieval.understanding import Understander
 from storage.database import Database
@@ -70,9 +71,10 @@ class Parts:
     """The version of the intent model; None where the shop has none."""
 
     @property
-    def versions(self) -> tuple[str, str | None]:
-        """The versions of index and intent model."""
-        return self.shelf.snapshot.folder.name, self.model
+    def versions(self) -> tuple[str, str | None, str | None]:
+        """The versions of index, intent model and reranker."""
+        reranker = self.shelf.engine.reranker
+        return self.shelf.snapshot.folder.name, self.model, reranker.version if reranker else None
 
 
 def intent_versions(shop: Path) -> Versions:
@@ -81,7 +83,7 @@ def intent_versions(shop: Path) -> Versions:
 
 
 def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: Parts | None = None) -> Parts:
-    """The current index and intent model of the shop's folder.
+    """The current index, intent model and reranker of the shop's folder.
 
     With `serving` only what changed is loaded anew, and a model that cannot be served leaves the one that is.
 
@@ -94,12 +96,17 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: 
     if folder is None:
         raise Unavailable(f"{shop} has no index.", "Build one: launch.py index CATALOG --shop DIR.")
     intents, model = _current_intents(shop, serving)
+    reranker = current_reranker(shop, serving.shelf.engine.reranker if serving else None)
     if serving is not None and serving.shelf.snapshot.folder == folder:
-        return replace(serving, intents=intents, model=model)
+        engine = serving.shelf.engine
+        shelf = serving.shelf
+        if engine.reranker is not reranker:
+            shelf = replace(shelf, engine=engine.reranked_by(reranker))
+        return replace(serving, shelf=shelf, intents=intents, model=model)
     snapshot = Snapshot.load(folder)
     encoders = snapshot.retriever.encoders_of(snapshot.vectors, shop / "models" / "encoder")
     snapshot.require(encoders)
-    parts = replace(parts_of(snapshot, encoders, intents, settings, database), model=model)
+    parts = replace(parts_of(snapshot, encoders, intents, settings, database, reranker), model=model)
     for words in WARM_UP:
         parts.shelf.engine.search(words)
     return parts
@@ -145,19 +152,35 @@ def _current_intents(shop: Path, serving: Parts | None) -> tuple[Intents, str | 
     raise Damaged(f"No intent model of {shop} can be served.", "Train one: launch.py finetune intent --promote.")
 
 
+def current_reranker(shop: Path, serving: Reranker | None = None) -> Reranker | None:
+    """The first reranker that works, of the current one and those before it; None where there is none: search needs none.
+
+    `serving` is taken as it is where it is the one.
+    """
+    for folder in reranker_versions(shop).candidates():
+        if serving is not None and folder.name == serving.version:
+            return serving
+        try:
+            return load_reranker(folder)
+        except (Damaged, NotFound) as error:
+            _LOGGER.warning("The reranker %s is refused: %s", folder.name, error.message)
+    return None
+
+
 def parts_of(
     snapshot: Snapshot,
     encoders: Mapping[str, Encoder],
     intents: Intents,
     settings: ShopSettings,
     database: Database,
+    reranker: Reranker | None = None,
 ) -> Parts:
     """The parts around a snapshot that is loaded already."""
     step = max(1, len(snapshot.products) // SAMPLE)
     sample = [snapshot.products.get(row) for row in range(0, len(snapshot.products), step)]
     shelf = Shelf(
         snapshot,
-        SearchEngine(snapshot, encoders, OfferReader(database, since=snapshot.read_at)),
+        SearchEngine(snapshot, encoders, OfferReader(database, since=snapshot.read_at), reranker),
         lambda ids: offers_for(database, ids, since=snapshot.read_at),
         _shares(_of_products(popularity(database), snapshot)),
         tuple(

@@ -1,4 +1,4 @@
-"""Takes new versions of index and intent model into service without a restart."""
+"""Takes new versions of index, intent model and reranker into service without a restart."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import Self
 from bot.parts import intent_versions
 from bot.service import Assistant
 from index.snapshot import index_versions
+from retrieval.reranker import reranker_versions
 from storage.errors import Damaged, NotFound
 
 SECONDS = 3.0
 """Between two looks. A version before the current one is kept on disk, so turns that run on it end well."""
 _LOGGER = logging.getLogger(__name__)
 
-Pointers = tuple[str | None, str | None]
-"""Of index and intent model."""
+Pointers = tuple[str | None, str | None, str | None]
+"""Of index, intent model and reranker."""
 
 
 class Watcher:
@@ -26,7 +27,7 @@ class Watcher:
 
     def __init__(self, assistant: Assistant, shop: Path, seconds: float = SECONDS) -> None:
         self._assistant = assistant
-        self._versions = (index_versions(shop), intent_versions(shop))
+        self._versions = (index_versions(shop), intent_versions(shop), reranker_versions(shop))
         self._seconds = seconds
         # Not the pointers: one may have moved since the assistant was loaded.
         self._seen: Pointers | None = assistant.parts.versions
@@ -71,12 +72,12 @@ class Watcher:
         serving = self._assistant.parts.versions
         if serving == before:
             return False
-        _LOGGER.warning("Serving index %s and intent model %s.", *serving)
+        _LOGGER.warning("Serving index %s, intent model %s and reranker %s.", *serving)
         return True
 
     def _pointers(self) -> Pointers:
-        index, model = (versions.pointer() for versions in self._versions)
-        return index, model
+        index, model, reranker = (versions.pointer() for versions in self._versions)
+        return index, model, reranker
 
     def _run(self) -> None:
         while not self._ended.wait(self._seconds):

@@ -122,8 +122,6 @@ def write_encoder(
     """
     from safetensors.torch import save_file
 
-    from finetune.network import BASES
-    from index.encoders import encoder_for
     from index.export import export
 
     target = folder / space
@@ -133,12 +131,9 @@ def write_encoder(
         save_file(state, target / name)
     if reference is not None:
         reference.save(target)
-    table: Any = network.encoder.get_input_embeddings().weight.detach().numpy()
-    owner = next((each for each, name in BASES.items() if name == base.embeddings), None)
-    if cache_dir is not None and owner is not None:
-        encoder = encoder_for(owner, cache_dir)
-        _link(encoder.embeddings_file, target / "embeddings.npy")
-        table = encoder.embeddings_sha256
+    table: Any = linked_embeddings(base, target, cache_dir) if cache_dir is not None else None
+    if table is None:
+        table = network.encoder.get_input_embeddings().weight.detach().numpy()
     if ADAPTER in states:
         adapted: Any = network.encoder
         network.encoder = adapted.merge_and_unload()
@@ -153,6 +148,19 @@ def write_encoder(
         inputs=INPUTS,
         outputs=OUTPUTS,
     )
+
+
+def linked_embeddings(base: Pretrained, folder: Path, cache: Path) -> str | None:
+    """Links the word embeddings of the search encoder that has those of `base` into a folder; their sha256, None where none has."""
+    from finetune.network import BASES
+    from index.encoders import encoder_for
+
+    owner = next((space for space, name in BASES.items() if name == base.embeddings), None)
+    if owner is None:
+        return None
+    encoder = encoder_for(owner, cache)
+    _link(encoder.embeddings_file, folder / "embeddings.npy")
+    return encoder.embeddings_sha256
 
 
 def compact(model: Path, output: Path) -> None:

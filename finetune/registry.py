@@ -25,6 +25,8 @@ from finetune.logs import read_logs
 from index.encoders import Encoder
 from index.retriever import KIND as RETRIEVER_KIND
 from index.retriever import Retriever, retriever_versions
+from retrieval.reranker import KIND as RERANKER_KIND
+from retrieval.reranker import load_reranker, reranker_versions
 from storage.database import Database
 from storage.errors import AisleError, Conflict, Damaged, InvalidInput, NotFound
 from storage.models import (
@@ -168,9 +170,9 @@ class Recorded:
         return self.values
 
 
-def judge_retriever(candidate: Path, incumbent: Path | None, logs: Sequence[Path], seed: int) -> Judged:
-    """What training measured on queries that it held out, against what served then; the other arguments say nothing here."""
-    gate_facts = read_manifest(candidate, RETRIEVER_KIND).meta.get("gate")
+def judge_recorded(kind: str, candidate: Path) -> Judged:
+    """What training measured on queries that it held out, against what served then."""
+    gate_facts = read_manifest(candidate, kind).meta.get("gate")
     if not isinstance(gate_facts, dict):
         raise Damaged(f"{candidate} does not say how it was judged.", "Train it again.")
     reasons = tuple(map(str, gate_facts.get("reasons", ())))
@@ -186,9 +188,9 @@ def load_retriever(folder: Path) -> Retriever:
     return retriever
 
 
-def retriever_bases(folder: Path) -> dict[str, str]:
-    """The hash of the base model that its encoder was tuned from."""
-    meta = read_manifest(folder, RETRIEVER_KIND).meta
+def base_of(kind: str, folder: Path) -> dict[str, str]:
+    """The hash of the base model that it was tuned from, by its space."""
+    meta = read_manifest(folder, kind).meta
     return {str(meta.get("space")): str(meta.get("base_hash"))}
 
 
@@ -197,8 +199,17 @@ KINDS: dict[str, ModelKind] = {
     "retriever": ModelKind(
         retriever_versions,
         load_retriever,
-        judge_retriever,
-        retriever_bases,
+        lambda candidate, *_: judge_recorded(RETRIEVER_KIND, candidate),
+        lambda folder: base_of(RETRIEVER_KIND, folder),
+        lambda folder: [],
+        judges_logs=False,
+        built_in=True,
+    ),
+    "reranker": ModelKind(
+        reranker_versions,
+        load_reranker,
+        lambda candidate, *_: judge_recorded(RERANKER_KIND, candidate),
+        lambda folder: base_of(RERANKER_KIND, folder),
         lambda folder: [],
         judges_logs=False,
         built_in=True,
@@ -210,7 +221,7 @@ KINDS: dict[str, ModelKind] = {
 class Listed:
     """A line of `models list`: a run, or a version that no run here made.
 
-    `created_at` is ISO 8601; `macro_f1` is an intent model's, `ndcg` (at 10) a retriever's.
+    `created_at` is ISO 8601; `macro_f1` is an intent model's, `ndcg` (at 10) that of what ranks.
     """
 
     name: str

@@ -24,7 +24,7 @@ FEWEST_TRAINED: Final = 60
 """With fewer judged queries all are held out: they say more of the weights of seven sources than of an encoder's millions."""
 WEIGHT_OF: Final = {"select_item": 0.3, "view_item": 0.3, "add_to_cart": 0.6, "purchase": 1.0}
 _DISTRACTORS: Final = 30
-_SAME: Final = 0.95
+SAME: Final = 0.95
 """Products whose texts are nearer than that are one article twice, and no wrong answer for each other's queries."""
 
 
@@ -137,5 +137,5 @@ def mined(snapshot: Snapshot, encoder: Encoder, pairs: Sequence[Pair]) -> dict[s
         if len(others):
             right = store.vectors_of(np.array(sorted(known[text]), np.int64))  # (right, dim)
             alike = np.max([store.similarity(vector, others) for vector in right], axis=0)  # (others,)
-            found[text] = others[alike < _SAME].tolist()
+            found[text] = others[alike < SAME].tolist()
     return found

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from retrieval.expansion import Expansion, expand, measures_of
 from retrieval.fusion import CENTRAL, CLOSE_BEHIND, COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
 from retrieval.links import Link, LinkKind
 from retrieval.needs import tells_need
+from retrieval.reranker import Reranker, remembered_tokens
 from retrieval.variants import Said
 from storage.offers import Offer
 
@@ -58,6 +60,7 @@ PROBES = tuple(
 )
 LINK_OF: Mapping[str, LinkKind] = {"same": "synonym", "narrower": "umbrella", "has": "has"}
 ABOVE_NOTHING = 0.004  # over all but the most alike of the probes; measured on three catalogs in two languages
+_TRACE = np.float32(1e-6)
 _CAPITALS = re.compile(r"\b[A-Z]{4,}\b")
 
 
@@ -177,7 +180,8 @@ class SearchEngine:
     """Searches one snapshot. Safe to share between threads.
 
     `encoders` maps a vector space to its encoder; a space without an encoder, or the other way round, is searched by words
-    alone. `offers` returns newer prices and stock, which the filters obey.
+    alone. `offers` returns newer prices and stock, which the filters obey. `reranker` orders the first hits anew; most shops have
+    none.
     """
 
     def __init__(
@@ -185,10 +189,12 @@ class SearchEngine:
         snapshot: Snapshot,
         encoders: Mapping[str, Encoder],
         offers: Callable[[], Iterable[Offer]] = tuple,
+        reranker: Reranker | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._encoders = {space: encoder for space, encoder in encoders.items() if space in snapshot.vectors}
         self.offers = offers
+        self._rerank(reranker)
         self._vector = _embedding(self._encoders)
         self._floors = {space: self._measured_floor(space) for space in self._encoders}
         self._weights = {
@@ -251,6 +257,7 @@ class SearchEngine:
         total = len(found.rows)
         if sort == "relevance":
             total += catalog.matching_beyond(_Found(rows, score, parts), evidence, KEEP * best)
+            found = self._reranked(found, text)
         others = [each.term for said in expansion.said for each in said.meant if each.sense == "same"]
         hits = self._hits(found, sort, limit, mask, _Variants(mask, filters, Said(text, others)))
         linked = [replace(hit, links=self._links(hit.row, expansion)) for hit in hits]
@@ -366,6 +373,33 @@ class SearchEngine:
         cosine = np.repeat(cosines[meant], [len(each) for each in found]).astype(np.float32)
         passing = allowed[rows]
         return _Kind(rows[passing], cosine[passing])
+
+    def reranked_by(self, reranker: Reranker | None) -> Self:
+        """This engine with another reranker, or with none; all else is shared."""
+        other = copy(self)
+        other._rerank(reranker)
+        return other
+
+    def _rerank(self, reranker: Reranker | None) -> None:
+        self.reranker = reranker
+        self._tokens = remembered_tokens(reranker, self._snapshot.products.get) if reranker else None
+
+    def _reranked(self, found: _Found, text: str) -> _Found:
+        """The first rows in the order of the reranker, where there is one for such a text.
+
+        They change places and keep among them the scores that stood there, so that these mean what they meant, but for a trace
+        that keeps equal ones in order.
+        """
+        if self.reranker is None or self._tokens is None or not self.reranker.reads(text, self.space_of(text)):
+            return found
+        first = np.lexsort((found.rows, -found.score))[: self.reranker.candidates]
+        if len(first) < 2:
+            return found
+        products = [self._tokens(int(row)) for row in found.rows[first]]
+        better = first[self.reranker.order(text, products, found.score[first])]
+        score = found.score.copy()
+        score[better] = found.score[first] + _TRACE * np.arange(len(first), 0, -1, dtype=np.float32)
+        return replace(found, score=score)
 
     def _hits(self, found: _Found, sort: Sort, limit: int, mask: FacetMask, variants: _Variants) -> list[Hit]:
         hits = []
