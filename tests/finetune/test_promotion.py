@@ -143,9 +143,9 @@ def test_what_cannot_be_judged_or_found_is_said_on_a_line(
 ) -> None:
     cases: list[tuple[tuple[object, ...], int, str]] = [
         (("promote", "intent", good), 2, "--logs"),
-        (("promote", "reranker", good, "--logs", later), 1, "Known are: intent"),
-        (("rollback", "reranker"), 1, "Known are: intent"),
-        (("list", "reranker"), 1, "Known are: intent"),
+        (("promote", "oracle", good, "--logs", later), 1, "Known are: intent"),
+        (("rollback", "oracle"), 1, "Known are: intent"),
+        (("list", "oracle"), 1, "Known are: intent"),
         (("rollback", "intent"), 1, "No intent model serves"),
         (("promote", "intent", "no-such-version", "--logs", later), 1, "no-such-version"),
         (("promote", "intent", good, "--logs", small_log), 2, "were left out"),

@@ -236,7 +236,7 @@ def test_the_runs_of_base_models_are_listed_by_their_name(registry: Registry, tm
     assert [line.folder for line in registry.models("intent")] == [tmp_path / "intent"]
     assert len(registry.models()) == 2
     with pytest.raises(NotFound, match="no models of the name"):
-        registry.models("reranker")
+        registry.models("oracle")
     with launch.opened(tmp_path / "shop") as database:
         assert {run.name: list(run.base_hashes) for run in list_runs(database, ENGINEER)} == {
             WORDS: [WORDS],
