@@ -106,6 +106,13 @@ _FIXED: tuple[tuple[Task, re.Pattern[str]], ...] = (
     ),
 )
 """Fixed phrases that a doubting model need not be asked about."""
+_STOCKED = re.compile(
+    r"^\W*(?:(?:hi|hello|hey)\W+)?"
+    r"(?:do you (?:guys |also |still |happen to )*(?:have|sell|carry|stock|do)|(?:have you )?got any|any)\b"
+    r"|^\W*(?:请问)?(?:你们?家?|您家?|店里|这里|这儿)?(?:还)?(?:有没有|卖不卖|有卖|有|卖)",
+    re.IGNORECASE,
+)
+"""Asks whether the shop has something; a model may take the words for small talk where it does not know them."""
 _TOGETHER = re.compile(
     r"\b(?:goes|go|going|pairs?) (?:well |nicely |good |best )?with\b|\bto go with (?:it|this|that|them|these)\b"
     r"|\baccessor(?:y|ies) (?:for|to go with|with)\b|\bcomplete the (?:look|set|outfit)\b"
@@ -192,6 +199,8 @@ def decide(
         return Decision(_by_words(state, understanding) or "accepted")
     if label == "reject" and _says_condition(understanding) and state.topic is not None:
         return Decision("refine")
+    if label == "chitchat" and _STOCKED.match(message) and understanding.query and names_product(understanding.query):
+        return Decision("search")
     if label not in LABELS:
         return Decision(_by_words(state, understanding) or ("search" if understanding.query else "out_of_scope"))
     if confidence < WRITE_SURE:

@@ -198,3 +198,16 @@ def test_what_goes_with_a_product_is_asked_in_words(message: str) -> None:
     named = Understanding(query="kitchen table", deixis=True)
     assert decided("recommend", named, message, DialogueState()).task == "recommend"
     assert decided("search", Understanding(query="phone accessories"), "phone accessories").task == "search"
+
+
+@pytest.mark.parametrize(
+    ("message", "query", "task"),
+    [("do you have prams?", "prams", "search"), ("Hi, do you sell prams", "prams", "search"), ("got any prams", "prams", "search"),
+     ("你们有童车吗", "童车", "search"), ("有没有童车", "童车", "search"),
+     ("do you have feelings?", "feelings", "chitchat"), ("my prams are funny", "prams", "chitchat"),
+     ("你有名字吗", "名字", "chitchat")],
+)  # fmt: skip
+def test_small_talk_about_what_the_shop_sells_is_a_search(message: str, query: str, task: str) -> None:
+    sold = {"prams", "童车"}
+    words = Understanding(query=query)
+    assert decide(DialogueState(), "chitchat", 0.9, False, words, message, names_product=sold.__contains__).task == task
