@@ -8,12 +8,13 @@ tells of it ("shoe rack"). Who spells a model number means one article in just t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from index.codes import codes_of
 from index.graph import Graph, Meant
+from index.graph.lexicon import lexicon
 from index.graph.terms import Token, joined, tokens_of
 from index.tokens import singular, words_of
 from index.words import Alternative, Concept
@@ -30,6 +31,8 @@ _MEASURE: Final = re.compile(
 )
 _FREE: Final = "free"  # "fragrance free" has none
 _ENDS_PHRASE: Final = frozenset("for with in of and or under over to on from at by as that which below above".split())
+Knows = Callable[[str], bool]
+"""Whether a phrase is a term."""
 _BREAKS: Final = re.compile(r"[,;:.!?()，。；：！？、（）/|]")
 
 
@@ -76,7 +79,7 @@ def expand(graph: Graph, text: str) -> Expansion:
     spelled = set(words_of(text))
     found: list[Said] = []
     taken: set[str] = set()
-    for term, words, head in _phrases(graph, tokens):
+    for term, words, head in _phrases(graph.knows, tokens):
         own = tuple(word for word in words if word in spelled and word not in taken)
         umbrella = head or graph.is_value(term)
         meant = tuple(each for each in graph.meant_by(term, language) if each.sense == "same" or umbrella)
@@ -98,8 +101,17 @@ def measures_of(words: Sequence[str]) -> list[Concept]:
     return found
 
 
-def _phrases(graph: Graph, tokens: Sequence[Token]) -> Iterator[tuple[str, list[str], bool]]:
-    """(term, its words in the query, whether it ends what names the thing) of each longest phrase that the graph knows."""
+def goods_named(text: str) -> tuple[str, ...]:
+    """The goods of the shipped lists that a query looks for, as terms: "grey couch" names couches; who names an article none."""
+    if any(not _MEASURE.fullmatch(code) for code in codes_of(text)):
+        return ()
+    goods = lexicon().goods
+    found = _phrases(goods.__contains__, tokens_of(text))
+    return tuple(term for term, _, head in found if head and term in goods)
+
+
+def _phrases(knows: Knows, tokens: Sequence[Token]) -> Iterator[tuple[str, list[str], bool]]:
+    """(term, its words in the query, whether it ends what names the thing) of each longest phrase that is known."""
     at, denied = 0, False
     while at < len(tokens):
         token = tokens[at]
@@ -108,11 +120,11 @@ def _phrases(graph: Graph, tokens: Sequence[Token]) -> Iterator[tuple[str, list[
         if token.text in _NEGATIONS:
             denied = True
         if token.han:
-            yield from _han_phrases(graph, token.text, denied, at + 1 == len(tokens))
+            yield from _han_phrases(knows, token.text, denied, at + 1 == len(tokens))
             denied = denied or bool(_HAN_NEGATION.search(token.text))
             at += 1
             continue
-        size = next((size for size in range(LONGEST_PHRASE, 0, -1) if _known(graph, tokens[at : at + size], size)), 1)
+        size = next((size for size in range(LONGEST_PHRASE, 0, -1) if _known(knows, tokens[at : at + size], size)), 1)
         phrase = tokens[at : at + size]
         after = tokens[at + size] if at + size < len(tokens) else None
         ends = after is None or after.text in _ENDS_PHRASE or bool(_BREAKS.search(after.gap))
@@ -122,23 +134,23 @@ def _phrases(graph: Graph, tokens: Sequence[Token]) -> Iterator[tuple[str, list[
         at += size
 
 
-def _known(graph: Graph, phrase: Sequence[Token], size: int) -> bool:
+def _known(knows: Knows, phrase: Sequence[Token], size: int) -> bool:
     if len(phrase) < size or any(token.han for token in phrase):
         return False
     if any(_BREAKS.search(token.gap) for token in phrase[1:]):
         return False
-    return graph.knows(joined(phrase))
+    return knows(joined(phrase))
 
 
-def _han_phrases(graph: Graph, run: str, denied: bool, last: bool) -> Iterator[tuple[str, list[str], bool]]:
+def _han_phrases(knows: Knows, run: str, denied: bool, last: bool) -> Iterator[tuple[str, list[str], bool]]:
     """The longest terms in a run of Chinese characters, from the left; a single character only where it is the whole run."""
     negation = _HAN_NEGATION.search(run)
     stop = 0 if denied else negation.start() if negation else len(run)
     at = 0
     while at < stop:
         longest = min(_LONGEST_HAN, stop - at)
-        size = next((size for size in range(longest, 1, -1) if graph.knows(run[at : at + size])), 0)
-        if not size and len(run) == 1 and graph.knows(run):
+        size = next((size for size in range(longest, 1, -1) if knows(run[at : at + size])), 0)
+        if not size and len(run) == 1 and knows(run):
             size = 1
         if not size:
             at += 1

@@ -318,3 +318,13 @@ def test_a_need_that_is_told_finds_what_serves_it_and_an_unsold_name_nothing(eng
     assert ids(engine.search("I want to run in the woods"))[0] == "s1"
     assert not engine.search("boat with an outboard motor").matched
     assert not engine.search("rocking horse for my son").matched
+
+
+@pytest.mark.parametrize("text", ["帐篷", "咖啡机", "红色的窗帘", "婴儿车"])
+def test_goods_that_no_product_has_by_any_word_are_not_found(engine: SearchEngine, text: str) -> None:
+    assert not engine.search(text).matched
+
+
+@pytest.mark.parametrize(("text", "first"), [("耳塞", "z1"), ("沙发", "c1"), ("充电头", "d1"), ("跑鞋", "z3")])
+def test_goods_that_are_there_by_another_word_are(engine: SearchEngine, text: str, first: str) -> None:
+    assert first in ids(engine.search(text))
