@@ -15,6 +15,8 @@ from typing import Literal, get_args
 
 from bot.labels import LABELS, OUT_OF_SCOPE
 from bot.state import DialogueState, Pending
+from index.graph.terms import term_of
+from retrieval.expansion import goods_named, related
 from retrieval.understanding.records import Understanding
 from storage.errors import InvalidInput
 
@@ -113,6 +115,11 @@ _STOCKED = re.compile(
     re.IGNORECASE,
 )
 """Asks whether the shop has something; a model may take the words for small talk where it does not know them."""
+_TELLS = re.compile(
+    r"\b(?:with|for|from|in|on|as|like|to|than|that|which|have|has|having|includ\w+|need\w*)\b|[带配含有给用送像比]",
+    re.IGNORECASE,
+)
+"""What stands behind it tells of the thing that the talk is about."""
 _TOGETHER = re.compile(
     r"\b(?:goes|go|going|pairs?) (?:well |nicely |good |best )?with\b|\bto go with (?:it|this|that|them|these)\b"
     r"|\baccessor(?:y|ies) (?:for|to go with|with)\b|\bcomplete the (?:look|set|outfit)\b"
@@ -211,7 +218,7 @@ def decide(
         plain = _by_words(state, understanding)
         if plain is not None and not (label in _TAKES_PRODUCTS and plain == "show_again"):
             return Decision(plain)
-    task = _settled(label, state, understanding)
+    task = _settled(label, state, understanding, message)
     return Decision(task, doubtful=task in ("cart_add", "cart_remove") and confidence < WRITE_SURE)
 
 
@@ -227,7 +234,7 @@ def _asks_companions(state: DialogueState, label: str, understanding: Understand
     return (understanding.deixis or bool(understanding.ordinals)) and not others
 
 
-def _settled(label: str, state: DialogueState, understanding: Understanding) -> Task:
+def _settled(label: str, state: DialogueState, understanding: Understanding, message: str) -> Task:
     """The task of a label that is believed, mended where the conversation cannot be as the label says."""
     if label in ("search", "refine") and _asks_option(understanding) and len(state.focus) == 1:
         return "ask_product"
@@ -235,11 +242,19 @@ def _settled(label: str, state: DialogueState, understanding: Understanding) -> 
         return "refine"
     if label == "search" and not understanding.query and not _says_condition(understanding) and state.topic is None:
         return "recommend"
-    if label == "refine" and state.topic is None:
+    if label == "refine" and (state.topic is None or _names_another(state.topic.query, understanding.query, message)):
         return "search"
     if label == "refine" and understanding.ordinals and not _says_condition(understanding):
         return "show_again"
     return label  # type: ignore[return-value]  # a member of LABELS that is not "accept"
+
+
+def _names_another(topic: str, query: str, message: str) -> bool:
+    """Whether a turn names other goods than the talk is about: "black dress size M" after shoes, but not "with a bag"."""
+    spoken, about = term_of(_TELLS.split(message, maxsplit=1)[0]), term_of(topic)
+    named = [term for term in goods_named(query) if term in spoken]
+    known = (about, *goods_named(topic))
+    return bool(named) and not any(term in about or related(term, each) for term in named for each in known)
 
 
 def _resolution(

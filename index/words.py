@@ -107,6 +107,10 @@ class WordIndex:
         """How many rows have all of some words; 0 for none."""
         return len(self._having_all(words)[0])
 
+    def name(self, words: Sequence[str]) -> bool:
+        """Whether some words together name a row: all of them stand in its title, brand, categories or attributes."""
+        return bool((self._having_all(words)[1] > (NAMED + TOLD) / 2).any())
+
     def has(self, row: int, words: Sequence[str]) -> bool:
         """Whether a row has all of some words."""
         places = self._words.places(np.array([key_of(word) for word in words], np.uint64))

@@ -8,8 +8,10 @@ tells of it ("shoe rack"). Who spells a model number means one article in just t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from index.codes import codes_of
@@ -108,6 +110,21 @@ def goods_named(text: str) -> tuple[str, ...]:
     goods = lexicon().goods
     found = _phrases(goods.__contains__, tokens_of(text))
     return tuple(term for term, _, head in found if head and term in goods)
+
+
+def related(one: str, other: str) -> bool:
+    """Whether two goods are one thing in the shipped lists, or one takes in the other, as terms."""
+    return one == other or other in _relatives().get(one, ())
+
+
+@cache
+def _relatives() -> Mapping[str, frozenset[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for edge in lexicon().edges:
+        if edge.relation in ("synonym", "broader"):
+            found[edge.source].add(edge.target)
+            found[edge.target].add(edge.source)
+    return {term: frozenset(others) for term, others in found.items()}
 
 
 def _phrases(knows: Knows, tokens: Sequence[Token]) -> Iterator[tuple[str, list[str], bool]]:

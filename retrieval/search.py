@@ -50,8 +50,8 @@ PRIOR_RATING, PRIOR_COUNT = 3.8, 8  # a rating of few counts little: the mean is
 # MiniLM's cosines mean the same on every catalog; e5's do not, so its floor is measured with `PROBES`.
 LATIN_FLOOR = Floor(zero=0.1, near=0.41, same=0.45)
 # e5's cosines tell little apart: in a shop without sofas its rugs are as near as synonyms are. Where the lists name the goods that
-# a query looks for, and no product has that name or another word for it, meaning alone has to be this much nearer: of 333 such
-# goods 8 then find something, where 253 did (docs/benchmarks.md).
+# a query looks for, and no product is called so or by another word for it, meaning alone has to be this much nearer: of 392 such
+# goods 20 then find something, where 307 did (docs/benchmarks.md).
 LACKED = 0.023
 # A need is farther from the products that serve it than their names are: "camping trip" has .40 to a tent, "helicopter" .31 to
 # what is nearest in the same shop.
@@ -292,12 +292,14 @@ class SearchEngine:
         return tuple(links)
 
     def _lacks(self, text: str) -> bool:
-        """Whether the text looks for goods of which no product here has the name, or another word for it."""
+        """Whether the text looks for goods by whose name, or another word for it, no product here is called."""
         words, graph = self._snapshot.words, self._snapshot.graph
         goods = goods_named(text)
-        return bool(goods) and not any(
-            words.count_of(words_of(term)) or graph.meant_by(term, language_of(term)) for term in goods
-        )
+        for term in goods:
+            others = (each.term for each in graph.meant_by(term, language_of(term)))
+            if any(words.name(words_of(each)) for each in (term, *others)):
+                return False
+        return bool(goods)
 
     def _article(self, text: str) -> list[int]:
         """The rows of products that have a variant whose id is the text, or a word of it with a digit."""

@@ -211,3 +211,16 @@ def test_small_talk_about_what_the_shop_sells_is_a_search(message: str, query: s
     sold = {"prams", "童车"}
     words = Understanding(query=query)
     assert decide(DialogueState(), "chitchat", 0.9, False, words, message, names_product=sold.__contains__).task == task
+
+
+@pytest.mark.parametrize(
+    ("topic", "query", "message", "task"),
+    [("running shoes", "dress", "black dress size M", "search"), ("耳机", "连衣裙", "黑色连衣裙 M码", "search"),
+     ("sofas", "dress", "a dress in black", "search"),
+     ("dress", "bag", "black, with a bag", "refine"), ("连衣裙", "包", "要带包的", "refine"),
+     ("shoes", "sneakers", "sneakers under $50", "refine"), ("couch", "sofa", "a grey sofa", "refine"),
+     ("running shoes", "running shoes", "running shoes size 42", "refine"), ("kettle", "", "in black", "refine")],
+)  # fmt: skip
+def test_other_goods_than_the_talk_is_about_start_a_search(topic: str, query: str, message: str, task: str) -> None:
+    state = DialogueState(turns=2, topic=Topic(query=topic), shown=TALK.shown)
+    assert decided("refine", Understanding(query=query), message, state).task == task
