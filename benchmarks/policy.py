@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -36,9 +35,9 @@ class MadeUp:
     policies: dict[str, Floats]
     expected: Floats
 
-    def value(self, policy: str) -> float:
-        """The expected reward a slate under the policy, with these shoppers and cards."""
-        return float((self.policies[policy] * self.expected).sum()) / len(self.slates.user)
+    def earned(self, policy: str) -> float:
+        """The expected reward of all slates under the policy, with these shoppers and cards."""
+        return float((self.policies[policy] * self.expected).sum())
 
 
 def made_up(users: int, share: float, seed: int) -> MadeUp:
@@ -91,10 +90,16 @@ def made_up(users: int, share: float, seed: int) -> MadeUp:
     return MadeUp(slates, policies, worth[:, None] * _LOOKED)
 
 
-def truth(share: float, users: int = 200_000, seed: int = 10_000_000) -> dict[str, float]:
-    """The true reward a slate of what is logged and of each policy, over many shoppers."""
-    log = made_up(users, share, seed)
-    values = {policy: log.value(policy) for policy in POLICIES}
+def truth(share: float, groups: int = 40, users: int = 5_000, seed: int = 10_000_000) -> dict[str, float]:
+    """The true reward a slate of what is logged and of each policy, over many shoppers, some at a time."""
+    slates = 0
+    earned = dict.fromkeys(POLICIES, 0.0)
+    for group in range(groups):
+        log = made_up(users, share, seed + group)
+        slates += len(log.slates.user)
+        for policy in POLICIES:
+            earned[policy] += log.earned(policy)
+    values = {policy: total / slates for policy, total in earned.items()}
     return values | {"logged": (1 - share) * values["ranked"] + share * values["random"]}
 
 
@@ -108,14 +113,16 @@ class Coverage:
     above: int = 0
     bias: float = 0.0
     width: float = 0.0
+    cards: float = 0.0
     logs: int = 0
 
-    def add(self, interval: Interval) -> None:
-        """One log's interval."""
+    def add(self, interval: Interval, cards: float) -> None:
+        """One log's interval, and how many cards its sample is worth."""
         assert interval.value is not None
         assert interval.low is not None
         assert interval.high is not None
         self.logs += 1
+        self.cards += cards
         self.held += interval.low <= self.true <= interval.high
         self.below += interval.high < self.true
         self.above += interval.low > self.true
@@ -129,9 +136,9 @@ class Coverage:
 
 
 def coverage(
-    logs: int, users: int, share: float, replicates: int, progress: Callable[[int], None] = lambda _: None
+    logs: int, users: int, share: float, replicates: int, first: int = 0
 ) -> dict[tuple[str, str, str], Coverage]:
-    """Of each (policy, estimator, "value" or "difference"), and of what was logged, over logs of seeds from 0 on."""
+    """Of each (policy, estimator, "value" or "difference"), and of what was logged, over logs of seeds from `first` on."""
     true = truth(share)
     found = {
         (policy, estimator, kind): Coverage(true[policy] - (true["logged"] if kind == "difference" else 0.0))
@@ -139,20 +146,20 @@ def coverage(
         for estimator, kind in [*product(ESTIMATORS, KINDS), (DIRECT, "value"), (BY_SLATE, "value")]
     }
     found["what was shown", "mean", "value"] = Coverage(true["logged"])
-    for seed in range(logs):
+    for seed in range(first, first + logs):
         log = made_up(users, share, seed)
         logged, estimates = evaluate(log.slates, log.policies, seed, replicates)
-        found["what was shown", "mean", "value"].add(logged)
+        found["what was shown", "mean", "value"].add(logged, len(log.slates.slate))
         apart = replace(log.slates, user=np.arange(len(log.slates.user)))
         _, by_slate = evaluate(apart, log.policies, seed, replicates)
         expected = foretold(log.slates, np.random.default_rng(seed))
         for policy, estimate in estimates.items():
+            cards = estimate.effective_cards
             for estimator in ESTIMATORS:
-                found[policy, estimator, "value"].add(estimate.values[estimator])
-                found[policy, estimator, "difference"].add(estimate.differences[estimator])
-            found[policy, DIRECT, "value"].add(direct(log, log.policies[policy], expected))
-            found[policy, BY_SLATE, "value"].add(by_slate[policy].values["dr"])
-        progress(seed + 1)
+                found[policy, estimator, "value"].add(estimate.values[estimator], cards)
+                found[policy, estimator, "difference"].add(estimate.differences[estimator], cards)
+            found[policy, DIRECT, "value"].add(direct(log, log.policies[policy], expected), len(log.slates.slate))
+            found[policy, BY_SLATE, "value"].add(by_slate[policy].values["dr"], cards)
     return found
 
 
@@ -173,15 +180,17 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=400, help="in each log")
     parser.add_argument("--share", type=float, default=0.2, help="of slates whose order is drawn by lot")
     parser.add_argument("--replicates", type=int, default=1000, help="of the bootstrap")
+    parser.add_argument("--seed", type=int, default=0, help="of the first log; the others follow")
     options = parser.parse_args()
     started = time.process_time()
-    found = coverage(options.logs, options.users, options.share, options.replicates)
-    print("| policy | estimator | of | true | bias | covered | too low | too high | width |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    found = coverage(options.logs, options.users, options.share, options.replicates, options.seed)
+    print("| policy | estimator | of | true | bias | covered | too low | too high | width | worth cards |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for (policy, estimator, kind), each in found.items():
         print(
             f"| {policy} | {estimator} | {kind} | {each.true:+.4f} | {each.bias / each.logs:+.4f} | {each.share:.1%} | "
-            f"{each.below / each.logs:.1%} | {each.above / each.logs:.1%} | {each.width / each.logs:.4f} |"
+            f"{each.below / each.logs:.1%} | {each.above / each.logs:.1%} | {each.width / each.logs:.4f} | "
+            f"{each.cards / each.logs:.0f} |"
         )
     print(f"\n{options.logs} logs of {options.users} users: {time.process_time() - started:.0f} s of CPU")
 

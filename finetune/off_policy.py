@@ -32,10 +32,10 @@ LEVEL = 0.95
 
 FEWEST_USERS = 50
 """Fewer users than these, counted by (Σ slates)² / Σ slates², are too few to resample."""
-FEWEST_CARDS = 100
-"""The least effective sample size, (Σ w)² / Σ w², in cards."""
-FEWEST_REWARDED = 20
-"""The fewest cards with a weight and a reward: of a handful of sales the bootstrap draws always the same."""
+FEWEST_CARDS = 500
+"""The least effective sample size, (Σ w)² / Σ w², in cards: with 110 of them 84 to 90 % of the 95 % intervals hold the truth."""
+FEWEST_REWARDED = 50
+"""The least effective number of rewards, (Σ w·|r|)² / Σ (w·r)²: of a handful of sales the bootstrap draws always the same."""
 LARGEST_SHARE = 0.05
 """The largest part that one card's weight may have in the sum of all."""
 FARTHEST = 4.0
@@ -139,8 +139,13 @@ class Estimate:
 
 def effective_users(slates: Slates) -> float:
     """How many users of equal traffic would make as sure: (Σ slates)² / Σ slates²."""
-    counts = np.bincount(slates.user).astype(np.float64)
-    return float(counts.sum() ** 2 / (counts**2).sum())
+    return _effective(np.bincount(slates.user).astype(np.float64))
+
+
+def _effective(weight: Floats) -> float:
+    """(Σ w)² / Σ w² of weights from 0 on, 0 where all are 0 (Kish 1965)."""
+    square = float((weight**2).sum())
+    return float(weight.sum()) ** 2 / square if square else 0.0
 
 
 def evaluate(
@@ -163,11 +168,10 @@ def evaluate(
     for (name, policy), intervals in zip(policies.items(), found, strict=False):
         weight = _weights(slates, policy)
         differences = dict(zip(ESTIMATORS, intervals[len(ESTIMATORS) + 1 :], strict=True))
-        total, square = float(weight.sum()), float((weight**2).sum())
         estimates[name] = Estimate(
             values=dict(zip(ESTIMATORS, intervals[: len(ESTIMATORS)], strict=True)),
             differences=differences,
-            effective_cards=total**2 / square if square else 0.0,
+            effective_cards=_effective(weight),
             max_weight=float(weight.max()),
             mean_weight=float(weight.mean()),
             reasons=tuple(_reasons(slates, weight, users, tables[name], differences)),
@@ -284,7 +288,7 @@ def _reasons(
 ) -> list[str]:
     """Why nothing can be concluded, the worst first."""
     found = []
-    total, square = float(weight.sum()), float((weight**2).sum())
+    total, size = float(weight.sum()), _effective(weight)
     count = len(weight)
     if not total:
         return ["no overlap: the order that it gives was never shown"]
@@ -294,15 +298,15 @@ def _reasons(
     spread = FARTHEST * float(np.sqrt(((sums[:, _W] - mean * sums[:, _CARDS]) ** 2).sum())) / count
     if abs(mean - 1) > spread and users >= FEWEST_USERS:
         found.append(f"no overlap or wrong propensities: the weights average {mean:.3f}, not 1 within {spread:.3f}")
-    if total**2 / square < FEWEST_CARDS:
-        found.append(f"too small a sample: worth {total**2 / square:.0f} cards, {FEWEST_CARDS} are needed")
+    if size < FEWEST_CARDS:
+        found.append(f"too small a sample: worth {size:.0f} cards, {FEWEST_CARDS} are needed")
     if weight.max() > LARGEST_SHARE * total:
         found.append(
             f"too large a weight: one card has {weight.max() / total:.0%} of all, at most {LARGEST_SHARE:.0%} may be"
         )
-    rewarded = int(((weight > 0) & (slates.reward != 0)).sum())
+    rewarded = _effective(weight * np.abs(slates.reward))
     if rewarded < FEWEST_REWARDED:
-        found.append(f"too few rewards: {rewarded} cards with a weight earned something, {FEWEST_REWARDED} are needed")
+        found.append(f"too few rewards: worth those of {rewarded:.0f} cards, {FEWEST_REWARDED} are needed")
     if differences["dr"].holds_zero:
         found.append("the interval of the difference holds zero")
     elif len({(differences[each].value or 0.0) > 0 for each in ESTIMATORS}) > 1:

@@ -22,7 +22,7 @@ def found() -> dict[tuple[str, str, str], Coverage]:
 def test_intervals_hold_the_truth(
     found: dict[tuple[str, str, str], Coverage], policy: str, estimator: str, kind: str
 ) -> None:
-    """At 95 % fewer than 52 of 60 have a chance of 1 in 130 for one of them; these seeds are fixed."""
+    """At 95 % fewer than 52 of 60 have a chance of 1 in 350 for each of them; the seeds are fixed."""
     each = found[policy, estimator, kind]
     assert each.logs == LOGS
     assert each.held >= 52

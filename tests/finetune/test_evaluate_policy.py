@@ -172,10 +172,10 @@ def verdicts(db: Database) -> dict[str, str]:
 
 
 def test_the_reversed_order_is_found_worse(database: Database) -> None:
-    record(database, 300, 0.5, position_effect=0.9)
+    record(database, 400, 0.5, position_effect=0.5)
     assert verdicts(database) == {"ranked": "better", "relevance": "worse", "random": "worse"}
     report = evaluate_policy(database, ENGINEER, Consent(), 24, now=NOW)
-    assert (report.users, report.log.shown, report.log.versions) == (300, 900, {"v1": 900})
+    assert (report.users, report.log.shown, report.log.versions) == (400, 1200, {"v1": 1200})
     text = report.text()
     assert "relevance (the search's order, without taste, ratings and popularity): worse" in text
     assert "SNIPS" in text

@@ -10,7 +10,7 @@ import pytest
 from finetune.off_policy import Estimate, Floats, Slates, effective_users, evaluate
 
 
-def log_of(users: int = 200, share: float = 0.5, effect: float = 0.3, seed: int = 0, per_user: int = 4) -> Slates:
+def log_of(users: int = 300, share: float = 0.5, effect: float = 0.3, seed: int = 0, per_user: int = 4) -> Slates:
     """Slates of two cards; card 0 is the ranking's first, and earns more at the first place by `effect`."""
     draw = np.random.default_rng(seed)
     count = users * per_user
