@@ -63,6 +63,7 @@ bench: setup-dev  ## Measure a turn, indexing and search beside their peers (nee
 	$(PY) -m benchmarks.indexing
 	$(PY) -m benchmarks.retrieval --shop var
 	$(PY) -m benchmarks.conditions --shop var
+	$(PY) -m benchmarks.policy
 	$(PY) -m benchmarks.growth --sizes 10000 30000 100000
 	test ! -d ../shared/data/abt_buy || { \
 		$(PY) launch.py index ../shared/data/abt_buy/catalog.jsonl.gz --shop var/bench-abt && \

@@ -63,7 +63,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(context_settings=_CONTEXT, no_args_is_help=False, add_completion=False, rich_markup_mode=None)
 finetune_app = typer.Typer(help="Train a better model on the shop's own logs.", no_args_is_help=True)
 evaluate_app = typer.Typer(
-    help="Measure a model, the search or the retention forecast on a file.", no_args_is_help=True
+    help="Measure a model, the search, the retention forecast or the order of cards.", no_args_is_help=True
 )
 models_app = typer.Typer(help="The shop's models: list, promote, rollback.", no_args_is_help=True)
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
@@ -1027,6 +1027,30 @@ def evaluate_retention_command(
             "the sales, the forecast seems too high."
         )
     put(evaluate_retention(read, calibration_weeks, holdout_weeks), as_json)
+
+
+@evaluate_app.command("policy")
+def evaluate_policy_command(
+    window_hours: Annotated[
+        int, typer.Option(min=1, max=24 * 90, help="How long after it was shown a card earns what it leads to.")
+    ] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    shop: Shop = Path("var"),
+    as_json: AsJson = False,
+) -> None:
+    """Estimate what another order of the cards would have earned, from what was shown and what people did with it.
+
+    It needs slates whose order was partly drawn by lot: `[exploration] share` in shop.toml. IPS, SNIPS and doubly robust, with
+    95 % intervals by user; says "inconclusive" where it is.
+
+    Example: launch.py evaluate policy --shop myshop --window-hours 48
+    """
+    from finetune.evaluate_policy import evaluate_policy
+
+    settings = settings_of(shop)
+    with opened(shop) as database:
+        report = evaluate_policy(database, ADMIN, settings.consent, window_hours, seed)
+    put(report.values(), as_json, report.text())
 
 
 @models_app.command("list")

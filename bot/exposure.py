@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 
 from bot.cards import Card
+from bot.exploration import POLICY, Ordering
 from storage.consent import Consent
 from storage.database import Database
 from storage.event import Event, EventItem
@@ -15,8 +16,6 @@ from storage.events import record_events
 from storage.principal import Principal, Role
 from storage.record import now_ms
 
-POLICY = "rules-1"
-"""Names the ranking that chose the slate; it is deterministic, so each item's propensity is 1."""
 BATCH = 200
 WAIT_SECONDS = 0.5
 _LOGGER = logging.getLogger(__name__)
@@ -36,19 +35,19 @@ class Exposures:
         self._thread = threading.Thread(target=self._run, name="exposures", daemon=True)
         self._thread.start()
 
-    def show(self, user_id: str, conversation_id: str, slate_id: str, cards: Sequence[Card], currency: str) -> None:
-        """Notes a slate; its id is the message's."""
-        items = tuple(
-            EventItem(
-                item_id=card.product_id,
-                price=card.price.amount if card.price is not None and card.price.currency == currency else None,
-                slate_id=slate_id,
-                position=position,
-                propensity=1.0,
-                policy_version=POLICY,
-            )
-            for position, card in enumerate(cards)
-        )
+    def show(
+        self,
+        user_id: str,
+        conversation_id: str,
+        slate_id: str,
+        cards: Sequence[Card],
+        currency: str,
+        ordering: Ordering | None = None,
+    ) -> None:
+        """Notes a slate; its id is the message's. Without an `ordering` nothing but the order shown was possible."""
+        items = _items(cards, slate_id, currency)
+        if ordering is not None:
+            items = _explained(items, ordering)
         self._queue.put(
             Event(
                 event_id=f"{slate_id}:shown",
@@ -102,3 +101,35 @@ class Exposures:
             record_events(self._database, _WRITER, batch, self._consent)
         except Exception:  # the thread must live on: a slate that is not logged is no reason to log none any more
             _LOGGER.exception("%d shown slates were not written.", len(batch))
+
+
+def _items(cards: Sequence[Card], slate_id: str, currency: str) -> tuple[EventItem, ...]:
+    """The cards of a slate that always comes as it does."""
+    return tuple(
+        EventItem(
+            item_id=card.product_id,
+            price=card.price.amount if card.price is not None and card.price.currency == currency else None,
+            slate_id=slate_id,
+            position=position,
+            propensity=1.0,
+            policy_version=POLICY,
+        )
+        for position, card in enumerate(cards)
+    )
+
+
+def _explained(items: Sequence[EventItem], ordering: Ordering) -> tuple[EventItem, ...]:
+    """The same in the ranking's own order, each with its place in the search and the chance of the one that it got."""
+    by_id = {item.item_id: item for item in items}
+    if ordering.shown != tuple(by_id):  # the grounding check took a card out: nobody knows the chance of what is left
+        return tuple(item.model_copy(update={"propensity": None}) for item in items)
+    return tuple(
+        by_id[product_id].model_copy(
+            update={
+                "index": ordering.relevance[product_id],
+                "propensity": ordering.propensity[product_id],
+                "policy_version": ordering.policy,
+            }
+        )
+        for product_id in ordering.ranked
+    )

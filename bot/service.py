@@ -107,14 +107,14 @@ class Assistant:
         shopper = self._speaker(principal, user_id, conversation_id)
         clock = Clock()
         talk = Talk(self.parts, self.settings, self.database, self.actions, self.checkout_url, self._profile_of)
-        reply, removed = talk.turn(principal, shopper, message, conversation_id, language, clock)
+        reply, removed, ordering = talk.turn(principal, shopper, message, conversation_id, language, clock)
         self.timings.append(clock.ended())
         if removed:
             self.removed += removed
             _LOGGER.warning("The reply %s lost %d statements that no record backs.", reply.message_id, removed)
         if reply.products:
             self.exposures.show(
-                shopper, reply.conversation_id, reply.message_id, reply.products, self.settings.currency
+                shopper, reply.conversation_id, reply.message_id, reply.products, self.settings.currency, ordering
             )
         return reply
 

@@ -37,6 +37,12 @@ class Found:
     unknown_price: int
     products: Mapping[str, Product] = field(default_factory=dict)
 
+    def orderable(self, ranked: RankedHit[Hit]) -> bool:
+        """Whether a hit can be bought now."""
+        product = self.products[ranked.hit.product_id]
+        variant = product.variant(ranked.hit.variant_id) if ranked.hit.variant_id else None
+        return availability_of(product, variant).orderable
+
 
 @dataclass(frozen=True)
 class Shelf:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from bot.cards import IntentView, Reply
+from bot.exploration import Ordering
 from bot.grounding import Ledger
 from bot.language import foreign, language_of
 from bot.parts import Parts
@@ -60,6 +62,14 @@ class Clock:
         return {**self.stages, "total": 1000 * (time.perf_counter() - self._start)}
 
 
+class Told(NamedTuple):
+    """A reply, how many statements the grounding check took out of it, and how its slate was ordered where search found it."""
+
+    reply: Reply
+    removed: int
+    ordering: Ordering | None
+
+
 class Talk:
     """Holds a conversation with the parts that are current when the turn begins."""
 
@@ -87,8 +97,8 @@ class Talk:
         conversation_id: str | None,
         wanted: str | None,
         clock: Clock,
-    ) -> tuple[Reply, int]:
-        """The reply, stored, and how many statements the grounding check took out of it."""
+    ) -> Told:
+        """The reply, stored, and what is to be written down of it."""
         if conversation_id is None:
             conversation_id = conversations.start(self.database, principal, user_id)
             turns: list[conversations.Turn] = []
@@ -167,7 +177,7 @@ class Talk:
         if answer.handed_off and not state.handed_off:
             conversations.hand_to_team(self.database, principal, conversation_id, conversations.SUPPORT)
         clock.end("storage")
-        return reply, answer.ledger.removed
+        return Told(reply, answer.ledger.removed, answer.ordering)
 
     def _act(
         self,
@@ -198,6 +208,7 @@ class Talk:
             database=self.database,
             currency=self.settings.currency,
             checkout_url=self.checkout_url,
+            exploration=self.settings.exploration.share,
             profile_of=lambda: self.profile_of(principal, user_id),
             clock=clock.end,
         )

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from bot.cards import Action, Card, CartView, Citation
+from bot.exploration import Ordering
 from bot.grounding import Ledger
 from bot.policy import Decision
 from bot.reply.voice import Voice
-from bot.shelf import Found, Shelf, availability_of
+from bot.shelf import Found, Shelf
 from bot.state import DialogueState, Effects, Item, Pending, Topic
 from index.filters import Filters
 from index.product import Product
@@ -27,7 +28,7 @@ SLATE = 6
 class Turn:
     """One turn to answer. `profile_of` is called only where an order depends on it.
 
-    `clock(stage)` ends a stage's time.
+    `clock(stage)` ends a stage's time; `exploration` is the chance that a first slate is ordered by lot.
     """
 
     principal: Principal
@@ -44,6 +45,7 @@ class Turn:
     database: Database
     currency: str
     checkout_url: str
+    exploration: float
     profile_of: Callable[[], Profile]
     clock: Callable[[str], None]
 
@@ -68,7 +70,7 @@ class Turn:
     ) -> Found:
         """A search in this shopper's order; what cannot be bought now comes last. `named` and `advice` as in `Shelf.find`."""
         found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice)
-        hits = sorted(found.hits, key=lambda each: not _orderable(found, each.hit.product_id, each.hit.variant_id))
+        hits = sorted(found.hits, key=lambda each: not found.orderable(each))
         return replace(found, hits=tuple(hits))
 
 
@@ -91,6 +93,7 @@ class Answer:
     focus: tuple[Item, ...] | None = None
     pending: Pending | None = None
     handed_off: bool = False
+    ordering: Ordering | None = None
 
     def say(self, *parts: str) -> None:
         """Adds sentences."""
@@ -105,6 +108,7 @@ class Answer:
     def show(self, cards: Sequence[Card], products: Iterable[Product], slate: bool = True) -> None:
         """Shows cards; a slate is what "the second one" counts in, and a single card becomes what "it" means."""
         self.cards = list(cards)
+        self.ordering = None
         self.know(*products)
         self.ledger.text(*(card.title for card in cards))
         items = tuple(Item(product_id=card.product_id, variant_id=card.variant_id) for card in cards)
@@ -125,8 +129,3 @@ class Answer:
         return Effects(
             topic=self.topic, shown=self.shown, focus=self.focus, pending=self.pending, handed_off=self.handed_off
         )
-
-
-def _orderable(found: Found, product_id: str, variant_id: str | None) -> bool:
-    product = found.products[product_id]
-    return availability_of(product, product.variant(variant_id) if variant_id else None).orderable

@@ -30,7 +30,8 @@ class EventItem(Record):
     """One product in an event. `price` is in minor units of the event's currency.
 
     What Aisle itself showed also says in which slate, at which position (0 is the first), with which probability and
-    by which policy, so that another policy can be judged on it later.
+    by which policy, so that another policy can be judged on it later. The items of such an event stand in the order that
+    the ranking gave them, and `index` is the place that search alone gave each.
     """
 
     model_config = ConfigDict(extra="ignore")

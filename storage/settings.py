@@ -49,6 +49,12 @@ class TrackingSettings(Record):
     wandb_project: Annotated[str, StringConstraints(max_length=128, pattern=r"^[^/\\#?%:]*$")] = ""
 
 
+class ExplorationSettings(Record):
+    """`[exploration]`: how often a conversation's first slate is ordered by lot, so that other orders can be judged; 0 is never."""
+
+    share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+
+
 class ShopSettings(Record):
     """The whole of shop.toml; an empty file is a valid one.
 
@@ -66,6 +72,7 @@ class ShopSettings(Record):
     embed: EmbedSettings = EmbedSettings()
     consent: Consent = Consent()
     tracking: TrackingSettings = TrackingSettings()
+    exploration: ExplorationSettings = ExplorationSettings()
 
 
 def parse_settings(text: str | bytes) -> ShopSettings:

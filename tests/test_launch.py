@@ -65,6 +65,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["finetune", "intent"],
         ["finetune", "language-model"],
         ["evaluate", "intent"],
+        ["evaluate", "policy"],
         ["evaluate", "retention"],
         ["evaluate", "search"],
         ["models", "list"],
@@ -401,3 +402,45 @@ def test_retention_is_scored_and_rejected_rows_are_kept(run: Run, tmp_path: Path
     status, _, err = run(*asked[:2], "--transactions", path, "--calibration-weeks", 0, "--holdout-weeks", 8)
     assert status == 2
     assert "calibration" in err
+
+
+def test_policies_are_judged_by_what_was_shown(run: Run, tmp_path: Path) -> None:
+    status, out, err = run("evaluate", "policy", "--shop", tmp_path, "--json")
+    assert (status, out) == (2, "")
+    assert "consent" in err
+    path = tmp_path / "events.jsonl"
+
+    def log(share: float, version: str) -> None:
+        """Slates of two cards to sixty people; every second one in the other order where lots are drawn."""
+        with path.open("w", encoding="utf-8") as out:
+            for number in range(60):
+                swapped = share > 0 and number % 2 == 1
+                cards = [
+                    {"item_id": f"mug-{own}", "slate_id": f"{version}{number}", "position": 1 - own if swapped else own,
+                     "index": own, "propensity": 0.5 if share else 1.0, "policy_version": version}
+                    for own in (0, 1)
+                ]  # fmt: skip
+                event = {"event": "recommendation_shown", "user_id": f"u{number}", "timestamp": 1_700_000_000_000}
+                row = {**event, "event_id": f"{version}{number}", "items": cards, "consent": {"train": True}}
+                out.write(json.dumps(row) + "\n")
+
+    log(0.0, "fixed")
+    assert run("ingest", "events", path, "--shop", tmp_path)[0] == 0
+    status, out, err = run("evaluate", "policy", "--shop", tmp_path, "--json")
+    assert status == 0, err
+    found = json.loads(out)
+    assert found["left_out"] == {"fixed_order": 60}
+    assert {each["verdict"] for each in found["policies"].values()} == {"inconclusive"}
+    assert "[exploration] share" in found["policies"]["random"]["reasons"][0]
+
+    log(1.0, "lots")
+    assert run("ingest", "events", path, "--shop", tmp_path)[0] == 0
+    status, out, _ = run("evaluate", "policy", "--shop", tmp_path, "--window-hours", 1, "--json")
+    found = json.loads(out)
+    assert (found["slates"], found["cards"], found["users"], found["window_hours"]) == (60, 120, 60, 1)
+    assert found["logged"] == {"value": 0.0, "low": None, "high": None}
+    assert set(found["policies"]) == {"ranked", "relevance", "random"}
+    assert {"ips", "snips", "dr", "ess", "max_weight", "verdict", "reasons"} <= set(found["policies"]["relevance"])
+    status, out, _ = run("evaluate", "policy", "--shop", tmp_path)
+    assert "inconclusive" in out
+    assert run("evaluate", "policy", "--shop", tmp_path, "--window-hours", 0)[0] == 2

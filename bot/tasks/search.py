@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.exploration import Ordering, draw_order
 from bot.present import card_of, is_numbering, slate_of
 from bot.references import resolve, words_of
 from bot.shelf import Found, price_of
@@ -241,12 +242,24 @@ def show(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
     answer.ledger.filters(topic.filters)
     answer.ledger.text(topic.query, topic.detail)
     answer.topic = topic
+    ordering = None
+    if topic.sort == "relevance":
+        found, ordering = _drawn(turn, found)
     products = [found.products[each.hit.product_id] for each in found.hits[:SLATE]]
     answer.know(*products)
     answer.show(slate_of(found, topic.filters, turn.voice, SLATE), products)
+    answer.ordering = ordering
     if topic.sort != "relevance":
         # "The cheapest one" is then what "it" means.
         answer.focus = (Item(product_id=answer.cards[0].product_id, variant_id=answer.cards[0].variant_id),)
+
+
+def _drawn(turn: Turn, found: Found) -> tuple[Found, Ordering]:
+    """The first hits as they are shown: in their order or, now and then in a conversation's first slate, in one drawn by lot."""
+    first = found.hits[:SLATE]
+    share = 0.0 if turn.state.slates else turn.exploration
+    shown, ordering = draw_order(first, [found.orderable(each) for each in first], share, turn.message_id)
+    return replace(found, hits=(*shown, *found.hits[SLATE:])), ordering
 
 
 def _introduce(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:

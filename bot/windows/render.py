@@ -18,6 +18,12 @@ from index.product import Money, Product, Variant
 # Replies are plain text with the occasional table; raw HTML in them is shown, not run, and links stay text.
 _MARKDOWN = MarkdownIt("zero", {"html": False, "breaks": True}).enable(["table", "list", "emphasis", "newline"])
 
+# Drawn, for not every machine has letters for it; the style sheet turns it upside down for the other one.
+_THUMB = (
+    '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 11h3.5v10H3z"/>'
+    '<path d="M9 20V11l3.6-7.4c1.7 0 2.8 1.4 2.5 3L14.4 10H19c1.3 0 2.2 1.2 1.9 2.4l-1.7 6.9'
+    'c-.3 1-1.1 1.7-2.1 1.7h-6C10 21 9 20.6 9 20z"/></svg>'
+)
 _FEWEST_VARIANTS = 2  # one is no choice
 _TALLEST_LIST = 6  # attributes on a card: more than these nobody reads there
 _FIRST_BELIEFS = 5  # the strongest; the others stand behind a fold
@@ -141,8 +147,8 @@ def card(
     sellable = item.availability.orderable
     thumbs = "".join(
         f'<button type="button" class="thumb" data-act="{value}" {target} aria-pressed="{str(thumb == value).lower()}" '
-        f"{_attribute('aria-label', words[name])} {_attribute('title', words[name])}>{sign}</button>"
-        for value, name, sign in (("up", "like", "👍"), ("down", "dislike", "👎"))
+        f"{_attribute('aria-label', words[name])} {_attribute('title', words[name])}>{_THUMB}</button>"
+        for value, name in (("up", "like"), ("down", "dislike"))
     )
     add = (
         f'<button type="button" class="add" data-act="add" {target}>{escape(words["add"])}</button>' if sellable else ""

@@ -33,6 +33,9 @@ personalize = false
 
 [tracking]
 wandb_project = "intents"
+
+[exploration]
+share = 0.1
 """
 
 
@@ -52,6 +55,7 @@ def test_everything_that_can_be_set() -> None:
     assert settings.embed.origins == ("https://shop.example",)
     assert settings.consent == Consent(personalize=False)
     assert settings.tracking.wandb_project == "intents"
+    assert settings.exploration.share == 0.1
 
 
 def test_the_database_is_in_the_shops_folder_unless_set(tmp_path: Path) -> None:
