@@ -2,6 +2,8 @@
 
 The folders and the pointer file say what serves; the database says where each run wrote, what became of it, and who is in it. So a
 server needs no database to know what to serve, and erasure finds every folder.
+
+It is long because pointer and rows change together: what promotes, rolls back and forgets has to be read side by side.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from typing import Literal, Self, TypeVar
 
 import numpy as np
@@ -23,22 +23,21 @@ from index.encoders import Encoder, script_of
 from index.facets import FacetMask
 from index.filters import Filters
 from index.graph.terms import language_of
-from index.product import Product
 from index.snapshot import Snapshot
 from index.tokens import singular, spelled, words_of
+from retrieval.candidates import CANDIDATES, CatalogWords, MeantKind, Scored
 from retrieval.expansion import Expansion, expand, goods_named, measures_of
-from retrieval.fusion import CENTRAL, CLOSE_BEHIND, COVERED, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
+from retrieval.fusion import CENTRAL, CLOSE_BEHIND, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
 from retrieval.links import Link, LinkKind
 from retrieval.needs import tells_need
 from retrieval.reranker import Reranker, remembered_tokens
-from retrieval.variants import Said
+from retrieval.variants import Said, VariantChoice
 from storage.offers import Offer
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
 SORTS: tuple[Sort, ...] = ("relevance", "price_asc", "price_desc", "rating", "newest")
 
-CANDIDATES = 200  # from each source; the order among the best ten has long settled by then
 ALONE = 50_000  # products; in more, vectors are searched on another core, beside words and keywords
 _BESIDE = ThreadPoolExecutor(max_workers=4, thread_name_prefix="search")
 ARTICLES = 8  # words of a text that are looked up as a variant's id
@@ -102,86 +101,6 @@ class SearchResult:
     matched: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Rows with their scores, before they are ordered; all arrays are (found,)."""
-
-    rows: NDArray[np.int64]
-    score: NDArray[np.float32]
-    parts: Mapping[str, NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class _Catalog:
-    """What words say about every product, and whether the conditions allow it; all arrays are (catalog,).
-
-    `ngrams` is None in a large catalog, where they are known of the candidates alone.
-    """
-
-    allowed: NDArray[np.bool_]
-    words: NDArray[np.float32]
-    codes: NDArray[np.float32]
-    stems: NDArray[np.float32]
-    ngrams: NDArray[np.float32] | None
-
-    @cached_property
-    def covered(self) -> NDArray[np.int64]:
-        """The allowed rows that have enough of the words to match by them alone."""
-        return np.flatnonzero(self.allowed & (self.words >= COVERED)).astype(np.int64)
-
-    def matching_beyond(self, found: _Found, evidence: Evidence, least: float) -> int:
-        """How many rows beyond the candidates match by their words and score at least `least` by what is known of all."""
-        if len(self.covered) <= CANDIDATES:  # all of them are candidates
-            return 0
-        known = np.zeros(len(self.words), np.bool_)
-        known[found.rows] = True
-        others = self.covered[~known[self.covered]]
-        ngrams = np.zeros(len(others), np.float32) if self.ngrams is None else self.ngrams[others]
-        known_of_all = {name: getattr(self, name)[others] for name in ("words", "codes", "stems")}
-        score = evidence.at_least(found.parts, **known_of_all, ngrams=ngrams)
-        return int(np.count_nonzero(score >= least))
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """The allowed rows of the categories that are meant, and how near the query is to their names; both (rows,)."""
-
-    rows: NDArray[np.int64]
-    cosine: NDArray[np.float32]
-
-    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(rows,) the cosine of each of some sorted rows, 0 where its category is not meant."""
-        found = np.zeros(len(rows), np.float32)
-        places = np.minimum(np.searchsorted(rows, self.rows), max(0, len(rows) - 1))
-        same = rows[places] == self.rows if len(rows) else np.zeros(len(places), np.bool_)
-        found[places[same]] = self.cosine[same]
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Variants:
-    """Chooses the variant that each hit shows."""
-
-    mask: FacetMask
-    filters: Filters
-    said: Said
-
-    def of(self, row: int, product: Product) -> tuple[str | None, bool]:
-        """The variant that the conditions or the words choose, and whether it can be had as the words name it.
-
-        None where the customer has yet to choose.
-        """
-        if not product.variants:
-            return None, True
-        fit = self.said.fit(product, self.filters.attributes)
-        named = fit[:, 0]  # (variants,)
-        if not _choosing(self.filters) and not named.any():
-            return None, True
-        chosen = self.mask.variant_of(row, fit)
-        place = next((place for place, each in enumerate(product.variants) if each.id == chosen), 0)
-        return chosen, bool(named[place] == named.max()) and self.mask.orderable(row, place)
-
-
 class SearchEngine:
     """Searches one snapshot. Safe to share between threads.
 
@@ -233,8 +152,8 @@ class SearchEngine:
             if not _says_nothing(text):
                 return SearchResult([], 0, mask.unknown_price, matched=False)
             listed = np.flatnonzero(allowed)
-            found = _Found(listed, self._rated(listed), {})
-            variants = _Variants(mask, filters, Said(""))
+            found = Scored(listed, self._rated(listed), {})
+            variants = VariantChoice(mask, filters, Said(""))
             hits = self._hits(found, "rating" if sort == "relevance" else sort, limit, mask, variants)
             return SearchResult(hits, len(listed), mask.unknown_price, matched=True)
         expansion = expand(self._snapshot.graph, text)
@@ -262,13 +181,13 @@ class SearchEngine:
         else:
             close_behind = (score >= CLOSE_BEHIND * best) & (own >= CLOSE_BEHIND * best_own)
             keep = (matching & ((score >= KEEP * best) | (evidence.kind > 0))) | close_behind
-        found = _Found(rows[keep], score[keep], {name: values[keep] for name, values in parts.items()})
+        found = Scored(rows[keep], score[keep], {name: values[keep] for name, values in parts.items()})
         total = len(found.rows)
         if sort == "relevance":
-            total += catalog.matching_beyond(_Found(rows, score, parts), evidence, KEEP * best)
+            total += catalog.matching_beyond(Scored(rows, score, parts), evidence, KEEP * best)
             found = self._reranked(found, text)
         others = [each.term for said in expansion.said for each in said.meant if each.sense == "same"]
-        hits = self._hits(found, sort, limit, mask, _Variants(mask, filters, Said(text, others)))
+        hits = self._hits(found, sort, limit, mask, VariantChoice(mask, filters, Said(text, others)))
         linked = [replace(hit, links=self._links(hit.row, expansion)) for hit in hits]
         return SearchResult(linked, total, mask.unknown_price, matched=True)
 
@@ -307,12 +226,14 @@ class SearchEngine:
         rows = map(self._snapshot.variants.row_of, dict.fromkeys((text.strip(), *words[:ARTICLES])))
         return [row for row in rows if row is not None]
 
-    def _catalog(self, text: str, expansion: Expansion, allowed: NDArray[np.bool_], article: Sequence[int]) -> _Catalog:
+    def _catalog(
+        self, text: str, expansion: Expansion, allowed: NDArray[np.bool_], article: Sequence[int]
+    ) -> CatalogWords:
         snapshot = self._snapshot
         words = words_of(text)
         identified = snapshot.words.identified(codes_of(text))
         identified[list(article)] = 1
-        return _Catalog(
+        return CatalogWords(
             allowed,
             snapshot.words.coverage(words, (*expansion.concepts, *measures_of(words))),
             identified,
@@ -328,7 +249,7 @@ class SearchEngine:
         article: Sequence[int],
         advice: bool,
         every: bool,
-    ) -> tuple[_Catalog, NDArray[np.int64], Evidence]:
+    ) -> tuple[CatalogWords, NDArray[np.int64], Evidence]:
         """What the words say of all products, the candidates of all sources, and what each source says about each of them.
 
         The best of each source, and where `every` is set all that have the words.
@@ -379,10 +300,10 @@ class SearchEngine:
 
     def _kind(
         self, space: str | None, vector: NDArray[np.float32] | None, text: str, allowed: NDArray[np.bool_]
-    ) -> _Kind:
+    ) -> MeantKind:
         """The products of the category that the text names, as far as a vector can tell."""
         if space is None or vector is None or len(words_of(text)) > KIND_WORDS:
-            return _Kind(np.empty(0, np.int64), np.empty(0, np.float32))
+            return MeantKind(np.empty(0, np.int64), np.empty(0, np.float32))
         cosines = self._encoders[space].on_pretrained_scale(
             self._snapshot.categories.cosines(space, vector)
         )  # (names,)
@@ -391,7 +312,7 @@ class SearchEngine:
         rows = np.concatenate([np.empty(0, np.int64), *found])
         cosine = np.repeat(cosines[meant], [len(each) for each in found]).astype(np.float32)
         passing = allowed[rows]
-        return _Kind(rows[passing], cosine[passing])
+        return MeantKind(rows[passing], cosine[passing])
 
     def reranked_by(self, reranker: Reranker | None) -> Self:
         """This engine with another reranker, or with none; all else is shared."""
@@ -403,7 +324,7 @@ class SearchEngine:
         self.reranker = reranker
         self._tokens = remembered_tokens(reranker, self._snapshot.products.get) if reranker else None
 
-    def _reranked(self, found: _Found, text: str) -> _Found:
+    def _reranked(self, found: Scored, text: str) -> Scored:
         """The first rows in the order of the reranker, where there is one for such a text.
 
         They change places and keep among them the scores that stood there, so that these mean what they meant, but for a trace
@@ -420,7 +341,7 @@ class SearchEngine:
         score[better] = found.score[first] + _TRACE * np.arange(len(first), 0, -1, dtype=np.float32)
         return replace(found, score=score)
 
-    def _hits(self, found: _Found, sort: Sort, limit: int, mask: FacetMask, variants: _Variants) -> list[Hit]:
+    def _hits(self, found: Scored, sort: Sort, limit: int, mask: FacetMask, variants: VariantChoice) -> list[Hit]:
         hits = []
         for place in self._order(found.rows, found.score, sort, mask, limit):
             row = int(found.rows[place])
@@ -494,7 +415,7 @@ class SearchEngine:
         return Floor(zero=nothing - 0.04, near=nothing, same=nothing + ABOVE_NOTHING)
 
 
-def _beside(search: Callable[[], Found], products: int) -> Callable[[], Found]:
+def _beside(search: Callable[[], Result], products: int) -> Callable[[], Result]:
     """What gives the result of a search: one that began on another core where the catalog is large, else one that begins then."""
     return _BESIDE.submit(search).result if products > ALONE else search
 
@@ -512,11 +433,6 @@ def _embedding(encoders: Mapping[str, Encoder]) -> Callable[[str, str], NDArray[
         return vector
 
     return embedded
-
-
-def _choosing(filters: Filters) -> bool:
-    """Whether the conditions tell the variants of a product apart."""
-    return bool(filters.price or filters.attributes or filters.availability or filters.exclude.attributes)
 
 
 def _best(scores: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from index.attributes import canonical, parts_of
 from index.clean import fold, is_cjk
 from index.codes import codes_of, identifiers
+from index.facets import FacetMask
+from index.filters import Filters
 from index.product import Product
 from index.tokens import folded, singular
 
@@ -119,6 +122,35 @@ class Said:
         own = [frozenset((*codes_of(each.title), *identifiers((each.id,)))) for each in product.variants]
         shared = frozenset.intersection(*own) if own else frozenset()
         return [codes - shared for codes in own]
+
+
+@dataclass(frozen=True, slots=True)
+class VariantChoice:
+    """Chooses the variant that each hit shows."""
+
+    mask: FacetMask
+    filters: Filters
+    said: Said
+
+    def of(self, row: int, product: Product) -> tuple[str | None, bool]:
+        """The variant that the conditions or the words choose, and whether it can be had as the words name it.
+
+        None where the customer has yet to choose.
+        """
+        if not product.variants:
+            return None, True
+        fit = self.said.fit(product, self.filters.attributes)
+        named = fit[:, 0]  # (variants,)
+        if not _choosing(self.filters) and not named.any():
+            return None, True
+        chosen = self.mask.variant_of(row, fit)
+        place = next((place for place, each in enumerate(product.variants) if each.id == chosen), 0)
+        return chosen, bool(named[place] == named.max()) and self.mask.orderable(row, place)
+
+
+def _choosing(filters: Filters) -> bool:
+    """Whether the conditions tell the variants of a product apart."""
+    return bool(filters.price or filters.attributes or filters.availability or filters.exclude.attributes)
 
 
 @lru_cache(maxsize=50_000)
