@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from finetune.intent import Finetuned
     from finetune.language_model import Pretraining
     from finetune.registry import Listed, Promotion, Registry
-    from finetune.retriever import Tuned
     from finetune.search_data import SearchData
+    from finetune.search_run import Tuned
     from finetune.turn_keys import KeyedDialogue
     from index.build import BuildReport
     from index.filters import Filters

@@ -26,12 +26,13 @@ from numpy.typing import NDArray
 
 from bot.parts import Parts
 from finetune.evaluate_search import Query, evaluate
-from finetune.export import complete_folder, linked_embeddings
+from finetune.export import linked_embeddings
 from finetune.fusion import ndcg
 from finetune.rerank_data import Asked, Taught, found_by, judged_queries, lists_of, made_queries
 from finetune.rerank_variants import Trial, compare
-from finetune.retriever import FEWEST_PRODUCTS, FEWEST_QUERIES, Metrics, Tuned
+from finetune.retriever import FEWEST_PRODUCTS, FEWEST_QUERIES
 from finetune.search_data import SearchData
+from finetune.search_run import Metrics, Tuned, complete_run
 from finetune.search_variants import SERVING
 from index.codes import codes_of
 from index.encoders import document_text
@@ -98,20 +99,11 @@ def finetune_reranker(
         DivergedError: the loss became no number.
 
     """
-    from finetune.loop import is_main
 
-    if epochs is not None and epochs < 1:
-        raise InvalidInput(f"{epochs} epochs train nothing.", "Give --epochs 1 or more.")
-    started = time.monotonic()
-    run = _Run(parts, data, output, cache, base_model, epochs or EPOCHS, seed, budget_ms, progress, notice)
-    if not is_main():  # of `accelerate launch`: it trains along, another process writes and says so
-        run.train()
-        return Tuned(output, time.monotonic() - started, {})
-    with complete_folder(output) as folder:
-        meta = run.write(folder)
-        write_manifest(folder, KIND, meta)
-    shutil.rmtree(run.checkpoints, ignore_errors=True)
-    return Tuned(output, time.monotonic() - started, meta["metrics"])
+    def start() -> _Run:
+        return _Run(parts, data, output, cache, base_model, epochs or EPOCHS, seed, budget_ms, progress, notice)
+
+    return complete_run(start, output, KIND, epochs)
 
 
 class _Run:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,8 +23,8 @@ from numpy.typing import NDArray
 from bot.parts import Parts
 from finetune.catalog_pairs import catalog_pairs, rest_of_text
 from finetune.evaluate_search import evaluate
-from finetune.export import complete_folder
 from finetune.search_data import SearchData, mined
+from finetune.search_run import Metrics, Tuned, complete_run
 from finetune.search_variants import (
     BOTH,
     FITTED,
@@ -63,17 +62,6 @@ _HELD_OUT_PRODUCTS: Final = 300
 _SCALE_QUERIES, _SCALE_PRODUCTS = 300, 1_000
 _SCALE_AT: Final = (0, 1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 100)
 
-Metrics = dict[str, float | int | str]
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What a run gives: the folder, how long it took, and the metrics."""
-
-    model_dir: Path
-    seconds: float
-    metrics: Metrics
-
 
 def finetune_retriever(
     parts: Parts,
@@ -107,20 +95,11 @@ def finetune_retriever(
         DivergedError: the loss became no number.
 
     """
-    from finetune.loop import is_main
 
-    if epochs is not None and epochs < 1:
-        raise InvalidInput(f"{epochs} epochs train nothing.", "Give --epochs 1 or more.")
-    started = time.monotonic()
-    run = _Run(parts, data, output, cache, base_model, epochs or EPOCHS, seed, progress, notice)
-    if not is_main():  # of `accelerate launch`: it trains along, another process writes and says so
-        run.train()
-        return Tuned(output, time.monotonic() - started, {})
-    with complete_folder(output) as folder:
-        meta = run.write(folder)
-        write_manifest(folder, KIND, meta)
-    shutil.rmtree(run.checkpoints, ignore_errors=True)
-    return Tuned(output, time.monotonic() - started, meta["metrics"])
+    def start() -> _Run:
+        return _Run(parts, data, output, cache, base_model, epochs or EPOCHS, seed, progress, notice)
+
+    return complete_run(start, output, KIND, epochs)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import shutil
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-import launch
 from bot.parts import NoIntents, Parts, current_reranker, parts_of
 from bot.service import Assistant
 from bot.watcher import Watcher
@@ -23,8 +21,8 @@ from finetune.registry import BUILT_IN, GateRefusedError, Registry
 from finetune.rerank_data import SIZE, gain_of, judged_queries, lists_of, made_queries, need_of
 from finetune.rerank_variants import Trial, cross_fitted, fitted, quality
 from finetune.reranker import COUNTS, STUDENT, TEACHER, finetune_reranker
-from finetune.retriever import Tuned
 from finetune.search_data import FEWEST_TRAINED, SearchData, search_data
+from finetune.search_run import Tuned
 from finetune.search_variants import SERVING
 from index.build import build_index
 from index.encoders import Encoder
@@ -379,27 +377,3 @@ def test_a_catalog_of_few_products_is_refused(
     build_index(write_jsonl(tmp_path / "c.jsonl", catalog()[:3]), tmp_path, ShopSettings(), {"latin": latin_encoder})
     with pytest.raises(InvalidInput, match="3 products"):
         finetune_reranker(parts_in(tmp_path, database, latin_encoder), SearchData(), tmp_path / "run", encoder_cache)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["--queries", "q.jsonl"], "two files"),
-        ([], "no index"),
-        (["--output", "."], "cannot become a model folder"),
-    ],
-)
-def test_bad_calls_say_the_way_out(
-    arguments: list[str],
-    told: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "q.jsonl").write_text(json.dumps({"query_id": "1", "text": "tent"}) + "\n")
-    monkeypatch.setattr("sys.argv", ["launch.py", "finetune", "reranker", "--shop", "empty", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        launch.run()
-    assert stopped.value.code == 2
-    assert told in capsys.readouterr().err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import launch
 from bot.parts import NoIntents, Parts, parts_of
 from finetune.contrastive import Progress, Step
 from finetune.evaluate_search import Query
 from finetune.registry import BUILT_IN, GateRefusedError, Registry
-from finetune.retriever import Tuned, finetune_retriever
+from finetune.retriever import finetune_retriever
 from finetune.search_data import FEWEST_TRAINED, SearchData, mined, search_data
+from finetune.search_run import Tuned
 from finetune.search_variants import BOTH, SERVING, TUNED, found_for
 from index.build import build_index
 from index.encoders import Encoder
@@ -291,27 +290,3 @@ def test_the_evidence_is_that_of_the_search_itself(shop: Path, database: Databas
     best = rows[evidence.fused()[0].argmax()]
     assert parts.shelf.snapshot.products.get(int(best)).id == "quenzel-oak"
     assert parts.shelf.engine.search("quenzel in oak").hits[0].row == best
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["--queries", "q.jsonl"], "two files"),
-        ([], "no index"),
-        (["--output", "."], "cannot become a model folder"),
-    ],
-)
-def test_bad_calls_say_the_way_out(
-    arguments: list[str],
-    told: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "q.jsonl").write_text(json.dumps({"query_id": "1", "text": "tent"}) + "\n")
-    monkeypatch.setattr("sys.argv", ["launch.py", "finetune", "retriever", "--shop", "empty", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        launch.run()
-    assert stopped.value.code == 2
-    assert told in capsys.readouterr().err
