@@ -128,6 +128,8 @@ def test_errors_are_one_line_with_the_way_out(
     run: Run, shop: Path, arguments: list[str], status: int, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if arguments[0] == "search":
+        run("index", shop / "catalog.jsonl", "--shop", shop)
     shop_option = [] if arguments[0] == "evaluate" else ["--shop", str(shop)]
     code, out, err = run(*arguments, *shop_option)
     assert code == status
