@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bot.parts import Parts
     from bot.service import Assistant
     from finetune.intent import Finetuned
+    from finetune.interactions import Interactions
     from finetune.language_model import Pretraining
     from finetune.registry import Listed, Promotion, Registry
     from finetune.search_data import SearchData
@@ -792,6 +793,95 @@ def finetune_reranker_command(
     tune_search("reranker", reranker_versions(shop), shop, given, output, base_model, seed, promote, train, as_json)
 
 
+@finetune_app.command("sequence")
+def finetune_sequence_command(
+    interactions: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV user_id,item_id,timestamp; .gz too. The shop's own events where left out.", dir_okay=False
+        ),
+    ] = None,
+    shop: Shop = Path("var"),
+    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="At most so many; where left out, as many as fit into some ten minutes.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of split, batches and first weights.")] = 0,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="If the gate holds, learn from everything and serve that from now on.")
+    ] = False,
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model of what shoppers turn to next, from the order in which they turned to products.
+
+    A shopper's last two items are never learnt from: the last one is what the model is scored by. Without --interactions it reads
+    the events of shoppers who let models learn from them.
+
+    Example: launch.py finetune sequence --interactions interactions.csv.gz --output runs/sequence-1
+    """
+    from finetune.export import require_name
+    from finetune.loop import is_main
+    from finetune.sequence import finetune_sequence, refit_sequence
+    from retrieval.sequence import sequence_versions
+
+    if output:
+        require_name(output)
+    versions = sequence_versions(shop)
+    folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    read = interactions_of(interactions, shop, max_rejected, rejected)
+    files = [interactions] if interactions else []
+
+    def train(run: Callable[..., Tuned]) -> Tuned:
+        with bars() as show:
+            return run(
+                lambda step: show(step.phase, step.done, step.total, _progress_note(step.loss, step.score)),
+            )
+
+    def first(progress: Callable[..., None]) -> Tuned:
+        return finetune_sequence(read, folder, epochs=epochs, seed=seed, progress=progress)
+
+    if not is_main():
+        train(first)
+        return
+    with registry_of(shop) as registry:
+        with registry.run("sequence", folder, files, read.users):
+            trained = train(first)
+        put(trained, as_json)
+        if promote:
+            registry.require_passed("sequence", folder)
+            again = versions.require_free(f"{folder.resolve().name}-refit")
+            with registry.run("sequence", again, files, read.users):
+                train(lambda progress: refit_sequence(read, folder, again, progress))
+            report_promotion(registry.promote("sequence", str(again)))
+
+
+def interactions_of(path: Path | None, shop: Path, max_rejected: float, rejected: Path | None) -> Interactions:
+    """What a file says of who turned to what, its bad rows put aside; without a file the shop's events."""
+    from finetune.interactions import interactions_of as of_rows
+    from finetune.interactions import read_interactions
+    from finetune.transactions import reasons
+    from storage.visits import training_visits
+
+    if path is None:
+        with opened(shop) as database:
+            return of_rows(training_visits(database, ADMIN))
+    with bars() as show:
+        read = read_interactions(path, progress=lambda done, total: show("reading interactions", done, total))
+    rejects = Rejects(list(read.problems))
+    if rejects.count:
+        place = rejected or rejected_file(shop, "interactions")
+        rejects.write(place)
+        warn(
+            f"{rejects.count} of {read.rows} rows were rejected ({reasons(list(read.problems))}); they are in {place}."
+        )
+    rejects.check(read.rows, max_rejected)
+    if read.repeated:
+        warn(f"{read.repeated} rows repeat another and count once.")
+    return read
+
+
 def _progress_note(loss: float, score: float | None) -> str:
     return f"loss {loss:.3f}" + ("" if score is None else f", NDCG@10 {score:.3f}")
 
@@ -988,6 +1078,29 @@ def evaluate_search_command(
             return [card["product_id"] for card in assistant.search(query.text, query.filters)["products"]]
 
         put(evaluate(found, judged, of_products(gains, product_of)), as_json)
+
+
+@evaluate_app.command("sequence")
+def evaluate_sequence_command(
+    model: Annotated[Path, typer.Option(help="A model folder that finetune sequence wrote.", file_okay=False)],
+    interactions: Annotated[Path, typer.Option(help="CSV user_id,item_id,timestamp; .gz too.", dir_okay=False)],
+    shop: Shop = Path("var"),
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a sequence model by each shopper's last item, ranked among all items of the file.
+
+    Example: launch.py evaluate sequence --model runs/sequence-1 --interactions interactions.csv.gz
+    """
+    from finetune.evaluate_sequence import evaluate_sequence
+    from retrieval.sequence import load_sequence
+
+    loaded = load_sequence(model)
+    loaded.require_scorable()
+    read = interactions_of(interactions, shop, max_rejected, rejected)
+    with bars() as show:
+        put(evaluate_sequence(loaded, read, lambda done, total: show("ranking", done, total)), as_json)
 
 
 @evaluate_app.command("retention")

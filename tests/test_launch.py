@@ -64,10 +64,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["chat"],
         ["finetune", "intent"],
         ["finetune", "language-model"],
+        ["finetune", "sequence"],
         ["evaluate", "intent"],
         ["evaluate", "policy"],
         ["evaluate", "retention"],
         ["evaluate", "search"],
+        ["evaluate", "sequence"],
         ["models", "list"],
         ["models", "promote"],
         ["models", "rollback"],
@@ -404,6 +406,46 @@ def test_retention_is_scored_and_rejected_rows_are_kept(run: Run, tmp_path: Path
     status, _, err = run(*asked[:2], "--transactions", path, "--calibration-weeks", 0, "--holdout-weeks", 8)
     assert status == 2
     assert "calibration" in err
+
+
+def test_a_sequence_model_is_trained_scored_promoted_and_refit(run: Run, tmp_path: Path) -> None:
+    path, shop, model = tmp_path / "interactions.csv", tmp_path / "shop", tmp_path / "run"
+    rows = [f"u{user},i{(user + 3 * step) % 40},{step}" for user in range(150) for step in range(4 + user % 4)]
+    path.write_text("\n".join(["user_id,item_id,timestamp", *rows, "u1,,3", ""]))
+    asked = ["finetune", "sequence", "--interactions", path, "--shop", shop, "--epochs", 3, "--promote", "--json"]
+    status, out, err = run(*asked, "--output", model)
+    assert status == 0, err
+    trained = json.loads(out)
+    assert trained["model_dir"] == str(model)
+    assert "1 of 824 rows were rejected" in err
+    status, out, err = run("evaluate", "sequence", "--model", model, "--interactions", path, "--shop", shop, "--json")
+    assert status == 0, err
+    assert json.loads(out) == {name: trained["metrics"][name] for name in ("n", "hr@10", "ndcg@10")}
+    (refit,) = (shop / "models" / "sequence").glob("*-refit")
+    status, out, err = run("evaluate", "sequence", "--model", refit, "--interactions", path, "--shop", shop)
+    assert (status, out) == (2, "")
+    assert "refit" in err
+    status, out, err = run("models", "list", "--shop", shop, "--json")
+    assert {each["version"] for each in json.loads(out)["models"] if each["current"]} == {refit.name}
+    status, out, err = run("models", "rollback", "sequence", "--shop", shop, "--json")
+    assert json.loads(out)["to_version"] == "built-in"
+
+
+def test_a_sequence_model_of_the_shops_own_events(run: Run, tmp_path: Path) -> None:
+    status, out, err = run("finetune", "sequence", "--shop", tmp_path)
+    assert (status, out) == (2, "")
+    assert "needs 100" in err
+    path = tmp_path / "events.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for user in range(240):
+            for step in range(4):
+                event = {"event": "view_item", "user_id": f"u{user}", "timestamp": 1_700_000_000_000 + 60_000 * step}
+                event |= {"event_id": f"e{user}-{step}", "items": [{"item_id": f"i{(user + step) % 30}"}]}
+                file.write(json.dumps(event | {"consent": {"train": user % 2 == 0}}) + "\n")
+    assert run("ingest", "events", path, "--shop", tmp_path)[0] == 0
+    status, out, err = run("finetune", "sequence", "--shop", tmp_path, "--epochs", 1, "--json")
+    assert status == 0, err
+    assert json.loads(out)["metrics"]["n"] == 120, "only of those who let models learn from them"
 
 
 def test_policies_are_judged_by_what_was_shown(run: Run, tmp_path: Path) -> None:
