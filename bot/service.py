@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from bot.basket import orderable, view_of
 from bot.cards import Card, CartView, ProfileView, Reply
+from bot.experiments import Experiments
 from bot.exposure import Exposures
 from bot.language import spoken
 from bot.parts import Parts, load_parts
@@ -54,7 +55,14 @@ class Assistant:
     grounding check took out.
     """
 
-    def __init__(self, parts: Parts, settings: ShopSettings, database: Database, checkout_url: str = "") -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        settings: ShopSettings,
+        database: Database,
+        checkout_url: str = "",
+        experiments: Experiments | None = None,
+    ) -> None:
         self.parts = parts
         self.settings = settings
         self.database = database
@@ -62,6 +70,7 @@ class Assistant:
         self.actions = check_actions(settings.intents)
         self.timings: deque[dict[str, float]] = deque(maxlen=TURNS_TIMED)
         self.removed = 0
+        self.experiments = experiments or Experiments({}, "")
         self.exposures = Exposures(database, settings.consent)
         self._profiles: OrderedDict[str, tuple[float, Profile]] = OrderedDict()
         self._shop: Path | None = None
@@ -74,7 +83,8 @@ class Assistant:
 
         `checkout_url` is the shop's own page that takes the payment, with `{cart_id}` where the cart's id belongs.
         """
-        assistant = cls(load_parts(shop, settings, database), settings, database, checkout_url)
+        experiments = Experiments.of_shop(settings.experiment, shop)
+        assistant = cls(load_parts(shop, settings, database), settings, database, checkout_url, experiments)
         assistant._shop = shop
         return assistant
 
@@ -106,7 +116,15 @@ class Assistant:
         """
         shopper = self._speaker(principal, user_id, conversation_id)
         clock = Clock()
-        talk = Talk(self.parts, self.settings, self.database, self.actions, self.checkout_url, self._profile_of)
+        talk = Talk(
+            self.parts,
+            self.settings,
+            self.database,
+            self.actions,
+            self.checkout_url,
+            self._profile_of,
+            self.experiments,
+        )
         reply, removed, ordering = talk.turn(principal, shopper, message, conversation_id, language, clock)
         self.timings.append(clock.ended())
         if removed:

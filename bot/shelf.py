@@ -17,6 +17,7 @@ from retrieval.profile import Profile
 from retrieval.ranking import RankedHit, rerank
 from retrieval.search import Hit, SearchEngine, Sort
 from storage.offers import Offer
+from storage.settings import CardOrder
 
 Offers = Callable[[Sequence[str]], Iterable[Offer]]
 Sold = TypeVar("Sold", Product, Variant)
@@ -108,11 +109,12 @@ class Shelf:
         clock: Callable[[str], None] = lambda _: None,
         named: Filters | None = None,
         advice: bool = False,
+        order: CardOrder = "ranked",
     ) -> Found:
         """Searches and orders for one shopper.
 
         `clock` is told when a stage ends; `named` are the conditions that may be given as reasons, by default all;
-        `advice` as in `SearchEngine.search`.
+        `advice` as in `SearchEngine.search`; `order` says whether taste may change the order by relevance.
         """
         result = self.engine.search(text, filters, sort, limit, advice)
         clock("search")
@@ -124,7 +126,7 @@ class Shelf:
             products.get,
             filters=filters if named is None else named,
             popularity=self.popularity,
-            reorder=sort == "relevance",
+            reorder=sort == "relevance" and order == "ranked",
         )
         clock("ranking")
         total = result.total if result.matched else 0

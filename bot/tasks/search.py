@@ -258,7 +258,10 @@ def _drawn(turn: Turn, found: Found) -> tuple[Found, Ordering]:
     """The first hits as they are shown: in their order or, now and then in a conversation's first slate, in one drawn by lot."""
     first = found.hits[:SLATE]
     share = 0.0 if turn.state.slates else turn.exploration
-    shown, ordering = draw_order(first, [found.orderable(each) for each in first], share, turn.message_id)
+    movable = [found.orderable(each) for each in first]
+    ranked = sorted(first, key=lambda each: (not found.orderable(each), -each.score))
+    label = turn.assigned.label if turn.assigned is not None else ""
+    shown, ordering = draw_order(first, movable, share, turn.message_id, ranked, label)
     return replace(found, hits=(*shown, *found.hits[SLATE:])), ordering
 
 
