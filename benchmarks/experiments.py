@@ -23,9 +23,10 @@ import numpy as np
 from numpy.random import Generator
 
 from bot.experiments import Experiments
-from finetune.ab_test import compare, holm, sample_ratio, users_for_mean, users_for_rate, winsorized
+from finetune.ab_test import compare, holm, sample_ratio, winsorized
 from finetune.experiment_log import PURCHASE, REVENUE, REWARD, read_log
-from finetune.off_policy import Floats, Interval
+from finetune.off_policy import Floats, Interval, Ints
+from finetune.power import Baseline, plan
 from storage.event import Event, read_event
 from storage.experiments import ACTS, Act, Subject
 from storage.rows import read_jsonl
@@ -43,7 +44,7 @@ _PAID = 9.0  # logarithm of the median amount in minor units
 class MadeUp:
     """One experiment: the arm of each user, (users,), and by figure what they did after and before, (users,) each."""
 
-    arm: Floats
+    arm: Ints
     figures: Mapping[str, tuple[Floats, Floats]]
 
 
@@ -58,7 +59,7 @@ def made_up(users: int, lift: float, seed: int, shares: tuple[float, ...] = (0.5
 
 
 def _lived(draw: Generator, rate: Floats, worth: Floats) -> dict[str, Floats]:
-    """The figures of users who buy at a rate and whose orders have a size of their own; one order in a hundred is a wholesaler's."""
+    """The figures of users who buy at a rate, in orders of a size of their own; one in a hundred is a wholesaler's."""
     bought = draw.poisson(rate)
     size = np.exp(_PAID + 0.5 * worth + 0.8 * draw.normal(size=len(rate)))
     size = np.where(draw.random(len(rate)) < 0.01, 20 * size, size)
@@ -168,20 +169,19 @@ def true_alarms(experiments: int, users: int, lost: float) -> float:
 def found_as_sized(logs: int, lift: float) -> dict[str, tuple[int, float]]:
     """By figure, the users an arm that the effect was sized to need, and how often so many find it (80 % is meant)."""
     base = made_up(1_000_000, 0.0, 20_000_000)
-    lifted = truth(lift)
+    true = truth(lift)
     bought, rewards = base.figures[PURCHASE][0], base.figures[REWARD]
-    rate = float(bought.mean())
+    rate, mean, deviation = float(bought.mean()), float(rewards[0].mean()), float(rewards[0].std())
     explained = float(np.corrcoef(*rewards)[0, 1] ** 2)
-    plain = users_for_mean(lifted[REWARD], float(rewards[0].std()))
-    sizes = {
-        "purchase, plain": users_for_rate(rate, lifted[PURCHASE] / rate),
-        "reward, plain": plain,
-        "reward, CUPED": int(np.ceil(plain * (1 - explained))),
+    plans = {
+        "purchase, plain": plan(Baseline(rate, 0.0, is_rate=True), true[PURCHASE] / rate, 2, 7, None),
+        "reward, plain": plan(Baseline(mean, deviation, is_rate=False), lift, 2, 7, None),
+        "reward, CUPED": plan(Baseline(mean, deviation, is_rate=False, explained=explained), lift, 2, 7, None),
     }
     found = {}
-    for name, size in sizes.items():
+    for name, planned in plans.items():
         figure, way = name.split(", ")
-        hits = 0
+        size, hits = planned.users_per_arm, 0
         for seed in range(logs):
             difference, undone, _, _ = compared(made_up(2 * size, lift, seed), figure, cut=False)
             interval = difference if way == "CUPED" else undone

@@ -17,6 +17,7 @@ from bot.basket import orderable, view_of
 from bot.cards import Card, CartView, ProfileView, Reply
 from bot.experiments import Experiments
 from bot.exposure import Exposures
+from bot.grounding import Ledger
 from bot.language import spoken
 from bot.parts import Parts, load_parts
 from bot.policy import check_actions
@@ -28,6 +29,7 @@ from index.filters import Filters
 from index.product import Product
 from retrieval.profile import Profile, build_profile
 from retrieval.search import SORTS
+from retrieval.sensitive import hidden_by_shop
 from retrieval.understanding import Understanding, merge
 from storage.beliefs import hidden_beliefs, hide_belief
 from storage.carts import Cart, add_line, cart_of, change_line, remove_line
@@ -213,8 +215,11 @@ class Assistant:
         query = understanding.query
         found = parts.shelf.find(query, constraints, order, max(limit, 30), profile)
         voice = Voice.of(spoken(language or understanding.language), query)
+        ledger = Ledger(self.settings.currency)
+        cards = ledger.reasons(slate_of(found, constraints, voice, limit), found)
+        self.removed += ledger.removed
         return {
-            "products": [card.model_dump(mode="json") for card in slate_of(found, constraints, voice, limit)],
+            "products": [card.model_dump(mode="json") for card in cards],
             "constraints": constraints.model_dump(mode="json"),
             "total": found.total,
         }
@@ -332,7 +337,7 @@ class Assistant:
             events_of(self.database, principal, user_id, limit=PROFILE_EVENTS),
             parts.shelf.record,
             now_ms(),
-            hidden_beliefs(self.database, principal, user_id),
+            [*hidden_beliefs(self.database, principal, user_id), *hidden_by_shop(self.settings.privacy.sensitive)],
             parts.levels,
             self.settings.consent.personalize,
         )

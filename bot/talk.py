@@ -145,7 +145,7 @@ class Talk:
             self._act(
                 principal, user_id, message_id, text, language, state, decision, understanding, voice, answer, clock
             )
-        cards = answer.ledger.cards(answer.cards, answer.products)
+        cards = answer.ledger.reasons(answer.ledger.cards(answer.cards, answer.products), answer.found)
         parts = answer.ledger.checked(answer.parts)
         spoken = voice.sentences(parts).strip() or voice.say("removed.sentence")
         reply = Reply(

@@ -98,6 +98,7 @@ class Answer:
     pending: Pending | None = None
     handed_off: bool = False
     ordering: Ordering | None = None
+    found: Found | None = None
 
     def say(self, *parts: str) -> None:
         """Adds sentences."""
@@ -109,9 +110,15 @@ class Answer:
         self.pending = pending
         self.action = "ask"
 
-    def show(self, cards: Sequence[Card], products: Iterable[Product], slate: bool = True) -> None:
-        """Shows cards; a slate is what "the second one" counts in, and a single card becomes what "it" means."""
+    def show(
+        self, cards: Sequence[Card], products: Iterable[Product], slate: bool = True, found: Found | None = None
+    ) -> None:
+        """Shows cards; a slate is what "the second one" counts in, and a single card becomes what "it" means.
+
+        Cards that come with reasons need the search that `found` them.
+        """
         self.cards = list(cards)
+        self.found = found
         self.ordering = None
         self.know(*products)
         self.ledger.text(*(card.title for card in cards))

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+from scipy.special import bdtr, chdtrc, nctdtr, ndtri, stdtr, stdtrit
 
 from finetune.off_policy import Floats, Interval
 
@@ -50,7 +50,7 @@ class Comparison:
 def sample_ratio(counts: Sequence[int], shares: Sequence[float]) -> float | None:
     """The chance of counts as far from the shares as these (Fabijan et al. 2019), two-sided; None where they are too few to tell.
 
-    Exact (binomial) for two arms, Pearson's chi-square for more.
+    Exact (binomial, twice the smaller tail) for two arms, Pearson's chi-square for more.
 
     Args:
         counts: users by arm.
@@ -60,9 +60,13 @@ def sample_ratio(counts: Sequence[int], shares: Sequence[float]) -> float | None
     if not total:
         return None
     if len(counts) == 2:
-        return float(stats.binomtest(counts[0], total, shares[0] / sum(shares)).pvalue)
+        first, share = counts[0], shares[0] / sum(shares)
+        below, above = float(bdtr(first, total, share)), 1 - float(bdtr(first - 1, total, share)) if first else 1.0
+        return min(1.0, 2 * min(below, above))
     expected = total * np.array(shares) / sum(shares)
-    return float(stats.chisquare(counts, expected).pvalue) if expected.min() >= _FEWEST_EXPECTED else None
+    if expected.min() < _FEWEST_EXPECTED:
+        return None
+    return float(chdtrc(len(counts) - 1, float(((counts - expected) ** 2 / expected).sum())))
 
 
 def compare(treated: Floats, control: Floats, treated_before: Floats, control_before: Floats) -> Comparison:
@@ -119,8 +123,8 @@ def users_for_rate(rate: float, lift: float, alpha: float = ALPHA, power: float 
     if not 0 < rate < 1 or not 0 < other < 1 or not lift:
         raise ValueError(f"a rate of {rate:g} that changes by {lift:+.0%} is not between 0 and 1")
     mean = (rate + other) / 2
-    under_none = float(stats.norm.isf(alpha / 2)) * math.sqrt(2 * mean * (1 - mean))
-    under_lift = float(stats.norm.ppf(power)) * math.sqrt(rate * (1 - rate) + other * (1 - other))
+    under_none = _normal(1 - alpha / 2) * math.sqrt(2 * mean * (1 - mean))
+    under_lift = _normal(power) * math.sqrt(rate * (1 - rate) + other * (1 - other))
     return math.ceil(((under_none + under_lift) / (rate - other)) ** 2)
 
 
@@ -135,19 +139,26 @@ def users_for_mean(difference: float, deviation: float, alpha: float = ALPHA, po
     effect = abs(difference) / deviation if deviation > 0 else math.nan
     if not effect > 0 or not math.isfinite(effect):
         raise ValueError("a difference other than 0 and a deviation above 0 are needed")
-    normal = 2 * ((float(stats.norm.isf(alpha / 2)) + float(stats.norm.ppf(power))) / effect) ** 2
+    normal = 2 * ((_normal(1 - alpha / 2) + _normal(power)) / effect) ** 2
     if normal > _LARGE:
         return math.ceil(normal)
-    if _t_power(2.0, effect, alpha) >= power:
-        return 2
-    return math.ceil(optimize.brentq(lambda users: _t_power(users, effect, alpha) - power, 2.0, normal + 10))
+    low, high = 2, math.ceil(normal) + 10
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _t_power(middle, effect, alpha) >= power else (middle + 1, high)
+    return low
 
 
-def _t_power(users: float, effect: float, alpha: float) -> float:
+def _t_power(users: int, effect: float, alpha: float) -> float:
     """The power of a t test of two arms of so many users; the chance to find the wrong sign counts, as it does everywhere."""
     degrees, shift = 2 * (users - 1), effect * math.sqrt(users / 2)
-    limit = float(stats.t.isf(alpha / 2, degrees))
-    return float(stats.nct.sf(limit, degrees, shift) + stats.nct.cdf(-limit, degrees, shift))
+    limit = float(stdtrit(degrees, 1 - alpha / 2))
+    return float(1 - nctdtr(degrees, shift, limit) + nctdtr(degrees, shift, -limit))
+
+
+def _normal(chance: float) -> float:
+    """The quantile of the normal distribution."""
+    return float(ndtri(chance))
 
 
 def _slope(outcomes: Sequence[Floats], before: Sequence[Floats]) -> float:
@@ -169,5 +180,5 @@ def _welch(treated: Floats, control: Floats) -> tuple[Interval, float, float | N
     degrees = sum(parts) ** 2 / sum(
         part**2 / (len(each) - 1) for part, each in zip(parts, (treated, control), strict=True)
     )
-    reach = float(stats.t.isf(ALPHA / 2, degrees)) * error
-    return Interval(value, value - reach, value + reach), error, float(2 * stats.t.sf(abs(value) / error, degrees))
+    reach = float(stdtrit(degrees, 1 - ALPHA / 2)) * error
+    return Interval(value, value - reach, value + reach), error, float(2 * stdtr(degrees, -abs(value) / error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from finetune.ab_test import ALPHA, POWER, users_for_mean, users_for_rate
 from finetune.experiment_log import BEFORE_DAYS, PURCHASE, REVENUE, read_log
+from finetune.off_policy import Floats
 from storage.database import Database
 from storage.errors import InvalidInput
 from storage.experiments import subjects
@@ -103,7 +104,9 @@ def plan(baseline: Baseline, lift: float, arms: int, window_days: int, traffic: 
         if baseline.is_rate:
             users = users_for_rate(baseline.mean, lift, alpha)
         else:
-            users = users_for_mean(lift * baseline.mean, baseline.deviation, alpha)
+            # A lift that makes everybody do more also makes them differ more: its arm's deviation grows with the mean.
+            deviation = baseline.deviation * math.sqrt((1 + (1 + max(lift, 0.0)) ** 2) / 2)
+            users = users_for_mean(lift * baseline.mean, deviation, alpha)
     except ValueError as error:
         raise InvalidInput(
             f"Nothing can be planned: {error}.", "Give another --rate, --mean, --sd or --lift."
@@ -152,6 +155,6 @@ def read_shop(
     return Baseline(float(figure.after.mean()), float(figure.after.std(ddof=1)), metric == PURCHASE, explained), traffic
 
 
-def _explained(after: Sequence[float], before: Sequence[float]) -> float:
+def _explained(after: Floats, before: Floats) -> float:
     """The squared correlation, 0 where nobody did anything before."""
     return float(np.corrcoef(after, before)[0, 1] ** 2) if np.std(before) else 0.0

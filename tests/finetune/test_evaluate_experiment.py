@@ -122,7 +122,8 @@ def test_before_the_last_day_nothing_is_said_of_the_arms(database: Database) -> 
     log.shoppers(300, {"plain": 0.1, "taste": 0.9})
     found = report(database, log, now=OVER - 1)
     assert (found.status, found.day) == ("running", 13)
-    assert found.verdicts == found.comparisons == {}
+    assert not found.verdicts
+    assert not found.comparisons
     assert "means" not in found.values()["figures"]["purchase"]
     assert "day 13 of 14" in found.text()
     assert "looking early is not a test" in found.text()
