@@ -29,7 +29,7 @@ from index.filters import Filters
 from index.product import Product
 from retrieval.profile import Profile, build_profile
 from retrieval.search import SORTS
-from retrieval.sensitive import hidden_by_shop
+from retrieval.sensitive import ordinary
 from retrieval.understanding import Understanding, merge
 from storage.beliefs import hidden_beliefs, hide_belief
 from storage.carts import Cart, add_line, cart_of, change_line, remove_line
@@ -54,7 +54,7 @@ class Assistant:
 
     `timings` holds one dict a turn: milliseconds by stage (storage, intent, understanding, search, ranking,
     reply, total), newest last; search includes the query's embedding. `removed` counts statements that the
-    grounding check took out.
+    grounding check took out. `experiments` deal the shop's arms; without them none runs.
     """
 
     def __init__(
@@ -335,9 +335,9 @@ class Assistant:
         parts = self.parts
         profile = build_profile(
             events_of(self.database, principal, user_id, limit=PROFILE_EVENTS),
-            parts.shelf.record,
+            ordinary(parts.shelf.record, self.settings.privacy.sensitive),
             now_ms(),
-            [*hidden_beliefs(self.database, principal, user_id), *hidden_by_shop(self.settings.privacy.sensitive)],
+            hidden_beliefs(self.database, principal, user_id),
             parts.levels,
             self.settings.consent.personalize,
         )

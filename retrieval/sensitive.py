@@ -13,12 +13,14 @@ A shop that sees it otherwise names its own categories, brands and values in `[p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 from typing import Final
 
 from index.clean import fold
 from index.product import Product
+
+Lookup = Callable[[str], Product | None]
 
 ENGLISH: Final = {
     "health": (
@@ -86,7 +88,7 @@ CHINESE: Final = {
 """By theme, wherever they stand, for Chinese has no spaces; what stands beside them may show that they are parts of other words."""
 
 _PATTERN: Final = re.compile(rf"(?<![^\W_])(?:{'|'.join(ENGLISH.values())})(?![^\W_])|{'|'.join(CHINESE.values())}")
-_REMEMBERED: Final = 65_536
+_REMEMBERED: Final = 16_384
 _NEVER: Final = frozenset({"price_band"})
 
 
@@ -99,22 +101,31 @@ def sensitive(kind: str, value: str) -> bool:
 
 
 def sensitive_product(product: Product) -> bool:
-    """Whether a product's categories, brand, title or property is, so that no event on it may say anything of a person."""
-    return (
-        sensitive("item", product.title)
-        or any(sensitive("category", each) for each in product.categories)
-        or sensitive("brand", product.brand)
-        or any(
-            sensitive("attribute", f"{name}: {value}")
-            for name, values in product.attributes.items()
-            for value in values
-        )
-    )
+    """Whether a product's categories, brand, title or a property is, so that no event on it may say anything of a person."""
+    # One text, so that a product is looked up once: a ranking asks of 200.
+    return _special(" | ".join((product.title, *_named(product))))
 
 
-def hidden_by_shop(values: Iterable[str]) -> list[tuple[str, str]]:
-    """What a shop's own `[privacy] sensitive` hides, as (kind, value) pairs that `build_profile` takes as `hidden`."""
-    return [(kind, value) for value in values for kind in ("category", "brand", "attribute")]
+def ordinary(products: Lookup, values: Collection[str]) -> Lookup:
+    """The same lookup, to which products with one of the shop's own sensitive `values` do not exist (`[privacy] sensitive`).
+
+    A value is a category, a brand, or a property as "name: value", whatever its case: `build_profile` passes events over whose
+    products are gone.
+    """
+    private = frozenset(map(fold, values))
+
+    def look_up(product_id: str) -> Product | None:
+        product = products(product_id)
+        return None if product is None or any(fold(each) in private for each in _named(product)) else product
+
+    return look_up if private else products
+
+
+def _named(product: Product) -> Iterator[str]:
+    """A product's brand, categories and properties."""
+    yield product.brand
+    yield from product.categories
+    yield from (f"{name}: {value}" for name, values in product.attributes.items() for value in values)
 
 
 @lru_cache(maxsize=_REMEMBERED)

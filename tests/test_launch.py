@@ -66,6 +66,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["finetune", "intent"],
         ["finetune", "language-model"],
         ["evaluate", "experiment"],
+        ["experiment", "power"],
         ["evaluate", "intent"],
         ["evaluate", "policy"],
         ["evaluate", "retention"],

@@ -7,7 +7,7 @@ import pytest
 from index.product import Money, Product
 from retrieval.profile import PriceLevels, build_profile, traits
 from retrieval.ranking import rerank
-from retrieval.sensitive import hidden_by_shop, sensitive, sensitive_product
+from retrieval.sensitive import ordinary, sensitive, sensitive_product
 from tests.retrieval.behavior import NOW, SHOP, event
 from tests.retrieval.test_ranking import Hit
 
@@ -90,8 +90,15 @@ def test_the_same_product_without_the_word_is_believed() -> None:
 
 
 def test_a_shop_adds_its_own() -> None:
-    hidden = hidden_by_shop(["trail shoes", "Color: Blue", "ACME"])
-    events = [event(1, "purchase", "p3"), event(2, "view_item", "p2")]
-    interests = build_profile(events, SHOP.get, NOW, hidden).interests
-    kinds = {trait for trait in interests if trait[0] != "item"}
-    assert kinds == {("category", "Outdoor"), ("brand", "Borel"), ("attribute", "material: cotton")}
+    """Of its products with that category, brand or property nothing is concluded either, whatever their case."""
+    events = [event(number, "view_item", f"p{number}") for number in range(1, 9)]
+    for value, left in {
+        "trail shoes": {"p7", "p8"},
+        "Color: Blue": {"p1", "p4", "p5", "p6", "p7", "p8"},
+        "ACME": {"p2", "p4", "p5", "p7"},
+        "blue": set(SHOP),
+    }.items():
+        interests = build_profile(events, ordinary(SHOP.get, [value]), NOW).interests
+        assert {name for kind, name in interests if kind == "item"} == left
+    assert ordinary(SHOP.get, ())("p1") is SHOP["p1"]
+    assert ordinary(SHOP.get, ["Acme"])("gone") is None
