@@ -1,21 +1,17 @@
 """What an experiment showed: how far it is while it runs, and once it is over which arm did better, or why nobody can tell.
 
 What decides was fixed beforehand: the horizon, the control, one metric. The other figures are shown beside it and decide nothing.
-While it runs no figure is told by arm, for who looks every day and stops when it says "better" is wrong far more often than in one
-case of twenty (Johari, Koomen, Pekelis, Walsh 2017). The sample ratio is, for it tells of a broken experiment and of no winner.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from finetune.ab_test import ALPHA, Comparison, compare, holm, sample_ratio
-from finetune.experiment_log import BEFORE_DAYS, REVENUE, ExperimentLog, Figure, read_log
-from finetune.off_policy import Interval
+from finetune.experiment_log import BEFORE_DAYS, REVENUE, ExperimentLog, read_log
+from finetune.experiment_report import CAUSES, ExperimentReport, Verdict, chance, is_broken
 from storage.database import Database
 from storage.errors import InvalidInput
 from storage.experiments import subjects
@@ -23,8 +19,6 @@ from storage.principal import Principal
 from storage.record import now_ms
 from storage.settings import DAY_MS, ExperimentSettings, Metric, ShopSettings
 
-SAMPLE_RATIO = 0.001
-"""Below this chance the counts do not come from the lots that were dealt; it is wrong about one experiment in a thousand."""
 MOST_STRANGE = 0.01
 """The largest share of users who were shown two arms, one that nobody knows, or another than today's settings give them."""
 FEWEST_USERS = 100
@@ -33,128 +27,6 @@ FEWEST_ACTIVE: Mapping[Metric, int] = {"purchase": 20, "reward": 20, "revenue": 
 """Users of the smaller arm, at the mean of both, who need to have done what the metric counts. Amounts are skewed: of arms 90 : 10
 that are the same 9 % were found different with 28 buyers in the smaller one, 6 % with 112."""
 _STRANGE = ("unknown_arm", "two_arms", "other_arm")
-_CAUSES = (
-    "likely causes: an arm that fails or finds nothing shows no cards and is not logged; shares or arms changed after the start; "
-    "bots; a page that shows one arm only; people asked for consent differently"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Of one arm against the control: `better`, `worse` or `inconclusive`, and why; `p_value` is Holm's."""
-
-    verdict: str
-    reasons: tuple[str, ...]
-    p_value: float | None
-
-
-@dataclass(frozen=True)
-class ExperimentReport:
-    """What is known of an experiment at `now`.
-
-    Attributes:
-        name: its name.
-        settings: what shop.toml says of it.
-        now: milliseconds since 1970, UTC.
-        log: the users who count.
-        ratio: the chance of the arms' counts, None where they are too few to tell.
-        comparisons: by figure and arm, that arm against the control; empty while the experiment runs.
-        verdicts: by arm; empty while it runs.
-    """
-
-    name: str
-    settings: ExperimentSettings
-    now: int
-    log: ExperimentLog
-    ratio: float | None
-    comparisons: Mapping[str, Mapping[str, Comparison]]
-    verdicts: Mapping[str, Verdict]
-
-    @property
-    def status(self) -> str:
-        """`planned`, `running` or `over`."""
-        if self.now < self.settings.start:
-            return "planned"
-        return "running" if self.now < self.settings.end else "over"
-
-    @property
-    def day(self) -> int:
-        """How many of its days are over."""
-        return min(self.settings.days, max(0, (self.now - self.settings.start) // DAY_MS))
-
-    @property
-    def users(self) -> dict[str, int]:
-        """Users who count, by arm."""
-        counts = np.bincount(self.log.arm, minlength=len(self.settings.arms))
-        return dict(zip(self.settings.arms, counts.tolist(), strict=True))
-
-    def values(self) -> dict[str, Any]:
-        """As `launch.py evaluate experiment --json` prints it."""
-        settings = self.settings
-        return {
-            "experiment": self.name,
-            "status": self.status,
-            "day": self.day,
-            "days": settings.days,
-            "window_days": settings.window_days,
-            "metric": settings.metric,
-            "control": settings.control,
-            "users": self.users,
-            "left_out": dict(self.log.left_out),
-            "unknown_arms": dict(self.log.strange),
-            "sample_ratio": {"p_value": self.ratio, "shares": {name: arm.share for name, arm in settings.arms.items()}},
-            "figures": {name: self._figure(name, figure) for name, figure in self.log.figures.items()},
-            "purchases_without_amount": self.log.without_amount,
-            "verdicts": {name: asdict(each) for name, each in self.verdicts.items()},
-        }
-
-    def _figure(self, name: str, figure: Figure) -> dict[str, Any]:
-        """The mean of all while it runs; by arm, and compared, once it is over."""
-        told: dict[str, Any] = {"cap": figure.cap, "capped": figure.capped}
-        if self.status != "over":
-            return told | {"mean": float(figure.after.mean()) if len(figure.after) else None}
-        told["means"] = {arm: _mean(figure, self.log, place) for place, arm in enumerate(self.settings.arms)}
-        told["compared"] = {arm: asdict(each) for arm, each in self.comparisons.get(name, {}).items()}
-        return told
-
-    def text(self) -> str:
-        """The same for a person."""
-        settings, users = self.settings, self.users
-        left = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in self.log.left_out.items())
-        counted = ", ".join(f"{arm} {users[arm]} ({each.share:.0%})" for arm, each in settings.arms.items())
-        lines = [
-            f"{self.name}: {self.status}, day {self.day} of {settings.days}.",
-            f"Users whose {settings.window_days} days are over, by arm: {counted}."
-            + (f" Left out: {left}." if left else ""),
-            f"Sample ratio: {_chance(self.ratio)}."
-            + (f" The arms are not split as they were to be; {_CAUSES}." if _broken(self.ratio) else ""),
-        ]
-        if self.status == "planned":
-            return "\n".join(lines)
-        if self.status == "running":
-            lines += [
-                f"{name}: {figure.after.mean():.4f} a user, all arms together."
-                for name, figure in self.log.figures.items()
-                if len(figure.after)
-            ]
-            return "\n".join([*lines, "No verdict before the last day: looking early is not a test."])
-        for arm, verdict in self.verdicts.items():
-            lines += ["", f"{arm} against {settings.control}, by {settings.metric}: {verdict.verdict}"]
-            lines += [f"  because {reason}" for reason in verdict.reasons]
-            lines += [self._line(name, arm) for name in self.comparisons if arm in self.comparisons[name]]
-        if self.log.without_amount:
-            lines.append(f"{self.log.without_amount} purchases or refunds say no amount and count as 0.")
-        return "\n".join(lines)
-
-    def _line(self, name: str, arm: str) -> str:
-        figure, found = self.log.figures[name], self.comparisons[name][arm]
-        arms = list(self.settings.arms)
-        one, other = (_mean(figure, self.log, arms.index(each)) or 0.0 for each in (arm, self.settings.control))
-        cut = f", {figure.capped} users cut at {figure.cap:g}" if figure.capped else ""
-        return (
-            f"  {name}: {one:.4f} and {other:.4f} a user{cut}; difference {_spelled(found.difference)}, "
-            f"without CUPED {_spelled(found.plain)}; it took {found.variance_reduction:.1%} of the variance"
-        )
 
 
 def evaluate_experiment(
@@ -266,8 +138,8 @@ def _verdicts(
 def _broken_reasons(log: ExperimentLog, ratio: float | None) -> list[str]:
     """Why nothing that the log says can be trusted."""
     found = []
-    if _broken(ratio):
-        found.append(f"the arms are not split as they were to be ({_chance(ratio)}); {_CAUSES}")
+    if is_broken(ratio):
+        found.append(f"the arms are not split as they were to be ({chance(ratio)}); {CAUSES}")
     strange = {reason: log.left_out[reason] for reason in _STRANGE if log.left_out.get(reason)}
     total = len(log.arm) + sum(strange.values())
     if sum(strange.values()) > MOST_STRANGE * total:
@@ -295,22 +167,3 @@ def _few(experiment: ExperimentSettings, log: ExperimentLog, arm: str, metric: s
     if active < fewest:
         return [f"too few users with any {metric}: {active:.0f} in the smaller arm, {fewest} are needed"]
     return []
-
-
-def _broken(ratio: float | None) -> bool:
-    return ratio is not None and ratio < SAMPLE_RATIO
-
-
-def _chance(ratio: float | None) -> str:
-    return "too few users to tell" if ratio is None else f"p {ratio:.2g}"
-
-
-def _mean(figure: Figure, log: ExperimentLog, arm: int) -> float | None:
-    own = figure.after[log.arm == arm]
-    return float(own.mean()) if len(own) else None
-
-
-def _spelled(interval: Interval) -> str:
-    if interval.value is None or interval.low is None or interval.high is None:
-        return "unknown" if interval.value is None else f"{interval.value:+.4f} (no interval)"
-    return f"{interval.value:+.4f} ({interval.low:+.4f} to {interval.high:+.4f})"

@@ -475,7 +475,12 @@ def test_an_experiment_is_planned_and_judged(run: Run, tmp_path: Path) -> None:
         for number in range(300):
             user = f"u{number}"
             cards = [{"item_id": "mug-1", "index": 0, "policy_version": f"rules-1+order={dealt.arm_of('order', user)}"}]
-            row = {"event": "recommendation_shown", "user_id": user, "event_id": "shown", "items": cards}
+            row: dict[str, object] = {
+                "event": "recommendation_shown",
+                "user_id": user,
+                "event_id": "shown",
+                "items": cards,
+            }
             rows = [row | {"timestamp": "2025-01-08T00:00:00Z"}]
             if dealt.arm_of("order", user) == "taste" or number % 4 == 0:
                 rows.append({"event": "purchase", "user_id": user, "event_id": "bought", "timestamp": "2025-01-09T00:00:00Z",

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bot.experiments import Experiments
-from finetune.evaluate_experiment import ExperimentReport, evaluate_experiment
+from finetune.evaluate_experiment import evaluate_experiment
+from finetune.experiment_report import ExperimentReport
 from storage.consent import Consent, set_consent
 from storage.database import Database
 from storage.errors import Forbidden, InvalidInput
