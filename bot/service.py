@@ -15,7 +15,9 @@ from typing import Any, Self
 
 from bot.basket import orderable, view_of
 from bot.cards import Card, CartView, ProfileView, Reply
+from bot.experiments import Experiments
 from bot.exposure import Exposures
+from bot.grounding import Ledger
 from bot.language import spoken
 from bot.parts import Parts, load_parts
 from bot.policy import check_actions
@@ -27,6 +29,7 @@ from index.filters import Filters
 from index.product import Product
 from retrieval.profile import Profile, build_profile
 from retrieval.search import SORTS
+from retrieval.sensitive import ordinary
 from retrieval.understanding import Understanding, merge
 from storage.beliefs import hidden_beliefs, hide_belief
 from storage.carts import Cart, add_line, cart_of, change_line, remove_line
@@ -51,10 +54,17 @@ class Assistant:
 
     `timings` holds one dict a turn: milliseconds by stage (storage, intent, understanding, search, ranking,
     reply, total), newest last; search includes the query's embedding. `removed` counts statements that the
-    grounding check took out.
+    grounding check took out. `experiments` deal the shop's arms; without them none runs.
     """
 
-    def __init__(self, parts: Parts, settings: ShopSettings, database: Database, checkout_url: str = "") -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        settings: ShopSettings,
+        database: Database,
+        checkout_url: str = "",
+        experiments: Experiments | None = None,
+    ) -> None:
         self.parts = parts
         self.settings = settings
         self.database = database
@@ -62,6 +72,7 @@ class Assistant:
         self.actions = check_actions(settings.intents)
         self.timings: deque[dict[str, float]] = deque(maxlen=TURNS_TIMED)
         self.removed = 0
+        self.experiments = experiments or Experiments({}, "")
         self.exposures = Exposures(database, settings.consent)
         self._profiles: OrderedDict[str, tuple[float, Profile]] = OrderedDict()
         self._shop: Path | None = None
@@ -74,7 +85,8 @@ class Assistant:
 
         `checkout_url` is the shop's own page that takes the payment, with `{cart_id}` where the cart's id belongs.
         """
-        assistant = cls(load_parts(shop, settings, database), settings, database, checkout_url)
+        experiments = Experiments.of_shop(settings.experiment, shop)
+        assistant = cls(load_parts(shop, settings, database), settings, database, checkout_url, experiments)
         assistant._shop = shop
         return assistant
 
@@ -106,7 +118,15 @@ class Assistant:
         """
         shopper = self._speaker(principal, user_id, conversation_id)
         clock = Clock()
-        talk = Talk(self.parts, self.settings, self.database, self.actions, self.checkout_url, self._profile_of)
+        talk = Talk(
+            self.parts,
+            self.settings,
+            self.database,
+            self.actions,
+            self.checkout_url,
+            self._profile_of,
+            self.experiments,
+        )
         reply, removed, ordering = talk.turn(principal, shopper, message, conversation_id, language, clock)
         self.timings.append(clock.ended())
         if removed:
@@ -195,8 +215,11 @@ class Assistant:
         query = understanding.query
         found = parts.shelf.find(query, constraints, order, max(limit, 30), profile)
         voice = Voice.of(spoken(language or understanding.language), query)
+        ledger = Ledger(self.settings.currency)
+        cards = ledger.reasons(slate_of(found, constraints, voice, limit), found)
+        self.removed += ledger.removed
         return {
-            "products": [card.model_dump(mode="json") for card in slate_of(found, constraints, voice, limit)],
+            "products": [card.model_dump(mode="json") for card in cards],
             "constraints": constraints.model_dump(mode="json"),
             "total": found.total,
         }
@@ -312,7 +335,7 @@ class Assistant:
         parts = self.parts
         profile = build_profile(
             events_of(self.database, principal, user_id, limit=PROFILE_EVENTS),
-            parts.shelf.record,
+            ordinary(parts.shelf.record, self.settings.privacy.sensitive),
             now_ms(),
             hidden_beliefs(self.database, principal, user_id),
             parts.levels,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from bot.cards import Action, Card, CartView, Citation
+from bot.experiments import Assigned
 from bot.exploration import Ordering
 from bot.grounding import Ledger
 from bot.policy import Decision
@@ -28,7 +29,8 @@ SLATE = 6
 class Turn:
     """One turn to answer. `profile_of` is called only where an order depends on it.
 
-    `clock(stage)` ends a stage's time; `exploration` is the chance that a first slate is ordered by lot.
+    `clock(stage)` ends a stage's time; `exploration` is the chance that a first slate is ordered by lot, `assigned` the
+    shopper's arm of the experiment that runs.
     """
 
     principal: Principal
@@ -46,6 +48,7 @@ class Turn:
     currency: str
     checkout_url: str
     exploration: float
+    assigned: Assigned | None
     profile_of: Callable[[], Profile]
     clock: Callable[[str], None]
 
@@ -69,7 +72,8 @@ class Turn:
         advice: bool = False,
     ) -> Found:
         """A search in this shopper's order; what cannot be bought now comes last. `named` and `advice` as in `Shelf.find`."""
-        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice)
+        order = self.assigned.order if self.assigned is not None else "ranked"
+        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice, order)
         hits = sorted(found.hits, key=lambda each: not found.orderable(each))
         return replace(found, hits=tuple(hits))
 
@@ -94,6 +98,7 @@ class Answer:
     pending: Pending | None = None
     handed_off: bool = False
     ordering: Ordering | None = None
+    found: Found | None = None
 
     def say(self, *parts: str) -> None:
         """Adds sentences."""
@@ -105,9 +110,15 @@ class Answer:
         self.pending = pending
         self.action = "ask"
 
-    def show(self, cards: Sequence[Card], products: Iterable[Product], slate: bool = True) -> None:
-        """Shows cards; a slate is what "the second one" counts in, and a single card becomes what "it" means."""
+    def show(
+        self, cards: Sequence[Card], products: Iterable[Product], slate: bool = True, found: Found | None = None
+    ) -> None:
+        """Shows cards; a slate is what "the second one" counts in, and a single card becomes what "it" means.
+
+        Cards that come with reasons need the search that `found` them.
+        """
         self.cards = list(cards)
+        self.found = found
         self.ordering = None
         self.know(*products)
         self.ledger.text(*(card.title for card in cards))

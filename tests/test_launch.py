@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import launch
+from bot.experiments import Experiments
 from storage.errors import Conflict
 from storage.orders import orders_of
 from storage.principal import Principal, Role
@@ -65,6 +66,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["finetune", "intent"],
         ["finetune", "language-model"],
         ["finetune", "sequence"],
+        ["evaluate", "experiment"],
+        ["experiment", "power"],
         ["evaluate", "intent"],
         ["evaluate", "policy"],
         ["evaluate", "retention"],
@@ -488,3 +491,65 @@ def test_policies_are_judged_by_what_was_shown(run: Run, tmp_path: Path) -> None
     status, out, _ = run("evaluate", "policy", "--shop", tmp_path)
     assert "inconclusive" in out
     assert run("evaluate", "policy", "--shop", tmp_path, "--window-hours", 0)[0] == 2
+
+
+EXPERIMENT = """
+[experiment.order]
+start = 2025-01-06
+days = 14
+control = "plain"
+arms = {plain = {share = 0.5, order = "relevance"}, taste = {share = 0.5}}
+"""
+
+
+def test_an_experiment_is_planned_and_judged(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "shop.toml").write_text(EXPERIMENT, encoding="utf-8")
+    status, out, err = run("evaluate", "experiment", "colors", "--shop", tmp_path)
+    assert (status, out) == (2, "")
+    assert "Known are: order." in err
+    status, _, err = run("evaluate", "experiment", "order", "--shop", tmp_path)
+    assert status == 2
+    assert "consent says train" in err
+
+    dealt = Experiments.of_shop(launch.settings_of(tmp_path).experiment, tmp_path)
+    path = tmp_path / "events.jsonl"
+    with path.open("w", encoding="utf-8") as out_file:
+        for number in range(300):
+            user = f"u{number}"
+            cards = [{"item_id": "mug-1", "index": 0, "policy_version": f"rules-1+order={dealt.arm_of('order', user)}"}]
+            row: dict[str, object] = {
+                "event": "recommendation_shown",
+                "user_id": user,
+                "event_id": "shown",
+                "items": cards,
+            }
+            rows = [row | {"timestamp": "2025-01-08T00:00:00Z"}]
+            if dealt.arm_of("order", user) == "taste" or number % 4 == 0:
+                rows.append({"event": "purchase", "user_id": user, "event_id": "bought", "timestamp": "2025-01-09T00:00:00Z",
+                             "value": 900 + number, "items": [{"item_id": "mug-1"}]})  # fmt: skip
+            out_file.writelines(json.dumps(each | {"consent": {"train": True}}) + "\n" for each in rows)
+    assert run("ingest", "events", path, "--shop", tmp_path)[0] == 0
+    status, out, err = run("evaluate", "experiment", "order", "--shop", tmp_path, "--json")
+    assert status == 0, err
+    found = json.loads(out)
+    assert (found["status"], found["day"], sum(found["users"].values())) == ("over", 14, 300)
+    assert found["verdicts"]["taste"]["verdict"] == "better"
+    assert set(found["figures"]) == {"purchase", "reward", "revenue:USD"}
+    status, out, _ = run("evaluate", "experiment", "order", "--shop", tmp_path)
+    assert "taste against plain, by purchase: better" in out
+
+
+def test_the_size_of_an_experiment(run: Run, tmp_path: Path) -> None:
+    status, out, err = run("experiment", "power", "--rate", 0.1, "--lift", 0.1, "--json")
+    assert status == 0, err
+    found = json.loads(out)
+    assert (found["users_per_arm"], found["users"], found["days"]) == (14_751, 29_502, None)
+    assert (found["alpha"], found["power"]) == (pytest.approx(0.05), 0.8)
+    status, out, _ = run("experiment", "power", "--mean", 10, "--sd", 20, "--lift", 0.2, "--shop", tmp_path)
+    assert status == 0
+    assert "users in each of 2 arms" in out
+    for bad in (["--rate", 0.1, "--mean", 3, "--sd", 2], ["--mean", 3], ["--shop", tmp_path], ["--rate", 1.5], []):
+        status, out, err = run("experiment", "power", "--lift", 0.1, *bad)
+        assert (status, out) == (2, ""), bad
+        assert "--rate" in err
+    assert run("experiment", "power", "--rate", 0.1)[0] == 2
