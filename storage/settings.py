@@ -55,6 +55,13 @@ class ExplorationSettings(Record):
     share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
 
 
+class AudienceSettings(Record):
+    """`[audience]`: of those whom `launch.py audience` names, the share left alone to compare with, and the days of rest."""
+
+    control_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    rest_days: Annotated[int, Field(ge=0, le=3650)] = 30
+
+
 class ShopSettings(Record):
     """The whole of shop.toml; an empty file is a valid one.
 
@@ -73,6 +80,7 @@ class ShopSettings(Record):
     consent: Consent = Consent()
     tracking: TrackingSettings = TrackingSettings()
     exploration: ExplorationSettings = ExplorationSettings()
+    audience: AudienceSettings = AudienceSettings()
 
 
 def parse_settings(text: str | bytes) -> ShopSettings:

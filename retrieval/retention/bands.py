@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.retention.forecast import RetentionModel
 from retrieval.retention.history import DAYS_A_WEEK, Floats, Ints, PurchaseDays
@@ -111,7 +112,8 @@ def standings(forecast: RetentionModel, rhythm: Rhythm, purchases: PurchaseDays,
     ]
 
 
-def bands(chance: Floats, repeats: Ints, on_time: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[Band]:
+def bands(chance: Floats, repeats: Ints, on_time: NDArray[np.bool_]) -> list[Band]:
     """The rule, for each customer: their chance, days with a purchase after the first, whether they are within the usual gap."""
-    first = [on_time & (repeats == 0), on_time | (chance >= ACTIVE), chance >= COOLING, chance >= AT_RISK]
-    return np.select(first, [Band.NEW, Band.ACTIVE, Band.COOLING, Band.AT_RISK], Band.GONE).tolist()
+    holds = [on_time & (repeats == 0), on_time | (chance >= ACTIVE), chance >= COOLING, chance >= AT_RISK]
+    order = list(Band)
+    return [order[place] for place in np.select(holds, range(len(holds)), len(holds)).tolist()]

@@ -6,26 +6,26 @@ The folder holds a dozen figures about everybody and a few about each category t
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
 
-from retrieval.goods import Good, Goods
+from retrieval.goods import Goods
 from retrieval.retention.bands import Standing, standings
 from retrieval.retention.bgnbd import BetaGeometric
+from retrieval.retention.consumption import DAY_MS, Consumption, Due, Rhythms, sequences
 from retrieval.retention.forecast import RetentionModel, fit_retention
-from retrieval.retention.history import DAYS_A_WEEK, PurchaseDays
-from retrieval.retention.rhythm import Gaps, Rhythm, is_consumable
+from retrieval.retention.history import PurchaseDays
+from retrieval.retention.rhythm import Gaps, Rhythm
 from storage.consent import Consent
 from storage.database import Database
 from storage.errors import Damaged, InvalidInput
 from storage.principal import Principal
 from storage.publish import Manifest, Versions
-from storage.purchases import Buyer, buyer_of, buyers
+from storage.purchases import Buyer, buyer_of
 from storage.record import now_ms
 
 KIND: Final = "customers"
@@ -34,34 +34,6 @@ FILE: Final = "customers.json"
 FEWEST_CUSTOMERS: Final = 50
 FEWEST_RETURNED: Final = 10
 """Customers, and those of them who came back, below which nothing is said of anybody."""
-DAY_MS: Final = 86_400_000
-SURE_TO_BUY: Final = 0.25
-"""The chance of a purchase within the window below which nothing is called due."""
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """Something that a customer uses up, and when it is due; days since 1970, UTC.
-
-    Attributes:
-        good: what was bought last of the category.
-        same: whether the gaps are those of this very product, for else they are of the category.
-        purchases: days on which it was bought.
-        usual_days: the usual gap.
-        last: the day of the last purchase.
-        due, early, late: the median day and those that 80 % of all gaps end between.
-        chance: of a purchase within the window that was asked about.
-    """
-
-    good: Good
-    same: bool
-    purchases: int
-    usual_days: int
-    last: int
-    due: int
-    early: int
-    late: int
-    chance: float
 
 
 @dataclass(frozen=True)
@@ -79,8 +51,8 @@ class CustomerModel:
 
     forecast: RetentionModel
     rhythm: Rhythm
-    categories: Mapping[str, Rhythm]
-    products: Mapping[str, Rhythm]
+    categories: Rhythms
+    products: Rhythms
     customers: int
     fitted_at: int
 
@@ -101,12 +73,12 @@ class CustomerModel:
             )
         purchases = purchase_days(people)
         start = int(purchases.day.min())
-        bought = Consumption.of(people, goods)
+        of_category, of_product = Consumption.of(people, goods).rhythms(until)
         return cls(
             fit_retention(purchases, start, until),
             Rhythm.fit(Gaps.of(purchases, until)),
-            _rhythms(bought.by_category, until),
-            _rhythms(bought.by_product, until),
+            of_category,
+            of_product,
             len(people),
             moment,
         )
@@ -117,28 +89,9 @@ class CustomerModel:
             return []
         return standings(self.forecast, self.rhythm, purchase_days(people), now // DAY_MS + 1)
 
-    def dues(self, people: Sequence[Buyer], goods: Goods, now: int, within_days: int) -> dict[str, list[Due]]:
-        """What is due within so many days or overdue, by user; the likeliest first.
-
-        Due is a category from `within_days` before its median day to the day by which 90 % of all gaps are over, where the chance of
-        a purchase within `within_days` is at least `SURE_TO_BUY`. Where the product that was bought last was bought before,
-        and its own rhythm is known, its gaps are taken for those of the category.
-        """
-        today = now // DAY_MS
-        bought = Consumption.of(people, goods)
-        found: defaultdict[str, list[Due]] = defaultdict(list)
-        for category, rhythm in self.categories.items():
-            for person, sequence in bought.by_category.get(category, {}).items():
-                user, last_item = bought.users[person[0]], bought.last[person[0], category]
-                own = bought.by_product.get(category, {}).get((person[0], last_item.product_id), [])
-                same = category in self.products and len(own) > 1
-                due = _due(self.products[category] if same else rhythm, own if same else sequence, today, within_days)
-                if due is None:
-                    continue
-                found[user].append(Due(last_item, same, *due))
-        for dues in found.values():
-            dues.sort(key=lambda due: (-due.chance, due.good.product_id))
-        return dict(found)
+    def dues(self, people: Iterable[Buyer], goods: Goods, now: int, within: int) -> dict[str, list[Due]]:
+        """What is due within so many days or overdue, by user; see `Consumption.dues`."""
+        return Consumption.of(people, goods).dues(self.categories, self.products, now // DAY_MS, within)
 
     def save(self, shop: Path) -> Path:
         """Publishes it as the shop's current one; returns the version's folder."""
@@ -214,95 +167,10 @@ def band_of(
     return None if buyer is None else model.standings([buyer], moment)[0]
 
 
-def everybody(db: Database, principal: Principal, default: Consent, now: int) -> list[Buyer]:
-    """All who bought until now; raises `Forbidden` for who may not see them."""
-    return list(buyers(db, principal, default, now))
-
-
 def purchase_days(people: Sequence[Buyer]) -> PurchaseDays:
     """Customers numbered in their order, days since 1970, UTC."""
-    days = [_days(buyer) for buyer in people]
-    customer = np.repeat(np.arange(len(people)), [len(each) for each in days])
-    return PurchaseDays(customer, np.array([day for each in days for day in each], dtype=np.int64), len(people))
-
-
-Member = tuple[int, str]
-"""A person's number, and a product's id or nothing: whose gaps they are."""
-
-
-@dataclass(frozen=True)
-class Consumption:
-    """Who bought what when, of what was kept; days since 1970, ascending, each once.
-
-    Attributes:
-        users: by number.
-        by_category: category → (person, "") → days.
-        by_product: category → (person, product) → days.
-        last: what a person bought last of a category.
-    """
-
-    users: Sequence[str]
-    by_category: Mapping[str, Mapping[Member, list[int]]]
-    by_product: Mapping[str, Mapping[Member, list[int]]]
-    last: Mapping[tuple[int, str], Good]
-
-    @classmethod
-    def of(cls, people: Sequence[Buyer], goods: Goods) -> Self:
-        """Purchases of what the catalog has and puts in a category."""
-        known = goods({item for buyer in people for purchase in buyer.purchases for item in purchase.items})
-        by_category: defaultdict[str, defaultdict[Member, list[int]]] = defaultdict(lambda: defaultdict(list))
-        by_product: defaultdict[str, defaultdict[Member, list[int]]] = defaultdict(lambda: defaultdict(list))
-        last: dict[tuple[int, str], Good] = {}
-        for number, buyer in enumerate(people):
-            for purchase in buyer.purchases:
-                if not purchase.kept:
-                    continue
-                day = purchase.at // DAY_MS
-                for good in (known[item] for item in purchase.items if item in known):
-                    if not good.category:
-                        continue
-                    category = PATH.join(good.category)
-                    last[number, category] = good
-                    for days in (by_category[category][number, ""], by_product[category][number, good.product_id]):
-                        if not days or days[-1] != day:
-                            days.append(day)
-        return cls([buyer.user_id for buyer in people], by_category, by_product, last)
-
-
-PATH: Final = " > "
+    return sequences(map(_days, people))
 
 
 def _days(buyer: Buyer) -> list[int]:
     return sorted({purchase.at // DAY_MS for purchase in buyer.purchases})
-
-
-def sequences(days: Iterable[Sequence[int]]) -> PurchaseDays:
-    """Lists of ascending days as customers 0, 1, …"""
-    lists = list(days)
-    customer = np.repeat(np.arange(len(lists)), [len(each) for each in lists])
-    return PurchaseDays(customer, np.array([day for each in lists for day in each], dtype=np.int64), len(lists))
-
-
-def _rhythms(bought: Mapping[str, Mapping[Member, list[int]]], until: int) -> dict[str, Rhythm]:
-    """The rhythm of each category that has one."""
-    return dict(_regular(bought, until))
-
-
-def _regular(bought: Mapping[str, Mapping[Member, list[int]]], until: int) -> Iterator[tuple[str, Rhythm]]:
-    for category, members in sorted(bought.items()):
-        purchases = sequences(members.values())
-        if is_consumable(purchases):
-            yield category, Rhythm.fit(Gaps.of(purchases, until))
-
-
-def _due(
-    rhythm: Rhythm, days: Sequence[int], today: int, within: int
-) -> tuple[int, int, int, int, int, int, float] | None:
-    """The fields of `Due` after its second, where it is due."""
-    gaps = Gaps.of(sequences([days]), today + 1)
-    when, chance = rhythm.due(gaps), float(rhythm.p_purchase(gaps, within)[0])
-    last, usual = days[-1], max(1, round(float(when.median[0])))
-    due, early, late = (last + round(float(each[0])) for each in (when.median, when.early, when.late))
-    if not due - within <= today <= late or chance < SURE_TO_BUY:
-        return None
-    return len(days), usual, last, due, early, late, chance

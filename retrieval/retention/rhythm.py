@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
-from scipy.special import betaln, log_ndtr, ndtr, ndtri
+from scipy.special import betaln, ndtr, ndtri
 
 from retrieval.retention.history import Floats, Ints, PurchaseDays
 
