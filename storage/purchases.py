@@ -73,7 +73,7 @@ def buyer_of(
     Raises:
         NotFound: they are another's.
     """
-    principal.require_owner(user_id, Role.ADMIN)
+    principal.require_owner(user_id)
     return next(_read(db, default, now, user_id), None)
 
 
@@ -133,7 +133,9 @@ def _statement(default: Consent, now: int, user_id: str | None) -> Any:
 
 def _purchases(lines: Sequence[Any]) -> list[Purchase]:
     """One person's lines, ordered by time, as purchases."""
-    placed, told, refunds = [], [], []
+    placed: list[Purchase] = []
+    told: list[tuple[int, tuple[str, ...]]] = []
+    refunds: list[tuple[int, tuple[str, ...]]] = []
     by_item: defaultdict[str, list[int]] = defaultdict(list)
     bare: list[int] = []
     for (at, source, _), group in groupby(lines, key=attrgetter("at", "source", "ref")):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from retrieval.retention.customers import CustomerModel
 from storage.contacts import Drawn, draw_contacts
 from storage.database import Database
 from storage.disk import new_file
+from storage.errors import InvalidInput
 from storage.identity import VISITOR_MARK
 from storage.principal import Principal
 from storage.purchases import Buyer, buyers
@@ -28,6 +28,8 @@ from storage.shortages import wanted_while_out
 
 LOOK_BACK_DAYS: Final = 90
 """How old a wish for what was out of stock may be."""
+LONGEST_NAME: Final = 200
+"""Characters of a campaign's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,15 @@ def export_audience(
 
     Raises:
         Forbidden: only the shop itself contacts people.
-        InvalidInput: the file's name says neither CSV nor JSONL, or too few customers came back to learn from.
+        InvalidInput: the file's name says neither CSV nor JSONL, the campaign's is none, or too few customers came back to learn
+            from.
         Conflict: the file is there already, or the campaign is one of another band.
         Unavailable: the file cannot be written; then nothing is recorded.
     """
     if output is not None:
         check_name(output)
+    if campaign is not None:
+        _check_campaign(campaign)
     moment = now_ms() if now is None else now
     name = campaign or f"{band}-{datetime.fromtimestamp(moment / 1000, UTC):%Y-%m-%d}"
     share = settings.audience.control_share if control_share is None else control_share
@@ -150,6 +155,14 @@ def export_audience(
         recorded=output is not None,
         output=None if output is None else str(output),
     )
+
+
+def _check_campaign(name: str) -> None:
+    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        raise InvalidInput(
+            f"{name[:60]!r} cannot name a campaign.",
+            f"Give 1 to {LONGEST_NAME} printable characters, such as spring-1.",
+        )
 
 
 def _named(

@@ -136,8 +136,8 @@ def outcome_of(db: Database, principal: Principal, campaign: str, default: Conse
 def difference(one: Group, other: Group) -> tuple[float, float]:
     """The 95 % interval of the difference between two independent shares, one less the other.
 
-    Newcombe (1998), Interval Estimation for the Difference Between Independent Proportions, Statistics in Medicine 17(8), method 10:
-    the squares of the distances of Wilson's limits from the shares add up. 56 of 70 and 48 of 80 give .0524 to .3339.
+    The squares of the distances of Wilson's limits from the shares add up: Newcombe (1998), Interval Estimation for the Difference
+    Between Independent Proportions, Statistics in Medicine 17(8), method 10. 56 of 70 and 48 of 80 give .0524 to .3339.
     """
     first, second = one.bought / one.people, other.bought / other.people
     (low_1, high_1), (low_2, high_2) = _wilson(one), _wilson(other)

@@ -73,7 +73,7 @@ class Standing:
         """The facts behind the band, in English: "usually every 32 days, now 71 days"."""
         if self.own_rhythm:
             return f"usually every {days(self.usual_days)}, now {days(self.current_days)}"
-        return f"bought once, {days(self.current_days)} ago; those who come back do so after {days(self.usual_days)}"
+        return f"bought once, {days(self.current_days)} ago; half of who comes back does within {days(self.usual_days)}"
 
 
 def days(count: int) -> str:

@@ -89,7 +89,7 @@ class Consumption:
         return cls(habits)
 
     def rhythms(self, until: int) -> tuple[Rhythms, Rhythms]:
-        """Of each category that is bought regularly, and of the same product in each where that is; as of the day before `until`."""
+        """Of each category that is bought regularly, and of the same product in it where that is; as of the day before `until`."""
         of_category, of_product = {}, {}
         for category, habits in sorted(self.habits.items()):
             if (rhythm := _rhythm([each.days for each in habits.values()], until)) is not None:
@@ -102,9 +102,9 @@ class Consumption:
     def dues(self, of_category: Rhythms, of_product: Rhythms, today: int, within: int) -> dict[str, list[Due]]:
         """What is due, by user, the likeliest first.
 
-        A category is due from `within` days before its median day to the day by which 90 % of all gaps are over, where the chance of
-        a purchase within `within` days is at least `LEAST_CHANCE`. Where the product that was bought last had been bought before
-        and its category has a rhythm of the same product, that one tells, else that of the category.
+        A category is due from `within` days before its median day to the day by which 90 % of all gaps are over, where the chance
+        of a purchase within `within` days is at least `LEAST_CHANCE`. Where the product that was bought last had been bought
+        before and its category has a rhythm of the same product, that one tells, else that of the category.
         """
         found: defaultdict[str, list[Due]] = defaultdict(list)
         for category, rhythm in of_category.items():
@@ -128,7 +128,7 @@ class Consumption:
 
 
 def sequences(days: Iterable[Sequence[int]]) -> PurchaseDays:
-    """Lists of ascending days as those of customers 0, 1, …"""
+    """Lists of ascending days, as those of customers 0, 1 and so on."""
     lists = list(days)
     customer = np.repeat(np.arange(len(lists)), [len(each) for each in lists])
     return PurchaseDays(customer, np.array([day for each in lists for day in each], dtype=np.int64), len(lists))

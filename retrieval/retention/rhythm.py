@@ -64,11 +64,13 @@ class Gaps:
         first[1:] = days.customer[1:] != days.customer[:-1]
         _, customer = np.unique(days.customer, return_inverse=True)
         last = np.append(first[1:], True)
-        logs = np.log(np.where(first, 1, np.diff(days.day, prepend=days.day[:1])))  # (pairs,), 0 where none ends
+        logs: Floats = np.log(
+            np.where(first, 1, np.diff(days.day, prepend=days.day[:1]))
+        )  # (pairs,), 0 where none ends
         return cls(
             np.bincount(customer) - 1,
-            np.bincount(customer, logs),
-            np.bincount(customer, logs**2),
+            np.bincount(customer, logs).astype(np.float64),
+            np.bincount(customer, logs**2).astype(np.float64),
             (until - 1 - days.day[last]).astype(np.float64),
         )
 

@@ -36,6 +36,10 @@ wandb_project = "intents"
 
 [exploration]
 share = 0.1
+
+[audience]
+control_share = 0.2
+rest_days = 60
 """
 
 
@@ -56,6 +60,7 @@ def test_everything_that_can_be_set() -> None:
     assert settings.consent == Consent(personalize=False)
     assert settings.tracking.wandb_project == "intents"
     assert settings.exploration.share == 0.1
+    assert (settings.audience.control_share, settings.audience.rest_days) == (0.2, 60)
 
 
 def test_the_database_is_in_the_shops_folder_unless_set(tmp_path: Path) -> None:
