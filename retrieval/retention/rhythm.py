@@ -194,10 +194,17 @@ def regularity(days: PurchaseDays) -> tuple[float, float]:
     ends = np.flatnonzero((place >= 2) & (place % 2 == 0))  # the third purchase, the fifth, …
     if not len(ends):
         return 0.0, 0.0
-    share = (days.day[ends - 1] - days.day[ends - 2]) / (days.day[ends] - days.day[ends - 2])
-    variance = float(((share - 0.5) ** 2).mean())  # the mean is known: neither of two gaps is special
-    shape = (1 / (4 * max(variance, _LEAST_VARIANCE)) - 1) / 2
-    return max(0.0, shape), (_BY_CHANCE - variance) / (_ITS_SPREAD / np.sqrt(len(ends)))
+    both = (days.day[ends] - days.day[ends - 2]).astype(np.float64)
+    share = (days.day[ends - 1] - days.day[ends - 2]) / both
+    # Days are whole, and two purchases of a day are one: by chance the first of n days is any of 1 … n - 1, whose variance is
+    # (1 - 2/n) / 12.
+    room = 1 - 2 / both
+    squares = float(((share - 0.5) ** 2).sum())  # the mean is known: neither of two gaps is special
+    if not room.any():
+        return 0.0, 0.0
+    variance = max(squares / float(room.sum()), _LEAST_VARIANCE)
+    surely = (_BY_CHANCE * float(room.sum()) - squares) / (_ITS_SPREAD * float(np.sqrt((room**2).sum())))
+    return max(0.0, (1 / (4 * variance) - 1) / 2), surely
 
 
 def is_consumable(days: PurchaseDays) -> bool:
