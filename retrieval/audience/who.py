@@ -110,9 +110,9 @@ def back_in_stock(wanted: Iterable[Wanted], people: Iterable[Buyer], goods: Good
 def _due(due: Due, today: int) -> Reason:
     category = due.good.category[-1]
     gone = today - due.last
-    name = due.good.title if due.same else f"{category} (last: {due.good.title})"
     often = f"usually every {days(due.usual_days)}" if due.purchases > 1 else f"others every {days(due.usual_days)}"
-    text = f"buys {name} {often}, last {days(gone)} ago; due on {_date(due.due)}"
+    title = due.good.title if due.product_days is None else f"{due.good.title}, every {days(due.product_days)}"
+    text = f"buys {category} {often}, last {days(gone)} ago ({title}); due on {_date(due.due)}"
     return Reason(
         text,
         due.good.product_id,

@@ -21,7 +21,7 @@ from storage.purchases import Buyer
 DAY_MS: Final = 86_400_000
 LEAST_CHANCE: Final = 0.25
 """Of a purchase within the window, below which nothing is called due."""
-_PATH: Final = " > "
+PATH: Final = " > "
 
 Rhythms = Mapping[str, Rhythm]
 """By category, as its path: "Pets > Dogs > Dog food"."""
@@ -33,9 +33,9 @@ class Due:
 
     Attributes:
         good: what was bought last of the category.
-        same: whether the gaps are those of this very product, for else they are of the category.
-        purchases: days on which it was bought.
-        usual_days: the usual gap.
+        purchases: days on which something of the category was bought.
+        usual_days: the usual gap between them.
+        product_days: that of this very product, where it was bought before and such gaps are regular.
         last: the day of the last purchase.
         due: the day by which half of such gaps are over.
         early, late: those by which 10 and 90 % are.
@@ -43,9 +43,9 @@ class Due:
     """
 
     good: Good
-    same: bool
     purchases: int
     usual_days: int
+    product_days: int | None
     last: int
     due: int
     early: int
@@ -54,38 +54,45 @@ class Due:
 
 
 @dataclass
-class _Habit:
+class Habit:
     """What one customer bought of one category: days, ascending, each once; of all of it and by product; and what last."""
 
+    last: Good
     days: list[int] = field(default_factory=list)
     by_product: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    last: Good | None = None
 
     def add(self, day: int, good: Good) -> None:
+        """Something more of it, later than what was added before."""
         for days in (self.days, self.by_product[good.product_id]):
             if not days or days[-1] != day:
                 days.append(day)
         self.last = good
+
+    @property
+    def of_last(self) -> list[int]:
+        """The days of the product that was bought last."""
+        return self.by_product[self.last.product_id]
 
 
 @dataclass(frozen=True)
 class Consumption:
     """What everybody bought and kept of what the catalog puts in a category, by category and user."""
 
-    habits: Mapping[str, Mapping[str, _Habit]]
+    habits: Mapping[str, Mapping[str, Habit]]
 
     @classmethod
     def of(cls, people: Iterable[Buyer], goods: Goods) -> Self:
         """Looks each product up once."""
         buyers = list(people)
         known = goods({item for buyer in buyers for purchase in buyer.purchases for item in purchase.items})
-        habits: defaultdict[str, defaultdict[str, _Habit]] = defaultdict(lambda: defaultdict(_Habit))
+        habits: defaultdict[str, dict[str, Habit]] = defaultdict(dict)
         for buyer in buyers:
             for purchase in buyer.purchases:
                 for item in purchase.items if purchase.kept else ():
                     good = known.get(item)
                     if good is not None and good.category:
-                        habits[_PATH.join(good.category)][buyer.user_id].add(purchase.at // DAY_MS, good)
+                        of_category = habits[PATH.join(good.category)]
+                        of_category.setdefault(buyer.user_id, Habit(good)).add(purchase.at // DAY_MS, good)
         return cls(habits)
 
     def rhythms(self, until: int) -> tuple[Rhythms, Rhythms]:
@@ -103,25 +110,13 @@ class Consumption:
         """What is due, by user, the likeliest first.
 
         A category is due from `within` days before its median day to the day by which 90 % of all gaps are over, where the chance
-        of a purchase within `within` days is at least `LEAST_CHANCE`. Where the product that was bought last had been bought
-        before and its category has a rhythm of the same product, that one tells, else that of the category.
+        of a purchase within `within` days is at least `LEAST_CHANCE`. The rhythm of the very product says how often that one is
+        bought, not whether something is due: it foretells the category less well (docs/benchmarks.md).
         """
         found: defaultdict[str, list[Due]] = defaultdict(list)
         for category, rhythm in of_category.items():
-            plain: list[tuple[str, Good, list[int]]] = []
-            alike: list[tuple[str, Good, list[int]]] = []
-            for user, habit in self.habits.get(category, {}).items():
-                if habit.last is None:
-                    continue
-                own = habit.by_product[habit.last.product_id]
-                if category in of_product and len(own) > 1:
-                    alike.append((user, habit.last, own))
-                else:
-                    plain.append((user, habit.last, habit.days))
-            for same, members, law in ((False, plain, rhythm), (True, alike, of_product.get(category))):
-                if law is not None and members:
-                    for user, due in _due(law, members, same, today, within):
-                        found[user].append(due)
+            for user, due in _due(rhythm, of_product.get(category), self.habits.get(category, {}), today, within):
+                found[user].append(due)
         for dues in found.values():
             dues.sort(key=lambda due: (-due.chance, due.good.product_id))
         return dict(found)
@@ -140,25 +135,29 @@ def _rhythm(lists: Sequence[Sequence[int]], until: int) -> Rhythm | None:
 
 
 def _due(
-    rhythm: Rhythm, members: Sequence[tuple[str, Good, list[int]]], same: bool, today: int, within: int
+    rhythm: Rhythm, of_product: Rhythm | None, habits: Mapping[str, Habit], today: int, within: int
 ) -> Iterator[tuple[str, Due]]:
-    gaps = Gaps.of(sequences(days for _, _, days in members), today + 1)
+    """What of one category is due, with whose it is."""
+    if not habits:
+        return
+    gaps = Gaps.of(sequences(habit.days for habit in habits.values()), today + 1)
+    alone = Gaps.of(sequences(habit.of_last for habit in habits.values()), today + 1)
     when, chance = rhythm.due(gaps), rhythm.p_purchase(gaps, within)
-    for row, (user, good, days) in enumerate(members):
-        last = days[-1]
+    again = None if of_product is None else of_product.due(alone).median
+    for row, (user, habit) in enumerate(habits.items()):
+        last = habit.days[-1]
         median, early, late = (max(1, round(float(each[row]))) for each in (when.median, when.early, when.late))
-        if last + median - within <= today <= last + late and chance[row] >= LEAST_CHANCE:
-            yield (
-                user,
-                Due(
-                    good=good,
-                    same=same,
-                    purchases=len(days),
-                    usual_days=median,
-                    last=last,
-                    due=last + median,
-                    early=last + early,
-                    late=last + late,
-                    chance=float(chance[row]),
-                ),
-            )
+        if not last + median - within <= today <= last + late or chance[row] < LEAST_CHANCE:
+            continue
+        due = Due(
+            good=habit.last,
+            purchases=len(habit.days),
+            usual_days=median,
+            product_days=None if again is None or not alone.count[row] else max(1, round(float(again[row]))),
+            last=last,
+            due=last + median,
+            early=last + early,
+            late=last + late,
+            chance=float(chance[row]),
+        )
+        yield user, due
