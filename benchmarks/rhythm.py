@@ -184,6 +184,9 @@ def dues(people: Sequence[Buyer], goods: Goods) -> None:
             flags[name].append(flagged[name])
     if not bought:
         return
+    used_up, _ = Consumption.of(people, goods).rhythms(last)
+    names = (f"{name.split(PATH)[-1]} {np.exp(each.mu):.0f}" for name, each in used_up.items())
+    print(f"\nUsed up, with the median days: {', '.join(names)}")
     actual = np.concatenate(bought)
     print(f"\n{len(people):,} shoppers; {len(actual):,} questions on {len(bought)} days, {actual.mean():.1%} came true")
     print(

@@ -6,11 +6,12 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import String, and_, cast, literal, null, select, union_all
+from sqlalchemy import Boolean, String, and_, bindparam, cast, func, literal, null, select, union_all
 
 from storage.consent import Consent
 from storage.database import Database
@@ -78,24 +79,25 @@ def buyer_of(
 
 
 def _read(db: Database, default: Consent, now: int | None, user_id: str | None) -> Iterator[Buyer]:
-    statement = _statement(default, now_ms() if now is None else now, user_id)
+    values: dict[str, Any] = {"now": now_ms() if now is None else now, "default": default.personalize}
+    if user_id is not None:
+        values["user"] = user_id
     with db.read() as connection:
-        rows = connection.execution_options(stream_results=True).execute(statement)
+        rows = connection.execution_options(stream_results=True).execute(_statement(user_id is not None), values)
         for user, lines in groupby(rows, key=attrgetter("user_id")):
             purchases = _purchases(list(lines))
             if purchases:
                 yield Buyer(user, tuple(purchases))
 
 
-def _statement(default: Consent, now: int, user_id: str | None) -> Any:
+@cache  # it takes longer to put together than to run for one person
+def _statement(of_one: bool) -> Any:
     """Every line of every order, purchase and refund as (user_id, at, source, ref, what, item, variant)."""
-    refused = select(consents.c.user_id).where(consents.c.personalize.is_(False))
-    willing = select(consents.c.user_id).where(consents.c.personalize.is_(True))
 
     def of(table: Any, moment: Any) -> Any:
-        allowed = table.c.user_id.not_in(refused) if default.personalize else table.c.user_id.in_(willing)
-        whose = [table.c.user_id == user_id] if user_id is not None else []
-        return and_(moment >= _DATED, moment <= now, allowed, *whose)
+        allowed = func.coalesce(consents.c.personalize, bindparam("default", type_=Boolean())).is_(True)
+        whose = [table.c.user_id == bindparam("user")] if of_one else []
+        return and_(moment >= _DATED, moment <= bindparam("now"), allowed, *whose)
 
     ordered = (
         select(
@@ -108,6 +110,7 @@ def _statement(default: Consent, now: int, user_id: str | None) -> Any:
             order_items.c.variant_id.label("variant"),
         )
         .outerjoin(order_items, order_items.c.order_id == orders.c.order_id)
+        .outerjoin(consents, consents.c.user_id == orders.c.user_id)
         .where(of(orders, orders.c.placed_at))
     )
     reported = (
@@ -121,6 +124,7 @@ def _statement(default: Consent, now: int, user_id: str | None) -> Any:
             cast(null(), String),
         )
         .outerjoin(event_items, event_items.c.event_row == events.c.row)
+        .outerjoin(consents, consents.c.user_id == events.c.user_id)
         .where(
             events.c.event.in_(("purchase", "refund")),
             events.c.personalize.is_(True),

@@ -22,7 +22,7 @@ from retrieval.retention.history import PurchaseDays
 from retrieval.retention.rhythm import Gaps, Rhythm
 from storage.consent import Consent
 from storage.database import Database
-from storage.errors import Damaged, InvalidInput
+from storage.errors import Conflict, Damaged, InvalidInput
 from storage.principal import Principal
 from storage.publish import Manifest, Versions
 from storage.purchases import Buyer, buyer_of
@@ -61,7 +61,7 @@ class CustomerModel:
         """Learns from everybody's purchases until now.
 
         Raises:
-            InvalidInput: they are too few, or of too few weeks.
+            InvalidInput: they are too few.
         """
         moment = now_ms() if now is None else now
         until = moment // DAY_MS + 1
@@ -93,9 +93,11 @@ class CustomerModel:
         """What is due within so many days or overdue, by user; see `Consumption.dues`."""
         return Consumption.of(people, goods).dues(self.categories, self.products, now // DAY_MS, within)
 
-    def save(self, shop: Path) -> Path:
-        """Publishes it as the shop's current one; returns the version's folder."""
-        versions = customer_versions(shop)
+    def save(self, shop: Path) -> Path | None:
+        """Publishes it as the shop's current one; returns the version's folder.
+
+        None where another process publishes its own just now, which is as fresh.
+        """
         body = {
             "forecast": {**asdict(self.forecast.base), "stack": self.forecast.stack.tolist()},
             "rhythm": asdict(self.rhythm),
@@ -103,10 +105,14 @@ class CustomerModel:
             "products": {name: asdict(each) for name, each in self.products.items()},
         }
         meta = {"format": FORMAT, "customers": self.customers, "fitted_at": self.fitted_at}
-        with versions.stage() as staged:
-            (staged / FILE).write_text(json.dumps(body, ensure_ascii=False, indent=1), encoding="utf-8")
-            folder = versions.publish(staged, meta)
-        versions.sweep()
+        versions = customer_versions(shop)
+        try:
+            with versions.lock(), versions.stage() as staged:
+                (staged / FILE).write_text(json.dumps(body, ensure_ascii=False, indent=1), encoding="utf-8")
+                folder = versions.publish(staged, meta)
+                versions.sweep()
+        except Conflict:
+            return None
         return folder
 
     @classmethod

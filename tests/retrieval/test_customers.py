@@ -133,6 +133,7 @@ class TestKeeping:
         assert CustomerModel.load(tmp_path) is None
         model = CustomerModel.fit(people, goods, NOW)
         folder = model.save(tmp_path)
+        assert folder is not None
         loaded = CustomerModel.load(tmp_path)
         assert loaded is not None
         assert loaded.standings(people, NOW) == model.standings(people, NOW)
@@ -143,6 +144,8 @@ class TestKeeping:
     def test_a_turned_bit_is_found_and_the_one_before_serves(self, people: list[Buyer], tmp_path: Path) -> None:
         model = CustomerModel.fit(people, goods, NOW)
         first, second = model.save(tmp_path), model.save(tmp_path)
+        assert first is not None
+        assert second is not None
         (second / FILE).write_text((second / FILE).read_text("utf-8").replace("0.", "1.", 1), "utf-8")
         loaded = CustomerModel.load(tmp_path)
         assert loaded is not None
@@ -150,6 +153,12 @@ class TestKeeping:
         shutil.rmtree(first)
         with pytest.raises(Damaged):
             CustomerModel.load(tmp_path)
+
+    def test_while_another_process_publishes_its_own(self, people: list[Buyer], tmp_path: Path) -> None:
+        model = CustomerModel.fit(people, goods, NOW)
+        with customer_versions(tmp_path).lock():
+            assert model.save(tmp_path) is None
+        assert model.save(tmp_path) is not None
 
     def test_one_of_another_aisle(self, people: list[Buyer], tmp_path: Path) -> None:
         versions = customer_versions(tmp_path)
