@@ -91,7 +91,7 @@ def closeness(pairs: Pairs, day: int, own: bool) -> Floats:
     median = float(np.median(gaps)) if gaps else 30.0
     usual = np.array([days[-1] - days[-2] if own and len(days) > 1 else median for _, days in pairs], float)
     waited = np.array([day - days[-1] + WITHIN / 2 for _, days in pairs], float)
-    return -np.abs(np.log(waited / usual))
+    return np.asarray(-np.abs(np.log(waited / usual)))
 
 
 def calibrated(score: Floats, before: Floats, bought: Floats) -> Floats:
@@ -101,7 +101,7 @@ def calibrated(score: Floats, before: Floats, bought: Floats) -> Floats:
         odds = weights[0] + weights[1] * before
         return float((np.logaddexp(0, odds) - bought * odds).sum() + 0.5 * weights @ weights)
 
-    level, slope = minimize(loss, np.zeros(2), method="BFGS").x  # type: ignore[no-untyped-call]
+    level, slope = minimize(loss, np.zeros(2), method="BFGS").x
     return np.asarray(expit(level + slope * score))
 
 
@@ -152,7 +152,9 @@ def same_product(people: Sequence[Buyer], goods: Goods, day: int) -> tuple[Float
     """Of the product that each bought last: its chance by the category's rhythm and by its own, and whether it was bought."""
     bought, known = Consumption.of(people, goods), Consumption.of(until_day(people, day), goods)
     of_category, of_product = known.rhythms(day)
-    one, other, actual = [np.empty(0)], [np.empty(0)], [np.empty(0)]
+    one: list[Floats] = [np.empty(0)]
+    other: list[Floats] = [np.empty(0)]
+    actual: list[Floats] = [np.empty(0)]
     for category in of_category.keys() & of_product.keys():
         habits = known.habits[category]
         everything, alone = (

@@ -455,7 +455,7 @@ class TestAudience:
     def small(self, tmp_path: Path) -> Path:
         """A shop of 150 customers without an index, of whom many have stayed away."""
         now, day, draw = now_ms(), 86_400_000, random.Random(1)
-        rows = []
+        rows: list[dict[str, object]] = []
         for number in range(150):
             ago, last = draw.randint(200, 400), draw.randint(1, 200)
             while ago > last:

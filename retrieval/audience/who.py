@@ -30,7 +30,8 @@ class Audience(StrEnum):
 class Reason:
     """One fact, in English, and what it is made of; a field that it has nothing to do with is None.
 
-    `Reason("bought Oat biscuits every 28 days, last on 2026-03-02, due on 2026-03-30", "p7", "Oat biscuits", "Snacks", …)`
+    `Reason("usually every 32 days, now 71 days", usual_days=32, current_days=71)`
+    `Reason("buys Coffee usually every 24 days, last 20 days ago (Morning roast); due on 2026-03-30", "p7", "Morning roast", …)`
     """
 
     text: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def place(db: Database, user: str, item: str, *days: int, status: str = "deliver
 
 def fill(db: Database, coffee: int = 120, lamps: int = 120) -> None:
     """Shoppers c000 … buy coffee in a rhythm, l000 … a lamp now and then."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, item, law, count in (
         ("c", "coffee-1", LAW, coffee),
         ("l", "lamp", Rhythm(float(np.log(60)), 0.5, 1.3, 1.5, 1.0), lamps),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import beta, lognorm, norm
+from scipy.special import beta, ndtr
 
 from retrieval.retention import PurchaseDays
 from retrieval.retention.consumption import sequences
+from retrieval.retention.history import Floats
 from retrieval.retention.rhythm import Gaps, Rhythm, is_consumable, regularity
 from tests.retrieval.renewals import renewals
 
@@ -38,9 +39,14 @@ def test_the_likelihood_is_the_integral_over_rhythm_and_loyalty(days: list[int])
     gaps = Gaps.of(sequences([days]), 100)
     points, weights = np.polynomial.legendre.leggauss(120)
     own, again = LAW.mu + 3 * points[:, None], (1 + points[None, :]) / 2  # medians within 7.5 τ, all loyalties
-    each = [lognorm.pdf(gap, LAW.sigma, scale=np.exp(own)) * again for gap in np.diff(days)]
-    rest = 1 - again * lognorm.cdf(99 - days[-1], LAW.sigma, scale=np.exp(own))
-    prior = norm(LAW.mu, LAW.tau).pdf(own) * beta(LAW.a, LAW.b).pdf(again)
+
+    def density(value: Floats, mean: Floats | float, deviation: float) -> Floats:
+        return np.asarray(np.exp(-0.5 * ((value - mean) / deviation) ** 2) / (deviation * np.sqrt(2 * np.pi)))
+
+    each = [density(np.log(gap), own, LAW.sigma) / gap * again for gap in np.diff(days)]
+    rest = 1 - again * ndtr((np.log(99 - days[-1]) - own) / LAW.sigma)
+    loyal = again ** (LAW.a - 1) * (1 - again) ** (LAW.b - 1) / beta(LAW.a, LAW.b)
+    prior = density(own, LAW.mu, LAW.tau) * loyal
     value = 3 / 2 * weights @ (np.prod(each, axis=0) * rest * prior) @ weights
     assert LAW.log_likelihoods(gaps)[0] == pytest.approx(np.log(value), abs=1e-5)
 
@@ -72,6 +78,17 @@ def test_the_chance_of_a_purchase_is_calibrated_after_the_days_it_learnt_from() 
     for low, high in ((0, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 1)):
         rows = (likely > low) & (likely <= high)
         assert likely[rows].mean() == pytest.approx(came[rows].mean(), abs=0.05)
+
+
+@pytest.mark.parametrize("known", [0, 1, 6])
+def test_four_gaps_of_five_end_within_the_interval(known: int) -> None:
+    draw = np.random.default_rng(known)
+    own = draw.normal(LAW.mu, LAW.tau, 4_000)
+    gaps = np.exp(draw.normal(own[:, None], LAW.sigma, (4_000, known + 1)))
+    before = np.log(gaps[:, :known])
+    when = LAW.due(Gaps(np.full(4_000, known), before.sum(axis=1), (before**2).sum(axis=1), np.zeros(4_000)))
+    inside = (when.early <= gaps[:, -1]) & (gaps[:, -1] <= when.late)
+    assert inside.mean() == pytest.approx(0.8, abs=0.02)
 
 
 def test_one_gap_moves_a_customer_a_little_and_many_all_the_way() -> None:
