@@ -477,7 +477,7 @@ class TestAudience:
         report = json.loads(printed)
         assert report["campaign"] == "spring"
         assert report["named"] == report["contacted"] + report["control"] > 0
-        assert len(out.read_text("utf-8-sig").splitlines()) == report["contacted"] + 1
+        assert len(out.read_text("utf-8").splitlines()) == report["contacted"] + 1
         status, printed, err = run("audience", "--outcome", "spring", "--shop", small, "--json")
         assert status == 0, err
         assert json.loads(printed)["verdict"] == "inconclusive"

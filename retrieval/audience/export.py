@@ -132,8 +132,8 @@ def export_audience(
     if output is None:
         drawn = draw(None)
     else:
-        # A byte order mark lets a spreadsheet read the CSV as UTF-8.
-        with new_file(output, "utf-8-sig" if output.suffix.lower() == ".csv" else "utf-8") as out:
+        # Without a byte order mark: many a mailing tool would take it for a part of the first column's name.
+        with new_file(output) as out:
 
             def deliver(drawn: Drawn) -> None:
                 write_contacts(out, output, [candidates[user] for user in drawn.contacted], name, band)

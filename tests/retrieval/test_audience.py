@@ -37,7 +37,7 @@ def export(db: Database, shop: Path, band: str, output: str | None = "out.csv", 
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 
 
