@@ -64,13 +64,16 @@ bench: setup-dev  ## Measure a turn, indexing and search beside their peers (nee
 	$(PY) -m benchmarks.retrieval --shop var
 	$(PY) -m benchmarks.conditions --shop var
 	$(PY) -m benchmarks.policy
+	$(PY) -m benchmarks.rhythm --shoppers 2000
 	$(PY) -m benchmarks.growth --sizes 10000 30000 100000
 	test ! -d ../shared/data/abt_buy || { \
 		$(PY) launch.py index ../shared/data/abt_buy/catalog.jsonl.gz --shop var/bench-abt && \
 		$(PY) -m benchmarks.retrieval --data ../shared/data/abt_buy --data-shop var/bench-abt; }
 	test ! -d ../shared/data/simmc2 || $(PY) -m benchmarks.intent --data ../shared/data --sets simmc2 --seeds 1
 	test ! -d ../shared/data/banking77 || $(PY) -m benchmarks.training --data ../shared/data
-	test ! -d ../shared/data/cdnow_sample || $(PY) -m benchmarks.retention --data ../shared/data/cdnow_sample
+	test ! -d ../shared/data/cdnow_sample || { \
+		$(PY) -m benchmarks.retention --data ../shared/data/cdnow_sample && \
+		$(PY) -m benchmarks.rhythm --data ../shared/data/cdnow_sample; }
 
 # Only what the demo's marker names as its own: another shop's database may lie beside it. The marker goes last.
 DEMO_PARTS := catalog.jsonl documents media events.jsonl orders.jsonl dialogues.jsonl shop.toml index models rejected secret \

@@ -366,12 +366,13 @@ def run_index(
     rejected: Path | None = None,
 ) -> BuildReport:
     """Builds an index with progress bars."""
+    from bot.goods import note_stock
     from index.build import build_index
     from index.encoders import encoder_for
     from storage.orders import baskets
 
     with bars() as show, opened(shop) as database:
-        return build_index(
+        report = build_index(
             catalog,
             shop,
             settings_of(shop),
@@ -384,6 +385,8 @@ def run_index(
             rejected=rejected,
             progress=show,
         )
+        note_stock(shop, database, ADMIN)
+    return report
 
 
 def publisher(name: str, shop: Path) -> Callable[[Path | None], object] | None:
@@ -1018,6 +1021,64 @@ def label(
                     progress=lambda done, total: show("reading turns", done, total),
                 )
             put(handed, as_json)
+
+
+@app.command()
+def audience(
+    band: Annotated[
+        Literal["at-risk", "reorder-due", "back-in-stock"] | None, typer.Option(help="Whom to write to.")
+    ] = None,
+    shop: Shop = Path("var"),
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The file for your mailing tool, .csv or .jsonl; only counts without.", dir_okay=False),
+    ] = None,
+    campaign: Annotated[
+        str | None, typer.Option(help="Its name: the same again draws the same groups. The band and today by default.")
+    ] = None,
+    control_share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Left alone to compare with; shop.toml says how many by default.")
+    ] = None,
+    rest_days: Annotated[
+        int | None, typer.Option(min=0, max=3650, help="Nobody is drawn again so soon; shop.toml says by default.")
+    ] = None,
+    within_days: Annotated[int, typer.Option(min=1, max=90, help="How near a reorder has to be.")] = 14,
+    outcome: Annotated[
+        str | None, typer.Option(metavar="CAMPAIGN", help="Compare who was contacted with who was left alone.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name the shoppers to write to, with reasons, and hold a control group out (--band); or see what came of it (--outcome).
+
+    Only shoppers whose consent says personalize. Nothing is sent: the file is for your own mailing tool.
+
+    Example: launch.py audience --band at-risk --output at-risk.csv --shop myshop
+    """
+    if (band is None) == (outcome is None):
+        raise InvalidInput("audience does one thing at a time.", "Give one of --band and --outcome.")
+    from bot.goods import goods_of
+    from retrieval.audience import Audience, export_audience, outcome_of
+
+    settings = settings_of(shop)
+    with opened(shop) as database:
+        if outcome is not None:
+            found = outcome_of(database, local_operator(), outcome, settings.consent)
+            put(found.values(), as_json, found.text())
+            return
+        exported = export_audience(
+            database,
+            local_operator(),
+            shop,
+            settings,
+            Audience(str(band)),
+            goods_of(shop, database),
+            output=output,
+            campaign=campaign,
+            control_share=control_share,
+            rest_days=rest_days,
+            within_days=within_days,
+        )
+    put(exported, as_json)
 
 
 @evaluate_app.command("intent")

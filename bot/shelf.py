@@ -68,16 +68,7 @@ class Shelf:
 
     def products(self, ids: Iterable[str]) -> dict[str, Product]:
         """The products of these ids, their own or of a variant, that exist, as they are offered now."""
-        rows = {each: row for each in dict.fromkeys(ids) if (row := self.snapshot.row_of(each)) is not None}
-        records = {row: self.snapshot.products.get(row) for row in dict.fromkeys(rows.values())}
-        row_of = {record.id: row for row, record in records.items()}
-        news: dict[int, list[Offer]] = {}
-        for offer in self.offers(list(row_of)) if row_of else ():
-            row = row_of.get(offer.product_id)
-            if row is not None and self.snapshot.facets.is_news(row, offer):
-                news.setdefault(row, []).append(offer)
-        now = {row: offered(record, news.get(row, ())) for row, record in records.items()}
-        return {each: now[row] for each, row in rows.items()}
+        return products_now(self.snapshot, self.offers, ids)
 
     def spelled(self, offers: Iterable[Offer]) -> list[Offer]:
         """Offers as they are kept: one that names a variant by its own id alone is one on that variant of its product.
@@ -148,6 +139,20 @@ class Shelf:
         grounds = Grounds(profile or Profile(now=0), popularity=self.popularity)
         ranked = rerank(hits, grounds.profile, products.get, popularity=self.popularity, reorder=False)
         return Found(tuple(ranked), len(ranked), 0, products, grounds)
+
+
+def products_now(snapshot: Snapshot, offers: Offers, ids: Iterable[str]) -> dict[str, Product]:
+    """The products of these ids, their own or of a variant, that the snapshot has, under the newer of the offers."""
+    rows = {each: row for each in dict.fromkeys(ids) if (row := snapshot.row_of(each)) is not None}
+    records = {row: snapshot.products.get(row) for row in dict.fromkeys(rows.values())}
+    row_of = {record.id: row for row, record in records.items()}
+    news: dict[int, list[Offer]] = {}
+    for offer in offers(list(row_of)) if row_of else ():
+        row = row_of.get(offer.product_id)
+        if row is not None and snapshot.facets.is_news(row, offer):
+            news.setdefault(row, []).append(offer)
+    now = {row: offered(record, news.get(row, ())) for row, record in records.items()}
+    return {each: now[row] for each, row in rows.items()}
 
 
 def offered(product: Product, offers: Sequence[Offer]) -> Product:

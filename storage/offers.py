@@ -10,6 +10,7 @@ from sqlalchemy import Row, and_, bindparam, case, func, or_, select
 from storage.database import Database, in_chunks
 from storage.principal import Principal, Role
 from storage.record import Count, Currency, Id, Instant, MinorUnits, Record, now_ms
+from storage.shortages import note_offers
 from storage.tables import offers
 
 
@@ -64,6 +65,7 @@ def put_offers(db: Database, principal: Principal, new: Sequence[Offer]) -> None
         with db.write(durable=True) as connection:
             statement = db.upsert(offers, keys=("product_id", "variant_id"), merged=_merging)
             connection.execute(statement, list(latest.values()))
+            note_offers(connection, latest)
 
 
 def offers_for(db: Database, product_ids: Iterable[str], since: int = 0) -> list[Offer]:

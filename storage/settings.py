@@ -128,6 +128,13 @@ class PrivacySettings(Record):
     sensitive: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)], ...] = ()
 
 
+class AudienceSettings(Record):
+    """`[audience]`: of those whom `launch.py audience` names, the share left alone to compare with, and the days of rest."""
+
+    control_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    rest_days: Annotated[int, Field(ge=0, le=3650)] = 30
+
+
 class ShopSettings(Record):
     """The whole of shop.toml; an empty file is a valid one.
 
@@ -148,6 +155,7 @@ class ShopSettings(Record):
     exploration: ExplorationSettings = ExplorationSettings()
     experiment: dict[Name, ExperimentSettings] = Field(default_factory=dict)
     privacy: PrivacySettings = PrivacySettings()
+    audience: AudienceSettings = AudienceSettings()
 
     @model_validator(mode="after")
     def _one_experiment_at_a_time(self) -> Self:

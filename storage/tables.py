@@ -215,6 +215,31 @@ offers = Table(
     Index(None, "updated_at"),
 )
 
+# When something could not be ordered; `until` is null while it still cannot.
+shortages = Table(
+    "shortages",
+    metadata,
+    Column("product_id", ID, primary_key=True),
+    # Empty where the product itself is meant: a key may not be null.
+    Column("variant_id", ID, primary_key=True),
+    Column("since", BigInteger, primary_key=True, autoincrement=False),
+    Column("until", BigInteger),
+    Index(None, "variant_id"),
+    Index(None, "until"),
+)
+
+# Who was drawn for which campaign: those to contact, and those left alone to compare with.
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("campaign", ID, primary_key=True),
+    Column("user_id", ID, primary_key=True),
+    Column("band", WORD, nullable=False),
+    Column("control", Boolean, nullable=False),
+    Column("drawn_at", BigInteger, nullable=False),
+    Index(None, "user_id", "drawn_at"),
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

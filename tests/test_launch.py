@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from bot.experiments import Experiments
 from storage.errors import Conflict
 from storage.orders import orders_of
 from storage.principal import Principal, Role
-from storage.record import new_id
+from storage.record import new_id, now_ms
 
 Run = Callable[..., tuple[int, str, str]]
 PRODUCTS = [
@@ -63,6 +64,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["ingest"],
         ["search"],
         ["chat"],
+        ["audience"],
         ["finetune", "intent"],
         ["finetune", "language-model"],
         ["finetune", "sequence"],
@@ -553,3 +555,62 @@ def test_the_size_of_an_experiment(run: Run, tmp_path: Path) -> None:
         assert (status, out) == (2, ""), bad
         assert "--rate" in err
     assert run("experiment", "power", "--rate", 0.1)[0] == 2
+
+
+class TestAudience:
+    @pytest.fixture
+    def small(self, tmp_path: Path) -> Path:
+        """A shop of 150 customers without an index, of whom many have stayed away."""
+        now, day, draw = now_ms(), 86_400_000, random.Random(1)
+        rows: list[dict[str, object]] = []
+        for number in range(150):
+            ago, last = draw.randint(200, 400), draw.randint(1, 200)
+            while ago > last:
+                row = {"order_id": f"o{len(rows)}", "user_id": f"u{number}", "status": "delivered"}
+                rows.append({**row, "placed_at": now - ago * day, "items": [{"product_id": "mug-1"}]})
+                ago -= round(draw.lognormvariate(3.4, 0.8)) + 1
+        (tmp_path / "orders.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        return tmp_path
+
+    def test_export_then_outcome(self, run: Run, small: Path) -> None:
+        run("ingest", "orders", small / "orders.jsonl", "--shop", small)
+        counted = run("audience", "--band", "at-risk", "--shop", small, "--json")
+        assert counted[0] == 0, counted[2]
+        assert json.loads(counted[1])["recorded"] is False
+        out = small / "out.csv"
+        options = ("--band", "at-risk", "--campaign", "spring", "--output", out, "--control-share", 0.2)
+        status, printed, err = run("audience", *options, "--shop", small, "--json")
+        assert status == 0, err
+        report = json.loads(printed)
+        assert report["campaign"] == "spring"
+        assert report["named"] == report["contacted"] + report["control"] > 0
+        assert len(out.read_text("utf-8").splitlines()) == report["contacted"] + 1
+        status, printed, err = run("audience", "--outcome", "spring", "--shop", small, "--json")
+        assert status == 0, err
+        assert json.loads(printed)["verdict"] == "inconclusive"
+        _, printed, _ = run("audience", "--outcome", "spring", "--shop", small)
+        assert "inconclusive" in printed
+        status, _, err = run("audience", *options, "--shop", small)
+        assert status == 1
+        assert "is there already" in err
+
+    @pytest.mark.parametrize(
+        ("arguments", "status", "words"),
+        [
+            (["--band", "at-risk"], 2, "too few"),
+            (["--band", "everybody"], 2, "at-risk"),
+            (["--band", "at-risk", "--control-share", "1.5"], 2, "--control-share"),
+            (["--band", "at-risk", "--output", "out.xlsx"], 2, ".csv or .jsonl"),
+            (["--band", "at-risk", "--outcome", "spring"], 2, "one thing"),
+            ([], 2, "--band"),
+            (["--outcome", "spring"], 1, "no campaign"),
+        ],
+    )
+    def test_what_cannot_be_done_is_one_line(
+        self, run: Run, tmp_path: Path, arguments: list[str], status: int, words: str
+    ) -> None:
+        code, out, err = run("audience", *arguments, "--shop", tmp_path)
+        assert code == status
+        assert words in err
+        assert "Traceback" not in err
+        assert out == ""

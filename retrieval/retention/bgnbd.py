@@ -69,7 +69,7 @@ class BetaGeometric:
         active: Floats = expit(alive - gone)
         return active
 
-    def p_purchase(self, summary: Summary, weeks: float) -> Floats:
+    def p_purchase(self, summary: Summary, weeks: float | Floats) -> Floats:
         """The probability (customers,) of at least one purchase within so many weeks from now.
 
         While one is active the rate is Gamma(r + x, α + T), so the time to the next purchase is Lomax (Pareto II).
@@ -77,7 +77,7 @@ class BetaGeometric:
         away = (self.r + summary.frequency) * np.log1p(weeks / (self.alpha + summary.age))
         return np.asarray(self.p_active(summary) * -np.expm1(-away))
 
-    def expected_purchases(self, summary: Summary, weeks: float) -> Floats:
+    def expected_purchases(self, summary: Summary, weeks: float | Floats) -> Floats:
         """Purchases (customers,) that are expected within so many weeks from now (equation 10).
 
         Euler's transformation takes the power out of the hypergeometric function, which overflows otherwise at some hundred

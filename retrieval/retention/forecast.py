@@ -52,7 +52,7 @@ class RetentionModel:
     base: BetaGeometric
     stack: Floats
 
-    def predict(self, summary: Summary, weeks: float) -> Forecast:
+    def predict(self, summary: Summary, weeks: float | Floats) -> Forecast:
         """What is expected within so many weeks of customers as they stand.
 
         The purchases of whoever buys at all stay those of BG/NBD, so what is expected follows the chance. Without that a chance

@@ -77,6 +77,9 @@ def fill(database: Database) -> str:
     with database.write() as connection:
         row = "INSERT INTO hidden_beliefs (user_id, kind, value, hidden_at) VALUES ('alice', 'brand', 'A', 1)"
         connection.execute(text(row))
+        drawn = "INSERT INTO contacts (campaign, user_id, band, control, drawn_at) VALUES ('c', 'alice', 'at-risk', true, 1)"
+        connection.execute(text(drawn))
+    put_offers(database, BACKEND, [Offer(product_id="p2", stock=0)])
     return talking
 
 

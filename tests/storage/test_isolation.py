@@ -19,6 +19,7 @@ from storage.keys import create_key, list_keys, revoke_key
 from storage.offers import Offer, put_offers
 from storage.orders import Order, orders_of, put_orders
 from storage.principal import Principal, Role
+from storage.purchases import buyer_of
 
 ALICE = Principal("alice", Role.CUSTOMER)
 STRANGERS = [
@@ -53,6 +54,7 @@ ACTS: dict[str, Act] = {
     "take from the cart": lambda db, who, ids: remove_line(db, who, "alice", ids[LINE]),
     "empty the cart": lambda db, who, _: empty_cart(db, who, "alice"),
     "read orders": lambda db, who, _: orders_of(db, who, "alice"),
+    "read purchases": lambda db, who, _: buyer_of(db, who, "alice", Consent()),
     "rate a reply": lambda db, who, ids: put_feedback(db, who, ids[MESSAGE], None, "down"),
     "read ratings": lambda db, who, _: feedback_of(db, who, "alice"),
 }

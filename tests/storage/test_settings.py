@@ -53,6 +53,10 @@ share = 0.1
 
 [privacy]
 sensitive = ["Vapes", "color: pink"]
+
+[audience]
+control_share = 0.2
+rest_days = 60
 """
 EXPERIMENT = """
 [experiment.one]
@@ -88,6 +92,7 @@ def test_everything_that_can_be_set() -> None:
         "taste": (0.1, "ranked"),
     }
     assert settings.privacy.sensitive == ("Vapes", "color: pink")
+    assert (settings.audience.control_share, settings.audience.rest_days) == (0.2, 60)
 
 
 def test_the_database_is_in_the_shops_folder_unless_set(tmp_path: Path) -> None:
