@@ -10,6 +10,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +20,7 @@ from bot.shelf import Shelf
 from index.encoders import Encoder
 from index.product import Product
 from index.snapshot import Snapshot, current_index
-from retrieval.profile import PriceLevels
+from retrieval.profile import Meanings, PriceLevels
 from retrieval.reranker import Reranker, load_reranker, reranker_versions
 from retrieval.search import SearchEngine
 from retrieval.understanding import Understander
@@ -69,6 +70,11 @@ class Parts:
     """Leaf category → (products, median price in minor units of the shop's currency) in the sample."""
     model: str | None = None
     """The version of the intent model; None where the shop has none."""
+
+    @cached_property
+    def meanings(self) -> Meanings:
+        """What an interest in an item says, by this catalog."""
+        return Meanings(self.shelf.record, self.levels)
 
     @property
     def versions(self) -> tuple[str, str | None, str | None]:

@@ -178,12 +178,16 @@ def test_events_are_loaded_once_and_broken_rows_kept(run: Run, tmp_path: Path) -
     }
     log = tmp_path / "events.jsonl"
     log.write_text(
-        json.dumps(event) + "\nnot json\n" + json.dumps({**event, "event_id": "e2"}) + "\n", encoding="utf-8"
+        json.dumps(event) + "\nnot json\n" + json.dumps({**event, "event_id": "e2", "session_id": "s"}) + "\n",
+        encoding="utf-8",
     )
     status, out, err = run("ingest", "events", log, "--shop", tmp_path, "--json")
     assert status == 0, err
     report = json.loads(out)
     (line,) = Path(report.pop("rejected_file")).read_text(encoding="utf-8").splitlines()
+    quality = report.pop("quality")
+    assert quality["rejected_by_reason"] == {json.loads(line)["reason"]: 1}
+    assert "not JSON" in Path(report.pop("report_file")).read_text(encoding="utf-8")
     assert report == {"read": 3, "accepted": 2, "duplicates": 0, "rejected": 1, "dropped_fields": 0}
     assert json.loads(line)["line"] == 2
     assert json.loads(run("ingest", "events", log, "--shop", tmp_path, "--json")[1])["duplicates"] == 2
@@ -198,7 +202,7 @@ def test_events_of_nobody_count_before_anything_is_loaded(run: Run, tmp_path: Pa
     assert (status, out) == (3, "")
     assert "50 of 50" in err
     assert "user_id" in err
-    (rejected,) = (tmp_path / "rejected").iterdir()
+    (rejected,) = (tmp_path / "rejected").glob("*.jsonl")
     assert len(rejected.read_text(encoding="utf-8").splitlines()) == 50
     mine = [{**event, "user_id": "maya"} for event in events]
     log.write_text("".join(json.dumps(event) + "\n" for event in [*mine[:11], *events[11:]]), encoding="utf-8")
@@ -323,7 +327,7 @@ def test_a_demo_that_was_interrupted_is_finished(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(launch, "run_ingest", killed)
+        patched.setattr(launch, "run_ingest_events", killed)
         with pytest.raises(KeyboardInterrupt):
             launch.build_demo(tmp_path)
     for _ in range(2):
