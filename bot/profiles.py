@@ -19,7 +19,7 @@ from storage.database import Database
 from storage.principal import Principal
 from storage.record import now_ms
 
-SHOPPERS: Final = 5_000
+SHOPPERS: Final = 1_000
 _WANTED: Final = Wanted(PATH_EVENTS, EPOCH_MS, MOST_EVENTS)
 
 

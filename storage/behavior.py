@@ -1,7 +1,7 @@
 """One shopper's behavior as a stream: all that counts at first, then what came since, each with what forbids its use.
 
-The order of the stream is that in which events were written, whenever they happened and whichever process wrote them. A reader keeps
-a `Cursor` to the last row that it saw; a row that is gone means that the person was erased, and the reader starts anew.
+The order of the stream is that in which events were written, whenever they happened and whichever process wrote them. A reader
+keeps a `Cursor` to the last row that it saw; a row that is gone means that the person was erased, and the reader starts anew.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is wrong with many events together: the same one sent twice, dwell that cannot be, users faster than a person.
 
-One event by itself is checked where it is read (`read_event`, `date_problem`). Here columns of numbers are kept of each, 60 bytes an
-event, so that a file of millions is looked through as a whole before any of it is loaded.
+One event by itself is checked where it is read (`read_event`, `date_problem`). Here columns of numbers are kept of each, 80 bytes
+an event, so that a file of millions is looked through as a whole before any of it is loaded.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Bot:
 
 @dataclass(frozen=True, slots=True)
 class Dwell:
-    """How long people looked, in seconds: of how many events it is known, of what share of views it is missing, and its distribution."""
+    """How long people looked, in seconds: known of so many events, missing in that share of views, and its percentiles."""
 
     known: int
     missing_share: float | None

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from retrieval.profile.traits import BeliefKind, PriceLevels, Trait
 from retrieval.profile.weights import EVENT_WEIGHTS
@@ -38,8 +39,7 @@ class Belief:
     evidence: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Interest:
+class Interest(NamedTuple):
     """The decayed weight of one trait, in plain views, and what it comes from, newest first."""
 
     weight: float
@@ -146,7 +146,7 @@ def _facts(interest: Interest, now: int) -> tuple[dict[str, int | str], tuple[st
 
     The window is the first of 1, 7, 30, 90, 365 days that holds two products or a purchase, else the first with any.
     """
-    positive = [each for each in interest.events if EVENT_WEIGHTS[each[2]] > 0]  # newest first
+    positive = [each for each in interest.events if each[2] in _SPEAK_FOR]  # newest first
     chosen, days = 0, WINDOWS_DAYS[-1]
     items: set[str] = set()
     bought = False
@@ -171,6 +171,7 @@ def _facts(interest: Interest, now: int) -> tuple[dict[str, int | str], tuple[st
     return {"items": len(viewed), **counts, "days": days}, evidence
 
 
+_SPEAK_FOR = frozenset(name for name, weight in EVENT_WEIGHTS.items() if weight > 0)
 _COUNTED: tuple[tuple[str, frozenset[str]], ...] = (
     ("views", frozenset({"view_item", "select_item"})),
     ("carts", frozenset({"add_to_cart", "begin_checkout"})),

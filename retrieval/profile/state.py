@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from retrieval.profile.beliefs import Interest, Occurrence, Profile
 from retrieval.profile.sums import EPOCH_MS, DecayedSums
 from retrieval.profile.traits import Lookup, Meaning, Meanings, PriceLevels, Trait
-from retrieval.profile.weights import CLOCK_SKEW_MS, PATH_EVENTS, weight_of
+from retrieval.profile.weights import CLOCK_SKEW_MS, EVENT_WEIGHTS, PATH_EVENTS, weight_of
 from storage.bots import Pace
 from storage.event import Event
 
-MOST_EVENTS: Final = 1_000
+MOST_EVENTS: Final = 500
 """So many events of a shopper count, the newest: it bounds memory, and the time of a replay."""
 RECENT: Final = 50
 
@@ -42,11 +42,15 @@ class ProfileState:
     Args:
         meanings: what items mean; another version of the catalog needs another state.
         personalize: the shop's default where an event carries no consent of its own.
+        weights: what an event of each kind says, in plain views.
     """
 
-    def __init__(self, meanings: Meanings, personalize: bool = True) -> None:
+    def __init__(
+        self, meanings: Meanings, personalize: bool = True, weights: Mapping[str, float] = EVENT_WEIGHTS
+    ) -> None:
         self.meanings = meanings
         self._personalize = personalize
+        self._weights = weights
         self._order: list[tuple[int, str]] = []  # (timestamp, event id) of the events that count, oldest first
         self._acts: dict[str, _Act] = {}  # by event id
         self._recent: list[tuple[int, str, Event]] = []  # oldest first
@@ -69,7 +73,7 @@ class ProfileState:
                 return
             self._forget_oldest()
         allowed = self._personalize if event.consent is None else event.consent.personalize
-        weight = weight_of(event) if allowed else 0.0
+        weight = weight_of(event, self._weights) if allowed else 0.0
         named = dict.fromkeys(item.item_id for item in event.items) if weight else ()
         meanings = ((item_id, self.meanings.of(item_id)) for item_id in named)
         meant = tuple((item_id, meaning) for item_id, meaning in meanings if meaning is not None)
@@ -135,6 +139,7 @@ def build_profile(
     hidden: Iterable[tuple[str, str]] = (),
     levels: PriceLevels | None = None,
     personalize: bool = True,
+    weights: Mapping[str, float] = EVENT_WEIGHTS,
 ) -> Profile:
     """Fold events into a profile, in whatever order and how often they come.
 
@@ -145,8 +150,9 @@ def build_profile(
         hidden: (kind, value) of beliefs that the shopper removed: they neither rank nor show, whatever their case.
         levels: what is cheap and dear in each category; without it there are no price bands.
         personalize: the shop's default where an event carries no consent of its own.
+        weights: what an event of each kind says, in plain views.
     """
-    state = ProfileState(Meanings(products, levels), personalize)
+    state = ProfileState(Meanings(products, levels), personalize, weights)
     for event in events:
         state.add(event, now)
     return state.profile(now, hidden)

@@ -35,9 +35,9 @@ def decay(age_ms: float) -> float:
     return 0.5 * float(2.0 ** (-age / SESSION_HALF_LIFE_MS)) + 0.5 * float(2.0 ** (-age / LONG_HALF_LIFE_MS))
 
 
-def weight_of(event: Event) -> float:
+def weight_of(event: Event, weights: Mapping[str, float] = EVENT_WEIGHTS) -> float:
     """What one event says before decay, in plain views; a long look counts double, a glance a third."""
-    weight = EVENT_WEIGHTS.get(event.event, 0.0)
+    weight = weights.get(event.event, 0.0)
     if event.event == "view_item" and event.dwell_ms is not None:
         if event.dwell_ms >= LONG_DWELL_MS:
             return weight * LONG_DWELL_FACTOR
