@@ -105,7 +105,9 @@ def test_another_catalog_is_another_profile(database: Database, kept: Profiles, 
 
 def test_many_events_are_as_the_newest(database: Database, kept: Profiles, meanings: Meanings) -> None:
     few = [viewed(number, f"p{number % 8 + 1}", timestamp=NOW - DAY - 7_000 * number) for number in range(MOST_EVENTS)]
-    old = [viewed(10_000 + number, "p7", timestamp=NOW - 90 * DAY - 7_000 * number) for number in range(2 * MOST_EVENTS)]
+    old = [
+        viewed(10_000 + number, "p7", timestamp=NOW - 90 * DAY - 7_000 * number) for number in range(2 * MOST_EVENTS)
+    ]
     record_events(database, ALICE, few)
     before = kept.of(ALICE, "alice", meanings)
     record_events(database, ALICE, old)

@@ -40,7 +40,9 @@ def test_a_shopper_without_events(database: Database, alice: Principal) -> None:
 
 def test_the_newest_that_count_are_read_whole(database: Database, alice: Principal) -> None:
     record_events(database, alice, [did(number) for number in range(8)])
-    record_events(database, alice, [did(20, "recommendation_shown"), did(21, timestamp=NOON + 2_000), did(22, "search")])
+    record_events(
+        database, alice, [did(20, "recommendation_shown"), did(21, timestamp=NOON + 2_000), did(22, "search")]
+    )
     record_events(database, alice, [did(23, timestamp=NOON - 2_000_000)])
     found = read(database, alice)
     assert found.whole
