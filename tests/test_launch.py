@@ -226,6 +226,20 @@ def test_bad_optional_fields_are_dropped_and_counted(run: Run, tmp_path: Path) -
     assert "dropped fields" in out
 
 
+def test_the_quality_of_events_is_told(run: Run, tmp_path: Path) -> None:
+    event = {"event_id": "e1", "event": "view_item", "user_id": "maya", "timestamp": 1767323045000}
+    log = tmp_path / "log.jsonl"
+    rows = [event | {"event_id": f"e{n}", "timestamp": 1767323045000 + n} for n in range(150)]
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    status, out, err = run("ingest", "events", log, "--shop", tmp_path, "--rejected", tmp_path / "r.jsonl")
+    assert status == 0, err
+    report = (tmp_path / "r.report.txt").read_text(encoding="utf-8")
+    assert report in out
+    assert "maya: 150 acts in one minute" in report
+    assert "- name one that the catalog lacks" in report, "there is no catalog"
+    assert not (tmp_path / "r.jsonl").exists()
+
+
 def test_a_row_that_a_reader_fails_on_is_rejected_alone(run: Run, tmp_path: Path) -> None:
     event = {"event_id": "e1", "event": "search", "user_id": "maya", "timestamp": 1767323045000}
     deep = '{"event_id": "e2", "event": "search", "user_id": "maya", "timestamp": 1767323045000, "search_term": '
