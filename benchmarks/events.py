@@ -70,11 +70,11 @@ class Shoppers:
             "dwell_ms": self._rng.choice((900, 8_000, 35_000)),
         }
 
-    def batch(self, size: int, first: int) -> list[dict[str, Any]]:
-        """The next events of each of some shoppers, who began a month ago."""
+    def batch(self, size: int, first: int, crowd: str) -> list[dict[str, Any]]:
+        """The next events of each of some shoppers of a crowd, who began a month ago."""
         rows = []
         for number in range(size):
-            user = f"u{(first + number // EVENTS_A_SHOPPER) % ACTIVE}"
+            user = f"{crowd}{(first + number // EVENTS_A_SHOPPER) % ACTIVE}"
             self._clocks[user] = self._clocks.get(user, now_ms() - SINCE_MS) + PACE_MS
             rows.append(self.row(user, self._clocks[user]))
         return rows
@@ -99,7 +99,7 @@ def sustained(database: Database, meanings: Meanings, shoppers: Shoppers, size: 
         events = number = 0
         started, busy = time.perf_counter(), time.process_time()
         while time.perf_counter() - started < seconds:
-            batch = shoppers.batch(size, number * size // EVENTS_A_SHOPPER)
+            batch = shoppers.batch(size, number * size // EVENTS_A_SHOPPER, f"{size}-{read}-")
             events += post(database, batch)
             for user in {row["user_id"] for row in batch} if read else ():
                 profiles.of(BACKEND, user, meanings)

@@ -125,13 +125,19 @@ class EventAudit:
             self._without_items += not items
             self._items.update(item_id for item_id, _ in items)
 
+    def fates(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which events are repeated under another id, under the same id, and have a dwell that cannot be."""
+        column = self._arrays()
+        repeated, again = _repeated(column)
+        return repeated, again, _impossible(column, ~(repeated | again))
+
+    def _arrays(self) -> dict[str, NDArray[np.int64]]:
+        return {name: np.array(values, np.int64) for name, values in self._columns.items()}
+
     def findings(self) -> Findings:
         """What is wrong with all that was added."""
-        column = {name: np.frombuffer(values, np.int64) for name, values in self._columns.items() if len(values)}
-        if not column:
-            column = {name: np.zeros(0, np.int64) for name in _COLUMNS}
-        repeated, again = _repeated(column)
-        impossible = _impossible(column, ~(repeated | again))
+        column = self._arrays()
+        repeated, again, impossible = self.fates()
         counts = np.bincount(column["kind"], minlength=len(self._kinds))
         bots, bot_events = self._bots(column, ~(repeated | again))
         time = column["time"]
@@ -188,9 +194,9 @@ def clean_batch(batch: list[Event]) -> tuple[list[Event], list[int], int]:
     audit = EventAudit()
     for event in batch:
         audit.add(event)
-    found = audit.findings()
-    places = np.flatnonzero(~found.repeated).tolist()
-    return [cleaned(batch[place], bool(found.impossible[place])) for place in places], places, int(found.repeated.sum())
+    repeated, _, impossible = audit.fates()
+    places = np.flatnonzero(~repeated).tolist()
+    return [cleaned(batch[place], bool(impossible[place])) for place in places], places, int(repeated.sum())
 
 
 def cleaned(event: Event, impossible: bool) -> Event:

@@ -6,12 +6,12 @@ what streaming gave. So a process may keep it, lose it, and make it again.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from retrieval.profile.beliefs import Interest, Occurrence, Profile
+from retrieval.profile.beliefs import Occurrence, Profile
 from retrieval.profile.sums import EPOCH_MS, DecayedSums
 from retrieval.profile.traits import Lookup, Meaning, Meanings, PriceLevels, Trait
 from retrieval.profile.weights import CLOCK_SKEW_MS, EVENT_WEIGHTS, PATH_EVENTS, weight_of
@@ -55,7 +55,7 @@ class ProfileState:
         self._acts: dict[str, _Act] = {}  # by event id
         self._recent: list[tuple[int, str, Event]] = []  # oldest first
         self._sums: DecayedSums[Trait] = DecayedSums()
-        self._behind: defaultdict[Trait, list[Occurrence]] = defaultdict(list)  # oldest first
+        self._behind: dict[Trait, tuple[Occurrence, ...]] = {}  # newest first
         self._parents: Counter[tuple[str, str]] = Counter()
         self._pace = Pace()
 
@@ -88,7 +88,7 @@ class ProfileState:
             self._parents.update(meaning.parents)
             occurrence = (event.timestamp, event.event_id, event.event, item_id)
             for trait in meaning.traits:
-                insort(self._behind[trait], occurrence)
+                self._behind[trait] = _put(occurrence, self._behind.get(trait, ()))
 
     def _forget_oldest(self) -> None:
         timestamp, event_id = self._order.pop(0)
@@ -96,14 +96,12 @@ class ProfileState:
         if self._recent and self._recent[0][:2] == (timestamp, event_id):
             del self._recent[0]
         self._pace.count(act.event, timestamp, times=-1)
-        for item_id, meaning in act.meant:
+        for _, meaning in act.meant:
             self._sums.add(meaning.traits, act.weight, timestamp, times=-1)
             self._parents.subtract(meaning.parents)
-            occurrence = (timestamp, event_id, act.event, item_id)
             for trait in meaning.traits:
-                behind = self._behind[trait]
-                del behind[bisect_left(behind, occurrence)]
-                if not behind:
+                self._behind[trait] = self._behind[trait][:-1]
+                if not self._behind[trait]:
                     del self._behind[trait]
 
     def profile(self, now: int, hidden: Iterable[tuple[str, str]] = ()) -> Profile:
@@ -118,18 +116,23 @@ class ProfileState:
         levels = self.meanings.levels
         if not self._order or not self._acts[self._order[-1][1]].allowed or self._pace.inhuman:
             return Profile(now, levels=levels)
-        removed = {(kind, value.casefold()) for kind, value in hidden}
-        weights = self._sums.at(max(now, self._order[-1][0]))
-        interests = {
-            trait: Interest(weights.get(trait, 0.0), tuple(reversed(behind)))
-            for trait, behind in self._behind.items()
-            if not removed or (trait[0], trait[1].casefold()) not in removed
-        }
+        weights, behind = self._sums.at(max(now, self._order[-1][0])), self._behind.copy()
+        if removed := {(kind, value.casefold()) for kind, value in hidden}:
+            for trait in [(kind, value) for kind, value in behind if (kind, value.casefold()) in removed]:
+                del behind[trait]
+                weights.pop(trait, None)
         children: dict[str, set[str]] = defaultdict(set)
         for (child, parent), count in self._parents.items():
             if count > 0:
                 children[parent].add(child)
-        return Profile.of(now, interests, levels, dict(children), tuple(event for _, _, event in self._recent))
+        return Profile.of(now, weights, behind, levels, dict(children), tuple(event for _, _, event in self._recent))
+
+
+def _put(occurrence: Occurrence, behind: tuple[Occurrence, ...]) -> tuple[Occurrence, ...]:
+    """Those behind an interest with one more at its place; most are newer than all that are there."""
+    if not behind or occurrence > behind[0]:
+        return (occurrence, *behind)
+    return tuple(sorted((*behind, occurrence), reverse=True))
 
 
 def build_profile(
