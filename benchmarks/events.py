@@ -143,7 +143,8 @@ def heavy(database: Database, meanings: Meanings, shoppers: Shoppers, events: in
                 database,
                 [shoppers.row(user, start - pace * number) for number in range(first, min(events, first + 1_000))],
             )
-        cold, warm = [], []
+        cold: list[Moment] = []
+        warm: list[Moment] = []
         for _ in range(20):
             profiles = Profiles(database, Consent())
             for times in (cold, warm):

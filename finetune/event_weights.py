@@ -87,7 +87,11 @@ def choices_of(
     Raises:
         InvalidInput: there is no such purchase.
     """
-    counts, bought, starts, at, who = [], [], [], [], []
+    counts: list[NDArray[np.float64]] = []
+    bought: list[bool] = []
+    starts: list[int] = []
+    at: list[int] = []
+    who: list[int] = []
     for number, history in enumerate(histories):
         events = sorted(history, key=lambda event: (event.timestamp, event.event_id))
         for purchase in events:
@@ -139,7 +143,7 @@ def learn_weights(choices: Choices) -> dict[str, float]:
         slope = choices.counts.T @ pull / len(choices) + 2 * _RIDGE * weights
         return float(np.log(every / right).mean() + _RIDGE * weights @ weights), slope
 
-    found = minimize(loss, np.zeros(len(KINDS)), jac=True, method="L-BFGS-B").x
+    found = minimize(loss, np.zeros(len(KINDS)), jac=True, method="L-BFGS-B").x  # type: ignore[no-untyped-call]
     view = found[KINDS.index("view_item")]
     if not np.isfinite(found).all() or view <= 0:
         raise InvalidInput(

@@ -13,6 +13,7 @@ from index.product import Product
 from retrieval.profile import (
     EVENT_WEIGHTS,
     MOST_EVENTS,
+    PATH_EVENTS,
     Meanings,
     PriceLevels,
     Profile,
@@ -91,7 +92,7 @@ def test_sums_are_the_decayed_weights(events: list[Event]) -> None:
     allowed = [each.model_copy(update={"consent": None}) for each in events]
     profile = streamed(allowed)
     counted = [each for each in allowed if NOW - 9_000 * DAY < each.timestamp <= NOW + DAY]
-    latest = max([NOW, *(each.timestamp for each in counted if each.event in profile_state.PATH_EVENTS)])
+    latest = max([NOW, *(each.timestamp for each in counted if each.event in PATH_EVENTS)])
     for trait, interest in profile.interests.items():
         expected = math.fsum(
             weight_of(each) * decay(latest - each.timestamp)
