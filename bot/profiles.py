@@ -11,16 +11,16 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
-from retrieval.profile import CLOCK_SKEW_MS, MOST_EVENTS, PATH_EVENTS, Meanings, Profile, ProfileState
-from retrieval.profile.sums import EPOCH_MS
+from retrieval.profile import MOST_EVENTS, PATH_EVENTS, Meanings, Profile, ProfileState
 from storage.behavior import Cursor, Wanted, behavior_of
 from storage.consent import Consent
 from storage.database import Database
+from storage.event import CLOCK_SKEW_MS, EARLIEST_MS
 from storage.principal import Principal
 from storage.record import now_ms
 
 SHOPPERS: Final = 1_000
-_WANTED: Final = Wanted(PATH_EVENTS, EPOCH_MS, MOST_EVENTS)
+_WANTED: Final = Wanted(PATH_EVENTS, EARLIEST_MS, MOST_EVENTS)
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from storage.tables import events
 
 ACTS: Final = ("view_item", "select_item", "add_to_cart")
 """The events that are counted: one product each, as a rule, and a person must look at it."""
-MOST_ACTS: Final[Mapping[int, int]] = {60_000: 100, 3_600_000: 600}
+MOST_ACTS: Final[Mapping[int, int]] = {60_000: 100, 3_600_000: 400}
 """Span of the clock in milliseconds → how many acts of one user a person can do in it."""
 
 

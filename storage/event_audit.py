@@ -16,11 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.bots import ACTS, MOST_ACTS
-from storage.event import Event
+from storage.event import CLOCK_SKEW_MS, EARLIEST_MS, Event
 
-EARLIEST_MS: Final = 946_684_800_000
-"""2000-01-01: an instant before it stands for a date that was missing."""
-CLOCK_SKEW_MS: Final = 86_400_000
 LONGEST_DWELL_MS: Final = 4 * 3_600_000
 COARSE_CLOCK_MS: Final = 1_000  # shops write whole seconds
 MOST_QUANTITY: Final = 1_000

@@ -6,7 +6,6 @@ from retrieval.profile.beliefs import Belief, Interest, Profile
 from retrieval.profile.state import MOST_EVENTS, ProfileState, build_profile
 from retrieval.profile.traits import BeliefKind, Lookup, Meanings, PriceBand, PriceLevels, Trait, traits
 from retrieval.profile.weights import (
-    CLOCK_SKEW_MS,
     EVENT_WEIGHTS,
     LONG_HALF_LIFE_MS,
     PATH_EVENTS,
@@ -16,7 +15,6 @@ from retrieval.profile.weights import (
 )
 
 __all__ = [
-    "CLOCK_SKEW_MS",
     "EVENT_WEIGHTS",
     "LONG_HALF_LIFE_MS",
     "MOST_EVENTS",

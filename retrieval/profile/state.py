@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from retrieval.profile.beliefs import Occurrence, Profile
-from retrieval.profile.sums import EPOCH_MS, DecayedSums
+from retrieval.profile.sums import DecayedSums
 from retrieval.profile.traits import Lookup, Meaning, Meanings, PriceLevels, Trait
-from retrieval.profile.weights import CLOCK_SKEW_MS, EVENT_WEIGHTS, PATH_EVENTS, weight_of
+from retrieval.profile.weights import EVENT_WEIGHTS, PATH_EVENTS, weight_of
 from storage.bots import Pace
-from storage.event import Event
+from storage.event import CLOCK_SKEW_MS, EARLIEST_MS, Event
 
 MOST_EVENTS: Final = 500
 """So many events of a shopper count, the newest: it bounds memory, and the time of a replay."""
@@ -64,7 +64,7 @@ class ProfileState:
 
         `now` is in milliseconds since 1970: events more than a day later are of the future.
         """
-        dated = EPOCH_MS <= event.timestamp <= now + CLOCK_SKEW_MS
+        dated = EARLIEST_MS <= event.timestamp <= now + CLOCK_SKEW_MS
         if not dated or event.event not in PATH_EVENTS or event.event_id in self._acts:
             return
         place = (event.timestamp, event.event_id)

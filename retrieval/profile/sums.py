@@ -5,7 +5,7 @@ A weight w of the instant t is worth, at `now` and with the half-life H::
     w · 2^(−(now − t) / H)  =  w · 2^((t − EPOCH) / H)  ·  2^(−(now − EPOCH) / H)
                                └── fixed when it comes ┘     └── the same for all ──┘
 
-so a sum never needs to be aged: the first factors are added up once, and multiplied by the second when somebody reads.
+where EPOCH is the earliest instant that is believed. So a sum never needs to be aged: the first factors are added up once, and multiplied by the second when somebody reads.
 They grow without bound, and float additions depend on their order; both go away with integers. The exponent is split
 into whole half-lives k and a rest r below 1, `w · 2^r` is rounded to a multiple of 2^−40, and that integer is shifted
 by k. Integers add exactly, so adding is O(1), commutes, and can be undone.
@@ -17,11 +17,10 @@ from collections.abc import Hashable, Iterable
 from typing import Final, Generic, TypeVar
 
 from retrieval.profile.weights import LONG_HALF_LIFE_MS, SESSION_HALF_LIFE_MS
+from storage.event import EARLIEST_MS
 
 Key = TypeVar("Key", bound=Hashable)
 
-EPOCH_MS: Final = 946_684_800_000
-"""2000-01-01. Instants before it stand for no date, and are not taken."""
 _BITS: Final = 40
 _SESSIONS_KEPT: Final = 64  # half-lives: what is older is less than 2^-64 of its weight, which a float does not show
 
@@ -40,7 +39,7 @@ class DecayedSums(Generic[Key]):
         self._latest = 0
 
     def add(self, keys: Iterable[Key], weight: float, timestamp: int, times: int = 1) -> None:
-        """Adds a weight of an instant, in milliseconds since 1970, to each of some keys; with `times` −1 takes it back."""
+        """Adds a weight of an instant (`EARLIEST_MS` or later) to each of some keys; with `times` −1 takes it back."""
         halves, part = _parts(weight, timestamp, LONG_HALF_LIFE_MS)
         lasting = times * (part << halves)
         hour, part = _parts(weight, timestamp, SESSION_HALF_LIFE_MS)
@@ -57,14 +56,14 @@ class DecayedSums(Generic[Key]):
     def at(self, now: int) -> dict[Key, float]:
         """All sums that are not zero as they are worth at `now`, which must not lie before any instant that was added."""
         first = self._latest - _SESSIONS_KEPT
-        since = (now - EPOCH_MS) / LONG_HALF_LIFE_MS
+        since = (now - EARLIEST_MS) / LONG_HALF_LIFE_MS
         lasting = 0.5 * 2.0 ** (-since - _BITS)
         worth = {key: lasting * value for key, value in self._long.items()}
         together: dict[Key, int] = {}
         for hour, sums in self._hours.items():
             for key, value in sums.items():
                 together[key] = together.get(key, 0) + (value << (hour - first))
-        passing = 0.5 * 2.0 ** (first - (now - EPOCH_MS) / SESSION_HALF_LIFE_MS - _BITS)
+        passing = 0.5 * 2.0 ** (first - (now - EARLIEST_MS) / SESSION_HALF_LIFE_MS - _BITS)
         for key, value in together.items():
             worth[key] = worth.get(key, 0.0) + passing * value
         return worth
@@ -72,7 +71,7 @@ class DecayedSums(Generic[Key]):
 
 def _parts(weight: float, timestamp: int, half_life: int) -> tuple[int, int]:
     """Whole half-lives since the epoch, and the weight with the rest of its exponent, in units of 2^−40."""
-    halves, rest = divmod(timestamp - EPOCH_MS, half_life)
+    halves, rest = divmod(timestamp - EARLIEST_MS, half_life)
     return halves, round(weight * 2.0 ** (rest / half_life + _BITS))
 
 

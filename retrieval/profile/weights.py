@@ -25,8 +25,6 @@ LONG_DWELL_MS, LONG_DWELL_FACTOR = 30_000, 2.0
 GLANCE_MS, GLANCE_FACTOR = 3_000, 0.3
 SESSION_HALF_LIFE_MS: Final = 3_600_000
 LONG_HALF_LIFE_MS: Final = 30 * 86_400_000
-CLOCK_SKEW_MS: Final = 86_400_000
-"""Events so much later than now still count, as if they happened now: clocks differ."""
 
 
 def decay(age_ms: float) -> float:

@@ -159,6 +159,14 @@ def test_a_bot_has_no_taste() -> None:
     assert streamed(clicks).empty
     slower = [each.model_copy(update={"timestamp": start + 60 * number}) for number, each in enumerate(clicks)]
     assert streamed(slower).empty, "still one minute"
+    hour, many = list(MOST_ACTS.items())[-1]
+    assert many < MOST_EVENTS, "else no profile could tell"
+    steady = [
+        event(number, "view_item", "p1").model_copy(update={"timestamp": start - start % hour + 8_000 * number})
+        for number in range(many + 1)
+    ]
+    assert not streamed(steady[:-1]).empty
+    assert streamed(steady).empty
     human = [each.model_copy(update={"timestamp": start + 10_000 * number}) for number, each in enumerate(clicks)]
     assert not streamed(human).empty
 

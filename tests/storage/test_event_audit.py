@@ -9,10 +9,8 @@ import pytest
 
 from storage.bots import MOST_ACTS
 from storage.database import Database
-from storage.event import Event, parse_event
+from storage.event import CLOCK_SKEW_MS, EARLIEST_MS, Event, parse_event
 from storage.event_audit import (
-    CLOCK_SKEW_MS,
-    EARLIEST_MS,
     LONGEST_DWELL_MS,
     EventAudit,
     Findings,
@@ -150,8 +148,8 @@ class TestBots:
             *self.burst("steady", MOST_ACTS[60 * MINUTE] + 1, 60 * MINUTE),
         ]
         found = audited(events)
-        assert [(bot.user_id, bot.acts, bot.minutes) for bot in found.bots] == [("steady", 601, 60), ("fast", 101, 1)]
-        assert found.bot_events == 702
+        assert [(bot.user_id, bot.acts, bot.minutes) for bot in found.bots] == [("steady", 401, 60), ("fast", 101, 1)]
+        assert found.bot_events == 502
 
     def test_what_is_no_act_is_not_counted(self) -> None:
         lists = [each.model_copy(update={"event": "view_item_list"}) for each in self.burst("x", 500, MINUTE)]
