@@ -5,10 +5,10 @@ A weight w of the instant t is worth, at `now` and with the half-life H::
     w · 2^(−(now − t) / H)  =  w · 2^((t − EPOCH) / H)  ·  2^(−(now − EPOCH) / H)
                                └── fixed when it comes ┘     └── the same for all ──┘
 
-where EPOCH is the earliest instant that is believed. So a sum never needs to be aged: the first factors are added up once, and multiplied by the second when somebody reads.
-They grow without bound, and float additions depend on their order; both go away with integers. The exponent is split
-into whole half-lives k and a rest r below 1, `w · 2^r` is rounded to a multiple of 2^−40, and that integer is shifted
-by k. Integers add exactly, so adding is O(1), commutes, and can be undone.
+where EPOCH is the earliest instant that is believed. So a sum never needs to be aged: the first factors are added up once,
+and multiplied by the second when somebody reads. They grow without bound, and float additions depend on their order; both
+go away with integers. The exponent is split into whole half-lives k and a rest r below 1, `w · 2^r` is rounded to a multiple
+of 2^−40, and that integer is shifted by k. Integers add exactly, so adding is O(1), commutes, and can be undone.
 """
 
 from __future__ import annotations
