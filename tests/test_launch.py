@@ -101,6 +101,18 @@ def test_index_then_search(run: Run, shop: Path) -> None:
     assert "Stoneware mug blue" in out
 
 
+def test_events_about_what_the_catalog_lacks_are_named(run: Run, shop: Path) -> None:
+    run("index", shop / "catalog.jsonl", "--shop", shop)
+    view = {"event": "view_item", "user_id": "maya", "timestamp": 1767323045000}
+    rows = [
+        view | {"event_id": name, "items": [{"item_id": name}]} for name in ("mug-0", "mug-1", "mug-2", "sold-long-ago")
+    ]
+    log = shop / "events.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    quality = json.loads(run("ingest", "events", log, "--shop", shop, "--json")[1])["quality"]
+    assert (quality["unknown_items_share"], quality["unknown_items"]) == (0.25, ["sold-long-ago"])
+
+
 def test_search_is_scored_by_the_same_way(run: Run, shop: Path) -> None:
     run("index", shop / "catalog.jsonl", "--shop", shop)
     queries, qrels = shop / "queries.jsonl", shop / "qrels.tsv"
