@@ -37,7 +37,7 @@ test: setup-dev  ## The whole test suite, in two processes of one thread each: m
 
 soak: setup-dev  ## The trials of endurance at full length: kills at every step, promotions by the dozen under load
 	AISLE_SOAK=1 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PY) -m pytest tests/finetune/test_resume.py tests/bot/test_promotion_under_load.py \
-		tests/index/test_reliability.py
+		tests/index/test_reliability.py tests/storage/test_event_durability.py
 
 check: setup-dev  ## Format, lint, types, direction of imports
 	$(PY) -m ruff format --check .
@@ -65,6 +65,8 @@ bench: setup-dev  ## Measure a turn, indexing and search beside their peers (nee
 	$(PY) -m benchmarks.conditions --shop var
 	$(PY) -m benchmarks.policy
 	$(PY) -m benchmarks.rhythm --shoppers 2000
+	$(PY) -m benchmarks.events --shop var
+	$(PY) -m benchmarks.event_weights --shop var
 	$(PY) -m benchmarks.growth --sizes 10000 30000 100000
 	test ! -d ../shared/data/abt_buy || { \
 		$(PY) launch.py index ../shared/data/abt_buy/catalog.jsonl.gz --shop var/bench-abt && \

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from index.build import BuildReport
     from index.filters import Filters
     from storage.database import Database
+    from storage.event_file import Loaded as LoadedEvents
     from storage.publish import Versions
 
 # Nothing is fetched from a hub unless the person who starts Aisle says so.
@@ -82,7 +83,7 @@ ADMIN = Principal("operator", Role.ADMIN)
 SHIPPED_MODEL = Path(__file__).parent / "demo" / "model" / "intent"
 _NAMED = 20  # labels that a warning names
 _WEEK = 7  # days: in a small shop that many pass without a sale
-_BATCH = 5_000  # rows a transaction when logs are loaded
+_BATCH = 5_000  # orders a transaction
 
 Shop = Annotated[Path, typer.Option("--shop", help="The shop's folder.", file_okay=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
@@ -293,8 +294,8 @@ def build_demo(shop: Path) -> None:
     if stage in (None, Stage.WRITING) or not files.catalog.is_file():
         with bars() as show:
             write_demo_shop(shop, progress=show)
-    for kind, path in (("events", files.events), ("orders", files.orders)):
-        run_ingest(kind, path, shop)
+    run_ingest_events(files.events, shop)
+    run_ingest_orders(files.orders, shop)
     # After the orders: the index counts what is bought together.
     run_index(files.catalog, shop, files.documents, allow_shrink=True)
     mark(shop, Stage.COMPLETE)
@@ -424,22 +425,58 @@ def ingest(
 ) -> None:
     """Load a behavior or order log into the database; loading it again changes nothing.
 
+    For events it also says how good they are, and writes that beside the rejected rows: docs/personalization.md explains it.
+
     Example: launch.py ingest events events.jsonl.gz --shop myshop
     """
-    put(run_ingest(kind, file, shop, max_rejected, rejected), as_json)
+    if kind == "events":
+        loaded = run_ingest_events(file, shop, max_rejected, rejected)
+        counts = {name: value for name, value in asdict(loaded).items() if name != "quality"}
+        if as_json:
+            put(loaded, as_json)
+        else:
+            put(counts, as_json)
+            typer.echo(f"\n{loaded.quality.text()}", nl=False)
+    else:
+        put(run_ingest_orders(file, shop, max_rejected, rejected), as_json)
 
 
-def run_ingest(
-    kind: str, file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None
+def run_ingest_events(file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None) -> LoadedEvents:
+    """Loads a file of events, with a progress bar; nothing is loaded where too many rows cannot be used."""
+    from storage.event_file import load_events
+
+    with opened(shop) as database, bars() as show:
+        return load_events(
+            database,
+            local_operator(),
+            file,
+            rejected or rejected_file(shop, "events"),
+            settings_of(shop).consent,
+            max_rejected,
+            catalog_has(shop),
+            show,
+        )
+
+
+def catalog_has(shop: Path) -> Callable[[str], bool] | None:
+    """Says whether the shop's index has an item, a product or a variant; None where there is no index that can be read."""
+    from index.snapshot import Snapshot, current_index
+
+    try:
+        folder = current_index(shop)
+        snapshot = Snapshot.load(folder) if folder is not None else None
+    except AisleError:
+        return None
+    return None if snapshot is None else lambda item_id: snapshot.row_of(item_id) is not None
+
+
+def run_ingest_orders(
+    file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None
 ) -> dict[str, Any]:
-    """Loads one file in batches, with a progress bar; nothing is loaded where too many rows cannot be used."""
-    from storage.event import Event, read_event
-    from storage.events import record_events, writer_of
+    """Loads a file of orders in batches, with a progress bar; nothing is loaded where too many rows cannot be used."""
     from storage.orders import Order, put_orders, read_order
 
-    settings, rejects, writer = settings_of(shop), Rejects(), local_operator()
-    events: list[Event] = []
-    orders: dict[str, Order] = {}
+    rejects, orders = Rejects(), dict[str, Order]()
     counts = {"read": 0, "accepted": 0, "duplicates": 0, "rejected": 0, "dropped_fields": 0}
     for number, row in read_jsonl(file):
         counts["read"] += 1
@@ -447,14 +484,9 @@ def run_ingest(
             if isinstance(row, RowProblem):
                 rejects.add_problem(row)
                 continue
-            if kind == "events":
-                event, dropped = read_event(row)
-                writer_of(writer, event)
-                events.append(event)
-            else:
-                order, dropped = read_order(row)
-                counts["duplicates"] += order.order_id in orders
-                orders[order.order_id] = order
+            order, dropped = read_order(row)
+            counts["duplicates"] += order.order_id in orders
+            orders[order.order_id] = order
             counts["dropped_fields"] += len(dropped)
         except InvalidInput as error:
             rejects.add(number, error.message, row)
@@ -462,20 +494,15 @@ def run_ingest(
             rejects.add_problem(unexpected(number, error, row))
     path = None
     if rejects.count:
-        path = rejected or rejected_file(shop, kind)
+        path = rejected or rejected_file(shop, "orders")
         rejects.write(path)
     rejects.check(counts["read"], max_rejected)
-    rows: list[Any] = events or list(orders.values())
+    rows = list(orders.values())
     with opened(shop) as database, bars() as show:
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
-            if kind == "events":
-                recorded = record_events(database, writer, batch, settings.consent)
-                counts["accepted"] += recorded.accepted
-                counts["duplicates"] += recorded.duplicates
-            else:
-                counts["accepted"] += put_orders(database, writer, batch)
-            show(f"loading {kind}", start + len(batch), len(rows))
+            counts["accepted"] += put_orders(database, local_operator(), batch)
+            show("loading orders", start + len(batch), len(rows))
     return counts | {"rejected": rejects.count, "rejected_file": str(path) if path else None}
 
 

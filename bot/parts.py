@@ -10,6 +10,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -19,9 +20,10 @@ from bot.shelf import Shelf
 from index.encoders import Encoder
 from index.product import Product
 from index.snapshot import Snapshot, current_index
-from retrieval.profile import PriceLevels
+from retrieval.profile import Meanings, PriceLevels
 from retrieval.reranker import Reranker, load_reranker, reranker_versions
 from retrieval.search import SearchEngine
+from retrieval.sensitive import ordinary
 from retrieval.understanding import Understander
 from storage.database import Database
 from storage.errors import AisleError, Damaged, NotFound, Unavailable
@@ -69,6 +71,13 @@ class Parts:
     """Leaf category → (products, median price in minor units of the shop's currency) in the sample."""
     model: str | None = None
     """The version of the intent model; None where the shop has none."""
+    sensitive: tuple[str, ...] = ()
+    """Of what nothing is concluded about a shopper, by the shop's settings."""
+
+    @cached_property
+    def meanings(self) -> Meanings:
+        """What an interest in an item says, by this catalog."""
+        return Meanings(ordinary(self.shelf.record, self.sensitive), self.levels)
 
     @property
     def versions(self) -> tuple[str, str | None, str | None]:
@@ -190,7 +199,14 @@ def parts_of(
         encoders,
     )
     understander = Understander(snapshot.facets, settings.currency, len(snapshot.products))
-    return Parts(shelf, understander, intents, PriceLevels.of_products(sample), _categories(sample, settings.currency))
+    return Parts(
+        shelf,
+        understander,
+        intents,
+        PriceLevels.of_products(sample),
+        _categories(sample, settings.currency),
+        sensitive=settings.privacy.sensitive,
+    )
 
 
 def _of_products(weights: dict[str, float], snapshot: Snapshot) -> dict[str, float]:

@@ -7,8 +7,7 @@ accepted from the shop's own backend only. All methods may be called from severa
 from __future__ import annotations
 
 import logging
-import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -22,28 +21,23 @@ from bot.language import spoken
 from bot.parts import Parts, load_parts
 from bot.policy import check_actions
 from bot.present import belief_of, card_of, facts_of, slate_of
+from bot.profiles import Profiles
 from bot.reply.voice import Voice
 from bot.starters import starters_of
 from bot.talk import Clock, Talk
 from index.filters import Filters
 from index.product import Product
-from retrieval.profile import Profile, build_profile
+from retrieval.profile import Profile
 from retrieval.search import SORTS
-from retrieval.sensitive import ordinary
 from retrieval.understanding import Understanding, merge
-from storage.beliefs import hidden_beliefs, hide_belief
+from storage.beliefs import hide_belief
 from storage.carts import Cart, add_line, cart_of, change_line, remove_line
 from storage.conversations import conversation
 from storage.database import Database
 from storage.errors import AisleError, Fault, Forbidden, InvalidInput, NotFound
-from storage.events import events_of
 from storage.principal import Principal, Role
-from storage.record import now_ms
 from storage.settings import ShopSettings
 
-PROFILE_EVENTS = 500
-PROFILE_SECONDS = 300
-PROFILES = 5_000
 TURNS_TIMED = 10_000
 MOST_RESULTS = 100
 _LOGGER = logging.getLogger(__name__)
@@ -74,7 +68,7 @@ class Assistant:
         self.removed = 0
         self.experiments = experiments or Experiments({}, "")
         self.exposures = Exposures(database, settings.consent)
-        self._profiles: OrderedDict[str, tuple[float, Profile]] = OrderedDict()
+        self._profiles = Profiles(database, settings.consent)
         self._shop: Path | None = None
 
     @classmethod
@@ -97,7 +91,6 @@ class Assistant:
         """
         if self._shop is not None:
             self.parts = load_parts(self._shop, self.settings, self.database, self.parts)
-            self._profiles = OrderedDict()  # another one: a turn may be busy with the old
 
     def close(self) -> None:
         """Writes what is still waiting; the database stays open, for it was given."""
@@ -309,12 +302,7 @@ class Assistant:
         """Hides one belief for good and returns what is left."""
         shopper = owner_of(principal, user_id)
         hide_belief(self.database, principal, shopper, kind, value)
-        self.forget_cached_profile(shopper)
         return self.profile(principal, user_id, language)
-
-    def forget_cached_profile(self, user_id: str) -> None:
-        """To be called when events of that shopper were recorded elsewhere, so that the next turn sees them."""
-        self._profiles.pop(user_id, None)
 
     def starters(self, language: str = "en") -> list[str]:
         """Starter questions for the window, made from what this catalog sells."""
@@ -324,27 +312,8 @@ class Assistant:
         return view_of(cart, self.parts.shelf, self.settings.currency, self.checkout_url)
 
     def _profile_of(self, principal: Principal, user_id: str) -> Profile:
-        """The shopper's tastes, cached for some minutes.
-
-        Reading them is checked against the principal each time it happens.
-        """
-        principal.require_owner(user_id)
-        known = self._profiles.get(user_id)
-        if known is not None and known[0] > time.monotonic():
-            return known[1]
-        parts = self.parts
-        profile = build_profile(
-            events_of(self.database, principal, user_id, limit=PROFILE_EVENTS),
-            ordinary(parts.shelf.record, self.settings.privacy.sensitive),
-            now_ms(),
-            hidden_beliefs(self.database, principal, user_id),
-            parts.levels,
-            self.settings.consent.personalize,
-        )
-        self._profiles[user_id] = (time.monotonic() + PROFILE_SECONDS, profile)
-        while len(self._profiles) > PROFILES:
-            self._profiles.popitem(last=False)
-        return profile
+        """The shopper's tastes by all that was written until now. Checked against the principal each time."""
+        return self._profiles.of(principal, user_id, self.parts.meanings)
 
 
 def shopper_of(principal: Principal, user_id: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -23,6 +23,10 @@ EventName = Literal[
     "recommendation_shown",
     "recommendation_feedback",
 ]
+EARLIEST_MS: Final = 946_684_800_000
+"""2000-01-01: an instant before it stands for a date that was missing."""
+CLOCK_SKEW_MS: Final = 86_400_000
+"""Events so much later than now are believed: clocks differ."""
 _REQUIRED = frozenset({"event_id", "event", "timestamp", "item_id"})
 
 

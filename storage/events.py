@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, distinct, func, insert, select
 
+from storage.bots import bot_ids
 from storage.consent import Consent
 from storage.database import Database, in_chunks
 from storage.errors import InvalidInput, NotFound
@@ -36,6 +37,7 @@ def record_events(
 ) -> Recorded:
     """Writes events in one durable transaction; one whose id the user has already is a duplicate and changes nothing.
 
+    Rows are numbered in the order in which they can be seen, so that a reader may go on after the last that it saw.
     Late and disordered events are fine. A customer writes only their own, the shop's backend writes anyone's.
 
     Args:
@@ -63,6 +65,8 @@ def record_events(
     if not own:
         return Recorded(0, repeated, tuple(rejected))
     with db.write(durable=True) as connection:
+        if not db.is_sqlite:  # SQLite has one writer anyway
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4157356)")
         chosen = _consents_of(connection, sorted({user for (user, _), event in own.items() if event.consent is None}))
         fallback = default_consent or Consent()
         rows = [_row_of(user, event, event.consent or chosen.get(user, fallback)) for (user, _), event in own.items()]
@@ -100,14 +104,14 @@ def events_of(
     newest_first = newest_first.order_by(events.c.timestamp.desc(), events.c.row.desc()).limit(limit)
     with db.read() as connection:
         found = connection.execute(newest_first).mappings().all()[::-1]
-        items = _items_of(connection, [row["row"] for row in found])
-    return [_event_of(row, items.get(row["row"], ())) for row in found]
+        items = items_of(connection, [row["row"] for row in found])
+    return [event_of(row, items.get(row["row"], ())) for row in found]
 
 
 def popularity(db: Database) -> dict[str, float]:
     """How much people do with each product: people who viewed it, plus 3 for each who put it in the cart, 5 who bought.
 
-    People are counted, not events, so that one cannot make a product popular alone.
+    People are counted, not events, so that one cannot make a product popular alone; bots are not counted.
     """
     per_event = (
         select(
@@ -117,7 +121,7 @@ def popularity(db: Database) -> dict[str, float]:
             ),
         )
         .join(events, events.c.row == event_items.c.event_row)
-        .where(events.c.event.in_(_POPULARITY))
+        .where(events.c.event.in_(_POPULARITY), events.c.user_id.not_in(bot_ids()))
         .group_by(event_items.c.item_id, events.c.event)
         .subquery()
     )
@@ -156,7 +160,7 @@ def _consents_of(connection: Connection, users: Sequence[str]) -> dict[str, Cons
     return found
 
 
-def _items_of(connection: Connection, rows: Sequence[int]) -> dict[int, tuple[EventItem, ...]]:
+def items_of(connection: Connection, rows: Sequence[int]) -> dict[int, tuple[EventItem, ...]]:
     """The items of events, by the event's row."""
     found: dict[int, tuple[EventItem, ...]] = {}
     for some in in_chunks(rows):
@@ -166,14 +170,14 @@ def _items_of(connection: Connection, rows: Sequence[int]) -> dict[int, tuple[Ev
             .order_by(event_items.c.event_row, event_items.c.line)
         )
         for row, lines in groupby(connection.execute(statement).mappings(), key=itemgetter("event_row")):
-            # The rows were validated when they were written.
             found[row] = tuple(
                 EventItem.model_construct(**{name: line[name] for name in _ITEM_FIELDS}) for line in lines
             )
     return found
 
 
-def _event_of(row: Any, items: tuple[EventItem, ...]) -> Event:
+def event_of(row: Any, items: tuple[EventItem, ...]) -> Event:
+    """The event in a row of the table; it was validated when it was written."""
     consent = Consent.model_construct(answer=row["answer"], personalize=row["personalize"], train=row["train"])
     return Event.model_construct(
         event_id=row["event_id"],

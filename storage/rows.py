@@ -232,10 +232,13 @@ def read_csv(path: Path, tee: Tee | None = None) -> Iterator[tuple[int, dict[str
 
 
 def rejected_file(shop: Path, name: str) -> Path:
-    """Where a run's rejected rows go unless it is told: a file of its own, so that no run writes over another's."""
+    """Where a run's rejected rows go unless it is told: a file of its own, so that no run writes over another's.
+
+    Nor over what another wrote beside its own, a report under the same name with another suffix.
+    """
     stamped = f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     path, number = shop / "rejected" / f"{stamped}.jsonl", 1
-    while path.exists():
+    while any(path.parent.glob(f"{path.stem}.*")):
         number += 1
         path = path.with_name(f"{stamped}-{number}.jsonl")
     return path

@@ -53,6 +53,7 @@ events = Table(
     Column("train", Boolean, nullable=False),
     UniqueConstraint("user_id", "event_id"),
     Index(None, "user_id", "timestamp"),
+    Index(None, "user_id", "row"),
 )
 
 event_items = Table(

@@ -108,6 +108,18 @@ def test_index_then_search(run: Run, shop: Path) -> None:
     assert "Stoneware mug blue" in out
 
 
+def test_events_about_what_the_catalog_lacks_are_named(run: Run, shop: Path) -> None:
+    run("index", shop / "catalog.jsonl", "--shop", shop)
+    view = {"event": "view_item", "user_id": "maya", "timestamp": 1767323045000}
+    rows = [
+        view | {"event_id": name, "items": [{"item_id": name}]} for name in ("mug-0", "mug-1", "mug-2", "sold-long-ago")
+    ]
+    log = shop / "events.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    quality = json.loads(run("ingest", "events", log, "--shop", shop, "--json")[1])["quality"]
+    assert (quality["unknown_items_share"], quality["unknown_items"]) == (0.25, ["sold-long-ago"])
+
+
 def test_search_is_scored_by_the_same_way(run: Run, shop: Path) -> None:
     run("index", shop / "catalog.jsonl", "--shop", shop)
     queries, qrels = shop / "queries.jsonl", shop / "qrels.tsv"
@@ -185,12 +197,16 @@ def test_events_are_loaded_once_and_broken_rows_kept(run: Run, tmp_path: Path) -
     }
     log = tmp_path / "events.jsonl"
     log.write_text(
-        json.dumps(event) + "\nnot json\n" + json.dumps({**event, "event_id": "e2"}) + "\n", encoding="utf-8"
+        json.dumps(event) + "\nnot json\n" + json.dumps({**event, "event_id": "e2", "session_id": "s"}) + "\n",
+        encoding="utf-8",
     )
     status, out, err = run("ingest", "events", log, "--shop", tmp_path, "--json")
     assert status == 0, err
     report = json.loads(out)
     (line,) = Path(report.pop("rejected_file")).read_text(encoding="utf-8").splitlines()
+    quality = report.pop("quality")
+    assert quality["rejected_by_reason"] == {json.loads(line)["reason"]: 1}
+    assert "not JSON" in Path(report.pop("report_file")).read_text(encoding="utf-8")
     assert report == {"read": 3, "accepted": 2, "duplicates": 0, "rejected": 1, "dropped_fields": 0}
     assert json.loads(line)["line"] == 2
     assert json.loads(run("ingest", "events", log, "--shop", tmp_path, "--json")[1])["duplicates"] == 2
@@ -205,7 +221,7 @@ def test_events_of_nobody_count_before_anything_is_loaded(run: Run, tmp_path: Pa
     assert (status, out) == (3, "")
     assert "50 of 50" in err
     assert "user_id" in err
-    (rejected,) = (tmp_path / "rejected").iterdir()
+    (rejected,) = (tmp_path / "rejected").glob("*.jsonl")
     assert len(rejected.read_text(encoding="utf-8").splitlines()) == 50
     mine = [{**event, "user_id": "maya"} for event in events]
     log.write_text("".join(json.dumps(event) + "\n" for event in [*mine[:11], *events[11:]]), encoding="utf-8")
@@ -227,6 +243,20 @@ def test_bad_optional_fields_are_dropped_and_counted(run: Run, tmp_path: Path) -
     assert (report["accepted"], report["rejected"], report["dropped_fields"]) == (1, 0, 2)
     _, out, _ = run("ingest", "orders", log, "--shop", tmp_path)
     assert "dropped fields" in out
+
+
+def test_the_quality_of_events_is_told(run: Run, tmp_path: Path) -> None:
+    event = {"event_id": "e1", "event": "view_item", "user_id": "maya", "timestamp": 1767323045000}
+    log = tmp_path / "log.jsonl"
+    rows = [event | {"event_id": f"e{n}", "timestamp": 1767323045000 + n} for n in range(150)]
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    status, out, err = run("ingest", "events", log, "--shop", tmp_path, "--rejected", tmp_path / "r.jsonl")
+    assert status == 0, err
+    report = (tmp_path / "r.report.txt").read_text(encoding="utf-8")
+    assert report in out
+    assert "maya: 150 acts in one minute" in report
+    assert "- name one that the catalog lacks" in report, "there is no catalog"
+    assert not (tmp_path / "r.jsonl").exists()
 
 
 def test_a_row_that_a_reader_fails_on_is_rejected_alone(run: Run, tmp_path: Path) -> None:
@@ -330,7 +360,7 @@ def test_a_demo_that_was_interrupted_is_finished(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(launch, "run_ingest", killed)
+        patched.setattr(launch, "run_ingest_events", killed)
         with pytest.raises(KeyboardInterrupt):
             launch.build_demo(tmp_path)
     for _ in range(2):

@@ -23,10 +23,12 @@ from bot.cards import Card, CartView, ProfileView, Reply
 from bot.service import Assistant
 from storage.errors import Forbidden, InvalidInput
 from storage.event import Event, parse_event
+from storage.event_audit import clean_batch, date_problem
 from storage.events import record_events
 from storage.feedback import put_feedback
 from storage.offers import put_offers
 from storage.principal import Principal, Role
+from storage.record import now_ms
 from storage.settings import ShopSettings
 
 Stream = Iterator[tuple[str, dict[str, Any]]]
@@ -82,25 +84,28 @@ def routes(assistant: Assistant, settings: ShopSettings) -> APIRouter:
 
     @api.post("/events", status_code=202)
     def events(body: EventsRequest, caller: Caller) -> dict[str, Any]:
-        """Behavior events, at most 1,000; accepted means durable."""
+        """Behavior events, at most 1,000; accepted means durable. The same event under another id is a duplicate too."""
         valid: list[Event] = []
         places: list[int] = []
         rejected: list[tuple[int, str]] = []
+        now = now_ms()
         for place, row in enumerate(body.events):
             try:
                 if not isinstance(row, dict):
                     raise InvalidInput("not an object")
-                valid.append(parse_event(row))
+                event = parse_event(row)
+                if problem := date_problem(event.timestamp, now):
+                    raise InvalidInput(problem)
+                valid.append(event)
                 places.append(place)
             except InvalidInput as error:
                 rejected.append((place, error.message))
-        recorded = record_events(database, caller, valid, settings.consent)
-        rejected += [(places[number], reason) for number, reason in recorded.rejected]
-        for user_id in {event.user_id or caller.id for event in valid}:
-            assistant.forget_cached_profile(user_id)
+        clean, kept, repeated = clean_batch(valid)
+        recorded = record_events(database, caller, clean, settings.consent)
+        rejected += [(places[kept[number]], reason) for number, reason in recorded.rejected]
         return {
             "accepted": recorded.accepted,
-            "duplicates": recorded.duplicates,
+            "duplicates": recorded.duplicates + repeated,
             "rejected": [{"index": index, "reason": reason} for index, reason in sorted(rejected)],
         }
 

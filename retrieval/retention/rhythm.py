@@ -119,7 +119,7 @@ class Rhythm:
             *[(np.log(_SHORTEST), np.log(_WIDEST))] * 2,
             *[(-_WIDEST, _WIDEST)] * 2,
         ]
-        found = minimize(loss, begin, method="L-BFGS-B", bounds=bounds)  # type: ignore[no-untyped-call]
+        found = minimize(loss, begin, method="L-BFGS-B", bounds=bounds)
         return cls._of(found.x)
 
     @classmethod

@@ -23,6 +23,7 @@ from storage.identity import Identity
 from storage.keys import create_key
 from storage.principal import Principal, Role
 from storage.publish import REFUSED
+from storage.record import now_ms
 from storage.settings import EmbedSettings, ShopSettings
 from tests.bot.catalog import PRODUCTS
 from tests.bot.conftest import ToldIntents
@@ -159,6 +160,36 @@ def test_events_are_accepted_once_and_broken_ones_named(client: TestClient) -> N
         "rejected": [],
     }
     assert client.post("/api/events", json={"events": [view] * 1001}).status_code == 422
+
+
+def test_events_that_cannot_be_are_refused_and_repeats_are_duplicates(client: TestClient) -> None:
+    view = {"event": "view_item", "session_id": "s", "items": [{"item_id": "p"}], "dwell_ms": 90_000}
+    times = {"a": 0, "b": 10_000, "b-again": 10_000, "c": 30_000, "never": -1_793_000_000_000, "later": 10**12}
+    batch = [{**view, "event_id": name, "timestamp": 1_793_527_200_000 + at} for name, at in times.items()]
+    answer = client.post("/api/events", json={"events": batch}).json()
+    assert (answer["accepted"], answer["duplicates"]) == (3, 1)
+    assert [row["index"] for row in answer["rejected"]] == [4, 5]
+    assert ["no date" in row["reason"] or "future" in row["reason"] for row in answer["rejected"]] == [True, True]
+    again = client.post("/api/events", json={"events": batch[::-1]}).json()
+    assert (again["accepted"], again["duplicates"]) == (1, 3), "among batches an id alone tells a repeat"
+
+
+def test_a_profile_knows_of_each_batch_at_once(client: TestClient, identity: Identity) -> None:
+    backend, product = bearer(identity, "backend", Role.SERVICE), PRODUCTS[0]
+    told = []
+    for number in range(3):
+        event = {
+            "event_id": f"n{number}",
+            "event": "view_item",
+            "user_id": "noa",
+            "timestamp": now_ms() - 90_000 * number,
+        }
+        event |= {"items": [{"item_id": product["id"]}]}
+        assert client.post("/api/events", json={"events": [event]}, headers=backend).json()["accepted"] == 1
+        beliefs = client.get("/api/users/noa/profile", headers=backend).json()["beliefs"]
+        told.append(max(belief["weight"] for belief in beliefs))
+        assert f"n{number}" in {name for belief in beliefs for name in belief["evidence"]}
+    assert told == sorted(told)
 
 
 def test_the_cart_changes_truly(client: TestClient) -> None:

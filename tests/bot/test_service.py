@@ -107,6 +107,26 @@ def test_two_shoppers_get_other_orders_and_reasons_with_evidence(
     assert not any("runner" in evidence for reason in reasons for evidence in reason.evidence)
 
 
+def test_what_was_said_is_no_taste_and_a_taste_no_condition(
+    assistant: Assistant, intents: ToldIntents, database: Database
+) -> None:
+    """Conditions live in the conversation and filter; tastes live in the profile and order."""
+    fond, talker = (Principal(id=name, role=Role.CUSTOMER) for name in ("fond", "talker"))
+    said = Conversation(assistant, intents, talker)
+    assert all(card.price and card.price.amount <= 4_000 for card in said.say("search", "kettle under $40").products)
+    assert assistant.profile(talker).beliefs == ()
+    assert assistant._profile_of(talker, "talker").empty
+    dear = max(assistant.search("electric kettle")["products"], key=lambda card: card["price"]["amount"])
+    looked_at(database, fond, *[dear["product_id"]] * 6)
+    assert not assistant._profile_of(fond, "fond").empty
+    plain, personal = (assistant.search("electric kettle", limit=30, principal=who) for who in (talker, fond))
+    assert personal["constraints"] == plain["constraints"]
+    assert {card["product_id"] for card in personal["products"]} == {card["product_id"] for card in plain["products"]}
+    cheap = Conversation(assistant, intents, fond).say("search", "electric kettle under $40").products
+    assert cheap
+    assert all(card.price and card.price.amount <= 4_000 for card in cheap), "whatever they like"
+
+
 def test_a_belief_is_told_and_gone_once_removed(assistant: Assistant, database: Database, shopper: Principal) -> None:
     looked_at(database, shopper, "head-1", "head-1", "kettle-1")
     profile = assistant.profile(shopper)
