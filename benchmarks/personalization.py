@@ -1,0 +1,37 @@
+"""What is known of shoppers, beside simple baselines in the same run; a part for each aim.
+
+    python -m benchmarks.personalization --parts stage --seeds 7 8
+
+    stage    the chance of a purchase within the session, and the stage, on demo shops (`benchmarks.stage`)
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+
+from benchmarks import stage
+
+
+def _stage(options: argparse.Namespace) -> None:
+    for seed in options.seeds:
+        stage.run(seed, options.products, options.shoppers)
+
+
+PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {"stage": _stage}
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[7], help="of the demo shops")
+    parser.add_argument("--products", type=int, default=2000, help="of a demo shop")
+    parser.add_argument("--shoppers", type=int, default=2000, help="of a demo shop")
+    options = parser.parse_args()
+    for part in options.parts:
+        PARTS[part](options)
+
+
+if __name__ == "__main__":
+    main()
