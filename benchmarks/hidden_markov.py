@@ -1,8 +1,8 @@
 """A hidden Markov model over the tokens of a path: Baum-Welch with scaling, and a forward filter that never sees what comes.
 
-A peer of the chain and of the rule in `retrieval.path` (Rabiner 1989). A purchase and the end of a session are tokens like others, so
-the chance that one comes before the other follows from the state: with b(s) the chance that s emits a purchase and c(s) that it emits
-neither, h(s) = Σ A(s, s') (b(s') + c(s') h(s')).
+A peer of the chain and of the rule in `retrieval.path` (Rabiner 1989). A purchase and the end of a session are tokens like others,
+so the chance that one comes before the other follows from the state: with b(s) the chance that s emits a purchase and c(s) that
+it emits neither, h(s) = Σ A(s, s') (b(s') + c(s') h(s')).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What is known of shoppers, beside simple baselines in the same run; a part for each aim.
 
-    python -m benchmarks.personalization --parts stage --seeds 7 8
+python -m benchmarks.personalization --parts stage --seeds 7 8
 
-    stage    the chance of a purchase within the session, and the stage, on demo shops (`benchmarks.stage`)
+stage    the chance of a purchase within the session, and the stage, on demo shops (`benchmarks.stage`)
 """
 
 from __future__ import annotations

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from benchmarks.hidden_markov import BOUGHT, HiddenMarkov
 from demo.catalog import make_catalog
 from demo.shoppers import DAYS, make_behavior
+from finetune.chances import auc, auc_interval, brier, ece, log_loss
 from finetune.paths import Moments, ShopperPath, moments, paths_of
-from finetune.stage_metrics import auc, auc_interval, brier, ece, log_loss
 from retrieval.path.chain import PurchaseChain
-from retrieval.path.stage import LIKELY, STAGES, Path
-from retrieval.path.tokens import END, FILLED, NUMBER, PURCHASE, STARTS, VOCABULARY, Walk, in_order
+from retrieval.path.stage import LIKELY, STAGES, Journey
+from retrieval.path.tokens import END, NUMBER, STARTS, VOCABULARY, Walk, in_order
 from retrieval.profile import DAY_MS
 from storage.event import Event, parse_event
 
@@ -156,7 +156,11 @@ def best_hidden(known: Sequence[ShopperPath], states: int) -> HiddenMarkov:
 
 
 def _features(paths: Sequence[ShopperPath], asked: Moments) -> Floats:
-    """Of each moment (n, 5 · tokens + 2): counts of the session's tokens, its last three, counts since the last purchase before it."""
+    """What is known at each moment, (n, 5 · tokens + 2).
+
+    Counts of the session's tokens, the last three tokens, counts from the last purchase until the session, how long the session is
+    and how many purchases came before it.
+    """
     size = len(VOCABULARY)
     found = np.zeros((len(asked), 5 * size + 2))
     starts = [NUMBER[token] for token in STARTS]
@@ -222,7 +226,7 @@ def _alone(tokens: NDArray[np.intp]) -> list[str]:
 
 
 def _ruled(log: Log, who: int, chain: PurchaseChain | None) -> list[str]:
-    path = Path(Walk(log.category_of.get))
+    path = Journey(Walk(log.category_of.get))
     found = []
     for event in in_order(log.events[who]):
         tokens = path.step(event)
@@ -245,7 +249,7 @@ def agreement(log: Log, decode: Callable[[int], Sequence[str]], since: int, unti
         steps = [event for event in in_order(log.events[who]) if walk.step(event)]
         for event, stage in zip(steps, told, strict=True):
             if since <= event.timestamp < until:
-                counts[STAGES.index(log.truth[event.event_id]), STAGES.index(stage)] += 1  # type: ignore[arg-type]
+                counts[STAGES.index(log.truth[event.event_id]), STAGES.index(stage)] += 1
     right = np.diag(counts)
     return float(right.sum() / counts.sum()), float(np.mean(2 * right / (counts.sum(axis=0) + counts.sum(axis=1))))
 

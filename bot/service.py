@@ -25,6 +25,7 @@ from bot.starters import starters_of
 from bot.talk import Clock, Talk
 from index.filters import Filters
 from index.product import Product
+from retrieval.path.stage import Journey, Position
 from retrieval.profile import Profile, build_profile
 from retrieval.search import SORTS
 from retrieval.understanding import Understanding, merge
@@ -39,6 +40,8 @@ from storage.record import now_ms
 from storage.settings import ShopSettings
 
 PROFILE_EVENTS = 500
+PATH_EVENTS = 100
+"""The last events that a stage is read from; of those before, it only loses what was looked at so long ago."""
 PROFILE_SECONDS = 300
 PROFILES = 5_000
 TURNS_TIMED = 10_000
@@ -64,6 +67,7 @@ class Assistant:
         self.removed = 0
         self.exposures = Exposures(database, settings.consent)
         self._profiles: OrderedDict[str, tuple[float, Profile]] = OrderedDict()
+        self._paths: OrderedDict[str, tuple[float, Journey]] = OrderedDict()
         self._shop: Path | None = None
 
     @classmethod
@@ -86,6 +90,7 @@ class Assistant:
         if self._shop is not None:
             self.parts = load_parts(self._shop, self.settings, self.database, self.parts)
             self._profiles = OrderedDict()  # another one: a turn may be busy with the old
+            self._paths = OrderedDict()
 
     def close(self) -> None:
         """Writes what is still waiting; the database stays open, for it was given."""
@@ -106,7 +111,15 @@ class Assistant:
         """
         shopper = self._speaker(principal, user_id, conversation_id)
         clock = Clock()
-        talk = Talk(self.parts, self.settings, self.database, self.actions, self.checkout_url, self._profile_of)
+        talk = Talk(
+            self.parts,
+            self.settings,
+            self.database,
+            self.actions,
+            self.checkout_url,
+            self._profile_of,
+            self._position_of,
+        )
         reply, removed, ordering = talk.turn(principal, shopper, message, conversation_id, language, clock)
         self.timings.append(clock.ended())
         if removed:
@@ -292,6 +305,7 @@ class Assistant:
     def forget_cached_profile(self, user_id: str) -> None:
         """To be called when events of that shopper were recorded elsewhere, so that the next turn sees them."""
         self._profiles.pop(user_id, None)
+        self._paths.pop(user_id, None)
 
     def starters(self, language: str = "en") -> list[str]:
         """Starter questions for the window, made from what this catalog sells."""
@@ -322,6 +336,23 @@ class Assistant:
         while len(self._profiles) > PROFILES:
             self._profiles.popitem(last=False)
         return profile
+
+    def _position_of(self, principal: Principal, user_id: str) -> Position:
+        """Where the shopper is now, from their last events, cached as their tastes are."""
+        principal.require_owner(user_id)
+        parts = self.parts
+        known = self._paths.get(user_id)
+        if known is not None and known[0] > time.monotonic():
+            return known[1].at(now_ms(), parts.chain)
+        path = Journey.of(
+            events_of(self.database, principal, user_id, limit=PATH_EVENTS),
+            parts.shelf.category_of,
+            self.settings.consent.personalize,
+        )
+        self._paths[user_id] = (time.monotonic() + PROFILE_SECONDS, path)
+        while len(self._paths) > PROFILES:
+            self._paths.popitem(last=False)
+        return path.at(now_ms(), parts.chain)
 
 
 def shopper_of(principal: Principal, user_id: str | None) -> str:

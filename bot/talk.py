@@ -18,6 +18,7 @@ from bot.state import DialogueState, fold
 from bot.tasks import run
 from bot.turn import Answer, Turn
 from index.clean import clean_text
+from retrieval.path.stage import Position
 from retrieval.profile import Profile
 from retrieval.understanding import Understanding
 from storage import conversations
@@ -81,6 +82,7 @@ class Talk:
         actions: Mapping[str, str],
         checkout_url: str,
         profile_of: Callable[[Principal, str], Profile],
+        position_of: Callable[[Principal, str], Position],
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -88,6 +90,7 @@ class Talk:
         self.actions = actions
         self.checkout_url = checkout_url
         self.profile_of = profile_of
+        self.position_of = position_of
 
     def turn(
         self,
@@ -171,6 +174,7 @@ class Talk:
                 "products": [card.model_dump(mode="json") for card in cards],
                 "citations": [citation.model_dump(mode="json") for citation in answer.citations],
                 "removed": answer.ledger.removed,
+                "stage": answer.stage,
             },
         )
         conversations.append(self.database, principal, conversation_id, [asked, told])
@@ -210,6 +214,7 @@ class Talk:
             checkout_url=self.checkout_url,
             exploration=self.settings.exploration.share,
             profile_of=lambda: self.profile_of(principal, user_id),
+            position_of=lambda: self.position_of(principal, user_id),
             clock=clock.end,
         )
         run(turn, answer)

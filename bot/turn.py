@@ -15,6 +15,7 @@ from bot.shelf import Found, Shelf
 from bot.state import DialogueState, Effects, Item, Pending, Topic
 from index.filters import Filters
 from index.product import Product
+from retrieval.path.stage import Position, Stage
 from retrieval.profile import Profile
 from retrieval.understanding import Sort, Understander, Understanding
 from storage.database import Database
@@ -26,7 +27,7 @@ SLATE = 6
 
 @dataclass
 class Turn:
-    """One turn to answer. `profile_of` is called only where an order depends on it.
+    """One turn to answer. `profile_of` and `position_of` are called only where an order depends on them.
 
     `clock(stage)` ends a stage's time; `exploration` is the chance that a first slate is ordered by lot.
     """
@@ -47,12 +48,18 @@ class Turn:
     checkout_url: str
     exploration: float
     profile_of: Callable[[], Profile]
+    position_of: Callable[[], Position]
     clock: Callable[[str], None]
 
     @cached_property
     def profile(self) -> Profile:
         """The shopper's tastes; an empty profile for a stranger."""
         return self.profile_of()
+
+    @cached_property
+    def position(self) -> Position:
+        """Where the shopper is on the way to a purchase; a stranger's where nothing is known."""
+        return self.position_of()
 
     @property
     def topic(self) -> Topic:
@@ -78,7 +85,7 @@ class Turn:
 class Answer:
     """What a task says, shows and changes. Parts are sentences.
 
-    A part that starts with a line break is a block (a table).
+    A part that starts with a line break is a block (a table). `stage` is the one that a slate was laid out by.
     """
 
     ledger: Ledger
@@ -94,6 +101,7 @@ class Answer:
     pending: Pending | None = None
     handed_off: bool = False
     ordering: Ordering | None = None
+    stage: Stage | None = None
 
     def say(self, *parts: str) -> None:
         """Adds sentences."""

@@ -15,7 +15,7 @@ from bot.reply.voice import Voice
 from bot.shelf import availability_of, price_of, stock_of, telling_options, title_of
 from bot.state import Item, Pending
 from bot.tasks import cart
-from bot.tasks.search import off_list
+from bot.tasks.positions import off_list
 from bot.turn import Answer, Turn
 from bot.variants import asked_of, meant
 from index.product import Product, Variant
@@ -125,7 +125,7 @@ def _facts(
 ) -> list[str]:
     voice = turn.voice
     if asked in _FIELDS:
-        return _field(voice, product, variant, title, asked)
+        return field_said(voice, product, variant, title, asked)
     names = turn.understander.names_for(asked) if asked else ()
     for name in names:
         options = list(dict.fromkeys(each.options[name] for each in product.variants if name in each.options))
@@ -178,7 +178,8 @@ def _concept(voice: Voice, asked: str) -> str:
     return voice.attribute(concept)
 
 
-def _field(voice: Voice, product: Product, variant: Variant | None, title: str, asked: str) -> list[str]:
+def field_said(voice: Voice, product: Product, variant: Variant | None, title: str, asked: str) -> list[str]:
+    """What the record has on a field: price, availability, rating, reviews, brand or delivery."""
     if asked == "price":
         price = price_of(product, variant)
         if price is None:

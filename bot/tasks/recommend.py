@@ -8,7 +8,9 @@ from bot.present import slate_of
 from bot.references import resolve
 from bot.shelf import Found
 from bot.state import Pending, Topic
-from bot.tasks.search import ask_budget, nothing_fits, off_list, present, show, tell_unknown
+from bot.tasks.positions import off_list
+from bot.tasks.search import ask_budget, nothing_fits, present, show, tell_unknown
+from bot.tasks.staged import compared, known, lay_out
 from bot.turn import SLATE, Answer, Turn
 from index.filters import Filters
 from retrieval.understanding import merge
@@ -32,14 +34,19 @@ def recommend(turn: Turn, answer: Answer) -> None:
     found = turn.find(topic.query, filters, advice=True)
     if not found.hits:
         return nothing_fits(turn, answer, topic)
-    show(turn, answer, topic, found)
-    if _is_personal(found):
+    course, found = lay_out(turn, topic, found)
+    show(turn, answer, topic, found, course)
+    if course.chosen:
+        known(turn, answer, found)
+    elif _is_personal(found):
         answer.say(voice.say("recommend.personal"))
     elif topic.query:
         marks = voice.language.tables["language"]
         answer.say(voice.say("recommend.picks_for", for_what=f"{marks['open']}{topic.query}{marks['close']}"))
     else:
         answer.say(voice.say("recommend.picks"))
+    if course.stage != "browsing" and not course.chosen:
+        compared(turn, answer, found)
     return tell_unknown(turn, answer, topic, found)
 
 

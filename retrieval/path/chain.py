@@ -57,7 +57,9 @@ class PurchaseChain:
         """The chain of a model folder, every file's hash checked; raises `Damaged` or `NotFound`."""
         meta = read_manifest(folder, KIND).meta
         if meta.get("vocabulary") != list(VOCABULARY):
-            raise Damaged(f"{folder} goes by other tokens than this Aisle.", "Train it again: launch.py finetune stage.")
+            raise Damaged(
+                f"{folder} goes by other tokens than this Aisle.", "Train it again: launch.py finetune stage."
+            )
         try:
             table = np.load(folder / FILE, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:

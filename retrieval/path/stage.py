@@ -70,7 +70,7 @@ def next_stage(stage: Stage, token: str, opens: bool) -> Stage:
 
 
 @dataclass(slots=True)
-class Path:
+class Journey:
     """The fold of one shopper's events. A step costs the same however long the path is."""
 
     walk: Walk
@@ -82,7 +82,7 @@ class Path:
     evidence: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, events: Iterable[Event], category_of: CategoryOf, personalize: bool = True) -> Path:
+    def of(cls, events: Iterable[Event], category_of: CategoryOf, personalize: bool = True) -> Journey:
         """The path of a set of events, in whatever order they come.
 
         Args:

@@ -19,7 +19,7 @@ from retrieval.profile import DAY_MS, GLANCE_MS, LONG_DWELL_MS
 from storage.event import Event
 
 SESSION_GAP_MS = 30 * 60_000
-"""So long without an event, and what comes is another session; the events' own `session_id` goes before that, where they have one."""
+"""So long without an event, and what comes is another session; where events name their session, that decides."""
 FIRST, SAME_DAY, SAME_WEEK, LATER = "first", "same_day", "same_week", "later"
 STARTS = (FIRST, SAME_DAY, SAME_WEEK, LATER)
 END, PURCHASE = "end", "purchase"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -19,15 +18,10 @@ def auc(truth: Bools, chance: Floats, weight: Floats | None = None) -> float:
 
     With `weight` each row counts so many times, (n,).
     """
-    if weight is None:
-        yes = int(truth.sum())
-        no = len(truth) - yes
-        if not yes or not no:
-            return 0.5
-        return float((rankdata(chance)[truth].sum() - yes * (yes + 1) / 2) / (yes * no))
+    counted = np.ones(len(truth)) if weight is None else weight
     _, level = np.unique(chance, return_inverse=True)
-    ups = np.bincount(level, weight * truth)
-    downs = np.bincount(level, weight * ~truth)
+    ups = np.bincount(level, counted * truth)
+    downs = np.bincount(level, counted * ~truth)
     below = np.cumsum(downs) - downs / 2
     total = float(ups.sum() * downs.sum())
     return float((ups * below).sum() / total) if total else 0.5
