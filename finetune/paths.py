@@ -49,7 +49,8 @@ class ShopperPath:
     def sessions(self) -> Iterator[tuple[int, int]]:
         """Each session as (place of its start token, place of its end token)."""
         starts = np.flatnonzero(np.isin(self.tokens, _STARTS))
-        return zip(starts.tolist(), [*(starts[1:] - 1).tolist(), len(self.tokens) - 1], strict=True)
+        ends = [*(starts[1:] - 1).tolist(), len(self.tokens) - 1]
+        return zip(starts.tolist(), ends[: len(starts)], strict=True)
 
     def until(self, instant: int) -> ShopperPath:
         """The sessions that began before an instant."""

@@ -8,7 +8,7 @@ and the chance after the last token is drawn to that of all in the same way. Hid
 gradient boosting over the whole path did no better on held-out weeks; docs/benchmarks.md has the figures.
 
     chain.npy        (tokens, tokens) float64, the chance by the token before the last (row) and the last (column)
-    manifest.json    kind "stage"; its meta holds the vocabulary that rows and columns go by
+    manifest.json    kind "stage"; its meta holds the vocabulary that rows and columns go by, and until when it learnt
 """
 
 from __future__ import annotations
@@ -33,12 +33,14 @@ DRAW: Final = 10.0
 class PurchaseChain:
     """The chance of a purchase by the last two tokens. Immutable, safe to share between threads."""
 
-    def __init__(self, table: NDArray[np.float64], version: str = "") -> None:
+    def __init__(self, table: NDArray[np.float64], version: str = "", learnt_until: int = 0) -> None:
         self.table = table  # (tokens, tokens)
         self.version = version
+        self.learnt_until = learnt_until
+        """The latest event that it learnt from, milliseconds since 1970."""
 
     @classmethod
-    def fit(cls, paths: Iterable[tuple[NDArray[np.intp], NDArray[np.bool_]]]) -> Self:
+    def fit(cls, paths: Iterable[tuple[NDArray[np.intp], NDArray[np.bool_]]], learnt_until: int = 0) -> Self:
         """From counts. A path is its tokens' numbers (n,) and for each whether a purchase followed in its session (n,)."""
         size = len(VOCABULARY)
         times, bought = np.zeros((2, size, size))
@@ -50,7 +52,7 @@ class PurchaseChain:
             np.add.at(bought, (tokens[:-1], tokens[1:]), follows[1:])
         rate = float(alone_bought.sum() / max(alone.sum(), 1.0))
         one = (alone_bought + DRAW * rate) / (alone + DRAW)  # (tokens,)
-        return cls((bought + DRAW * one) / (times + DRAW))
+        return cls((bought + DRAW * one) / (times + DRAW), learnt_until=learnt_until)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -60,6 +62,9 @@ class PurchaseChain:
             raise Damaged(
                 f"{folder} goes by other tokens than this Aisle.", "Train it again: launch.py finetune stage."
             )
+        learnt_until = meta.get("learnt_until")
+        if not isinstance(learnt_until, int):
+            raise Damaged(f"{folder} does not say until when it learnt.", "Train it again: launch.py finetune stage.")
         try:
             table = np.load(folder / FILE, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
@@ -67,12 +72,12 @@ class PurchaseChain:
         size = len(VOCABULARY)
         if table.shape != (size, size) or table.dtype != np.float64 or not ((table >= 0) & (table <= 1)).all():
             raise Damaged(f"{folder / FILE} holds no chances.", "Train it again, or roll back.")
-        return cls(table, folder.resolve().name)
+        return cls(table, folder.resolve().name, learnt_until)
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Writes the table into an existing folder; returns what the manifest must say of it."""
         np.save(folder / FILE, self.table, allow_pickle=False)
-        return {"vocabulary": list(VOCABULARY)}
+        return {"vocabulary": list(VOCABULARY), "learnt_until": self.learnt_until}
 
     def p_purchase(self, before: str, last: str) -> float:
         """The chance after these two tokens, 0 to 1."""
