@@ -1,16 +1,20 @@
 """What is known of shoppers, beside simple baselines in the same run; a part for each aim.
 
-python -m benchmarks.personalization --parts stage --seeds 7 8
+    python -m benchmarks.personalization --parts stage --seeds 7 8
 
-stage    the chance of a purchase within the session, and the stage, on demo shops (`benchmarks.stage`)
+Parts:
+
+    stage    the chance of a purchase within the session, and the stage, on demo shops (`benchmarks.stage`)
+    slates   what a first page that shows a range gives and costs, on the index of --shop (`benchmarks.slates`)
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from benchmarks import stage
+from benchmarks import slates, stage
 
 
 def _stage(options: argparse.Namespace) -> None:
@@ -18,7 +22,10 @@ def _stage(options: argparse.Namespace) -> None:
         stage.run(seed, options.products, options.shoppers)
 
 
-PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {"stage": _stage}
+PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
+    "stage": _stage,
+    "slates": lambda options: slates.run(options.shop),
+}
 
 
 def main() -> None:
@@ -28,6 +35,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[7], help="of the demo shops")
     parser.add_argument("--products", type=int, default=2000, help="of a demo shop")
     parser.add_argument("--shoppers", type=int, default=2000, help="of a demo shop")
+    parser.add_argument("--shop", type=Path, default=Path("var"), help="a shop with an index")
     options = parser.parse_args()
     for part in options.parts:
         PARTS[part](options)

@@ -11,7 +11,6 @@ search found, so conditions hold in every stage.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -26,6 +25,8 @@ from retrieval.search import Hit
 
 COMPARED = 3
 """Cards for one who compares."""
+ABOUT = 1 / 3
+"""Such a share of the first hits is of the goods that the path was about: a catalog in two languages names one kind twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,7 @@ def _of(found: Found, first: list[RankedHit[Hit]], course: Course) -> tuple[Cour
 
 
 def _is_about(found: Found, position: Position) -> bool:
-    """Whether most of what would be shown first is of the categories that the path was about."""
-    leaves = Counter(
-        product.categories[-1] if product.categories else ""
-        for product in (found.products[hit.hit.product_id] for hit in found.hits[:SLATE])
-    )
-    return bool(leaves) and leaves.most_common(1)[0][0] in position.categories
+    """Whether a third of what would be shown first is of the categories that the path was about."""
+    first = [found.products[hit.hit.product_id] for hit in found.hits[:SLATE]]
+    known = sum(bool(product.categories) and product.categories[-1] in position.categories for product in first)
+    return bool(first) and known >= ABOUT * len(first)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from retrieval.profile import Trait
 from retrieval.ranking import KIND_WEIGHTS
 
-TRADE: Final = 0.7
+TRADE: Final = 0.5
 """Between relevance alone at 1 and novelty alone at 0. Set by hand; docs/benchmarks.md says what it costs and gives."""
 
 

@@ -39,20 +39,22 @@ def compare(turn: Turn, answer: Answer) -> None:
         products.values(),
         slate=False,
     )
-    if not side_by_side(turn, answer, sides):
+    rows = side_by_side(turn, answer, sides)
+    if rows:
+        answer.say(turn.voice.say("compare.intro"), rows)
+    else:
         answer.say(turn.voice.say("compare.no_facts"))
     answer.say(*_differences(turn, answer, sides))
     return None
 
 
-def side_by_side(turn: Turn, answer: Answer, sides: Sequence[Side]) -> bool:
-    """Says the table of what the records say, unless they say nothing but titles: then False."""
+def side_by_side(turn: Turn, answer: Answer, sides: Sequence[Side]) -> str:
+    """The table of what the records say, ready to be said; empty where they say nothing but titles."""
     rows = table(sides, attributes_of([product for product, _ in sides]), turn.voice)
     if len(rows) == 1:
-        return False
+        return ""
     answer.ledger.text(*(cell for row in rows for cell in row))
-    answer.say(turn.voice.say("compare.intro"), markdown(rows))
-    return True
+    return markdown(rows)
 
 
 def attributes_of(products: Sequence[Product]) -> list[str]:

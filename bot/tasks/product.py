@@ -125,7 +125,7 @@ def _facts(
 ) -> list[str]:
     voice = turn.voice
     if asked in _FIELDS:
-        return field_said(voice, product, variant, title, asked)
+        return _field(voice, product, variant, title, asked)
     names = turn.understander.names_for(asked) if asked else ()
     for name in names:
         options = list(dict.fromkeys(each.options[name] for each in product.variants if name in each.options))
@@ -178,8 +178,7 @@ def _concept(voice: Voice, asked: str) -> str:
     return voice.attribute(concept)
 
 
-def field_said(voice: Voice, product: Product, variant: Variant | None, title: str, asked: str) -> list[str]:
-    """What the record has on a field: price, availability, rating, reviews, brand or delivery."""
+def _field(voice: Voice, product: Product, variant: Variant | None, title: str, asked: str) -> list[str]:
     if asked == "price":
         price = price_of(product, variant)
         if price is None:

@@ -8,7 +8,6 @@ from bot.shelf import Found, availability_of, telling_options
 from bot.state import Topic
 from bot.steering import WIDE, Course, steer
 from bot.tasks.compare import side_by_side
-from bot.tasks.product import field_said
 from bot.turn import Answer, Turn
 from index.product import Product
 from retrieval.profile import traits
@@ -37,7 +36,7 @@ def compared(turn: Turn, answer: Answer, found: Found) -> None:
         for product, card in zip(products, answer.cards, strict=True)
     ]
     if len(sides) > 1:
-        side_by_side(turn, answer, sides)
+        answer.say(side_by_side(turn, answer, sides))
     others(turn, answer, found)
 
 
@@ -47,14 +46,14 @@ def known(turn: Turn, answer: Answer, found: Found) -> None:
     voice = turn.voice
     answer.say(voice.say("stage.known", title=product.title))
     # Not how many are left: that would press.
-    answer.say(
-        voice.say("product.stock_some", title=product.title, availability=voice.availability(availability_of(product)))
-    )
+    answer.say(voice.say("stage.there", availability=voice.availability(availability_of(product))))
     for name in telling_options(product) if product.variants else ():
         values = _there(product, name)
         answer.say(voice.say("stage.options", attribute=voice.attribute(name), value=voice.joined(values)))
-    if product.delivery is not None:
-        answer.say(*field_said(voice, product, None, product.title, "delivery"))
+    delivery = product.delivery
+    days = voice.days(delivery.days_min, delivery.days_max) if delivery is not None else ""
+    if days:
+        answer.say(voice.say("stage.delivery", days=days))
     _returns(turn, answer)
     others(turn, answer, found)
 

@@ -43,7 +43,7 @@ class Position:
         stage: by the path alone, without what is said in a conversation.
         p_purchase: the chance of a purchase in the session that is on, or would begin now, 0 to 1; None where the shop has no
             trained chain, or nothing is known of the shopper.
-        categories: names of the categories looked at on this way.
+        categories: names of the categories looked at on this way, latest last.
         chosen: ids of what lies in the cart, latest last, else of what was looked at again, the latest alone.
         wavers: what lay in the cart was taken out, or left there until the session ended.
         evidence: ids of the events of the way, newest first, at most 20.
@@ -51,7 +51,7 @@ class Position:
 
     stage: Stage = "browsing"
     p_purchase: float | None = None
-    categories: frozenset[str] = frozenset()
+    categories: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
     wavers: bool = False
     evidence: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ class Journey:
     walk: Walk
     stage: Stage = "browsing"
     tokens: tuple[str, ...] = ()  # the last two
-    categories: set[str] = field(default_factory=set)
+    categories: dict[str, None] = field(default_factory=dict)
     again: str | None = None
     wavers: bool = False
     evidence: tuple[str, ...] = ()
@@ -103,7 +103,9 @@ class Journey:
         for token in tokens:
             self._take(token)
         if tokens:
-            self.categories |= self.walk.categories
+            for category in self.walk.categories:
+                self.categories.pop(category, None)
+                self.categories[category] = None
             self.evidence = (event.event_id, *self.evidence)[:_EVIDENCE]
             if event.event == "view_item" and known:
                 self.again = known[-1]
@@ -113,7 +115,7 @@ class Journey:
         """The position at `now`, milliseconds since 1970: a session that has ended by then is ended."""
         if self.walk.last is None:
             return Position()
-        here = replace(self, categories=set(self.categories))
+        here = replace(self, categories=dict(self.categories))
         for token in self.walk.until(now):
             here._take(token)
         if self._bought:
@@ -123,7 +125,7 @@ class Journey:
         return Position(
             stage="ready" if chance is not None and chance >= LIKELY else here.stage,
             p_purchase=chance,
-            categories=frozenset(here.categories),
+            categories=tuple(here.categories),
             chosen=cart or ((here.again,) if here.again is not None else ()),
             wavers=here.wavers,
             evidence=here.evidence,

@@ -54,12 +54,12 @@ CategoryOf = Callable[[str], str | None]
 class Walk:
     """The fold that spells events: what it has to remember of those before.
 
-    `categories` are those looked at in the session, `cart` the ids of items put there and not taken out or bought, latest last.
+    `categories` are those looked at in the session, latest last, `cart` the ids of items put there and not taken out or bought, latest last.
     """
 
     category_of: CategoryOf
     seen: set[str] = field(default_factory=set)
-    categories: set[str] = field(default_factory=set)
+    categories: dict[str, None] = field(default_factory=dict)
     cart: dict[str, None] = field(default_factory=dict)
     session: str | None = None
     last: int | None = None
@@ -110,7 +110,8 @@ class Walk:
         category = None if item_id is None else self.category_of(item_id)
         known = category in self.categories
         if category is not None:
-            self.categories.add(category)
+            self.categories.pop(category, None)
+            self.categories[category] = None
         return "view_again" if item_id in self.seen else "view_alike" if known else "view_new"
 
 
