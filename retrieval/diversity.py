@@ -4,7 +4,8 @@ Each place goes to the hit of the largest
 
     trade · score − (1 − trade) · likeness to the likest hit above it
 
-so the best hit stays first, and no hit is added or removed: filters have done their work before.
+so the best hit stays first. A hit whose score lies far below the best one's is not moved up, however new it is, and no hit is
+added or removed: filters have done their work before.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from retrieval.ranking import KIND_WEIGHTS
 TRADE: Final = 0.5
 """Between relevance alone at 1 and novelty alone at 0. Set by hand; docs/benchmarks.md says what it costs and gives."""
 
+FAR: Final = 0.5
+"""A score so much below the best one says that it is something else that was looked for."""
+
 
 def spread(scores: Sequence[float], traits: Sequence[Sequence[Trait]], places: int, trade: float = TRADE) -> list[int]:
     """The order of hits, by number, in which the first `places` show a range and the others stay as they are.
@@ -32,18 +36,20 @@ def spread(scores: Sequence[float], traits: Sequence[Sequence[Trait]], places: i
         places: how many are chosen.
         trade: what relevance counts beside novelty, 0 to 1.
     """
-    count = len(scores)
+    worth = np.asarray(scores, dtype=np.float64)
+    count = len(worth)
+    near = worth >= worth.max(initial=0.0) - FAR
+    places = min(places, int(near.sum()))
     if count <= 2 or places < 2:
         return list(range(count))
     like = _marked(traits)  # (hits, traits), rows of length at most 1
-    worth = trade * np.asarray(scores, dtype=np.float64)
     likest = np.zeros(count)
     left = np.ones(count, dtype=np.bool_)
     chosen = [0]
     left[0] = False
-    while len(chosen) < min(places, count):
+    while len(chosen) < places:
         likest = np.maximum(likest, like @ like[chosen[-1]])
-        gain = np.where(left, worth - (1 - trade) * likest, -np.inf)
+        gain = np.where(left & near, trade * worth - (1 - trade) * likest, -np.inf)
         best = int(gain.argmax())
         chosen.append(best)
         left[best] = False

@@ -15,11 +15,11 @@ TENT: list[Trait] = [("category", "Tents"), ("brand", "Corvo"), ("attribute", "c
 
 def test_others_come_before_more_of_the_same() -> None:
     assert spread([1.0, 0.98, 0.97, 0.9], [RED, RED, RED, BLUE], 2) == [0, 3, 1, 2]
-    assert spread([1.0, 0.98, 0.97, 0.9, 0.8], [RED, RED, BLUE, RED, TENT], 3) == [0, 2, 4, 1, 3]
+    assert spread([1.0, 0.98, 0.97, 0.9, 0.8], [RED, RED, BLUE, RED, TENT], 3) == [0, 4, 2, 1, 3]
 
 
 def test_what_is_far_less_relevant_stays_behind() -> None:
-    assert spread([1.0, 0.98, 0.3], [RED, RED, TENT], 2) == [0, 1, 2]
+    assert spread([1.0, 0.98, 0.45, 0.44], [RED, RED, TENT, TENT], 3) == [0, 1, 2, 3]
 
 
 def test_relevance_alone_changes_nothing() -> None:
