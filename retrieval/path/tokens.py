@@ -19,7 +19,7 @@ from retrieval.profile import DAY_MS, GLANCE_MS, LONG_DWELL_MS
 from storage.event import Event
 
 SESSION_GAP_MS = 30 * 60_000
-"""So long without an event, and what comes is another session; where events name their session, that decides."""
+"""So long without an event, and what comes is another session; within a day the names that events give their sessions decide."""
 FIRST, SAME_DAY, SAME_WEEK, LATER = "first", "same_day", "same_week", "later"
 STARTS = (FIRST, SAME_DAY, SAME_WEEK, LATER)
 END, PURCHASE = "end", "purchase"
@@ -54,7 +54,7 @@ CategoryOf = Callable[[str], str | None]
 class Walk:
     """The fold that spells events: what it has to remember of those before.
 
-    `categories` are those looked at in the session, latest last, `cart` the ids of items put there and not taken out or bought, latest last.
+    `categories` are those looked at in the session, `cart` the ids of items put there and not taken out or bought, each latest last.
     """
 
     category_of: CategoryOf

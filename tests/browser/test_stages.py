@@ -13,7 +13,7 @@ from tests.browser.conftest import Window
 
 STAGES = ("browsing", "comparing", "ready")
 # Goods that these shoppers have not looked at: what they know they would not browse.
-ENGLISH = ("en-US", "show me wall clocks", ("demo-maya", "demo-theo", "demo-leo"))
+ENGLISH = ("en-US", "show me laptop stands", ("demo-maya", "demo-theo", "demo-leo"))
 CHINESE = ("zh-CN", "有没有挂钟", ("demo-linyue", "demo-chenhao", "demo-sofia"))
 
 
@@ -26,7 +26,7 @@ def shopper(browser: Browser, served: str, name: str, locale: str) -> Iterator[B
 
 
 def go(context: BrowserContext, served: str, text: str, stage: str) -> str:
-    """Does in the shop what one of that stage does with the goods found for the text; returns the title of the one looked at last."""
+    """Does what one of that stage does with the goods found for the text; returns the title of the one looked at last."""
     found = context.request.post(f"{served}/api/search", data={"text": text, "limit": 12}).json()["products"]
     cards = [card for card in found if card["availability"] == "in_stock"][:4]
     steps = [("view_item", cards[0], 4_000), ("view_item", cards[1], 5_000)]
