@@ -1,8 +1,8 @@
 """What a first page that shows a range gives and costs on a shop's own index: `benchmarks.personalization --parts slates`.
 
-Asked are the names of the catalog's leaf categories. Beside relevance alone stand several trades: how many of the six cards are of
-the category that was asked for, how many brands and thirds of the prices they show, how much two of them have in common, and how far
-their mean score lies below that of relevance alone. Times are of the CPU.
+Asked are the names of the catalog's leaf categories. Beside relevance alone stand several trades: how many of the six cards are
+of the category that was asked for, how many brands and thirds of the prices they show, how much two of them have in common, and how
+far their mean score lies below that of relevance alone. Times are of the CPU.
 """
 
 from __future__ import annotations

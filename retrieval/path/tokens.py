@@ -54,7 +54,8 @@ CategoryOf = Callable[[str], str | None]
 class Walk:
     """The fold that spells events: what it has to remember of those before.
 
-    `categories` are those looked at in the session, `cart` the ids of items put there and not taken out or bought, each latest last.
+    `categories` are those looked at in the session, `cart` the ids of items put there and neither taken out nor bought, each
+    latest last.
     """
 
     category_of: CategoryOf

@@ -71,7 +71,8 @@ class TestTokens:
         assert tokens[2:-1] == (["end", start] if start else [])
 
     def test_events_that_name_their_session_are_believed(self) -> None:
-        one, two = {"session_id": "s1"}, {"session_id": "s2"}
+        one: dict[str, Any] = {"session_id": "s1"}
+        two: dict[str, Any] = {"session_id": "s2"}
         assert "end" not in spell([looked(0, "shoe-1", **one), looked(2 * HOUR, "shoe-2", **one)], CATEGORY.get)
         assert "end" in spell([looked(0, "shoe-1", **one), looked(9, "shoe-2", **two)], CATEGORY.get)
         assert "end" in spell([looked(0, "shoe-1", **one), looked(9 * DAY, "shoe-2", **one)], CATEGORY.get)
