@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bot.parts import Parts
     from bot.service import Assistant
     from finetune.intent import Finetuned
+    from finetune.interactions import Interactions
     from finetune.language_model import Pretraining
     from finetune.registry import Listed, Promotion, Registry
     from finetune.search_data import SearchData
@@ -63,12 +64,15 @@ _CONTEXT = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(context_settings=_CONTEXT, no_args_is_help=False, add_completion=False, rich_markup_mode=None)
 finetune_app = typer.Typer(help="Train a better model on the shop's own logs.", no_args_is_help=True)
 evaluate_app = typer.Typer(
-    help="Measure a model, the search, the retention forecast or the order of cards.", no_args_is_help=True
+    help="Measure a model, the search, the retention forecast, the order of cards or an experiment.",
+    no_args_is_help=True,
 )
 models_app = typer.Typer(help="The shop's models: list, promote, rollback.", no_args_is_help=True)
+experiment_app = typer.Typer(help="Plan an experiment.", no_args_is_help=True)
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 app.add_typer(finetune_app, name="finetune")
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(experiment_app, name="experiment")
 app.add_typer(models_app, name="models")
 app.add_typer(keys_app, name="keys")
 
@@ -792,6 +796,95 @@ def finetune_reranker_command(
     tune_search("reranker", reranker_versions(shop), shop, given, output, base_model, seed, promote, train, as_json)
 
 
+@finetune_app.command("sequence")
+def finetune_sequence_command(
+    interactions: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV user_id,item_id,timestamp; .gz too. The shop's own events where left out.", dir_okay=False
+        ),
+    ] = None,
+    shop: Shop = Path("var"),
+    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="At most so many; where left out, as many as fit into some ten minutes.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of split, batches and first weights.")] = 0,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="If the gate holds, learn from everything and serve that from now on.")
+    ] = False,
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model of what shoppers turn to next, from the order in which they turned to products.
+
+    A shopper's last two items are never learnt from: the last one is what the model is scored by. Without --interactions it reads
+    the events of shoppers who let models learn from them.
+
+    Example: launch.py finetune sequence --interactions interactions.csv.gz --output runs/sequence-1
+    """
+    from finetune.export import require_name
+    from finetune.loop import is_main
+    from finetune.sequence import finetune_sequence, refit_sequence
+    from retrieval.sequence import sequence_versions
+
+    if output:
+        require_name(output)
+    versions = sequence_versions(shop)
+    folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    read = interactions_of(interactions, shop, max_rejected, rejected)
+    files = [interactions] if interactions else []
+
+    def train(run: Callable[..., Tuned]) -> Tuned:
+        with bars() as show:
+            return run(
+                lambda step: show(step.phase, step.done, step.total, _progress_note(step.loss, step.score)),
+            )
+
+    def first(progress: Callable[..., None]) -> Tuned:
+        return finetune_sequence(read, folder, epochs=epochs, seed=seed, progress=progress)
+
+    if not is_main():
+        train(first)
+        return
+    with registry_of(shop) as registry:
+        with registry.run("sequence", folder, files, read.users):
+            trained = train(first)
+        put(trained, as_json)
+        if promote:
+            registry.require_passed("sequence", folder)
+            again = versions.require_free(f"{folder.resolve().name}-refit")
+            with registry.run("sequence", again, files, read.users):
+                train(lambda progress: refit_sequence(read, folder, again, progress))
+            report_promotion(registry.promote("sequence", str(again)))
+
+
+def interactions_of(path: Path | None, shop: Path, max_rejected: float, rejected: Path | None) -> Interactions:
+    """What a file says of who turned to what, its bad rows put aside; without a file the shop's events."""
+    from finetune.interactions import interactions_of as of_rows
+    from finetune.interactions import read_interactions
+    from finetune.transactions import reasons
+    from storage.visits import training_visits
+
+    if path is None:
+        with opened(shop) as database:
+            return of_rows(training_visits(database, ADMIN))
+    with bars() as show:
+        read = read_interactions(path, progress=lambda done, total: show("reading interactions", done, total))
+    rejects = Rejects(list(read.problems))
+    if rejects.count:
+        place = rejected or rejected_file(shop, "interactions")
+        rejects.write(place)
+        warn(
+            f"{rejects.count} of {read.rows} rows were rejected ({reasons(list(read.problems))}); they are in {place}."
+        )
+    rejects.check(read.rows, max_rejected)
+    if read.repeated:
+        warn(f"{read.repeated} rows repeat another and count once.")
+    return read
+
+
 @finetune_app.command("stage")
 def finetune_stage_command(
     shop: Shop = Path("var"),
@@ -1027,6 +1120,29 @@ def evaluate_search_command(
         put(evaluate(found, judged, of_products(gains, product_of)), as_json)
 
 
+@evaluate_app.command("sequence")
+def evaluate_sequence_command(
+    model: Annotated[Path, typer.Option(help="A model folder that finetune sequence wrote.", file_okay=False)],
+    interactions: Annotated[Path, typer.Option(help="CSV user_id,item_id,timestamp; .gz too.", dir_okay=False)],
+    shop: Shop = Path("var"),
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a sequence model by each shopper's last item, ranked among all items of the file.
+
+    Example: launch.py evaluate sequence --model runs/sequence-1 --interactions interactions.csv.gz
+    """
+    from finetune.evaluate_sequence import evaluate_sequence
+    from retrieval.sequence import load_sequence
+
+    loaded = load_sequence(model)
+    loaded.require_scorable()
+    read = interactions_of(interactions, shop, max_rejected, rejected)
+    with bars() as show:
+        put(evaluate_sequence(loaded, read, lambda done, total: show("ranking", done, total)), as_json)
+
+
 @evaluate_app.command("retention")
 def evaluate_retention_command(
     transactions: Annotated[
@@ -1088,6 +1204,72 @@ def evaluate_policy_command(
     with opened(shop) as database:
         report = evaluate_policy(database, ADMIN, settings.consent, window_hours, seed)
     put(report.values(), as_json, report.text())
+
+
+@evaluate_app.command("experiment")
+def evaluate_experiment_command(
+    name: Annotated[str, typer.Argument(help="As shop.toml has it: [experiment.NAME].")],
+    shop: Shop = Path("var"),
+    as_json: AsJson = False,
+) -> None:
+    """Say how far an experiment is and, once its days are over, which arm did better than the control, or why nobody can tell.
+
+    Differences with CUPED and 95 % intervals by user; a sample ratio that the lots do not explain refuses a verdict.
+
+    Example: launch.py evaluate experiment card-order --shop myshop
+    """
+    from bot.experiments import Experiments
+    from finetune.evaluate_experiment import evaluate_experiment, experiment_of
+
+    settings = settings_of(shop)
+    experiment_of(settings, name)
+    experiments = Experiments.of_shop(settings.experiment, shop)
+    with opened(shop) as database:
+        report = evaluate_experiment(database, ADMIN, settings, name, lambda user_id: experiments.arm_of(name, user_id))
+    put(report.values(), as_json, report.text())
+
+
+@experiment_app.command("power")
+def experiment_power_command(
+    lift: Annotated[float, typer.Option(help="The smallest change worth finding, relative: 0.1 is 10 % more.")],
+    rate: Annotated[float | None, typer.Option(help="The share of users that buys today.")] = None,
+    mean: Annotated[float | None, typer.Option(help="The mean a user of another figure.")] = None,
+    deviation: Annotated[float | None, typer.Option("--sd", help="Its standard deviation.")] = None,
+    metric: Annotated[
+        Literal["purchase", "reward", "revenue"], typer.Option(help="Read from the shop without --rate and --mean.")
+    ] = "purchase",
+    arms: Annotated[int, typer.Option(min=2, max=10, help="The control included.")] = 2,
+    window_days: Annotated[int, typer.Option(min=1, max=90, help="How long each user is watched.")] = 7,
+    shop: Annotated[
+        Path | None, typer.Option("--shop", help="The shop's folder, for its traffic.", file_okay=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how many users an experiment needs in each arm and, with --shop, how many days that takes.
+
+    Power 80 % at 5 % two-sided. Without --rate and --mean it goes by what the shop's users did, and counts CUPED in.
+
+    Example: launch.py experiment power --rate 0.03 --lift 0.1
+    """
+    from finetune.power import Baseline, plan, read_shop
+
+    if (mean is None) != (deviation is None) or (rate is not None and mean is not None):
+        raise InvalidInput("The baseline is one of two.", "Give --rate, or --mean with --sd, or neither and --shop.")
+    baseline = traffic = None
+    if shop is not None:
+        with opened(shop) as database:
+            baseline, traffic = read_shop(database, ADMIN, settings_of(shop), metric, window_days)
+    if rate is not None:
+        baseline = Baseline(rate, 0.0, is_rate=True)
+    elif mean is not None and deviation is not None:
+        baseline = Baseline(mean, deviation, is_rate=False)
+    if baseline is None:
+        raise InvalidInput(
+            "Nobody knows what users do today.",
+            "Give --rate, or --mean with --sd; or --shop with some weeks of shown cards whose users' consent says train.",
+        )
+    planned = plan(baseline, lift, arms, window_days, traffic)
+    put(planned.values(), as_json, planned.text())
 
 
 @models_app.command("list")

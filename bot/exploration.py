@@ -32,7 +32,7 @@ class Ordering:
         ranked: in the order that the ranking gave them.
         relevance: the place from 0 on that search alone gave each.
         propensity: with which chance each stands where it does.
-        policy: the ranking and, where lots were drawn, how often.
+        policy: the ranking, where lots were drawn how often, and in an experiment the shopper's arm.
     """
 
     shown: tuple[str, ...]
@@ -43,15 +43,22 @@ class Ordering:
 
 
 def draw_order(
-    hits: Sequence[RankedHit[Hit]], movable: Sequence[bool], share: float, seed: str
+    hits: Sequence[RankedHit[Hit]],
+    movable: Sequence[bool],
+    share: float,
+    seed: str,
+    ranked: Sequence[RankedHit[Hit]] | None = None,
+    label: str = "",
 ) -> tuple[list[RankedHit[Hit]], Ordering]:
     """The hits in the order in which they are shown, and how it came about.
 
     Args:
-        hits: in the ranking's order, each product once.
+        hits: in the order that stands without a lot, each product once.
         movable: which of them may move; the others keep their places.
         share: the chance that lots are drawn, 0 to 1.
         seed: decides the lot; the id of the message, which nobody chooses, so that a slate can be drawn again.
+        ranked: the same in the ranking's order, where the arm of an experiment has another.
+        label: names that arm in the log.
     """
     free = [place for place, moves in enumerate(movable) if moves]
     count = len(free) if share > 0 else 0
@@ -69,10 +76,11 @@ def draw_order(
         stayed = hit is own
         propensity[hit.hit.product_id] = drawn + (1 - share if drawn else 1.0) * stayed
     found = sorted(hits, key=lambda each: -each.hit.score)
+    policy = f"{POLICY}+lot-{share:g}" if count > 1 else POLICY
     return shown, Ordering(
         shown=tuple(each.hit.product_id for each in shown),
-        ranked=tuple(each.hit.product_id for each in hits),
+        ranked=tuple(each.hit.product_id for each in ranked or hits),
         relevance={each.hit.product_id: place for place, each in enumerate(found)},
         propensity=propensity,
-        policy=f"{POLICY}+lot-{share:g}" if count > 1 else POLICY,
+        policy=f"{policy}+{label}" if label else policy,
     )

@@ -122,7 +122,8 @@ def _explained(items: Sequence[EventItem], ordering: Ordering) -> tuple[EventIte
     """The same in the ranking's own order, each with its place in the search and the chance of the one that it got."""
     by_id = {item.item_id: item for item in items}
     if ordering.shown != tuple(by_id):  # the grounding check took a card out: nobody knows the chance of what is left
-        return tuple(item.model_copy(update={"propensity": None}) for item in items)
+        unknown = {"propensity": None, "policy_version": ordering.policy}
+        return tuple(item.model_copy(update=unknown) for item in items)
     return tuple(
         by_id[product_id].model_copy(
             update={

@@ -8,15 +8,19 @@ is caught alike.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bot.cards import Card, CartView
+from bot.shelf import Found
 from index.filters import Filters
 from index.money import format_money, parse_money
 from index.product import Money, Product
+from retrieval.reasons import problem_of
 
+_LOGGER = logging.getLogger(__name__)
 _SIGN = r"(?:[A-Z]{1,3}\$|CN¥|JP¥|[$€£¥₩₹₽₫฿₺₪₱₦])"
 _CODE = r"(?:USD|EUR|GBP|CNY|JPY|CAD|AUD|CHF|INR|KRW|HKD|TWD|SGD|BRL|MXN|PLN|SEK|NOK|DKK|CZK)"
 _NUMBER = r"\d+(?:[.,'’\u00a0\u202f]\d+)*"
@@ -115,6 +119,30 @@ class Ledger:
             else:
                 self.removed += 1
         return kept
+
+    def reasons(self, cards: Iterable[Card], found: Found | None) -> list[Card]:
+        """The cards with those of their reasons that have evidence; the others are counted in `removed`.
+
+        `found` is the search whose reasons the cards' are, in the same order; what it does not hold has no evidence.
+        """
+        ranked = {} if found is None else {each.hit.product_id: each for each in found.hits}
+        checked = []
+        for card in cards:
+            known = ranked.get(card.product_id)
+            kept = []
+            for place, said in enumerate(card.reasons):
+                reason = known.reasons[place] if known is not None and place < len(known.reasons) else None
+                if reason is None or found is None or known is None or said.evidence != reason.evidence:
+                    problem: str | None = "no_evidence"
+                else:
+                    problem = problem_of(reason, found.products[card.product_id], known.hit, found.grounds)
+                if problem is None:
+                    kept.append(said)
+                else:
+                    self.removed += 1
+                    _LOGGER.warning("A reason for %s is not spoken: %s.", card.product_id, problem)
+            checked.append(card if len(kept) == len(card.reasons) else card.model_copy(update={"reasons": tuple(kept)}))
+        return checked
 
     def _knows_money(self, text: str) -> bool:
         if any(

@@ -15,7 +15,9 @@ from typing import Any, Self
 
 from bot.basket import orderable, view_of
 from bot.cards import Card, CartView, ProfileView, Reply
+from bot.experiments import Experiments
 from bot.exposure import Exposures
+from bot.grounding import Ledger
 from bot.language import spoken
 from bot.parts import Parts, load_parts
 from bot.policy import check_actions
@@ -28,6 +30,7 @@ from index.product import Product
 from retrieval.path.stage import Journey, Position
 from retrieval.profile import Profile, build_profile
 from retrieval.search import SORTS
+from retrieval.sensitive import ordinary
 from retrieval.understanding import Understanding, merge
 from storage.beliefs import hidden_beliefs, hide_belief
 from storage.carts import Cart, add_line, cart_of, change_line, remove_line
@@ -54,10 +57,17 @@ class Assistant:
 
     `timings` holds one dict a turn: milliseconds by stage (storage, intent, understanding, search, ranking,
     reply, total), newest last; search includes the query's embedding. `removed` counts statements that the
-    grounding check took out.
+    grounding check took out. `experiments` deal the shop's arms; without them none runs.
     """
 
-    def __init__(self, parts: Parts, settings: ShopSettings, database: Database, checkout_url: str = "") -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        settings: ShopSettings,
+        database: Database,
+        checkout_url: str = "",
+        experiments: Experiments | None = None,
+    ) -> None:
         self.parts = parts
         self.settings = settings
         self.database = database
@@ -65,6 +75,7 @@ class Assistant:
         self.actions = check_actions(settings.intents)
         self.timings: deque[dict[str, float]] = deque(maxlen=TURNS_TIMED)
         self.removed = 0
+        self.experiments = experiments or Experiments({}, "")
         self.exposures = Exposures(database, settings.consent)
         self._profiles: OrderedDict[str, tuple[float, Profile]] = OrderedDict()
         self._paths: OrderedDict[str, tuple[float, Journey]] = OrderedDict()
@@ -78,7 +89,8 @@ class Assistant:
 
         `checkout_url` is the shop's own page that takes the payment, with `{cart_id}` where the cart's id belongs.
         """
-        assistant = cls(load_parts(shop, settings, database), settings, database, checkout_url)
+        experiments = Experiments.of_shop(settings.experiment, shop)
+        assistant = cls(load_parts(shop, settings, database), settings, database, checkout_url, experiments)
         assistant._shop = shop
         return assistant
 
@@ -119,6 +131,7 @@ class Assistant:
             self.checkout_url,
             self._profile_of,
             self._position_of,
+            self.experiments,
         )
         reply, removed, ordering = talk.turn(principal, shopper, message, conversation_id, language, clock)
         self.timings.append(clock.ended())
@@ -208,8 +221,11 @@ class Assistant:
         query = understanding.query
         found = parts.shelf.find(query, constraints, order, max(limit, 30), profile)
         voice = Voice.of(spoken(language or understanding.language), query)
+        ledger = Ledger(self.settings.currency)
+        cards = ledger.reasons(slate_of(found, constraints, voice, limit), found)
+        self.removed += ledger.removed
         return {
-            "products": [card.model_dump(mode="json") for card in slate_of(found, constraints, voice, limit)],
+            "products": [card.model_dump(mode="json") for card in cards],
             "constraints": constraints.model_dump(mode="json"),
             "total": found.total,
         }
@@ -326,7 +342,7 @@ class Assistant:
         parts = self.parts
         profile = build_profile(
             events_of(self.database, principal, user_id, limit=PROFILE_EVENTS),
-            parts.shelf.record,
+            ordinary(parts.shelf.record, self.settings.privacy.sensitive),
             now_ms(),
             hidden_beliefs(self.database, principal, user_id),
             parts.levels,
@@ -344,10 +360,12 @@ class Assistant:
         known = self._paths.get(user_id)
         if known is not None and known[0] > time.monotonic():
             return known[1].at(now_ms(), parts.chain)
+        record = ordinary(parts.shelf.record, self.settings.privacy.sensitive)
         path = Journey.of(
             events_of(self.database, principal, user_id, limit=PATH_EVENTS),
             parts.shelf.category_of,
             self.settings.consent.personalize,
+            hidden=lambda item_id: record(item_id) is None,
         )
         self._paths[user_id] = (time.monotonic() + PROFILE_SECONDS, path)
         while len(self._paths) > PROFILES:

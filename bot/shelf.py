@@ -15,8 +15,10 @@ from index.snapshot import Snapshot
 from retrieval.companions import companions
 from retrieval.profile import Profile
 from retrieval.ranking import RankedHit, rerank
+from retrieval.reasons import Grounds
 from retrieval.search import Hit, SearchEngine, Sort
 from storage.offers import Offer
+from storage.settings import CardOrder
 
 Offers = Callable[[Sequence[str]], Iterable[Offer]]
 Sold = TypeVar("Sold", Product, Variant)
@@ -29,13 +31,15 @@ CANDIDATES = 30
 class Found:
     """A search.
 
-    The hits in their final order, how many matched in all, how many a price limit left out for want of a price.
+    The hits in their final order, how many matched in all, how many a price limit left out for want of a price; `grounds` are
+    the records that reasons are checked by.
     """
 
     hits: tuple[RankedHit[Hit], ...]
     total: int
     unknown_price: int
     products: Mapping[str, Product] = field(default_factory=dict)
+    grounds: Grounds = field(default_factory=Grounds)
 
     def orderable(self, ranked: RankedHit[Hit]) -> bool:
         """Whether a hit can be bought now."""
@@ -113,27 +117,29 @@ class Shelf:
         clock: Callable[[str], None] = lambda _: None,
         named: Filters | None = None,
         advice: bool = False,
+        order: CardOrder = "ranked",
     ) -> Found:
         """Searches and orders for one shopper.
 
         `clock` is told when a stage ends; `named` are the conditions that may be given as reasons, by default all;
-        `advice` as in `SearchEngine.search`.
+        `advice` as in `SearchEngine.search`; `order` says whether taste may change the order by relevance.
         """
         result = self.engine.search(text, filters, sort, limit, advice)
         clock("search")
         hits = result.hits if result.matched else []
         products = self.products(hit.product_id for hit in hits)
+        grounds = Grounds(profile or Profile(now=0), filters if named is None else named, self.popularity)
         ranked = rerank(
             [hit for hit in hits if hit.product_id in products],
-            profile or Profile(now=0),
+            grounds.profile,
             products.get,
-            filters=filters if named is None else named,
+            filters=grounds.filters,
             popularity=self.popularity,
-            reorder=sort == "relevance",
+            reorder=sort == "relevance" and order == "ranked",
         )
         clock("ranking")
         total = result.total if result.matched else 0
-        return Found(tuple(ranked), total, result.unknown_price, products)
+        return Found(tuple(ranked), total, result.unknown_price, products, grounds)
 
     def companions(self, product_id: str, limit: int, profile: Profile | None = None) -> Found:
         """What goes with a product and can be bought now, in the order of `retrieval.companions`, with reasons."""
@@ -144,8 +150,9 @@ class Shelf:
         mask = self.snapshot.facets.mask(orderable, list(self.engine.offers()))
         hits = companions(self.snapshot, row, mask.allowed, limit)
         products = self.products(hit.product_id for hit in hits)
-        ranked = rerank(hits, profile or Profile(now=0), products.get, popularity=self.popularity, reorder=False)
-        return Found(tuple(ranked), len(ranked), 0, products)
+        grounds = Grounds(profile or Profile(now=0), popularity=self.popularity)
+        ranked = rerank(hits, grounds.profile, products.get, popularity=self.popularity, reorder=False)
+        return Found(tuple(ranked), len(ranked), 0, products, grounds)
 
 
 def offered(product: Product, offers: Sequence[Offer]) -> Product:

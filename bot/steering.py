@@ -43,7 +43,11 @@ WIDE = Course()
 
 
 def steer(
-    position: Position, found: Found, chosen: frozenset[str], traits: Callable[[Product], list[Trait]]
+    position: Position,
+    found: Found,
+    chosen: frozenset[str],
+    traits: Callable[[Product], list[Trait]],
+    ranges: bool = True,
 ) -> tuple[Course, Found]:
     """The course for what was found, and the hits as it orders them: none added, none removed.
 
@@ -52,6 +56,7 @@ def steer(
         found: hits in the shopper's order, what cannot be bought last.
         chosen: the products, by their own ids, that `position.chosen` names.
         traits: what a product is, to tell products apart.
+        ranges: whether who browses is shown a range; else the order stays.
     """
     stage = position.stage if _is_about(found, position) else "browsing"
     able = [hit for hit in found.hits if found.orderable(hit)]
@@ -61,6 +66,8 @@ def steer(
             return _of(found, own, Course("ready", len(own), tuple(hit.hit.product_id for hit in own)))
     if stage != "browsing":
         return Course(stage, COMPARED), found
+    if not ranges:
+        return WIDE, found
     order = spread([hit.score for hit in able], [traits(found.products[hit.hit.product_id]) for hit in able], SLATE)
     return _of(found, [able[place] for place in order], WIDE)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from bot.cards import IntentView, Reply
+from bot.experiments import Experiments
 from bot.exploration import Ordering
 from bot.grounding import Ledger
 from bot.language import foreign, language_of
@@ -24,7 +25,7 @@ from retrieval.understanding import Understanding
 from storage import conversations
 from storage.database import Database
 from storage.principal import Principal
-from storage.record import new_id
+from storage.record import new_id, now_ms
 from storage.settings import ShopSettings
 
 LONGEST = 4_000
@@ -83,6 +84,7 @@ class Talk:
         checkout_url: str,
         profile_of: Callable[[Principal, str], Profile],
         position_of: Callable[[Principal, str], Position],
+        experiments: Experiments,
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -91,6 +93,7 @@ class Talk:
         self.checkout_url = checkout_url
         self.profile_of = profile_of
         self.position_of = position_of
+        self.experiments = experiments
 
     def turn(
         self,
@@ -145,7 +148,7 @@ class Talk:
             self._act(
                 principal, user_id, message_id, text, language, state, decision, understanding, voice, answer, clock
             )
-        cards = answer.ledger.cards(answer.cards, answer.products)
+        cards = answer.ledger.reasons(answer.ledger.cards(answer.cards, answer.products), answer.found)
         parts = answer.ledger.checked(answer.parts)
         spoken = voice.sentences(parts).strip() or voice.say("removed.sentence")
         reply = Reply(
@@ -213,6 +216,7 @@ class Talk:
             currency=self.settings.currency,
             checkout_url=self.checkout_url,
             exploration=self.settings.exploration.share,
+            assigned=self.experiments.running(user_id, now_ms()),
             profile_of=lambda: self.profile_of(principal, user_id),
             position_of=lambda: self.position_of(principal, user_id),
             clock=clock.end,

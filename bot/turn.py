@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from bot.cards import Action, Card, CartView, Citation
+from bot.experiments import Assigned
 from bot.exploration import Ordering
 from bot.grounding import Ledger
 from bot.policy import Decision
@@ -20,6 +21,7 @@ from retrieval.profile import Profile
 from retrieval.understanding import Sort, Understander, Understanding
 from storage.database import Database
 from storage.principal import Principal
+from storage.settings import CardOrder
 
 SLATE = 6
 """Cards a turn shows."""
@@ -29,7 +31,8 @@ SLATE = 6
 class Turn:
     """One turn to answer. `profile_of` and `position_of` are called only where an order depends on them.
 
-    `clock(stage)` ends a stage's time; `exploration` is the chance that a first slate is ordered by lot.
+    `clock(stage)` ends a stage's time; `exploration` is the chance that a first slate is ordered by lot, `assigned` the
+    shopper's arm of the experiment that runs.
     """
 
     principal: Principal
@@ -47,6 +50,7 @@ class Turn:
     currency: str
     checkout_url: str
     exploration: float
+    assigned: Assigned | None
     profile_of: Callable[[], Profile]
     position_of: Callable[[], Position]
     clock: Callable[[str], None]
@@ -60,6 +64,11 @@ class Turn:
     def position(self) -> Position:
         """Where the shopper is on the way to a purchase; a stranger's where nothing is known."""
         return self.position_of()
+
+    @property
+    def by_relevance(self) -> bool:
+        """Whether the arm of an experiment shows the search's own order, in which neither taste nor range moves a card."""
+        return self.assigned is not None and self.assigned.order == "relevance"
 
     @property
     def topic(self) -> Topic:
@@ -76,7 +85,8 @@ class Turn:
         advice: bool = False,
     ) -> Found:
         """A search in this shopper's order; what cannot be bought now comes last. `named` and `advice` as in `Shelf.find`."""
-        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice)
+        order: CardOrder = "relevance" if self.by_relevance else "ranked"
+        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice, order)
         hits = sorted(found.hits, key=lambda each: not found.orderable(each))
         return replace(found, hits=tuple(hits))
 
@@ -102,6 +112,7 @@ class Answer:
     handed_off: bool = False
     ordering: Ordering | None = None
     stage: Stage | None = None
+    found: Found | None = None
 
     def say(self, *parts: str) -> None:
         """Adds sentences."""
@@ -113,9 +124,15 @@ class Answer:
         self.pending = pending
         self.action = "ask"
 
-    def show(self, cards: Sequence[Card], products: Iterable[Product], slate: bool = True) -> None:
-        """Shows cards; a slate is what "the second one" counts in, and a single card becomes what "it" means."""
+    def show(
+        self, cards: Sequence[Card], products: Iterable[Product], slate: bool = True, found: Found | None = None
+    ) -> None:
+        """Shows cards; a slate is what "the second one" counts in, and a single card becomes what "it" means.
+
+        Cards that come with reasons need the search that `found` them.
+        """
         self.cards = list(cards)
+        self.found = found
         self.ordering = None
         self.know(*products)
         self.ledger.text(*(card.title for card in cards))

@@ -56,7 +56,7 @@ def fit_fusion(queries: Sequence[Judged], default: Mapping[str, float]) -> dict[
         slope = SHARPNESS * ((exponents / totals[owner]) @ scores - wanted) + 2 * PRIOR * SHARPNESS * away
         return value / len(told), slope / len(told)
 
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, _LARGEST)] * len(start))  # type: ignore[no-untyped-call]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, _LARGEST)] * len(start))
     return {name: round(float(weight), 4) for name, weight in zip(default, found.x, strict=True)}
 
 

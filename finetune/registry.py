@@ -31,6 +31,8 @@ from retrieval.path.chain import KIND as STAGE_KIND
 from retrieval.path.chain import PurchaseChain, stage_versions
 from retrieval.reranker import KIND as RERANKER_KIND
 from retrieval.reranker import load_reranker, reranker_versions
+from retrieval.sequence import KIND as SEQUENCE_KIND
+from retrieval.sequence import load_sequence, sequence_versions
 from storage.database import Database
 from storage.errors import AisleError, Conflict, Damaged, InvalidInput, NotFound
 from storage.models import (
@@ -209,6 +211,15 @@ KINDS: dict[str, ModelKind] = {
         judges_logs=False,
         built_in=True,
     ),
+    "sequence": ModelKind(
+        sequence_versions,
+        load_sequence,
+        lambda candidate, *_: judge_recorded(SEQUENCE_KIND, candidate),
+        lambda folder: {},
+        lambda folder: [],
+        judges_logs=False,
+        built_in=True,
+    ),
     "reranker": ModelKind(
         reranker_versions,
         load_reranker,
@@ -350,6 +361,19 @@ class Registry:
             if (each, version) not in known
         ]
         return sorted(found, key=lambda each: each.created_at, reverse=True)
+
+    def require_passed(self, name: str, folder: Path) -> None:
+        """Asks the gate of a kind that judges by what training held out, where a promotion would first take long.
+
+        Raises:
+            GateRefusedError: it does not hold, which the run's row then says.
+        """
+        kind = kind_of(name)
+        verdict = kind.judge(folder, None, (), 0).verdict
+        if not verdict.passed:
+            run_id = self._registered(name, folder, kind.versions(self._shop))
+            mark_refused(self._database, self._principal, run_id, verdict.as_dict())
+            raise GateRefusedError(name, verdict)
 
     def promote(
         self,

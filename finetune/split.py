@@ -68,7 +68,7 @@ def near_duplicates(dialogues: Sequence[Dialogue]) -> list[int]:
         apart = groups[left] != groups[right]
         near = sets.similarity(left[apart], right[apart]) >= NEAR_DUPLICATE
         edges = groups[left[apart][near]], groups[right[apart][near]]
-        graph = coo_array((np.ones(len(edges[0]), np.bool_), edges), shape=(len(groups),) * 2)  # type: ignore[no-untyped-call]
+        graph = coo_array((np.ones(len(edges[0]), np.bool_), edges), shape=(len(groups),) * 2)
         groups = connected_components(graph, directed=False)[1][groups]
     found: list[int] = groups[places].tolist()
     return found

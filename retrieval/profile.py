@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from index.product import Product
+from retrieval.sensitive import sensitive_product
 from storage.event import Event
 
 BeliefKind = Literal["item", "category", "brand", "price_band", "attribute"]
@@ -107,8 +108,10 @@ def traits(product: Product, levels: PriceLevels) -> list[tuple[BeliefKind, str]
     """What liking a product can mean: its categories, brand, price band and short attribute values.
 
     `[("category", "Shoes"), ("category", "Trail shoes"), ("brand", "Acme"), ("price_band", "middle"),
-    ("attribute", "color: blue")]`
+    ("attribute", "color: blue")]`. Of a product of a sensitive kind (`retrieval/sensitive.py`) it means nothing.
     """
+    if sensitive_product(product):
+        return []
     found: list[tuple[BeliefKind, str]] = [("category", category) for category in product.categories if category]
     if product.brand:
         found.append(("brand", product.brand))
@@ -254,7 +257,7 @@ def build_profile(
             if item_id not in known:
                 known[item_id] = products(item_id)
             product = known[item_id]
-            if product is None:
+            if product is None or sensitive_product(product):
                 continue
             parents.update(zip(product.categories[1:], product.categories, strict=False))
             for kind, value in [("item", product.id), *traits(product, bands)]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from typing import Generic, Literal, Protocol, TypeVar
 
 from index.attributes import canonical, parts_of
@@ -61,6 +62,8 @@ MIN_STRENGTH = 0.1
 PRIOR_RATING, PRIOR_COUNT = 3.8, 8
 GOOD_RATING, ENOUGH_RATINGS = 4.3, 5
 POPULAR_SHARE = 0.6
+GENERAL: frozenset[ReasonKind] = frozenset({"rating", "popular"})
+"""Reasons that the score holds for everybody."""
 
 
 class Found(Protocol):
@@ -131,7 +134,8 @@ def rerank(
         products: looks a product up as it is offered now (price and availability of the moment).
         filters: the conditions in force; those that a product is known to meet become reasons.
         popularity: product id to its share of the most popular product's, 0 to 1.
-        reorder: False keeps the order (the customer asked for the cheapest first) and only adds reasons.
+        reorder: False keeps the order (the customer asked for the cheapest first). Taste, rating and popularity then put nothing
+            where it stands, so they are no reasons.
     """
     relevance = _scaled([hit.score for hit in hits])
     known = {hit.product_id: products(hit.product_id) for hit in hits}
@@ -152,7 +156,8 @@ def rerank(
         if product is not None:
             matched = [] if stranger else _matched(profile, product, meant[product.id], shared)
             score += MATCH_WEIGHT * sum(part for _, _, part in matched) + RATING_WEIGHT * reputation(product)
-            reasons = tuple(_reasons(believed, product, hit, matched, filters, share))
+            weighed = _weighed(believed, product, matched, share) if reorder else []
+            reasons = tuple(_reasons(weighed, product, hit, filters))
         ranked.append((score, place, RankedHit(hit, score, reasons)))
     if reorder:
         ranked.sort(key=lambda each: (-each[0], each[1]))
@@ -208,31 +213,45 @@ def _scaled(scores: Sequence[float]) -> list[float]:
     return [1.0 if span <= 0 else 1 - (high - score) / span for score in scores]
 
 
-def _reasons(
+def _weighed(
     believed: Callable[[BeliefKind, str], Belief | None],
     product: Product,
-    hit: Found,
     matched: Sequence[tuple[BeliefKind, str, float]],
-    filters: Filters | None,
     popularity: float,
-) -> Iterable[Reason]:
-    personal: list[Reason] = []
+) -> list[tuple[float, Reason]]:
+    """What the score holds beside relevance, as (what it adds, the reason), the largest first.
+
+    A rating adds what it is above that of an unrated product.
+    """
+    found: list[tuple[float, Reason]] = []
     for kind, value, part in sorted(matched, key=lambda each: -each[2]):
-        if part < MIN_STRENGTH * KIND_WEIGHTS[kind] or len(personal) == MAX_PERSONAL:
+        if part < MIN_STRENGTH * KIND_WEIGHTS[kind] or len(found) == MAX_PERSONAL:
             break
         belief = believed(kind, value)
         if belief is not None and belief.evidence:
-            personal.append(_personal(belief))
+            found.append((MATCH_WEIGHT * part, _personal(belief)))
+    if product.rating and product.rating.value >= GOOD_RATING and product.rating.count >= ENOUGH_RATINGS:
+        facts = {"value": product.rating.value, "count": product.rating.count}
+        added = RATING_WEIGHT * (reputation(product) - PRIOR_RATING / 5)
+        found.append((added, Reason("rating", facts, (f"rating:{product.id}",))))
+    if popularity >= POPULAR_SHARE:
+        reason = Reason("popular", {"share": round(popularity, 2)}, (f"popularity:{product.id}",))
+        found.append((POPULARITY_WEIGHT * popularity, reason))
+    return sorted(found, key=lambda each: -each[0])
+
+
+def _reasons(
+    weighed: Sequence[tuple[float, Reason]], product: Product, hit: Found, filters: Filters | None
+) -> Iterable[Reason]:
+    """Tastes that added most, the words and conditions that let the hit in, then what else added, the largest first.
+
+    A taste that added less than the rating or the popularity stands behind it, for then that is why.
+    """
+    soft = [reason for _, reason in weighed]
+    personal = list(takewhile(lambda reason: reason.kind not in GENERAL, soft))
     linked = [link_reason(link) for link in hit.links[:1]]
     met = list(constraint_reasons(filters, product, hit.variant_id)) if filters is not None else []
-    general: list[Reason] = []
-    if product.rating and product.rating.value >= GOOD_RATING and product.rating.count >= ENOUGH_RATINGS:
-        general.append(
-            Reason("rating", {"value": product.rating.value, "count": product.rating.count}, (f"rating:{product.id}",))
-        )
-    if popularity >= POPULAR_SHARE:
-        general.append(Reason("popular", {"share": round(popularity, 2)}, (f"popularity:{product.id}",)))
-    return [*personal, *linked, *met, *general][:MAX_REASONS]
+    return [*personal, *linked, *met, *soft[len(personal) :]][:MAX_REASONS]
 
 
 def link_reason(link: Link) -> Reason:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
+from datetime import date, datetime, time
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 
 from storage.consent import Consent
 from storage.errors import InvalidInput
-from storage.record import Currency, Record, reasons_of
+from storage.record import Currency, Instant, Record, reasons_of
+
+DAY_MS = 86_400_000
 
 
 class CatalogSettings(Record):
@@ -55,6 +60,74 @@ class ExplorationSettings(Record):
     share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
 
 
+def _midnight(value: object) -> object:
+    """TOML's bare day (`2026-03-02`) as its first instant, UTC; all else as it is."""
+    return datetime.combine(value, time.min) if isinstance(value, date) and not isinstance(value, datetime) else value
+
+
+# In `policy_version` they stand between "+" and "=", so neither may be in them.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+CardOrder = Literal["ranked", "relevance"]
+Metric = Literal["purchase", "reward", "revenue"]
+
+
+class ArmSettings(Record):
+    """`[experiment.NAME.arms.ARM]`: which share of the shoppers it gets, and what it changes.
+
+    `order` is that of the cards: `ranked` by taste, ratings and popularity, `relevance` as search alone has them.
+    """
+
+    share: Annotated[float, Field(gt=0, lt=1)]
+    order: CardOrder = "ranked"
+
+
+class ExperimentSettings(Record):
+    """`[experiment.NAME]`: shoppers split by lot from `start` for `days` days; all of it is fixed before it starts.
+
+    Who first sees cards in the first `days - window_days` days is watched for `window_days` days, so that the last window ends with
+    the experiment. `control` names the arm that the others are compared with, `metric` the one figure that decides.
+    """
+
+    start: Annotated[Instant, BeforeValidator(_midnight)]
+    days: Annotated[int, Field(ge=2, le=366)]
+    window_days: Annotated[int, Field(ge=1, le=90)] = 7
+    metric: Metric = "purchase"
+    control: Name
+    arms: Annotated[dict[Name, ArmSettings], Field(min_length=2, max_length=10)]
+
+    @property
+    def enrolled_until(self) -> int:
+        """The instant from which on nobody new is counted, in milliseconds since 1970, UTC."""
+        return self.start + (self.days - self.window_days) * DAY_MS
+
+    @property
+    def end(self) -> int:
+        """The instant at which it is over, in milliseconds since 1970, UTC."""
+        return self.start + self.days * DAY_MS
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.window_days >= self.days:
+            raise ValueError(
+                f"it ends before anybody's {self.window_days} days are over: days must be above window_days"
+            )
+        total = sum(arm.share for arm in self.arms.values())
+        if not math.isclose(total, 1, abs_tol=1e-6):
+            raise ValueError(f"the shares of the arms sum to {total:g}, not to 1")
+        if self.control not in self.arms:
+            raise ValueError(f"control {self.control!r} is no arm; arms are {', '.join(self.arms)}")
+        return self
+
+
+class PrivacySettings(Record):
+    """`[privacy]`: categories, brands and attribute values of this catalog of which nothing is concluded about a shopper.
+
+    They come beside those that `retrieval/sensitive.py` knows; an attribute is spelled "name: value".
+    """
+
+    sensitive: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)], ...] = ()
+
+
 class ShopSettings(Record):
     """The whole of shop.toml; an empty file is a valid one.
 
@@ -73,6 +146,16 @@ class ShopSettings(Record):
     consent: Consent = Consent()
     tracking: TrackingSettings = TrackingSettings()
     exploration: ExplorationSettings = ExplorationSettings()
+    experiment: dict[Name, ExperimentSettings] = Field(default_factory=dict)
+    privacy: PrivacySettings = PrivacySettings()
+
+    @model_validator(mode="after")
+    def _one_experiment_at_a_time(self) -> Self:
+        in_order = sorted(self.experiment.items(), key=lambda each: each[1].start)
+        for (first, before), (second, after) in pairwise(in_order):
+            if after.start < before.end:
+                raise ValueError(f"the experiments {first!r} and {second!r} overlap; one runs at a time")
+        return self
 
 
 def parse_settings(text: str | bytes) -> ShopSettings:
@@ -102,7 +185,8 @@ def _unknown_key(path: tuple[str, ...]) -> InvalidInput:
     """The error for a key that nothing reads."""
     section: Any = ShopSettings
     for part in path[:-1]:
-        section = section.model_fields[part].annotation
+        # In a table of tables, such as [experiment.NAME], the part is a name that the shop gave.
+        section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[part].annotation
     known = list(section.model_fields)
     near = difflib.get_close_matches(path[-1], known, n=1)
     where = f"[{'.'.join(path[:-1])}]" if path[:-1] else "the top level"

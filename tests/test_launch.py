@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import launch
+from bot.experiments import Experiments
 from storage.errors import Conflict
 from storage.orders import orders_of
 from storage.principal import Principal, Role
@@ -65,10 +66,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["finetune", "intent"],
         ["finetune", "language-model"],
         ["finetune", "stage"],
+        ["finetune", "sequence"],
+        ["evaluate", "experiment"],
+        ["experiment", "power"],
         ["evaluate", "intent"],
         ["evaluate", "policy"],
         ["evaluate", "retention"],
         ["evaluate", "search"],
+        ["evaluate", "sequence"],
         ["models", "list"],
         ["models", "promote"],
         ["models", "rollback"],
@@ -418,6 +423,46 @@ def test_retention_is_scored_and_rejected_rows_are_kept(run: Run, tmp_path: Path
     assert "calibration" in err
 
 
+def test_a_sequence_model_is_trained_scored_promoted_and_refit(run: Run, tmp_path: Path) -> None:
+    path, shop, model = tmp_path / "interactions.csv", tmp_path / "shop", tmp_path / "run"
+    rows = [f"u{user},i{(user + 3 * step) % 40},{step}" for user in range(150) for step in range(4 + user % 4)]
+    path.write_text("\n".join(["user_id,item_id,timestamp", *rows, "u1,,3", ""]))
+    asked = ["finetune", "sequence", "--interactions", path, "--shop", shop, "--epochs", 3, "--promote", "--json"]
+    status, out, err = run(*asked, "--output", model)
+    assert status == 0, err
+    trained = json.loads(out)
+    assert trained["model_dir"] == str(model)
+    assert "1 of 824 rows were rejected" in err
+    status, out, err = run("evaluate", "sequence", "--model", model, "--interactions", path, "--shop", shop, "--json")
+    assert status == 0, err
+    assert json.loads(out) == {name: trained["metrics"][name] for name in ("n", "hr@10", "ndcg@10")}
+    (refit,) = (shop / "models" / "sequence").glob("*-refit")
+    status, out, err = run("evaluate", "sequence", "--model", refit, "--interactions", path, "--shop", shop)
+    assert (status, out) == (2, "")
+    assert "refit" in err
+    status, out, err = run("models", "list", "--shop", shop, "--json")
+    assert {each["version"] for each in json.loads(out)["models"] if each["current"]} == {refit.name}
+    status, out, err = run("models", "rollback", "sequence", "--shop", shop, "--json")
+    assert json.loads(out)["to_version"] == "built-in"
+
+
+def test_a_sequence_model_of_the_shops_own_events(run: Run, tmp_path: Path) -> None:
+    status, out, err = run("finetune", "sequence", "--shop", tmp_path)
+    assert (status, out) == (2, "")
+    assert "needs 100" in err
+    path = tmp_path / "events.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for user in range(240):
+            for step in range(4):
+                event = {"event": "view_item", "user_id": f"u{user}", "timestamp": 1_700_000_000_000 + 60_000 * step}
+                event |= {"event_id": f"e{user}-{step}", "items": [{"item_id": f"i{(user + step) % 30}"}]}
+                file.write(json.dumps(event | {"consent": {"train": user % 2 == 0}}) + "\n")
+    assert run("ingest", "events", path, "--shop", tmp_path)[0] == 0
+    status, out, err = run("finetune", "sequence", "--shop", tmp_path, "--epochs", 1, "--json")
+    assert status == 0, err
+    assert json.loads(out)["metrics"]["n"] == 120, "only of those who let models learn from them"
+
+
 def test_policies_are_judged_by_what_was_shown(run: Run, tmp_path: Path) -> None:
     status, out, err = run("evaluate", "policy", "--shop", tmp_path, "--json")
     assert (status, out) == (2, "")
@@ -458,3 +503,65 @@ def test_policies_are_judged_by_what_was_shown(run: Run, tmp_path: Path) -> None
     status, out, _ = run("evaluate", "policy", "--shop", tmp_path)
     assert "inconclusive" in out
     assert run("evaluate", "policy", "--shop", tmp_path, "--window-hours", 0)[0] == 2
+
+
+EXPERIMENT = """
+[experiment.order]
+start = 2025-01-06
+days = 14
+control = "plain"
+arms = {plain = {share = 0.5, order = "relevance"}, taste = {share = 0.5}}
+"""
+
+
+def test_an_experiment_is_planned_and_judged(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "shop.toml").write_text(EXPERIMENT, encoding="utf-8")
+    status, out, err = run("evaluate", "experiment", "colors", "--shop", tmp_path)
+    assert (status, out) == (2, "")
+    assert "Known are: order." in err
+    status, _, err = run("evaluate", "experiment", "order", "--shop", tmp_path)
+    assert status == 2
+    assert "consent says train" in err
+
+    dealt = Experiments.of_shop(launch.settings_of(tmp_path).experiment, tmp_path)
+    path = tmp_path / "events.jsonl"
+    with path.open("w", encoding="utf-8") as out_file:
+        for number in range(300):
+            user = f"u{number}"
+            cards = [{"item_id": "mug-1", "index": 0, "policy_version": f"rules-1+order={dealt.arm_of('order', user)}"}]
+            row: dict[str, object] = {
+                "event": "recommendation_shown",
+                "user_id": user,
+                "event_id": "shown",
+                "items": cards,
+            }
+            rows = [row | {"timestamp": "2025-01-08T00:00:00Z"}]
+            if dealt.arm_of("order", user) == "taste" or number % 4 == 0:
+                rows.append({"event": "purchase", "user_id": user, "event_id": "bought", "timestamp": "2025-01-09T00:00:00Z",
+                             "value": 900 + number, "items": [{"item_id": "mug-1"}]})  # fmt: skip
+            out_file.writelines(json.dumps(each | {"consent": {"train": True}}) + "\n" for each in rows)
+    assert run("ingest", "events", path, "--shop", tmp_path)[0] == 0
+    status, out, err = run("evaluate", "experiment", "order", "--shop", tmp_path, "--json")
+    assert status == 0, err
+    found = json.loads(out)
+    assert (found["status"], found["day"], sum(found["users"].values())) == ("over", 14, 300)
+    assert found["verdicts"]["taste"]["verdict"] == "better"
+    assert set(found["figures"]) == {"purchase", "reward", "revenue:USD"}
+    status, out, _ = run("evaluate", "experiment", "order", "--shop", tmp_path)
+    assert "taste against plain, by purchase: better" in out
+
+
+def test_the_size_of_an_experiment(run: Run, tmp_path: Path) -> None:
+    status, out, err = run("experiment", "power", "--rate", 0.1, "--lift", 0.1, "--json")
+    assert status == 0, err
+    found = json.loads(out)
+    assert (found["users_per_arm"], found["users"], found["days"]) == (14_751, 29_502, None)
+    assert (found["alpha"], found["power"]) == (pytest.approx(0.05), 0.8)
+    status, out, _ = run("experiment", "power", "--mean", 10, "--sd", 20, "--lift", 0.2, "--shop", tmp_path)
+    assert status == 0
+    assert "users in each of 2 arms" in out
+    for bad in (["--rate", 0.1, "--mean", 3, "--sd", 2], ["--mean", 3], ["--shop", tmp_path], ["--rate", 1.5], []):
+        status, out, err = run("experiment", "power", "--lift", 0.1, *bad)
+        assert (status, out) == (2, ""), bad
+        assert "--rate" in err
+    assert run("experiment", "power", "--rate", 0.1)[0] == 2

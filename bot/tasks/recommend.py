@@ -74,7 +74,7 @@ def companions(turn: Turn, answer: Answer) -> None:
     if not found.hits:
         return answer.say(turn.voice.say("recommend.no_companions", title=product.title))
     shown = [found.products[each.hit.product_id] for each in found.hits]
-    answer.show(slate_of(found, Filters(), turn.voice, SLATE), shown)
+    answer.show(slate_of(found, Filters(), turn.voice, SLATE), shown, found=found)
     return answer.say(turn.voice.say("recommend.companions", title=product.title))
 
 

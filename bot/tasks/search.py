@@ -126,8 +126,7 @@ def more(turn: Turn, answer: Answer) -> None:
     rest = tuple(each for each in found.hits if each.hit.product_id not in seen)
     if not rest:
         return answer.say(turn.voice.say("search.no_more"))
-    fresh = Found(rest, found.total, found.unknown_price, found.products)
-    show(turn, answer, topic, fresh)
+    show(turn, answer, topic, replace(found, hits=rest))
     return answer.say(turn.voice.say("search.more", shown=len(answer.cards), count=len(answer.cards)))
 
 
@@ -248,7 +247,7 @@ def show(turn: Turn, answer: Answer, topic: Topic, found: Found, course: Course 
         found, ordering = _drawn(turn, found, course.cards)
     products = [found.products[each.hit.product_id] for each in found.hits[: course.cards]]
     answer.know(*products)
-    answer.show(slate_of(found, topic.filters, turn.voice, course.cards), products)
+    answer.show(slate_of(found, topic.filters, turn.voice, course.cards), products, found=found)
     answer.ordering = ordering
     answer.stage = course.stage
     if topic.sort != "relevance":
@@ -260,7 +259,10 @@ def _drawn(turn: Turn, found: Found, cards: int) -> tuple[Found, Ordering]:
     """The first hits as they are shown: in their order or, now and then in a conversation's first slate, in one drawn by lot."""
     first = found.hits[:cards]
     share = 0.0 if turn.state.slates else turn.exploration
-    shown, ordering = draw_order(first, [found.orderable(each) for each in first], share, turn.message_id)
+    movable = [found.orderable(each) for each in first]
+    ranked = sorted(first, key=lambda each: (not found.orderable(each), -each.score)) if turn.by_relevance else first
+    label = turn.assigned.label if turn.assigned is not None else ""
+    shown, ordering = draw_order(first, movable, share, turn.message_id, ranked, label)
     return replace(found, hits=(*shown, *found.hits[cards:])), ordering
 
 

@@ -25,7 +25,9 @@ def lay_out(turn: Turn, topic: Topic, found: Found) -> tuple[Course, Found]:
         return WIDE, found
     products = turn.shelf.products(turn.position.chosen)
     chosen = frozenset(product.id for product in products.values()) - turn.state.seen
-    return steer(turn.position, found, chosen, lambda product: traits(product, turn.profile.levels))
+    return steer(
+        turn.position, found, chosen, lambda product: traits(product, turn.profile.levels), not turn.by_relevance
+    )
 
 
 def compared(turn: Turn, answer: Answer, found: Found) -> None:

@@ -16,12 +16,12 @@ docs/benchmarks.md has the figures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from retrieval.path.chain import PurchaseChain
-from retrieval.path.tokens import END, FILLED, FIRST, LATER, PURCHASE, STARTS, CategoryOf, Walk, in_order
+from retrieval.path.tokens import END, FILLED, FIRST, LATER, PURCHASE, STARTS, CategoryOf, Walk, in_order, without
 from storage.event import Event
 
 Stage = Literal["browsing", "comparing", "ready"]
@@ -33,6 +33,8 @@ _TO_CART = frozenset({"add", "cart", "checkout", PURCHASE})
 _COMPARES = frozenset({"search", "remove", "view_new_long", "view_alike_long"})
 _KNOWN = frozenset({"view_again", "view_again_long"})
 _EVIDENCE = 20
+REMEMBERED = frozenset({"view_item", "add_to_cart", "remove_from_cart"})
+"""Events whose items a path remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +84,25 @@ class Journey:
     evidence: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, events: Iterable[Event], category_of: CategoryOf, personalize: bool = True) -> Journey:
+    def of(
+        cls,
+        events: Iterable[Event],
+        category_of: CategoryOf,
+        personalize: bool = True,
+        hidden: Callable[[str], bool] = lambda _: False,
+    ) -> Journey:
         """The path of a set of events, in whatever order they come.
 
         Args:
             events: one shopper's.
             category_of: item id to the name of its own category, None where there is none.
             personalize: the shop's default where an event carries no consent; an event without consent is passed over.
+            hidden: whether nothing may be known of an item: it then leaves no trace.
         """
         path = cls(Walk(category_of))
         for event in in_order(events):
             if personalize if event.consent is None else event.consent.personalize:
-                path.step(event)
+                path.step(without(event, hidden) if event.event in REMEMBERED else event)
         return path
 
     def step(self, event: Event) -> tuple[str, ...]:

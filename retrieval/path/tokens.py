@@ -122,6 +122,12 @@ def _dwell(dwell_ms: int | None) -> str:
     return "_glance" if dwell_ms < GLANCE_MS else "_long" if dwell_ms >= LONG_DWELL_MS else ""
 
 
+def without(event: Event, hidden: Callable[[str], bool]) -> Event:
+    """The event without items of which nothing may be known: it stays a step, but on no product."""
+    items = tuple(item for item in event.items if not hidden(item.item_id))
+    return event if len(items) == len(event.items) else event.model_copy(update={"items": items})
+
+
 def in_order(events: Iterable[Event]) -> Iterator[Event]:
     """Each event once, oldest first, whatever the order in which they came."""
     unique = {event.event_id: event for event in events}

@@ -47,7 +47,7 @@ class BetaGeometric:
         histories, counts = np.unique(rows, axis=0, return_counts=True)  # (histories, 3), (histories,)
         likelihood = _Likelihood(histories, counts)
         begin = np.zeros(4) if start is None else np.log([start.r, start.alpha, start.a, start.b])
-        found = minimize(  # type: ignore[no-untyped-call]
+        found = minimize(
             likelihood,
             begin,
             jac=True,

@@ -135,7 +135,7 @@ def _stack(tests: list[_Backtest]) -> Floats:
             slope += test.features.T @ (chances - test.came) / len(tests)
         return value, slope
 
-    found = minimize(loss, np.zeros(_FEATURES), jac=True, method="L-BFGS-B")  # type: ignore[no-untyped-call]
+    found = minimize(loss, np.zeros(_FEATURES), jac=True, method="L-BFGS-B")
     return np.asarray(found.x)
 
 

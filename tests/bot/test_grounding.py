@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from bot.cards import Card
+from bot.cards import Card, CardReason
 from bot.grounding import Ledger
+from bot.shelf import Found
 from index.product import Money, Product
+from retrieval.ranking import RankedHit, Reason
+from retrieval.search import Hit
 
 
 @pytest.fixture
@@ -71,3 +74,40 @@ def test_cards_of_no_product_or_another_price_are_removed(ledger: Ledger) -> Non
     invented = right.model_copy(update={"product_id": "p2"})
     assert ledger.cards([right, cheaper, invented], {"p1": product}) == [right]
     assert ledger.removed == 2
+
+
+class TestReasons:
+    RATED = Product.model_validate({"id": "p1", "title": "Kettle", "rating": {"value": 4.5, "count": 9}})
+    TRUE = Reason("rating", {"value": 4.5, "count": 9}, ("rating:p1",))
+    FORGED = Reason("viewed_item", {"views": 1, "carts": 0, "purchases": 0, "items": 1, "days": 1}, ("e1",))
+
+    def found(self, *reasons: Reason) -> Found:
+        hit: RankedHit[Hit] = RankedHit(Hit(0, "p1", None, 1.0), 1.0, reasons)
+        return Found((hit,), 1, 0, {"p1": self.RATED})
+
+    def card(self, *reasons: Reason) -> Card:
+        spoken = tuple(CardReason(text=reason.kind, evidence=reason.evidence) for reason in reasons)
+        return Card(product_id="p1", title="Kettle", reasons=spoken)
+
+    def test_a_reason_that_the_records_back_stays(self, ledger: Ledger) -> None:
+        cards = [self.card(self.TRUE)]
+        assert ledger.reasons(cards, self.found(self.TRUE)) == cards
+        assert ledger.removed == 0
+
+    def test_a_forged_one_goes_the_card_stays_and_it_is_counted(
+        self, ledger: Ledger, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (card,) = ledger.reasons([self.card(self.FORGED, self.TRUE)], self.found(self.FORGED, self.TRUE))
+        assert [reason.text for reason in card.reasons] == ["rating"]
+        assert ledger.removed == 1
+        assert "unknown_event" in caplog.text
+
+    def test_one_that_no_search_gave_goes(self, ledger: Ledger) -> None:
+        """Neither a sentence more than there are reasons, nor one with other evidence, nor any without a search."""
+        found = self.found(self.TRUE)
+        (card,) = ledger.reasons([self.card(self.TRUE, self.TRUE)], found)
+        assert len(card.reasons) == 1
+        swapped = self.card(self.TRUE).model_copy(update={"reasons": (CardReason(text="x", evidence=("rating:p2",)),)})
+        assert ledger.reasons([swapped], found)[0].reasons == ()
+        assert ledger.reasons([self.card(self.TRUE)], None)[0].reasons == ()
+        assert ledger.removed == 3

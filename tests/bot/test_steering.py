@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.parts import Parts
 from bot.service import Assistant
 from bot.shelf import Found
 from bot.steering import COMPARED, WIDE, Course, steer
@@ -22,6 +23,7 @@ from storage.event import parse_event
 from storage.events import record_events
 from storage.principal import Principal, Role
 from storage.record import now_ms
+from storage.settings import ShopSettings
 from tests.bot.conftest import Conversation, ToldIntents
 
 SECOND, HOUR = 1_000, 3_600_000
@@ -226,6 +228,17 @@ def test_it_speaks_chinese(assistant: Assistant, intents: ToldIntents) -> None:
     reply = assistant.reply(talk.principal, "trail running shoes 有吗", language="zh")
     assert "更多" in reply.text
     assert "天" in reply.text
+
+
+def test_what_the_law_holds_special_steers_nothing(parts: Parts, intents: ToldIntents, database: Database) -> None:
+    settings = ShopSettings.model_validate({"privacy": {"sensitive": ["Kettles"]}})
+    assistant = Assistant(parts, settings, database)
+    steps = [("view_item", "kettle-3", 40), ("view_item", "kettle-3", 40), ("add_to_cart", "kettle-3", 0)]
+    talk = Shopper(assistant, intents, "discreet").did(*steps, ago=HOUR)
+    title = assistant.product("kettle-3").title
+    assert title not in talk.say("greet", "hello").text
+    assert len(talk.say("search", "kettles under $80").products) > COMPARED
+    assistant.close()
 
 
 def test_without_consent_everybody_browses(assistant: Assistant, intents: ToldIntents, database: Database) -> None:

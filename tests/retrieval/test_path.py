@@ -190,6 +190,18 @@ class TestStage:
     def test_a_stranger_browses(self) -> None:
         assert journey().at(START) == Position()
 
+    def test_of_what_is_hidden_nothing_is_known(self) -> None:
+        events = [
+            looked(0, "tent-1", 50 * SECOND),
+            looked(1, "tent-1"),
+            did("add_to_cart", 2, "tent-1"),
+            looked(3, "shoe-1"),
+        ]
+        path = Journey.of(events, CATEGORY.get, hidden=lambda item: item.startswith("tent"))
+        position = path.at(START + 4)
+        assert (position.categories, position.chosen, position.wavers) == (("Shoes",), (), False)
+        assert path.stage == "browsing"
+
     def test_consent_is_kept(self) -> None:
         no, silent = Consent(personalize=False), looked(1, "shoe-1")
         refused = looked(0, "shoe-1").model_copy(update={"consent": no})

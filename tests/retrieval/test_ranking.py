@@ -75,10 +75,23 @@ def test_a_stranger_gets_no_personal_reason() -> None:
     assert all(not each.reasons for each in rerank(HITS, STRANGER, SHOP.get))
 
 
-def test_a_sorted_list_keeps_its_order_and_gets_reasons() -> None:
-    ranked = rerank(HITS, ACME_FAN, SHOP.get, reorder=False)
+def test_a_sorted_list_keeps_its_order_and_no_taste_is_its_reason() -> None:
+    """What put nothing where it stands is no reason; conditions that let it in are."""
+    filters = Filters(brand=("acme",))
+    ranked = rerank(HITS, ACME_FAN, SHOP.get, filters, {"p2": 1.0}, reorder=False)
     assert [each.hit for each in ranked] == HITS
-    assert any(each.reasons for each in ranked)
+    assert {reason.kind for each in ranked for reason in each.reasons} == {"constraint"}
+
+
+def test_a_taste_that_added_less_than_popularity_stands_behind_it() -> None:
+    """One look at something blue adds .017 at most, the favorite of all .04."""
+    blue = profile_of(event(1, "view_item", "p3", 20 * DAY))
+    hits = [Hit("p2", 1.0), Hit("p7", 0.2)]
+    (first, _) = rerank(hits, blue, SHOP.get, popularity={"p2": 1.0})
+    kinds = [reason.kind for reason in first.reasons]
+    assert "popular" in kinds
+    assert "liked_attribute" in kinds
+    assert kinds.index("popular") < kinds.index("liked_attribute")
 
 
 def test_an_exact_hit_stays_first_whatever_the_taste() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from storage.consent import Consent
 from storage.errors import InvalidInput
-from storage.settings import ShopSettings, parse_settings
+from storage.settings import DAY_MS, ShopSettings, parse_settings
 
 WHOLE = """
 currency = "CNY"
@@ -36,6 +36,30 @@ wandb_project = "intents"
 
 [exploration]
 share = 0.1
+
+[experiment.card-order]
+start = 2026-03-02
+days = 28
+window_days = 14
+metric = "revenue"
+control = "plain"
+
+[experiment.card-order.arms.plain]
+share = 0.9
+order = "relevance"
+
+[experiment.card-order.arms.taste]
+share = 0.1
+
+[privacy]
+sensitive = ["Vapes", "color: pink"]
+"""
+EXPERIMENT = """
+[experiment.one]
+start = "2026-03-02T10:00:00+01:00"
+days = 14
+control = "a"
+arms = {a = {share = 0.5}, b = {share = 0.5}}
 """
 
 
@@ -56,6 +80,14 @@ def test_everything_that_can_be_set() -> None:
     assert settings.consent == Consent(personalize=False)
     assert settings.tracking.wandb_project == "intents"
     assert settings.exploration.share == 0.1
+    experiment = settings.experiment["card-order"]
+    assert (experiment.start, experiment.end - experiment.start) == (1_772_409_600_000, 28 * DAY_MS)
+    assert experiment.enrolled_until == experiment.start + 14 * DAY_MS
+    assert {arm: (each.share, each.order) for arm, each in experiment.arms.items()} == {
+        "plain": (0.9, "relevance"),
+        "taste": (0.1, "ranked"),
+    }
+    assert settings.privacy.sensitive == ("Vapes", "color: pink")
 
 
 def test_the_database_is_in_the_shops_folder_unless_set(tmp_path: Path) -> None:
@@ -70,6 +102,8 @@ def test_the_database_is_in_the_shops_folder_unless_set(tmp_path: Path) -> None:
         ("[consent]\nsell = true", "'consent.sell'", "personalize"),
         ("[llm]\nmodel = 'x'", "'llm'", "currency"),
         ("[identity]\nsecret = 'x'", "'identity.secret'", "session_hours"),
+        (EXPERIMENT + "end = 2026-01-01", "'experiment.one.end'", "window_days"),
+        (EXPERIMENT.replace("share", "sahre"), "'experiment.one.arms.a.sahre'", "'share'"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_way_out(text: str, named: str, way_out: str) -> None:
@@ -99,6 +133,38 @@ def test_an_unknown_key_is_named_with_the_way_out(text: str, named: str, way_out
 def test_impossible_values_are_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"shop\.toml"):
         parse_settings(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (EXPERIMENT.replace("0.5", "0.4"), "sum to 0.8, not to 1"),
+        (EXPERIMENT.replace("0.5", "1.5"), "less than 1"),
+        (EXPERIMENT.replace("{share = 0.5}, b", "{share = 0.5}, A b"), "TOML"),
+        (EXPERIMENT.replace("b = {", "B = {"), "arms.B"),
+        (EXPERIMENT.replace(", b = {share = 0.5}", ""), "arms"),
+        (EXPERIMENT.replace('control = "a"', 'control = "c"'), "'c' is no arm; arms are a, b"),
+        (EXPERIMENT.replace("days = 14", "days = 7"), "days must be above window_days"),
+        (EXPERIMENT.replace("days = 14", "days = -3"), "experiment.one.days"),
+        (EXPERIMENT.replace("2026-03-02T10:00:00+01:00", "soon"), "'soon' is not a time"),
+        (EXPERIMENT.replace("one", "One"), "experiment.One"),
+        (EXPERIMENT.replace("days = 14", 'days = 14\nmetric = "clicks"'), "metric"),
+        (EXPERIMENT + EXPERIMENT.replace("one", "two"), "'one' and 'two' overlap"),
+        ("experiment = 3", "experiment"),
+        ("[privacy]\nsensitive = ['']", "privacy.sensitive"),
+    ],
+)
+def test_an_impossible_experiment_is_refused_with_what_is_wrong(text: str, said: str) -> None:
+    with pytest.raises(InvalidInput, match=r"shop\.toml") as found:
+        parse_settings(text)
+    assert said in found.value.message
+
+
+def test_experiments_may_follow_one_another() -> None:
+    after = EXPERIMENT.replace("one", "two").replace("2026-03-02", "2026-03-16")
+    settings = parse_settings(EXPERIMENT + after)
+    assert settings.experiment["two"].start == settings.experiment["one"].end
+    assert settings.experiment["one"].arms["b"].order == "ranked"
 
 
 @pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
