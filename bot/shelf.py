@@ -13,6 +13,7 @@ from index.graph.terms import language_of, term_of
 from index.product import Availability, Money, Product, Variant, sold_out
 from index.snapshot import Snapshot
 from retrieval.companions import companions
+from retrieval.goods import Good
 from retrieval.profile import Profile
 from retrieval.ranking import RankedHit, rerank
 from retrieval.reasons import Grounds
@@ -85,6 +86,10 @@ class Shelf:
         if record is None or record.variant(offer.product_id) is None:
             return offer
         return offer.model_copy(update={"product_id": record.id, "variant_id": offer.product_id})
+
+    def goods(self, ids: Iterable[str]) -> dict[str, Good]:
+        """Products and variants as what is bought regularly is told from them, as they are offered now."""
+        return goods_among(self.products(ids))
 
     def names(self, words: str) -> bool:
         """Whether the words stand in the title of a product, or are other words for what does."""
@@ -159,6 +164,16 @@ class Shelf:
         grounds = Grounds(profile or Profile(now=0), popularity=self.popularity)
         ranked = rerank(hits, grounds.profile, products.get, popularity=self.popularity, reorder=False)
         return Found(tuple(ranked), len(ranked), 0, products, grounds)
+
+
+def goods_among(products: Mapping[str, Product]) -> dict[str, Good]:
+    """Products by their own ids and those of variants, as what is bought regularly is told from them."""
+    found = {}
+    for item_id, product in products.items():
+        variant = product.variant(item_id)
+        orderable = availability_of(product, variant).orderable
+        found[item_id] = Good(product.id, title_of(product, variant), product.categories, orderable)
+    return found
 
 
 def products_now(snapshot: Snapshot, offers: Offers, ids: Iterable[str]) -> dict[str, Product]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from finetune.sequence_network import TrainedNetwork
     from finetune.sequence_trainer import Progress, Recipe
 
-FEWEST_SHOPPERS: Final = 100
+FEWEST_SHOPPERS: Final = 20
 """So many shoppers with three items there have to be."""
 _APART, _MOST_APART, _SCORED = 0.2, 5_000, 2_000
 _TOLERANCE: Final = 0.001
