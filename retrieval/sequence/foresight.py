@@ -94,8 +94,5 @@ class Foresight:
 
 def _first(scores: NDArray[np.float32], count: int) -> list[int]:
     """The places of the largest scores, largest first; equal ones as they stand."""
-    if count < len(scores):
-        places = np.sort(np.argpartition(-scores, count)[:count])
-    else:
-        places = np.arange(len(scores))
+    places = np.sort(np.argpartition(-scores, count)[:count]) if count < len(scores) else np.arange(len(scores))
     return [int(place) for place in places[np.argsort(-scores[places], kind="stable")]]
