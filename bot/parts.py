@@ -158,8 +158,7 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: 
         if sequence is not (foreseen.model if foreseen else None):
             shelf = foreseeing(shelf, sequence, serving.sensitive)
         parts = replace(serving, shelf=shelf, intents=intents, model=model, chain=chain)
-        same = shelf.foresight is serving.shelf.foresight and ranker is (ordering.model if ordering else None)
-        return parts if same else ordered_by(parts, ranker)
+        return parts if ranker is (ordering.model if ordering else None) else ordered_by(parts, ranker)
     snapshot = Snapshot.load(folder)
     encoders = snapshot.retriever.encoders_of(snapshot.vectors, shop / "models" / "encoder")
     snapshot.require(encoders)
@@ -291,10 +290,8 @@ def ordered_by(parts: Parts, model: LearntRanker | None) -> Parts:
 
 
 def signals_of(parts: Parts) -> Signals:
-    """What a learnt ranker knows beside the blend's terms: with a sequence model also what its chain says."""
-    record = lru_cache(RECORDS)(_speakable(parts.shelf, parts.sensitive))
-    foresight = parts.shelf.foresight
-    return Signals(record, foresight.model.chain, foresight.model.places) if foresight else Signals(record)
+    """What a learnt ranker knows beside the blend's terms."""
+    return Signals(lru_cache(RECORDS)(_speakable(parts.shelf, parts.sensitive)))
 
 
 def _speakable(shelf: Shelf, sensitive: Collection[str]) -> Callable[[str], Product | None]:

@@ -173,7 +173,7 @@ def rank_data(
         events: of each user, in whatever order.
         record: looks a product up by its own id or a variant's; one that is gone has no traits.
         meanings: what an interest in an item says.
-        signals: what is known beside; its chain must not have learnt from what comes after the first group.
+        signals: what is known beside.
         progress: told how many groups of how many are done.
     """
     ordered = sorted(groups, key=lambda each: (each.at, each.user_id))

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Final
-
-import numpy as np
 
 from bot.parts import Parts, signals_of
 from bot.shelf import CANDIDATES
-from finetune.rank_groups import Group, RankData, rank_data, search_groups, slate_groups
+from finetune.rank_groups import RankData, rank_data, search_groups, slate_groups
 from index.filters import Filters
-from retrieval.rank_features import Signals
-from retrieval.sequence import Histories, Transitions
 from storage.bots import read_bots
 from storage.consent import Consent
 from storage.database import Database
-from storage.event import Event
 from storage.paths import training_paths
 from storage.principal import Principal
 from storage.searches import training_choices
 from storage.slates import training_slates
-from storage.visits import VISITED
 
 WINDOW_MS: Final = 86_400_000
 """How long after it was shown a card earns."""
-UNASKED: Final = 0.25
-"""The share of the groups, the earliest, before which a chain learns: what it then says of the others is no hindsight."""
 
 Show = Callable[[str, int, int], None]
 
@@ -39,7 +30,7 @@ def read_rank_data(
     """The groups of people who let models learn from them, bots left out.
 
     Args:
-        parts: what serves; its search finds the candidates, and where it has a sequence model the chain is a feature.
+        parts: what serves; its search finds the candidates.
         database: the shop's.
         principal: who reads.
         default: the consent of people who never chose.
@@ -62,29 +53,8 @@ def read_rank_data(
     bots = read_bots(database)
     events = {user: own for user, own in training_paths(database, principal) if user not in bots}
     choices = (each for each in training_choices(database, principal) if each.user_id not in bots)
-    groups = search_groups(choices, find, product_of, lambda done, total: show("searching", done, total))
+    groups = search_groups(choices, find, product_of, partial(show, "searching"))
     audiences = (each for each in training_slates(database, principal, default) if each.user_id not in bots)
     groups += slate_groups(audiences, WINDOW_MS, now, product_of)
-    signals = signals_of(parts)
-    if signals.chain is not None:
-        groups, signals = before(groups, events, signals, product_of)
-    return rank_data(groups, events, record, parts.meanings, signals, lambda done, total: show("features", done, total))
-
-
-def before(
-    groups: Sequence[Group], events: Mapping[str, Sequence[Event]], signals: Signals, product_of: Callable[[str], str]
-) -> tuple[list[Group], Signals]:
-    """All but the earliest groups, and signals with a chain that knows only what was before those."""
-    since = int(np.quantile([each.at for each in groups], UNASKED)) if groups else 0
-    histories = Histories.of(
-        [
-            signals.places[product]
-            for event in own
-            if event.event in VISITED and event.timestamp < since
-            for product in map(product_of, (item.item_id for item in event.items))
-            if product in signals.places
-        ]
-        for own in events.values()
-    )
-    chain = Transitions.of(histories, len(signals.places))
-    return [each for each in groups if each.at >= since], replace(signals, chain=chain)
+    progress = partial(show, "features")
+    return rank_data(groups, events, record, parts.meanings, signals_of(parts), progress)
