@@ -4,8 +4,8 @@
     slates    the same shop, simulated: each search shows six cards in an order drawn by lot, and a shopper whose taste differs from
               the blend (cheap for its slate, and of the category looked at last) clicks from the top. Its truth is known.
 
-Learnt is from the earlier 60 % of the choices, chosen with the next 20 %, compared on the latest 20 %. NDCG at 6 cards; intervals are
-by a bootstrap of shoppers, of the difference to the learnt ranker with everything. Times are of the CPU.
+Learnt is from the earlier 60 % of the choices, chosen with the next 20 %, compared on the latest 20 %. NDCG at 6 cards; intervals
+are by a bootstrap of shoppers, of the difference to the learnt ranker with everything. Times are of the CPU.
 """
 
 from __future__ import annotations
@@ -128,8 +128,8 @@ def _compare(name: str, log: _Log, groups: Sequence[Group], seed: int) -> Learnt
     ranker, recipe = learn(learns, chooses, seed)
     print(
         f"\n{name}: {len(data):,} choices of {len(set(data.users)):,} shoppers, {np.mean(data.sizes):.1f} candidates each; "
-        f"judged on {len(judges):,}; features in {seconds:.1f} s, learnt in {time.process_time() - started:.1f} s: {recipe.trees} trees, "
-        f"blend counts {recipe.share:g}\n"
+        f"judged on {len(judges):,}; features in {seconds:.1f} s, learnt in {time.process_time() - started:.1f} s: "
+        f"{recipe.trees} trees, blend counts {recipe.share:g}\n"
     )
     whole = ndcg(judges, ranker.scores(judges.features))
     lines: Lines = [

@@ -64,7 +64,7 @@ class LearntRanker:
         if not isinstance(share, float) or not isinstance(learnt_until, int):
             raise Damaged(f"{folder} does not say what its manifest must.", _AGAIN)
         try:
-            trees = Booster(model_str=(folder / FILE).read_text(encoding="utf-8"), params={"num_threads": 1})
+            trees = Booster(model_str=(folder / FILE).read_text(encoding="utf-8"))
             found = cls(trees, share, folder.resolve().name, learnt_until)
             answer = found.scores(np.zeros((1, len(FEATURES))))
         except (LightGBMError, OSError, ValueError) as error:

@@ -249,7 +249,8 @@ def _matched(
     """
     best: dict[BeliefKind, tuple[float, str]] = {}
     for kind, value in [("item", product.id), *meant]:
-        if (kind, value) in shared:
+        trait = (kind, value)
+        if trait in shared or (kind != "price_band" and trait not in profile.weights):
             continue
         strength = profile.strength(kind, value)
         if kind == "category" and value != product.categories[-1]:
@@ -300,11 +301,13 @@ def _weighed(
     A rating adds what it is above that of an unrated product. A taste speaks where it is one, and its term raised the score.
     """
     found: list[tuple[float, Reason]] = []
-    for kind, (value, part) in sorted(matched.items(), key=lambda each: -added[each[0]]):
+    tastes = [
+        kind for kind, (_, part) in matched.items() if part >= MIN_STRENGTH * KIND_WEIGHTS[kind] and added[kind] > 0
+    ]
+    for kind in sorted(tastes, key=lambda each: -added[each]):
         if len(found) == MAX_PERSONAL:
             break
-        if part < MIN_STRENGTH * KIND_WEIGHTS[kind] or added[kind] <= 0:
-            continue
+        value = matched[kind][0]
         belief = believed(kind, value)
         if belief is not None and belief.evidence:
             found.append((added[kind], _personal(belief)))
