@@ -1425,7 +1425,7 @@ def models_list(
 ) -> None:
     """List the runs and versions of the shop's models; the one that serves has a star.
 
-    The score is macro-F1 for an intent model, NDCG@10 for a retriever or reranker, AUC for a stage model; a ranker's NDCG@6 is in its manifest.
+    The score is macro-F1 for an intent model, NDCG@10 for a retriever or reranker, AUC for a stage model.
 
     Example: launch.py models list --shop myshop
     """
@@ -1462,8 +1462,8 @@ def models_promote(
 ) -> None:
     """Let a model serve, if the gate holds: better, no label much worse, as well calibrated, fast enough.
 
-    A retriever, reranker, ranker or stage model is judged by what its run held out. For a retriever the catalog is embedded anew, and index
-    and encoder change together.
+    A retriever, reranker, ranker or stage model is judged by what its run held out. For a retriever the catalog is embedded anew,
+    and index and encoder change together.
 
     Example: launch.py models promote intent runs/intent-1 --logs held-out.jsonl --shop myshop
     """

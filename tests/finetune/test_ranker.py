@@ -1,4 +1,4 @@
-"""`finetune ranker`: it learns what shoppers chose without hindsight, serves only where it beats the blend, and can be rolled back."""
+"""`finetune ranker`: it learns what was chosen without hindsight, serves only where it beats the blend, and is rolled back."""
 
 from __future__ import annotations
 
