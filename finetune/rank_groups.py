@@ -223,8 +223,8 @@ def shares_at(
     most, place, found = 0.0, 0, []
     for group in groups:
         while place < len(coming) and coming[place][0] < group.at:
-            _, product, weight = coming[place]
-            weights[product] += weight
-            most, place = max(most, weights[product]), place + 1
+            _, popular, weight = coming[place]
+            weights[popular] += weight
+            most, place = max(most, weights[popular]), place + 1
         found.append(tuple(weights.get(item, 0.0) / most if most else 0.0 for item in group.items))
     return found

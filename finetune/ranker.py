@@ -39,8 +39,6 @@ MOST_TREES: Final = 200
 _PATIENCE: Final = 20
 _REPLICATES: Final = 2000
 
-Progress = Callable[[int, int], None]
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -75,7 +73,7 @@ def fit(data: RankData, recipe: Recipe, chooses: RankData | None = None) -> tupl
     }
     learns = _dataset(data, recipe.share)
     checks = [_dataset(chooses, recipe.share, learns)] if chooses is not None else []
-    calls = [lightgbm.early_stopping(_PATIENCE, verbose=False)] if chooses is not None else []
+    calls: list[Callable[..., Any]] = [lightgbm.early_stopping(_PATIENCE, verbose=False)] if chooses is not None else []
     booster = lightgbm.train(params, learns, recipe.trees, valid_sets=checks, callbacks=calls)
     return booster, booster.best_iteration if chooses is not None else recipe.trees
 

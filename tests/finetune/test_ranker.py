@@ -17,6 +17,7 @@ from retrieval.profile import Meanings, PriceLevels
 from retrieval.rank_features import FEATURES, TERMS, Floats, Signals
 from storage.database import Database
 from storage.errors import Conflict, InvalidInput
+from storage.event import Event
 from storage.principal import Principal, Role
 from storage.publish import read_manifest
 from storage.searches import Choice
@@ -59,8 +60,8 @@ def group(at: int = NOW, user: str = "u") -> Group:
     return Group(user, at, ("p1", "p2", "gone"), (1.0, 0.5, 0.0), (0, 2, 0), (1.0, 1.0, 1.0))
 
 
-def features(events: list[object], at: int = NOW) -> Floats:
-    return rank_data([group(at)], {"u": events}, SHOP.get, MEANINGS, SIGNALS).features  # type: ignore[dict-item]
+def features(events: list[Event]) -> Floats:
+    return rank_data([group()], {"u": events}, SHOP.get, MEANINGS, SIGNALS).features
 
 
 class TestGroups:
