@@ -35,7 +35,7 @@ from rich.text import Text
 from storage.errors import AisleError, Forbidden, InvalidInput, Unavailable
 from storage.principal import Principal, Role, local_operator
 from storage.publish import sha256_file
-from storage.record import new_id
+from storage.record import new_id, now_ms
 from storage.rows import Rejects, RowProblem, read_jsonl, rejected_file, unexpected
 from storage.settings import ShopSettings, parse_settings
 
@@ -973,6 +973,44 @@ def finetune_stage_command(
             report_promotion(registry.promote("stage", str(folder)))
 
 
+@finetune_app.command("ranker")
+def finetune_ranker_command(
+    shop: Shop = Path("var"),
+    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the trees and the bootstrap.")] = 0,
+    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on, if the gate holds.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learn the order of cards from what shoppers chose after searches and of shown cards.
+
+    It reads the events of people who let models learn from them, each choice with what was known before it. The latest fifth judges
+    what the others taught: only a ranker that is better there than the built-in blend may serve. Then it learns from all.
+
+    Example: launch.py finetune ranker --shop myshop --promote
+    """
+    from finetune.export import require_name
+    from finetune.rank_log import read_rank_data
+    from finetune.ranker import finetune_ranker
+    from retrieval.learnt_ranking import ranker_versions
+
+    versions = ranker_versions(shop)
+    if output:
+        require_name(output)
+    folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    if promote or folder.resolve().parent == versions.root.resolve():
+        versions.require_free(folder.resolve().name)
+    with assistant_of(shop, talks=False) as assistant, bars() as show:
+        parts, consent = assistant.parts, assistant.settings.consent
+        data = read_rank_data(parts, assistant.database, ADMIN, consent, now_ms(), show)
+    with registry_of(shop) as registry:
+        with registry.run("ranker", folder, (), set(data.users)):
+            order = parts.shelf.ranker
+            trained = finetune_ranker(data, folder, order.model if order else None, seed)
+        put(trained, as_json)
+        if promote:
+            report_promotion(registry.promote("ranker", str(folder)))
+
+
 def _progress_note(loss: float, score: float | None) -> str:
     return f"loss {loss:.3f}" + ("" if score is None else f", NDCG@10 {score:.3f}")
 
@@ -1426,8 +1464,8 @@ def models_promote(
 ) -> None:
     """Let a model serve, if the gate holds: better, no label much worse, as well calibrated, fast enough.
 
-    A retriever, reranker or stage model is judged by what its run held out. For a retriever the catalog is embedded anew, and index
-    and encoder change together.
+    A retriever, reranker, ranker or stage model is judged by what its run held out. For a retriever the catalog is embedded anew,
+    and index and encoder change together.
 
     Example: launch.py models promote intent runs/intent-1 --logs held-out.jsonl --shop myshop
     """

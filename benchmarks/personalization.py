@@ -7,6 +7,7 @@ Parts:
     stage    the chance of a purchase within the session, and the stage, on demo shops (`benchmarks.stage`)
     sequence what a shopper turns to next, on the public log in --data (`benchmarks.sequence`)
     cold     the same for items that nobody has turned to yet
+    ranker   the learnt order of cards beside the blend, on the log of --shop (`benchmarks.ranker`)
     slates   what a first page that shows a range gives and costs, on the index of --shop (`benchmarks.slates`)
 """
 
@@ -16,7 +17,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import sequence, slates, stage
+from benchmarks import ranker, sequence, slates, stage
 
 
 def _stage(options: argparse.Namespace) -> None:
@@ -34,10 +35,16 @@ def _cold(options: argparse.Namespace) -> None:
         sequence.cold(options.data, seed)
 
 
+def _ranker(options: argparse.Namespace) -> None:
+    for seed in options.seeds:
+        ranker.run(options.shop, seed)
+
+
 PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "stage": _stage,
     "sequence": _sequence,
     "cold": _cold,
+    "ranker": _ranker,
     "slates": lambda options: slates.run(options.shop),
 }
 

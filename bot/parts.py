@@ -10,7 +10,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -20,8 +20,10 @@ from bot.shelf import Shelf
 from index.encoders import Encoder
 from index.product import Product
 from index.snapshot import Snapshot, current_index, index_versions
+from retrieval.learnt_ranking import LearntRanker, PersonalOrder, ranker_versions
 from retrieval.path.chain import PurchaseChain, stage_versions
 from retrieval.profile import Meanings, PriceLevels
+from retrieval.rank_features import Signals
 from retrieval.reranker import Reranker, load_reranker, reranker_versions
 from retrieval.retention.customers import CustomerModel, customer_versions
 from retrieval.search import SearchEngine
@@ -37,6 +39,8 @@ from storage.settings import ShopSettings
 
 SAMPLE = 5_000
 """At most so many products are read at the start for price levels, departments and starter questions."""
+RECORDS = 20_000
+"""So many products are kept at hand for a learnt ranker, which asks for those that a shopper turned to."""
 DEPARTMENTS = 24
 WARM_UP = ("hello", "你好")
 """Said once at the start: the first run of a compiled model allocates, and no shopper should wait for that."""
@@ -71,6 +75,7 @@ class PartVersions(NamedTuple):
     stage: str | None
     sequence: str | None
     customers: str | None
+    ranker: str | None
 
     @classmethod
     def pointed_at(cls, shop: Path) -> PartVersions:
@@ -82,6 +87,7 @@ class PartVersions(NamedTuple):
             stage_versions,
             sequence_versions,
             customer_versions,
+            ranker_versions,
         )
         return cls(*(versions(shop).pointer() for versions in places))
 
@@ -118,7 +124,7 @@ class Parts:
     @property
     def versions(self) -> PartVersions:
         """Of what is served now."""
-        reranker, foresight = self.shelf.engine.reranker, self.shelf.foresight
+        reranker, foresight, order = self.shelf.engine.reranker, self.shelf.foresight, self.shelf.ranker
         return PartVersions(
             self.shelf.snapshot.folder.name,
             self.model,
@@ -126,6 +132,7 @@ class Parts:
             self.chain.version if self.chain else None,
             foresight.model.version if foresight else None,
             self.customers.version if self.customers else None,
+            order.model.version if order else None,
         )
 
 
@@ -153,6 +160,8 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: 
     foreseen = serving.shelf.foresight if serving else None
     sequence = current_model(sequence_versions(shop), load_sequence, foreseen.model if foreseen else None)
     customers = current_model(customer_versions(shop), CustomerModel.of_version, serving.customers if serving else None)
+    ordering = serving.shelf.ranker if serving else None
+    ranker = current_model(ranker_versions(shop), LearntRanker.load, ordering.model if ordering else None)
     if serving is not None and serving.shelf.snapshot.folder == folder:
         engine = serving.shelf.engine
         shelf = serving.shelf
@@ -160,12 +169,14 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: 
             shelf = replace(shelf, engine=engine.reranked_by(reranker))
         if sequence is not (foreseen.model if foreseen else None):
             shelf = foreseeing(shelf, sequence, serving.sensitive)
-        return replace(serving, shelf=shelf, intents=intents, model=model, chain=chain, customers=customers)
+        parts = replace(serving, shelf=shelf, intents=intents, model=model, chain=chain, customers=customers)
+        return parts if ranker is (ordering.model if ordering else None) else ordered_by(parts, ranker)
     snapshot = Snapshot.load(folder)
     encoders = snapshot.retriever.encoders_of(snapshot.vectors, shop / "models" / "encoder")
     snapshot.require(encoders)
     parts = replace(parts_of(snapshot, encoders, intents, settings, database, reranker), model=model, chain=chain)
     parts = replace(parts, shelf=foreseeing(parts.shelf, sequence, parts.sensitive), customers=customers)
+    parts = ordered_by(parts, ranker)
     for words in WARM_UP:
         parts.shelf.engine.search(words)
     return parts
@@ -283,13 +294,29 @@ def foreseeing(shelf: Shelf, model: SequenceModel | None, sensitive: Collection[
     """The shelf with what a sequence model says of its products, but of those of which nothing may be concluded."""
     if model is None:
         return replace(shelf, foresight=None)
+    return replace(shelf, foresight=Foresight.over(model, shelf.snapshot, _speakable(shelf, sensitive)))
+
+
+def ordered_by(parts: Parts, model: LearntRanker | None) -> Parts:
+    """The parts with a learnt ranker; without one the blend orders."""
+    order = PersonalOrder(model, signals_of(parts)) if model is not None else None
+    return replace(parts, shelf=replace(parts.shelf, ranker=order))
+
+
+def signals_of(parts: Parts) -> Signals:
+    """What a learnt ranker knows beside the blend's terms."""
+    return Signals(lru_cache(RECORDS)(_speakable(parts.shelf, parts.sensitive)))
+
+
+def _speakable(shelf: Shelf, sensitive: Collection[str]) -> Callable[[str], Product | None]:
+    """Looks up products of which something may be concluded about a shopper; None for others."""
     known = ordinary(shelf.record, sensitive)
 
     def record(item_id: str) -> Product | None:
         product = known(item_id)
         return None if product is None or sensitive_product(product) else product
 
-    return replace(shelf, foresight=Foresight.over(model, shelf.snapshot, record))
+    return record
 
 
 def _of_products(weights: dict[str, float], snapshot: Snapshot) -> dict[str, float]:

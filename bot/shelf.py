@@ -14,6 +14,7 @@ from index.product import Availability, Money, Product, Variant, sold_out
 from index.snapshot import Snapshot
 from retrieval.companions import companions
 from retrieval.goods import Good
+from retrieval.learnt_ranking import PersonalOrder
 from retrieval.profile import Profile
 from retrieval.ranking import RankedHit, rerank
 from retrieval.reasons import Grounds
@@ -55,7 +56,7 @@ class Shelf:
     """One snapshot with its search engine.
 
     `offers` looks newer prices and stock up, oldest first; `departments` are root categories, largest first;
-    `foresight` says what a shopper turns to next, where the shop has trained that.
+    `foresight` says what a shopper turns to next and `ranker` orders in the blend's place, where the shop has trained that.
     """
 
     snapshot: Snapshot
@@ -65,6 +66,7 @@ class Shelf:
     departments: tuple[str, ...] = ()
     encoders: Mapping[str, Encoder] = field(default_factory=dict)
     foresight: Foresight | None = None
+    ranker: PersonalOrder | None = None
 
     def product(self, product_id: str) -> Product | None:
         """The product as it is offered now, also by the id of a variant; None where the catalog has none of that id."""
@@ -137,6 +139,7 @@ class Shelf:
             filters=grounds.filters,
             popularity=self.popularity,
             reorder=sort == "relevance" and order == "ranked",
+            ranker=self.ranker,
         )
         clock("ranking")
         total = result.total if result.matched else 0

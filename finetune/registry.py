@@ -27,6 +27,8 @@ from finetune.logs import read_logs
 from index.encoders import Encoder
 from index.retriever import KIND as RETRIEVER_KIND
 from index.retriever import Retriever, retriever_versions
+from retrieval.learnt_ranking import KIND as RANKER_KIND
+from retrieval.learnt_ranking import LearntRanker, ranker_versions
 from retrieval.path.chain import KIND as STAGE_KIND
 from retrieval.path.chain import PurchaseChain, stage_versions
 from retrieval.reranker import KIND as RERANKER_KIND
@@ -215,6 +217,15 @@ KINDS: dict[str, ModelKind] = {
         sequence_versions,
         load_sequence,
         lambda candidate, *_: judge_recorded(SEQUENCE_KIND, candidate),
+        lambda folder: {},
+        lambda folder: [],
+        judges_logs=False,
+        built_in=True,
+    ),
+    "ranker": ModelKind(
+        ranker_versions,
+        LearntRanker.load,
+        lambda candidate, *_: judge_recorded(RANKER_KIND, candidate),
         lambda folder: {},
         lambda folder: [],
         judges_logs=False,

@@ -75,9 +75,9 @@ def read_slates(audiences: Iterable[Audience], window_ms: int, now: int) -> Slat
     shown = 0
     for user, audience in enumerate(audiences):
         shown += len(audience.slates)
-        slates = _once(audience.slates)
+        slates = once(audience.slates)
         left_out["duplicate"] += len(audience.slates) - len(slates)
-        responses = _attributed(slates, audience.responses, window_ms)
+        responses = attributed(slates, audience.responses, window_ms)
         for number, slate in enumerate(slates):
             found = "too_recent" if slate.timestamp > now - window_ms else _usable(slate)
             if isinstance(found, str):
@@ -94,7 +94,7 @@ def read_slates(audiences: Iterable[Audience], window_ms: int, now: int) -> Slat
     return SlateLog(arrays, policies, shown, +left_out, versions, earned)
 
 
-def _once(slates: Sequence[ShownSlate]) -> list[ShownSlate]:
+def once(slates: Sequence[ShownSlate]) -> list[ShownSlate]:
     """The slates, of those with the same id the first."""
     known: set[str] = set()
     found = []
@@ -132,7 +132,7 @@ def _places(values: Sequence[int]) -> list[int]:
     return [place[value] for value in values]
 
 
-def _attributed(
+def attributed(
     slates: Sequence[ShownSlate], responses: Sequence[Response], window_ms: int
 ) -> dict[tuple[int, str], dict[str, float]]:
     """By (number of the slate, product): the furthest step and the last thumb, with what they earn."""

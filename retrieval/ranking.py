@@ -5,6 +5,7 @@ A hit's score is its relevance, scaled to 0 … 1 over the hits, plus bounded am
     score = relevance + 0.35 · match + 0.04 · rating + 0.04 · popularity        match in −1 … 1, the others in 0 … 1
 
 so a hit whose relevance is more than `LEAD` ahead is never overtaken: relevance leads, taste decides among near equals.
+A shop that has trained one puts a learnt ranker (`retrieval.learnt_ranking`) in the place of that sum.
 Hits are neither added nor removed; hard constraints were applied before and hold for every one of them.
 """
 
@@ -14,7 +15,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
+
+import numpy as np
 
 from index.attributes import canonical, parts_of
 from index.clean import fold
@@ -22,6 +25,7 @@ from index.filters import Filters
 from index.product import Availability, Money, Product, Variant
 from retrieval.links import Link
 from retrieval.profile import Belief, BeliefKind, Profile, Trait, traits
+from retrieval.rank_features import KINDS, TERMS, Floats
 
 ReasonKind = Literal[
     "viewed_item",
@@ -63,6 +67,15 @@ MIN_STRENGTH = 0.1
 PRIOR_RATING, PRIOR_COUNT = 3.8, 8
 GOOD_RATING, ENOUGH_RATINGS = 4.3, 5
 POPULAR_SHARE = 0.6
+TERM_WEIGHTS: Mapping[str, float] = {
+    "relevance": 1.0,
+    **dict.fromkeys(KINDS, MATCH_WEIGHT),
+    "rating": RATING_WEIGHT,
+    "popularity": POPULARITY_WEIGHT,
+}
+"""What each of `TERMS` counts in the blend."""
+NEUTRAL: Mapping[str, float] = {**dict.fromkeys(TERMS, 0.0), "rating": PRIOR_RATING / 5}
+"""What each of `TERMS` is for a stranger and an unrated product that nobody knows."""
 GENERAL: frozenset[ReasonKind] = frozenset({"rating", "popular"})
 """Reasons that the score holds for everybody."""
 
@@ -119,6 +132,21 @@ class RankedHit(Generic[HitType]):
     reasons: tuple[Reason, ...] = ()
 
 
+class Weighed(NamedTuple):
+    """The score of each candidate, and what each of `TERMS` adds to it, by name."""
+
+    scores: Sequence[float]
+    added: Sequence[Mapping[str, float]]
+
+
+class Ranker(Protocol):
+    """Scores the candidates of one turn in the blend's place."""
+
+    def weigh(self, profile: Profile, products: Sequence[Product | None], terms: Floats) -> Weighed:
+        """By the candidates as they are offered, None for one that is gone, and their terms, (candidates, TERMS)."""
+        ...
+
+
 def rerank(
     hits: Sequence[HitType],
     profile: Profile,
@@ -126,6 +154,7 @@ def rerank(
     filters: Filters | None = None,
     popularity: Mapping[str, float] | None = None,
     reorder: bool = True,
+    ranker: Ranker | None = None,
 ) -> list[RankedHit[HitType]]:
     """The same hits in personal order, each with its reasons.
 
@@ -137,52 +166,98 @@ def rerank(
         popularity: product id to its share of the most popular product's, 0 to 1.
         reorder: False keeps the order (the customer asked for the cheapest first). Taste, rating and popularity then put nothing
             where it stands, so they are no reasons.
+        ranker: orders in the place of the blend.
     """
-    relevance = _scaled([hit.score for hit in hits])
-    known = {hit.product_id: products(hit.product_id) for hit in hits}
-    stranger = profile.empty
-    meant = (
-        {}
-        if stranger
-        else {id_: traits(product, profile.levels) for id_, product in known.items() if product is not None}
-    )
-    shared = _shared(list(meant.values()))
+    known = [products(hit.product_id) for hit in hits]
+    matched = _matches(profile, known)
+    shares = [(popularity or {}).get(hit.product_id, 0.0) for hit in hits]
+    terms = _terms(scaled([hit.score for hit in hits]), matched, known, shares)
+    weighed = ranker.weigh(profile, known, terms) if ranker is not None and reorder else blend(terms)
     believed = cache(profile.belief)
-    ranked: list[tuple[float, int, RankedHit[HitType]]] = []
-    for place, hit in enumerate(hits):
-        product = known[hit.product_id]
-        share = (popularity or {}).get(hit.product_id, 0.0)
-        score = relevance[place] + POPULARITY_WEIGHT * share
+    ranked: list[RankedHit[HitType]] = []
+    for hit, product, match, share, score, added in zip(hits, known, matched, shares, *weighed, strict=True):
         reasons: tuple[Reason, ...] = ()
         if product is not None:
-            matched = [] if stranger else _matched(profile, product, meant[product.id], shared)
-            score += MATCH_WEIGHT * sum(part for _, _, part in matched) + RATING_WEIGHT * reputation(product)
-            weighed = _weighed(believed, product, matched, share) if reorder else []
-            reasons = tuple(_reasons(weighed, product, hit, filters))
-        ranked.append((score, place, RankedHit(hit, score, reasons)))
+            spoken = _weighed(believed, product, match, share, added) if reorder else []
+            reasons = tuple(_reasons(spoken, product, hit, filters))
+        ranked.append(RankedHit(hit, score, reasons))
     if reorder:
-        ranked.sort(key=lambda each: (-each[0], each[1]))
-    return [each for _, _, each in ranked]
+        ranked.sort(key=lambda each: -each.score)
+    return ranked
+
+
+def terms_of(
+    relevance: Sequence[float], profile: Profile, products: Sequence[Product | None], shares: Sequence[float]
+) -> Floats:
+    """What the blend adds up for the candidates of one turn, (candidates, TERMS).
+
+    Args:
+        relevance: from 0 to 1, as `scaled` gives it, (candidates,).
+        profile: the shopper's tastes.
+        products: the candidates, None for one that is gone.
+        shares: of each the popularity, 0 to 1.
+    """
+    return _terms(relevance, _matches(profile, products), products, shares)
+
+
+def blend(terms: Floats) -> Weighed:
+    """The score without a learnt ranker: the sum of the terms, each by its weight."""
+    weights = np.array([TERM_WEIGHTS[name] for name in TERMS])
+    added = weights * (terms - np.array([NEUTRAL[name] for name in TERMS]))
+    by_name: list[Mapping[str, float]] = [dict(zip(TERMS, row, strict=True)) for row in added.tolist()]
+    return Weighed((terms * weights).sum(axis=1).tolist(), by_name)  # not a product of matrices: equal rows stay equal
+
+
+def _matches(profile: Profile, products: Sequence[Product | None]) -> list[Mapping[BeliefKind, tuple[str, float]]]:
+    """What of a shopper's taste each candidate meets; nothing for a stranger."""
+    if profile.empty:
+        return [{} for _ in products]
+    meant = [traits(product, profile.levels) if product is not None else [] for product in products]
+    shared = _shared([each for each, product in zip(meant, products, strict=True) if product is not None])
+    return [
+        _matched(profile, product, each, shared) if product is not None else {}
+        for product, each in zip(products, meant, strict=True)
+    ]
+
+
+def _terms(
+    relevance: Sequence[float],
+    matched: Sequence[Mapping[BeliefKind, tuple[str, float]]],
+    products: Sequence[Product | None],
+    shares: Sequence[float],
+) -> Floats:
+    rows = [
+        (place, *(match[kind][1] if kind in match else 0.0 for kind in KINDS), rating, share)
+        for place, match, rating, share in zip(
+            relevance,
+            matched,
+            [reputation(each) if each is not None else 0.0 for each in products],
+            shares,
+            strict=True,
+        )
+    ]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(TERMS))
 
 
 def _matched(
     profile: Profile, product: Product, meant: Sequence[Trait], shared: Set[Trait] = frozenset()
-) -> list[tuple[BeliefKind, str, float]]:
-    """What of a shopper's taste a product meets, as signed contributions to `match`, which they sum to (−1 … 1).
+) -> Mapping[BeliefKind, tuple[str, float]]:
+    """What of a shopper's taste a product meets, by kind: the trait's value and its part of `match`, which they sum to (−1 … 1).
 
     Of several attributes the strongest speaks; of a category path the deepest level that means something, and half as
     much where that is not the product's own. Traits in `shared` are passed over.
     """
     best: dict[BeliefKind, tuple[float, str]] = {}
     for kind, value in [("item", product.id), *meant]:
-        if (kind, value) in shared:
+        trait = (kind, value)
+        if trait in shared or (kind != "price_band" and trait not in profile.weights):
             continue
         strength = profile.strength(kind, value)
         if kind == "category" and value != product.categories[-1]:
             strength *= ANCESTOR_FACTOR
         if strength and (kind == "category" or abs(strength) > abs(best.get(kind, (0.0, ""))[0])):
             best[kind] = (strength, value)
-    return [(kind, value, KIND_WEIGHTS[kind] * strength) for kind, (strength, value) in best.items()]
+    return {kind: (value, KIND_WEIGHTS[kind] * strength) for kind, (strength, value) in best.items()}
 
 
 def reputation(product: Product) -> float:
@@ -204,7 +279,7 @@ def _shared(meant: Sequence[Sequence[Trait]]) -> Set[Trait]:
     return frozenset(trait for trait in common if trait[0] != "category")
 
 
-def _scaled(scores: Sequence[float]) -> list[float]:
+def scaled(scores: Sequence[float]) -> list[float]:
     """Scores on 0 … 1, the best at 1, the worst at 0 where it is a real step below.
 
     A span under `NARROW` of the best is not stretched: `[.93, .92]` are near equals, and taste may decide between them.
@@ -217,28 +292,32 @@ def _scaled(scores: Sequence[float]) -> list[float]:
 def _weighed(
     believed: Callable[[BeliefKind, str], Belief | None],
     product: Product,
-    matched: Sequence[tuple[BeliefKind, str, float]],
+    matched: Mapping[BeliefKind, tuple[str, float]],
     popularity: float,
+    added: Mapping[str, float],
 ) -> list[tuple[float, Reason]]:
     """What the score holds beside relevance, as (what it adds, the reason), the largest first.
 
-    A rating adds what it is above that of an unrated product.
+    A rating adds what it is above that of an unrated product. A taste speaks where it is one, and its term raised the score.
     """
     found: list[tuple[float, Reason]] = []
-    for kind, value, part in sorted(matched, key=lambda each: -each[2]):
-        if part < MIN_STRENGTH * KIND_WEIGHTS[kind] or len(found) == MAX_PERSONAL:
+    tastes = [
+        kind for kind, (_, part) in matched.items() if part >= MIN_STRENGTH * KIND_WEIGHTS[kind] and added[kind] > 0
+    ]
+    for kind in sorted(tastes, key=lambda each: -added[each]):
+        if len(found) == MAX_PERSONAL:
             break
+        value = matched[kind][0]
         belief = believed(kind, value)
         if belief is not None and belief.evidence:
-            found.append((MATCH_WEIGHT * part, _personal(belief)))
+            found.append((added[kind], _personal(belief)))
     if product.rating and product.rating.value >= GOOD_RATING and product.rating.count >= ENOUGH_RATINGS:
         facts = {"value": product.rating.value, "count": product.rating.count}
-        added = RATING_WEIGHT * (reputation(product) - PRIOR_RATING / 5)
-        found.append((added, Reason("rating", facts, (f"rating:{product.id}",))))
+        found.append((added["rating"], Reason("rating", facts, (f"rating:{product.id}",))))
     if popularity >= POPULAR_SHARE:
         reason = Reason("popular", {"share": round(popularity, 2)}, (f"popularity:{product.id}",))
-        found.append((POPULARITY_WEIGHT * popularity, reason))
-    return sorted(found, key=lambda each: -each[0])
+        found.append((added["popularity"], reason))
+    return sorted((each for each in found if each[0] > 0), key=lambda each: -each[0])
 
 
 def _reasons(

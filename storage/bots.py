@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Select, func, select, union
 
+from storage.database import Database
 from storage.tables import events
 
 ACTS: Final = ("view_item", "select_item", "add_to_cart")
@@ -52,3 +53,9 @@ def bot_ids() -> Select[Any]:
         for span, most in MOST_ACTS.items()
     ]
     return select(union(*fast).subquery().c.user_id)
+
+
+def read_bots(db: Database) -> set[str]:
+    """The ids of all users who were too fast in any minute or hour."""
+    with db.read() as connection:
+        return set(connection.execute(bot_ids()).scalars())

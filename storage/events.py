@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, case, distinct, func, insert, select
 
@@ -19,8 +19,8 @@ from storage.principal import Principal, Role
 from storage.tables import consents, event_items, events
 
 _ITEM_FIELDS = tuple(EventItem.model_fields)
-# What one person's doing something once says about a product's popularity.
-_POPULARITY = {"select_item": 1.0, "view_item": 1.0, "add_to_cart": 3.0, "purchase": 5.0}
+POPULARITY_WEIGHTS: Final = {"select_item": 1.0, "view_item": 1.0, "add_to_cart": 3.0, "purchase": 5.0}
+"""What one person's doing something once says about a product's popularity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +116,12 @@ def popularity(db: Database) -> dict[str, float]:
     per_event = (
         select(
             event_items.c.item_id,
-            (func.count(distinct(events.c.user_id)) * case(_POPULARITY, value=events.c.event, else_=0.0)).label(
+            (func.count(distinct(events.c.user_id)) * case(POPULARITY_WEIGHTS, value=events.c.event, else_=0.0)).label(
                 "weight"
             ),
         )
         .join(events, events.c.row == event_items.c.event_row)
-        .where(events.c.event.in_(_POPULARITY), events.c.user_id.not_in(bot_ids()))
+        .where(events.c.event.in_(POPULARITY_WEIGHTS), events.c.user_id.not_in(bot_ids()))
         .group_by(event_items.c.item_id, events.c.event)
         .subquery()
     )

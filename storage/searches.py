@@ -20,12 +20,13 @@ CHOSEN: Final = ("select_item", "view_item", "add_to_cart", "purchase")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A product that somebody chose after a search of theirs; `event` is how."""
+    """A product that somebody chose after a search of theirs; `event` is how, `at` when they searched, in ms since 1970."""
 
     user_id: str
     text: str
     item_id: str
     event: str
+    at: int
 
 
 def training_choices(db: Database, principal: Principal) -> Iterator[Choice]:
@@ -62,4 +63,4 @@ def training_choices(db: Database, principal: Principal) -> Iterator[Choice]:
             if row.event == "search":
                 text, since = (row.search_term or "").strip(), row.timestamp
             elif text and row.item_id is not None and row.timestamp - since <= WITHIN_MS:
-                yield Choice(row.user_id, text, row.item_id, row.event)
+                yield Choice(row.user_id, text, row.item_id, row.event, since)

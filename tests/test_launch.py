@@ -68,6 +68,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["finetune", "intent"],
         ["finetune", "language-model"],
         ["finetune", "stage"],
+        ["finetune", "ranker"],
         ["finetune", "sequence"],
         ["evaluate", "experiment"],
         ["experiment", "power"],
@@ -140,6 +141,18 @@ def test_the_stage_model_says_what_it_lacks(run: Run, shop: Path, tmp_path: Path
     code, out, err = run("finetune", "stage", "--shop", shop, "--output", tmp_path / "m", "--json")
     assert (code, out) == (2, "")
     assert "too few to judge by" in err
+    assert "launch.py ingest events" in err
+    assert not (tmp_path / "m").exists()
+
+
+def test_the_ranker_says_what_it_lacks(run: Run, shop: Path, tmp_path: Path) -> None:
+    code, _, err = run("finetune", "ranker", "--shop", tmp_path)
+    assert code != 0
+    assert "has no index" in err
+    run("index", shop / "catalog.jsonl", "--shop", shop)
+    code, out, err = run("finetune", "ranker", "--shop", shop, "--output", tmp_path / "m", "--json")
+    assert (code, out) == (2, "")
+    assert "a ranker needs 500" in err
     assert "launch.py ingest events" in err
     assert not (tmp_path / "m").exists()
 

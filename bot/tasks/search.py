@@ -261,7 +261,8 @@ def _drawn(turn: Turn, found: Found, cards: int) -> tuple[Found, Ordering]:
     share = 0.0 if turn.state.slates else turn.exploration
     movable = [found.orderable(each) for each in first]
     ranked = sorted(first, key=lambda each: (not found.orderable(each), -each.score)) if turn.by_relevance else first
-    label = turn.assigned.label if turn.assigned is not None else ""
+    names = [f"ranker-{turn.shelf.ranker.model.version}"] if turn.shelf.ranker is not None else []
+    label = "+".join([*names, turn.assigned.label] if turn.assigned is not None else names)
     shown, ordering = draw_order(first, movable, share, turn.message_id, ranked, label)
     return replace(found, hits=(*shown, *found.hits[cards:])), ordering
 

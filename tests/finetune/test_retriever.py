@@ -121,10 +121,10 @@ def test_few_judged_queries_are_all_held_out_and_products_that_are_gone_are_coun
 
 def test_choices_become_pairs_by_their_best_event_without_personal_data(shop: Path) -> None:
     choices = [
-        Choice("u1", "floopt, mail me at a.b@example.com", "quenzel-oak", "view_item"),
-        Choice("u1", "floopt, mail me at a.b@example.com", "quenzel-oak", "purchase"),
-        Choice("u2", "yistle", "bramdor-oak", "select_item"),
-        Choice("u3", "yistle", "gone", "purchase"),
+        Choice("u1", "floopt, mail me at a.b@example.com", "quenzel-oak", "view_item", 0),
+        Choice("u1", "floopt, mail me at a.b@example.com", "quenzel-oak", "purchase", 0),
+        Choice("u2", "yistle", "bramdor-oak", "select_item", 0),
+        Choice("u3", "yistle", "gone", "purchase", 0),
     ]
     data = search_data(Snapshot.load(current_index(shop) or shop), [], {}, choices, seed=0)
     assert {(pair.query, pair.weight) for pair in data.chosen} == {

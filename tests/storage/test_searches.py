@@ -49,9 +49,9 @@ def test_what_was_chosen_belongs_to_the_search_before_it(database: Database) -> 
         chose("view_item", "elsewhere", 7, session_id="other"),
     )
     assert list(training_choices(database, ENGINEER)) == [
-        Choice("u", "tent", "t1", "select_item"),
-        Choice("u", "tent", "t2", "purchase"),
-        Choice("u", "lamp", "l1", "view_item"),
+        Choice("u", "tent", "t1", "select_item", START + 1),
+        Choice("u", "tent", "t2", "purchase", START + 1),
+        Choice("u", "lamp", "l1", "view_item", START + 4),
     ]
 
 
