@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -21,7 +21,7 @@ from scipy import sparse
 from retrieval.sequence.histories import Histories
 from retrieval.sequence.network import SequenceNetwork, Shape, unit
 from retrieval.sequence.transitions import Floats, Transitions
-from storage.errors import Damaged, InvalidInput
+from storage.errors import Conflict, Damaged, InvalidInput
 from storage.publish import Versions, read_manifest
 
 KIND: Final = "sequence"
@@ -35,11 +35,13 @@ class SequenceFacts:
     """What a manifest says of a model.
 
     `share` is the chain's in the mixture. A `refit` model has learnt from every interaction: nothing is left to score it by.
+    `encoders` are the hashes by space of the encoders whose text vectors were the items' features, none where it had no such.
     """
 
     shape: Shape
     share: float
     refit: bool
+    encoders: Mapping[str, str] = field(default_factory=dict)
 
 
 class SequenceModel:
@@ -163,10 +165,24 @@ class SequenceModel:
         found = [(item, float(factor)) for item, factor in zip(known, factors, strict=True) if factor > 1]
         return sorted(found, key=lambda each: -each[1])
 
-    def grown(self, items: Sequence[str], features: Floats) -> SequenceModel:
-        """This model with items that it has not learnt from, placed by their features (new items, features)."""
+    def grown(self, items: Sequence[str], features: Floats, encoders: Mapping[str, str]) -> SequenceModel:
+        """This model with items that it has not learnt from, placed by their features (items, features).
+
+        Args:
+            items: ids; those that the model knows stay where they are.
+            features: of the items.
+            encoders: the hashes by space of the encoders that made the features.
+
+        Raises:
+            Conflict: these are not the encoders of the features that the model has learnt from.
+        """
         if self.projection is None:
             return self
+        if encoders != self.facts.encoders:
+            raise Conflict(
+                f"The sequence model {self.version} was trained with other encoders than the index has, so it places no new item.",
+                "Train it again on this index: launch.py finetune sequence --promote.",
+            )
         fresh = [place for place, item in enumerate(items) if item not in self.places]
         vectors = np.concatenate([self.vectors, features[fresh] @ self.projection.T])
         count = len(vectors)
@@ -198,7 +214,8 @@ def _facts(folder: Path, meta: Mapping[str, Any]) -> SequenceFacts:
     """The facts in a manifest; raises `Damaged` where they are none."""
     try:
         shape = Shape(**{field.name: int(meta["shape"][field.name]) for field in fields(Shape)})
-        facts = SequenceFacts(shape, float(meta["share"]), meta["refit"] is True)
+        encoders = {str(space): str(hash_) for space, hash_ in dict(meta.get("encoders", {})).items()}
+        facts = SequenceFacts(shape, float(meta["share"]), meta["refit"] is True, encoders)
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"{folder} has a manifest that is not a sequence model's: {error}.", _AGAIN) from error
     if min(asdict(shape).values()) < 1 or shape.dim % shape.heads or not math.isfinite(facts.share):
