@@ -13,8 +13,9 @@ from index.graph.terms import language_of, term_of
 from index.product import Availability, Money, Product, Variant, sold_out
 from index.snapshot import Snapshot
 from retrieval.companions import companions
+from retrieval.newcomers import new_reason
 from retrieval.profile import Profile
-from retrieval.ranking import RankedHit, rerank
+from retrieval.ranking import MAX_REASONS, RankedHit, constraint_reasons, rerank
 from retrieval.reasons import Grounds
 from retrieval.search import Hit, SearchEngine, Sort
 from retrieval.sequence import Foresight
@@ -47,6 +48,20 @@ class Found:
         product = self.products[ranked.hit.product_id]
         variant = product.variant(ranked.hit.variant_id) if ranked.hit.variant_id else None
         return availability_of(product, variant).orderable
+
+
+    def with_newcomer(self, row: int, product: Product, arrived: int, place: int, today: int) -> Found:
+        """The same with a new product at a place, and the reason for it; `arrived` and `today` in milliseconds since 1970."""
+        met = constraint_reasons(self.grounds.filters, product, None)
+        reasons = (new_reason(product, arrived), *met)[:MAX_REASONS]
+        new = RankedHit(Hit(row, product.id, None, 0.0), 0.0, reasons)
+        others = tuple(hit for hit in self.hits if hit.hit.product_id != product.id)
+        return replace(
+            self,
+            hits=(*others[:place], new, *others[place:]),
+            products={**self.products, product.id: product},
+            grounds=replace(self.grounds, arrived={product.id: arrived}, today=today),
+        )
 
 
 @dataclass(frozen=True)

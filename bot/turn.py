@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -10,6 +10,7 @@ from bot.cards import Action, Card, CartView, Citation
 from bot.experiments import Assigned
 from bot.exploration import Ordering
 from bot.grounding import Ledger
+from bot.novelty import Newcomer
 from bot.policy import Decision
 from bot.reply.voice import Voice
 from bot.shelf import Found, Shelf
@@ -32,7 +33,7 @@ class Turn:
     """One turn to answer. `profile_of` and `position_of` are called only where an order depends on them.
 
     `clock(stage)` ends a stage's time; `exploration` is the chance that a first slate is ordered by lot, `assigned` the
-    shopper's arm of the experiment that runs.
+    shopper's arm of the experiment that runs. `newcomer_of(filters, shown)` draws the new product of a slate's reserved place.
     """
 
     principal: Principal
@@ -53,6 +54,7 @@ class Turn:
     assigned: Assigned | None
     profile_of: Callable[[], Profile]
     position_of: Callable[[], Position]
+    newcomer_of: Callable[[Filters, Collection[str]], Newcomer | None]
     clock: Callable[[str], None]
 
     @cached_property

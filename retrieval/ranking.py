@@ -39,6 +39,7 @@ ReasonKind = Literal[
     "goes_with",
     "fits",
     "next",
+    "new",
 ]
 
 MATCH_WEIGHT = 0.35

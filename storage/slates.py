@@ -32,6 +32,7 @@ class ShownCard:
     propensity: float | None
     index: int | None
     price: int | None
+    policy_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,14 @@ def training_slates(db: Database, principal: Principal, default: Consent) -> Ite
                 first = items[0]
                 if first.event == SHOWN:
                     cards = tuple(
-                        ShownCard(each.item_id, each.position, each.propensity, each.found_at, each.price)
+                        ShownCard(
+                            each.item_id,
+                            each.position,
+                            each.propensity,
+                            each.found_at,
+                            each.price,
+                            each.policy_version,
+                        )
                         for each in items
                     )
                     slate = ShownSlate(first.slate_id, first.timestamp, first.policy_version, cards)

@@ -136,11 +136,11 @@ class SequenceModel:
             found[known] += (1 - self.facts.share) * self.network_chances(histories.take(known))
         return found
 
-    def network_chances(self, histories: Histories) -> Floats:
-        """The network's part, (users, items); no history may be empty."""
+    def network_chances(self, histories: Histories, among: Floats | None = None) -> Floats:
+        """The network's part, (users, items); no history may be empty. `among` has vectors of length 1 of other items, (others, dim)."""
         places, lengths = histories.latest(self.facts.shape.steps).padded()
         asked = self.network.states(self.vectors[places], lengths)
-        scores = self.network.sharpness * (asked @ self._units.T)  # (users, items)
+        scores = self.network.sharpness * (asked @ (self._units if among is None else among).T)  # (users, items)
         scores -= scores.max(axis=1, keepdims=True)
         chances: Floats = np.exp(scores, out=scores)
         chances /= chances.sum(axis=1, keepdims=True)
@@ -165,26 +165,33 @@ class SequenceModel:
         found = [(item, float(factor)) for item, factor in zip(known, factors, strict=True) if factor > 1]
         return sorted(found, key=lambda each: -each[1])
 
-    def grown(self, items: Sequence[str], features: Floats, encoders: Mapping[str, str]) -> SequenceModel:
-        """This model with items that it has not learnt from, placed by their features (items, features).
+    def placed(self, features: Floats, encoders: Mapping[str, str]) -> Floats:
+        """Where items belong of which only features are known, (items, dim).
 
         Args:
-            items: ids; those that the model knows stay where they are.
-            features: of the items.
+            features: (items, features).
             encoders: the hashes by space of the encoders that made the features.
 
         Raises:
-            Conflict: these are not the encoders of the features that the model has learnt from.
+            Conflict: the model has not learnt from features, or from those of other encoders.
+        """
+        if self.projection is None or encoders != self.facts.encoders:
+            raise Conflict(
+                f"The sequence model {self.version} has not learnt from the encoders of this index, so it places no new item.",
+                "Train it again on this index: launch.py finetune sequence --promote.",
+            )
+        found: Floats = features @ self.projection.T
+        return found
+
+    def grown(self, items: Sequence[str], features: Floats, encoders: Mapping[str, str]) -> SequenceModel:
+        """This model with items that it has not learnt from, placed by their features (items, features).
+
+        It is the same where it has not learnt from features. Raises what `placed` raises.
         """
         if self.projection is None:
             return self
-        if encoders != self.facts.encoders:
-            raise Conflict(
-                f"The sequence model {self.version} was trained with other encoders than the index has, so it places no new item.",
-                "Train it again on this index: launch.py finetune sequence --promote.",
-            )
         fresh = [place for place, item in enumerate(items) if item not in self.places]
-        vectors = np.concatenate([self.vectors, features[fresh] @ self.projection.T])
+        vectors = np.concatenate([self.vectors, self.placed(features[fresh], encoders)])
         count = len(vectors)
         counts = self.chain.counts.copy()
         counts.resize(count, count)
