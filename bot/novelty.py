@@ -30,9 +30,10 @@ from retrieval.thompson import Belief, Outcome, choose, described
 from storage.consent import Consent
 from storage.database import Database
 from storage.errors import Conflict
-from storage.novelty import SLOT, people_of, slot_outcomes, standing
+from storage.novelty import people_of, slot_outcomes, standing
 from storage.principal import Principal, Role
 from storage.record import now_ms
+from storage.slates import SLOT
 
 SHORTLIST: Final = 30
 MOST_A_WEEK: Final = 3

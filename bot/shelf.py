@@ -19,6 +19,7 @@ from retrieval.ranking import MAX_REASONS, RankedHit, constraint_reasons, rerank
 from retrieval.reasons import Grounds
 from retrieval.search import Hit, SearchEngine, Sort
 from retrieval.sequence import Foresight
+from retrieval.sequence.foresight import TURNS_TO
 from storage.offers import Offer
 from storage.settings import CardOrder
 
@@ -27,6 +28,10 @@ Sold = TypeVar("Sold", Product, Variant)
 
 CANDIDATES = 30
 """How many hits the personal order may choose from."""
+IN_CONTEXT = 200
+"""So many of the best rated goods of a category may be popular ones: it bounds what a turn costs in a large shop."""
+NOW_LOOKED_AT, OF_EACH = 3, 3
+"""Of so many categories that a shopper looked at last, so many products each come first in advice without words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +132,22 @@ class Shelf:
         named: Filters | None = None,
         advice: bool = False,
         order: CardOrder = "ranked",
+        about: Sequence[str] = (),
     ) -> Found:
         """Searches and orders for one shopper.
 
         `clock` is told when a stage ends; `named` are the conditions that may be given as reasons, by default all;
-        `advice` as in `SearchEngine.search`; `order` says whether taste may change the order by relevance.
+        `advice` as in `SearchEngine.search`; `order` says whether taste may change the order by relevance. `about` are the
+        categories of the goods that the talk is about: of a stranger who says nothing it is all that is known.
         """
         result = self.engine.search(text, filters, sort, limit, advice)
         clock("search")
         hits = result.hits if result.matched else []
-        if not text and sort == "relevance" and order == "ranked" and profile is not None:
-            hits = self._foreseen(hits, profile, filters, limit)
+        if not text and sort == "relevance" and order == "ranked":
+            if profile is not None and profile.recent:
+                hits = self._foreseen(hits, profile, filters, limit)
+            else:
+                hits = self._popular(hits, filters, about, limit)
         products = self.products(hit.product_id for hit in hits)
         grounds = Grounds(profile or Profile(now=0), filters if named is None else named, self.popularity)
         ranked = rerank(
@@ -153,14 +163,39 @@ class Shelf:
         return Found(tuple(ranked), total, result.unknown_price, products, grounds)
 
     def _foreseen(self, hits: Sequence[Hit], profile: Profile, filters: Filters, limit: int) -> list[Hit]:
-        """What comes next for the shopper, then what a search without words lists; their relevance falls evenly from 1 to 0."""
-        if self.foresight is None or not profile.recent:
-            return list(hits)
-        allowed = self.snapshot.facets.mask(filters, list(self.engine.offers())).allowed
-        coming = self.foresight.next(profile.recent, allowed, limit // 2)
-        rows = {hit.row for hit in coming}
-        merged = [*coming, *(hit for hit in hits if hit.row not in rows)][:limit]
-        return [replace(hit, score=1 - place / len(merged)) for place, hit in enumerate(merged)]
+        """What comes next for the shopper, then what a search without words lists; without foresight, of what they look at now."""
+        if self.foresight is not None:
+            allowed = self.snapshot.facets.mask(filters, list(self.engine.offers())).allowed
+            coming = self.foresight.next(profile.recent, allowed, limit // 2)
+            if coming:
+                return _before(coming, hits, limit)
+        turned_to = [item.item_id for event in profile.recent if event.event in TURNS_TO for item in event.items]
+        leaves = dict.fromkeys(name for item in reversed(turned_to) if (name := self.category_of(item)) is not None)
+        # A profile holds no category that is special, or that the shopper has removed.
+        liked = [name for name in leaves if profile.weights.get(("category", name), 0.0) > 0]
+        own = {self.snapshot.product_id(item) for item in turned_to}
+        found = [self._in_context(filters, (name,)) for name in liked[:NOW_LOOKED_AT]]
+        first = [hit for each in found for hit in [hit for hit in each if hit.product_id not in own][:OF_EACH]]
+        return _before(first, hits, limit) if first else list(hits)
+
+    def _popular(self, hits: Sequence[Hit], filters: Filters, about: Sequence[str], limit: int) -> list[Hit]:
+        """What is popular among the goods that conditions or the talk name, then what a search without words lists.
+
+        Where no goods are named it says little what is popular: all stays.
+        """
+        first = self._in_context(filters, filters.categories or about)
+        return _before(first[: limit // 2], hits, limit) if first else list(hits)
+
+    def _in_context(self, filters: Filters, categories: Sequence[str]) -> list[Hit]:
+        """The `IN_CONTEXT` best rated of some categories, the most popular first; those that the conditions let through."""
+        if not categories:
+            return []
+        # A condition on categories holds beside them.
+        allowed = self.snapshot.facets.mask(filters).allowed if filters.categories else None
+        context = filters.model_copy(update={"categories": tuple(categories)})
+        listed = self.engine.search("", context, limit=IN_CONTEXT).hits
+        kept = [hit for hit in listed if allowed is None or allowed[hit.row]]
+        return sorted(kept, key=lambda hit: -self.popularity.get(hit.product_id, 0.0))
 
     def companions(self, product_id: str, limit: int, profile: Profile | None = None) -> Found:
         """What goes with a product and can be bought now, in the order of `retrieval.companions`, with reasons."""
@@ -174,6 +209,13 @@ class Shelf:
         grounds = Grounds(profile or Profile(now=0), popularity=self.popularity)
         ranked = rerank(hits, grounds.profile, products.get, popularity=self.popularity, reorder=False)
         return Found(tuple(ranked), len(ranked), 0, products, grounds)
+
+
+def _before(first: Sequence[Hit], then: Sequence[Hit], limit: int) -> list[Hit]:
+    """The first `limit` of both, each product once; their relevance falls evenly from 1 to 0."""
+    rows = {hit.row for hit in first}
+    merged = [*first, *(hit for hit in then if hit.row not in rows)][:limit]
+    return [replace(hit, score=1 - place / len(merged)) for place, hit in enumerate(merged)]
 
 
 def products_now(snapshot: Snapshot, offers: Offers, ids: Iterable[str]) -> dict[str, Product]:

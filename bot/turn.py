@@ -77,6 +77,12 @@ class Turn:
         """What is being looked for, an empty topic where nothing is."""
         return self.state.topic or Topic()
 
+    @property
+    def about(self) -> tuple[str, ...]:
+        """The categories of the last slate: what the talk is about where nothing is named."""
+        names = (self.shelf.category_of(item.product_id) for item in self.state.shown)
+        return tuple(dict.fromkeys(name for name in names if name is not None))
+
     def find(
         self,
         text: str,
@@ -88,7 +94,7 @@ class Turn:
     ) -> Found:
         """A search in this shopper's order; what cannot be bought now comes last. `named` and `advice` as in `Shelf.find`."""
         order: CardOrder = "relevance" if self.by_relevance else "ranked"
-        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice, order)
+        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice, order, self.about)
         hits = sorted(found.hits, key=lambda each: not found.orderable(each))
         return replace(found, hits=tuple(hits))
 

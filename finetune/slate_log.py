@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetune.off_policy import Floats, Ints, Slates
-from storage.novelty import is_slot
 from storage.slates import FEEDBACK, Audience, Response, ShownCard, ShownSlate
 
 REWARDS: Mapping[str, float] = {"select_item": 1.0, "view_item": 1.0, "add_to_cart": 3.0, "purchase": 6.0}
@@ -113,7 +112,7 @@ def _usable(slate: ShownSlate) -> _Slate | str:
     positions = {card.position for card in cards}
     if None in positions or len(positions) < len(cards) or len({card.item_id for card in cards}) < len(cards):
         return "broken"
-    cards = [card for card in cards if not is_slot(card.policy_version)]
+    cards = [card for card in cards if not card.reserved]
     if any(card.propensity is None for card in cards):
         return UNKNOWN
     if not all(0 < (card.propensity or 0.0) <= 1 for card in cards):

@@ -17,12 +17,10 @@ from storage.bots import bot_ids
 from storage.consent import Consent
 from storage.database import Database, in_chunks
 from storage.principal import Principal, Role
-from storage.slates import SHOWN
+from storage.slates import SHOWN, SLOT
 from storage.tables import consents, event_items, events
 from storage.visits import VISITED
 
-SLOT: Final = "new-1"
-"""Begins the policy version of a card in the reserved place."""
 WINDOW_MS: Final = 86_400_000
 """So long after it was shown a look counts."""
 
@@ -42,11 +40,6 @@ class Standing:
 
     personalize: bool
     shown_at: tuple[int, ...]
-
-
-def is_slot(policy_version: str | None) -> bool:
-    """Whether a card stood in the reserved place."""
-    return policy_version is not None and policy_version.startswith(SLOT)
 
 
 def standing(db: Database, principal: Principal, user_id: str, default: Consent, since: int) -> Standing:

@@ -20,19 +20,29 @@ from storage.tables import consents, event_items, events, feedback
 
 SHOWN: Final = "recommendation_shown"
 FEEDBACK: Final = "recommendation_feedback"
+SLOT: Final = "new-1"
+"""Begins the policy version of a card in the place that is kept for new products."""
 FOLLOWED: Final = ("select_item", "view_item", "add_to_cart", "purchase", FEEDBACK)
+
+
+def is_slot(policy_version: str | None) -> bool:
+    """Whether a card stood in the place that is kept for new products."""
+    return policy_version is not None and policy_version.startswith(SLOT)
 
 
 @dataclass(frozen=True, slots=True)
 class ShownCard:
-    """One card as it was logged, whatever that is: nothing here is checked beyond its type."""
+    """One card as it was logged, whatever that is: nothing here is checked beyond its type.
+
+    `reserved` is the place that is kept for new products.
+    """
 
     item_id: str
     position: int | None
     propensity: float | None
     index: int | None
     price: int | None
-    policy_version: str | None = None
+    reserved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +127,7 @@ def training_slates(db: Database, principal: Principal, default: Consent) -> Ite
                             each.propensity,
                             each.found_at,
                             each.price,
-                            each.policy_version,
+                            is_slot(each.policy_version),
                         )
                         for each in items
                     )
