@@ -3,9 +3,9 @@
     python -m benchmarks.new_shoppers --shop var
 
 Popularity is counted until `LEARNT_SHARE` of the time has passed, by people as the shop counts it. Asked are the shoppers who come
-for the first time after that: is the product of their first click, and that of their first purchase, among the six most popular? The
-context of the click is the page that they were on: the language, department or category of most of the products of the list before
-it; that of the purchase is the list of the same visit. Intervals are Wilson's.
+for the first time after that: is the product of their first click, and that of their first purchase, among the six most popular?
+The context is the page that they were on: the language, department or category of most of the products of the last list before it
+in that visit. Intervals are Wilson's.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def popular(histories: Iterable[Sequence[Event]], until: int) -> list[str]:
     return sorted(weights, key=lambda item: (-weights[item], item))
 
 
-def first_of(history: Sequence[Event], kinds: Sequence[str], products: Mapping[str, Product]) -> tuple[str, list[Product]] | None:
+def first_of(
+    history: Sequence[Event], kinds: Sequence[str], products: Mapping[str, Product]
+) -> tuple[str, list[Product]] | None:
     """The first product that somebody turned to by an event of these kinds, and those of the last list in that visit before it."""
     page: tuple[str | None, list[Product]] | None = None
     for event in history:
@@ -85,7 +87,9 @@ def wilson(found: int, of: int) -> tuple[float, float]:
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shop", type=Path, default=Path("var"), help="with catalog.jsonl and events.jsonl of the demo")
+    parser.add_argument(
+        "--shop", type=Path, default=Path("var"), help="with catalog.jsonl and events.jsonl of the demo"
+    )
     options = parser.parse_args()
     products, histories = read_shop(options.shop)
     histories = [sorted(each, key=lambda event: event.timestamp) for each in histories]

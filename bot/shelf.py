@@ -54,7 +54,6 @@ class Found:
         variant = product.variant(ranked.hit.variant_id) if ranked.hit.variant_id else None
         return availability_of(product, variant).orderable
 
-
     def with_newcomer(self, row: int, product: Product, arrived: int, place: int, today: int) -> Found:
         """The same with a new product at a place, and the reason for it; `arrived` and `today` in milliseconds since 1970."""
         met = constraint_reasons(self.grounds.filters, product, None)

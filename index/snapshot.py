@@ -73,7 +73,7 @@ class Snapshot:
     `restated` counts the products whose words changed since the last version that was built as a whole.
     `read_at` is when the first of its products was read from a catalog, in milliseconds: no older offer says anything that
     the catalog does not know. Products that `index --update` named are younger; `Facets.is_news` compares with each one's own.
-    `added_at` (products,) is when each product came into the index, in milliseconds, 0 where it was there from the first version on.
+    `added_at` (products,) is when each product came into the index, in milliseconds, 0 where it was there from the start.
     """
 
     folder: Path
@@ -123,7 +123,9 @@ class Snapshot:
                 "Run `launch.py index` again.",
             ) from error
         products = ProductStore(layout.products)
-        read_at = _instants(layout.read_at, len(products), now)  # a version from before this was kept was read as a whole
+        read_at = _instants(
+            layout.read_at, len(products), now
+        )  # a version from before this was kept was read as a whole
         facets = Facets.load(layout.part("facets"), products.row_of, read_at)
         small = len(products) <= SMALL_CATALOG
         ngrams = layout.part("ngrams")

@@ -18,7 +18,14 @@ from retrieval.ranking import POPULAR_SHARE, Reason, constraint_reasons
 from retrieval.sensitive import sensitive_product
 
 Problem = Literal[
-    "no_evidence", "sensitive", "foreign_trait", "unknown_event", "other_event", "no_condition", "other_value", "not_new"
+    "no_evidence",
+    "sensitive",
+    "foreign_trait",
+    "unknown_event",
+    "other_event",
+    "no_condition",
+    "other_value",
+    "not_new",
 ]
 """Why a reason may not be spoken: it names nothing; it touches what is special; the product lacks what is said to be liked; the
 shopper has no such event; it is one on something else; nobody asked for that; the record says something else; the product

@@ -82,17 +82,15 @@ class Belief:
         held = np.array([self.counts.get(item, (0, 0)) for item in items], np.float64).reshape(-1, 2)
         turned_to, passed = held[:, 0], held[:, 1] - held[:, 0]
         tiny = 1e-6  # a chance of nothing is no parameter of a Beta
-        found: Floats = draw.beta(
-            PRODUCT_PRIOR * p + turned_to + tiny, PRODUCT_PRIOR * (1 - p) + passed + tiny
-        )
+        found: Floats = draw.beta(PRODUCT_PRIOR * p + turned_to + tiny, PRODUCT_PRIOR * (1 - p) + passed + tiny)
         return found
 
 
 def choose(belief: Belief, items: Sequence[str], x: Floats, seed: int) -> tuple[int, float]:
     """The number of the product that is shown, and the chance that it is.
 
-    `DRAWS` draws are made, and one of them, chosen evenly, decides. Given the draws the chance is exactly the share of those in which
-    the product is the best: never 0, and what weighing by it needs, for the weights of a product average 1 over seeds.
+    `DRAWS` draws are made, and one of them, chosen evenly, decides. Given the draws the chance is exactly the share of those in
+    which the product is the best: never 0, and what weighing by it needs, for the weights of a product average 1 over seeds.
 
     Args:
         belief: what is known.

@@ -132,9 +132,7 @@ def people_of(db: Database, item_ids: Sequence[str]) -> dict[str, int]:
             statement = (
                 select(event_items.c.item_id, func.count(distinct(events.c.user_id)).label("people"))
                 .join(events, events.c.row == event_items.c.event_row)
-                .where(
-                    event_items.c.item_id.in_(some), events.c.event.in_(VISITED), events.c.user_id.not_in(bot_ids())
-                )
+                .where(event_items.c.item_id.in_(some), events.c.event.in_(VISITED), events.c.user_id.not_in(bot_ids()))
                 .group_by(event_items.c.item_id)
             )
             found |= {row.item_id: row.people for row in connection.execute(statement)}

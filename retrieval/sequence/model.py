@@ -137,7 +137,10 @@ class SequenceModel:
         return found
 
     def network_chances(self, histories: Histories, among: Floats | None = None) -> Floats:
-        """The network's part, (users, items); no history may be empty. `among` has vectors of length 1 of other items, (others, dim)."""
+        """The network's part, (users, items); no history may be empty.
+
+        `among` has vectors of other items, (others, dim), of length 1: then it is (users, others).
+        """
         places, lengths = histories.latest(self.facts.shape.steps).padded()
         asked = self.network.states(self.vectors[places], lengths)
         scores = self.network.sharpness * (asked @ (self._units if among is None else among).T)  # (users, items)

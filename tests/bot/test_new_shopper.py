@@ -57,7 +57,12 @@ def test_before_the_first_click_it_is_what_is_popular_in_context(
 ) -> None:
     for number in range(5):
         clicked(database, f"crowd-{number}", "phone-1")
-        row = {"event_id": f"v{number}", "event": "view_item", "user_id": f"crowd-{number}", "timestamp": now_ms() - 3_000}
+        row = {
+            "event_id": f"v{number}",
+            "event": "view_item",
+            "user_id": f"crowd-{number}",
+            "timestamp": now_ms() - 3_000,
+        }
         items = [{"item_id": "head-2"}] + ([{"item_id": "kettle-4"}, {"item_id": "kettle-2"}] if number < 3 else [])
         record_events(database, SHOP, [parse_event(row | {"items": items[:1]})])
         for item in items[1:]:
@@ -71,6 +76,8 @@ def test_before_the_first_click_it_is_what_is_popular_in_context(
     assert set(about) >= set(plain[:10]), "the best of the others come behind"
     named = shelf.find("", Filters(categories=("Kettles",)), about=("Headphones",)).hits
     assert {each.hit.product_id for each in named[:2]} == {"kettle-4", "kettle-2"}
-    assert all(each.hit.product_id.startswith("kettle") for each in named), "conditions hold, whatever the talk was about"
+    assert all(each.hit.product_id.startswith("kettle") for each in named), (
+        "conditions hold, whatever the talk was about"
+    )
     assert [each.hit.product_id for each in shelf.find("", Filters(), about=("No such goods",)).hits] == plain
     assistant.close()

@@ -64,7 +64,9 @@ def exploring(parts: Parts, database: Database) -> Iterator[Assistant]:
     opened.close()
 
 
-def advised(assistant: Assistant, intents: ToldIntents, user: str, text: str = "what do you recommend?") -> tuple[Card, ...]:
+def advised(
+    assistant: Assistant, intents: ToldIntents, user: str, text: str = "what do you recommend?"
+) -> tuple[Card, ...]:
     return Conversation(assistant, intents, Principal(user, Role.CUSTOMER)).say("recommend", text).products
 
 
@@ -97,7 +99,9 @@ def many(assistant: Assistant, intents: ToldIntents, count: int, text: str = "wh
     return cards
 
 
-def test_a_new_product_gets_the_last_card_and_says_so(exploring: Assistant, intents: ToldIntents, database: Database) -> None:
+def test_a_new_product_gets_the_last_card_and_says_so(
+    exploring: Assistant, intents: ToldIntents, database: Database
+) -> None:
     cards = many(exploring, intents, 30)
     assert 8 <= len(cards) <= 22
     assert {card.product_id for card in cards} <= set(NEW)
@@ -146,7 +150,9 @@ def test_off_by_default_and_bounded(parts: Parts, database: Database, intents: T
             parse_settings(f"[exploration]\nnew_products = {share}\n")
 
 
-def test_one_shopper_sees_one_a_day_and_three_a_week(exploring: Assistant, intents: ToldIntents, database: Database) -> None:
+def test_one_shopper_sees_one_a_day_and_three_a_week(
+    exploring: Assistant, intents: ToldIntents, database: Database
+) -> None:
     for _ in range(12):
         advised(exploring, intents, "ann")
     assert len(slots(exploring, database, "ann")) == 1
@@ -201,7 +207,12 @@ def test_what_sells_out_is_not_offered(exploring: Assistant, intents: ToldIntent
 def test_none_for_who_is_ready(exploring: Assistant, intents: ToldIntents, database: Database) -> None:
     for number in range(8):
         rows = [
-            {"event_id": f"r{number}-{kind}", "event": kind, "items": [{"item_id": "shoe-1"}], "timestamp": now_ms() - ago}
+            {
+                "event_id": f"r{number}-{kind}",
+                "event": kind,
+                "items": [{"item_id": "shoe-1"}],
+                "timestamp": now_ms() - ago,
+            }
             for kind, ago in (("view_item", 3_000), ("add_to_cart", 2_000), ("begin_checkout", 1_000))
         ]
         record_events(database, SHOP, [parse_event(row | {"user_id": f"ready-{number}"}) for row in rows])
@@ -259,7 +270,12 @@ def test_it_goes_by_what_the_shopper_looked_at(parts: Parts, database: Database,
     profile = assistant._profile_of(Principal("ann", Role.CUSTOMER), "ann")
     assert assistant._novelty is not None
     known = assistant._novelty._current(assistant.parts)
-    fits = {product.id: fit for product, fit in zip(known.newcomers.products, known.newcomers.fits(profile.recent, known.record), strict=True)}
+    fits = {
+        product.id: fit
+        for product, fit in zip(
+            known.newcomers.products, known.newcomers.fits(profile.recent, known.record), strict=True
+        )
+    }
     assert min(fits["kettle-2"], fits["kettle-4"]) > max(fits["head-2"], fits["phone-2"])
     assert set(fits.values()) <= {0.1, np.float32(0.1), *np.float32([0.3, 0.5, 0.7, 0.9])}
     assert snapshot.row_of("zh-1") is not None
@@ -271,7 +287,9 @@ def featured(parts: Parts, encoders: dict[str, str]) -> SequenceModel:
     snapshot = parts.shelf.snapshot
     items = ["kettle-1", "kettle-3"]
     weights = {name: np.zeros(size, np.float32) for name, size in sizes(shape).items()}
-    dims = sum(store.vectors_of(np.arange(1)).shape[1] for store in snapshot.vectors.values() if store.holds(np.arange(1))[0])
+    dims = sum(
+        store.vectors_of(np.arange(1)).shape[1] for store in snapshot.vectors.values() if store.holds(np.arange(1))[0]
+    )
     facts = SequenceFacts(shape, 0.5, refit=True, encoders=encoders)
     chain = Transitions.of(Histories.of([[0, 1]] * 3), 2)
     return SequenceModel(items, np.ones((2, 8), np.float32), weights, chain, facts, np.ones((8, dims), np.float32))

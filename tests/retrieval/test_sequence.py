@@ -36,7 +36,9 @@ def model(
 ) -> SequenceModel:
     vectors = np.random.default_rng(1).normal(size=(5, 8)).astype(np.float32)
     chain = Transitions.of(Histories.of([[0, 1, 2], [0, 1, 3], [1, 2]]), 5)
-    return SequenceModel(ITEMS, vectors, weights(), chain, SequenceFacts(SHAPE, share, refit, encoders or {}), projection)
+    return SequenceModel(
+        ITEMS, vectors, weights(), chain, SequenceFacts(SHAPE, share, refit, encoders or {}), projection
+    )
 
 
 def saved(folder: Path, of: SequenceModel) -> Path:

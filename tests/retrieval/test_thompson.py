@@ -57,7 +57,10 @@ def test_that_fit_matters_is_learnt_over_all_products() -> None:
     fits = draw.random(1_000)
     chances = 1 / (1 + np.exp(-(-3 + 4 * (fits - 0.5))))
     belief = Belief.after(
-        [Outcome(f"p{number}", fit, 0.0, draw.random() < chance) for number, (fit, chance) in enumerate(zip(fits, chances, strict=True))]
+        [
+            Outcome(f"p{number}", fit, 0.0, draw.random() < chance)
+            for number, (fit, chance) in enumerate(zip(fits, chances, strict=True))
+        ]
     )
     assert belief.mean[1] == pytest.approx(4, abs=1)
     x = described(np.array([0.05, 0.95]), np.zeros(2))
