@@ -2,12 +2,12 @@
 
     python -m benchmarks.exploration --shops 40 --slates 3000
 
-Everything here is simulated: new products come all the time, each with an unknown appeal that depends on how it fits a shopper, on how
-popular its category is, and on itself. Of the slates in which the place is given, each policy shows one of those that fit best; who
-turns to it is drawn. After `LIFE` slates a product is new no more. Beside Thompson sampling as it serves stand it without
-features, without the product's own outcomes, epsilon-greedy on the same belief, greedy, and a new product at random; "no slot" is the
-card that would have stood there, whose appeal is known. Regret is what the best of the shortlist would have earned more. Intervals
-are over shops, which all policies share.
+Everything here is simulated: new products come all the time, each with an unknown appeal that depends on how it fits a shopper,
+on how popular its category is, and on itself. Of the slates in which the place is given, each policy shows one of those that fit
+best; who turns to it is drawn. After `LIFE` slates a product is new no more. Beside Thompson sampling as it serves stand it without
+features, without the product's own outcomes, epsilon-greedy on the same belief, greedy, and a new product at random; "no slot" is
+the card that would have stood there, whose appeal is known. Regret is what the best of the shortlist would have earned more.
+Intervals are over shops, which all policies share.
 """
 
 from __future__ import annotations

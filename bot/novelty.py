@@ -1,10 +1,10 @@
 """The reserved place: now and then the last card of a conversation's first slate is a product that nobody knows yet.
 
 Without it a new product is shown to nobody because nobody turned to it. It is offered in advice without words only, with the
-chance `[exploration] new_products`; to nobody who compares or is ready to buy, asked for an order, has not agreed to be known, or is
-in an experiment; at most once a day and `MOST_A_WEEK` times in seven days to one shopper. It keeps the customer's conditions, can be
-bought now, and is nothing of which nothing may be concluded. Which of the new products it is, is drawn (`retrieval.thompson`) among
-the `SHORTLIST` that fit the shopper best, and logged with the chance of just this one.
+chance `[exploration] new_products`; to nobody who compares or is ready to buy, asked for an order, has not agreed to be known,
+or is in an experiment; at most once a day and `MOST_A_WEEK` times in seven days to one shopper. It keeps the customer's
+conditions, can be bought now, and is nothing of which nothing may be concluded. Which of the new products it is, is drawn
+(`retrieval.thompson`) among the `SHORTLIST` that fit the shopper best, and logged with the chance of just this one.
 """
 
 from __future__ import annotations

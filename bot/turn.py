@@ -94,7 +94,8 @@ class Turn:
     ) -> Found:
         """A search in this shopper's order; what cannot be bought now comes last. `named` and `advice` as in `Shelf.find`."""
         order: CardOrder = "relevance" if self.by_relevance else "ranked"
-        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice, order, self.about)
+        about = () if text else self.about
+        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice, order, about)
         hits = sorted(found.hits, key=lambda each: not found.orderable(each))
         return replace(found, hits=tuple(hits))
 
