@@ -143,10 +143,10 @@ class Shelf:
         clock("search")
         hits = result.hits if result.matched else []
         if not text and sort == "relevance" and order == "ranked":
-            if profile is not None and profile.recent:
-                hits = self._foreseen(hits, profile, filters, limit)
-            else:
-                hits = self._popular(hits, filters, about, limit)
+            first = self._foreseen(profile, filters, limit // 2) if profile is not None and profile.recent else []
+            # Of a stranger nothing is known but the goods that conditions or the talk name.
+            first = first or self._in_context(filters, filters.categories or about)[: limit // 2]
+            hits = _before(first, hits, limit) if first else hits
         products = self.products(hit.product_id for hit in hits)
         grounds = Grounds(profile or Profile(now=0), filters if named is None else named, self.popularity)
         ranked = rerank(
@@ -161,29 +161,20 @@ class Shelf:
         total = result.total if result.matched else 0
         return Found(tuple(ranked), total, result.unknown_price, products, grounds)
 
-    def _foreseen(self, hits: Sequence[Hit], profile: Profile, filters: Filters, limit: int) -> list[Hit]:
-        """What comes next for the shopper, then what a search without words lists; without foresight, of what they look at now."""
+    def _foreseen(self, profile: Profile, filters: Filters, limit: int) -> list[Hit]:
+        """What comes next for the shopper; without foresight, what is popular in the categories that they look at now."""
         if self.foresight is not None:
             allowed = self.snapshot.facets.mask(filters, list(self.engine.offers())).allowed
-            coming = self.foresight.next(profile.recent, allowed, limit // 2)
+            coming = self.foresight.next(profile.recent, allowed, limit)
             if coming:
-                return _before(coming, hits, limit)
+                return coming
         turned_to = [item.item_id for event in profile.recent if event.event in TURNS_TO for item in event.items]
         leaves = dict.fromkeys(name for item in reversed(turned_to) if (name := self.category_of(item)) is not None)
         # A profile holds no category that is special, or that the shopper has removed.
-        liked = [name for name in leaves if profile.weights.get(("category", name), 0.0) > 0]
+        liked = [name for name in leaves if profile.weights.get(("category", name), 0.0) > 0][:NOW_LOOKED_AT]
         own = {self.snapshot.product_id(item) for item in turned_to}
-        found = [self._in_context(filters, (name,)) for name in liked[:NOW_LOOKED_AT]]
-        first = [hit for each in found for hit in [hit for hit in each if hit.product_id not in own][:OF_EACH]]
-        return _before(first, hits, limit) if first else list(hits)
-
-    def _popular(self, hits: Sequence[Hit], filters: Filters, about: Sequence[str], limit: int) -> list[Hit]:
-        """What is popular among the goods that conditions or the talk name, then what a search without words lists.
-
-        Where no goods are named it says little what is popular: all stays.
-        """
-        first = self._in_context(filters, filters.categories or about)
-        return _before(first[: limit // 2], hits, limit) if first else list(hits)
+        found = [[hit for hit in self._in_context(filters, (name,)) if hit.product_id not in own] for name in liked]
+        return [hit for each in found for hit in each[:OF_EACH]]
 
     def _in_context(self, filters: Filters, categories: Sequence[str]) -> list[Hit]:
         """The `IN_CONTEXT` best rated of some categories, the most popular first; those that the conditions let through."""
