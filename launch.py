@@ -62,6 +62,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # numpy's own threads go on spinning after a product and take the cores from OpenVINO: an intent then takes half as long again.
 # What is large is computed by torch, OpenVINO and FAISS, which have threads of their own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Threads of torch that wait for each other sleep instead of spinning: beside other jobs a small model else trains 20 times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(context_settings=_CONTEXT, no_args_is_help=False, add_completion=False, rich_markup_mode=None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bot.shelf import availability_of, products_now, title_of
+from bot.shelf import goods_among, products_now
 from index.facet_writer import AVAILABILITIES
 from index.snapshot import Snapshot, index_versions
 from retrieval.goods import Good, Goods, no_goods
@@ -24,13 +24,7 @@ def goods_of(shop: Path, database: Database) -> Goods:
         return no_goods
 
     def goods(ids: Iterable[str]) -> dict[str, Good]:
-        found = {}
-        products = products_now(snapshot, lambda of: offers_for(database, of, since=snapshot.read_at), ids)
-        for item_id, product in products.items():
-            variant = product.variant(item_id)
-            orderable = availability_of(product, variant).orderable
-            found[item_id] = Good(product.id, title_of(product, variant), product.categories, orderable)
-        return found
+        return goods_among(products_now(snapshot, lambda of: offers_for(database, of, since=snapshot.read_at), ids))
 
     return goods
 

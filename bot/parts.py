@@ -23,6 +23,7 @@ from index.snapshot import Snapshot, current_index, index_versions
 from retrieval.path.chain import PurchaseChain, stage_versions
 from retrieval.profile import Meanings, PriceLevels
 from retrieval.reranker import Reranker, load_reranker, reranker_versions
+from retrieval.retention.customers import CustomerModel, customer_versions
 from retrieval.search import SearchEngine
 from retrieval.sensitive import ordinary, sensitive_product
 from retrieval.sequence import Foresight, SequenceModel, load_sequence, sequence_versions
@@ -69,11 +70,19 @@ class PartVersions(NamedTuple):
     reranker: str | None
     stage: str | None
     sequence: str | None
+    customers: str | None
 
     @classmethod
     def pointed_at(cls, shop: Path) -> PartVersions:
         """Those that a shop's pointer files name."""
-        places = (index_versions, intent_versions, reranker_versions, stage_versions, sequence_versions)
+        places = (
+            index_versions,
+            intent_versions,
+            reranker_versions,
+            stage_versions,
+            sequence_versions,
+            customer_versions,
+        )
         return cls(*(versions(shop).pointer() for versions in places))
 
 
@@ -91,8 +100,15 @@ class Parts:
     """The version of the intent model; None where the shop has none."""
     chain: PurchaseChain | None = None
     """How likely a shopper buys; None where the shop has not trained that. Stages are told without it, too."""
+    customers: CustomerModel | None = None
+    """When shoppers come back and what they use up; None where `launch.py audience` has not learnt that."""
     sensitive: tuple[str, ...] = ()
     """Of what nothing is concluded about a shopper, by the shop's settings."""
+
+    def ordinary(self, item_id: str) -> Product | None:
+        """The product as the catalog has it; None for one of which nothing may be concluded about a shopper."""
+        product = ordinary(self.shelf.record, self.sensitive)(item_id)
+        return None if product is None or sensitive_product(product) else product
 
     @cached_property
     def meanings(self) -> Meanings:
@@ -109,6 +125,7 @@ class Parts:
             reranker.version if reranker else None,
             self.chain.version if self.chain else None,
             foresight.model.version if foresight else None,
+            self.customers.version if self.customers else None,
         )
 
 
@@ -135,6 +152,7 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: 
     chain = current_chain(shop, serving.chain if serving else None)
     foreseen = serving.shelf.foresight if serving else None
     sequence = current_model(sequence_versions(shop), load_sequence, foreseen.model if foreseen else None)
+    customers = current_model(customer_versions(shop), CustomerModel.of_version, serving.customers if serving else None)
     if serving is not None and serving.shelf.snapshot.folder == folder:
         engine = serving.shelf.engine
         shelf = serving.shelf
@@ -142,12 +160,12 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: 
             shelf = replace(shelf, engine=engine.reranked_by(reranker))
         if sequence is not (foreseen.model if foreseen else None):
             shelf = foreseeing(shelf, sequence, serving.sensitive)
-        return replace(serving, shelf=shelf, intents=intents, model=model, chain=chain)
+        return replace(serving, shelf=shelf, intents=intents, model=model, chain=chain, customers=customers)
     snapshot = Snapshot.load(folder)
     encoders = snapshot.retriever.encoders_of(snapshot.vectors, shop / "models" / "encoder")
     snapshot.require(encoders)
     parts = replace(parts_of(snapshot, encoders, intents, settings, database, reranker), model=model, chain=chain)
-    parts = replace(parts, shelf=foreseeing(parts.shelf, sequence, parts.sensitive))
+    parts = replace(parts, shelf=foreseeing(parts.shelf, sequence, parts.sensitive), customers=customers)
     for words in WARM_UP:
         parts.shelf.engine.search(words)
     return parts
@@ -196,7 +214,8 @@ def _current_intents(shop: Path, serving: Parts | None) -> tuple[Intents, str | 
 class Versioned(Protocol):
     """A model that knows which version it is."""
 
-    version: str
+    @property
+    def version(self) -> str: ...  # noqa: D102
 
 
 Model = TypeVar("Model", bound=Versioned)

@@ -13,6 +13,7 @@ from index.graph.terms import language_of, term_of
 from index.product import Availability, Money, Product, Variant, sold_out
 from index.snapshot import Snapshot
 from retrieval.companions import companions
+from retrieval.goods import Good
 from retrieval.newcomers import new_reason
 from retrieval.profile import Profile
 from retrieval.ranking import MAX_REASONS, RankedHit, constraint_reasons, rerank
@@ -104,6 +105,10 @@ class Shelf:
         if record is None or record.variant(offer.product_id) is None:
             return offer
         return offer.model_copy(update={"product_id": record.id, "variant_id": offer.product_id})
+
+    def goods(self, ids: Iterable[str]) -> dict[str, Good]:
+        """Products and variants as what is bought regularly is told from them, as they are offered now."""
+        return goods_among(self.products(ids))
 
     def names(self, words: str) -> bool:
         """Whether the words stand in the title of a product, or are other words for what does."""
@@ -206,6 +211,16 @@ def _before(first: Sequence[Hit], then: Sequence[Hit], limit: int) -> list[Hit]:
     rows = {hit.row for hit in first}
     merged = [*first, *(hit for hit in then if hit.row not in rows)][:limit]
     return [replace(hit, score=1 - place / len(merged)) for place, hit in enumerate(merged)]
+
+
+def goods_among(products: Mapping[str, Product]) -> dict[str, Good]:
+    """Products by their own ids and those of variants, as what is bought regularly is told from them."""
+    found = {}
+    for item_id, product in products.items():
+        variant = product.variant(item_id)
+        orderable = availability_of(product, variant).orderable
+        found[item_id] = Good(product.id, title_of(product, variant), product.categories, orderable)
+    return found
 
 
 def products_now(snapshot: Snapshot, offers: Offers, ids: Iterable[str]) -> dict[str, Product]:

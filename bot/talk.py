@@ -23,6 +23,7 @@ from index.clean import clean_text
 from index.filters import Filters
 from retrieval.path.stage import Position
 from retrieval.profile import Profile
+from retrieval.retention.consumption import Due
 from retrieval.understanding import Understanding
 from storage import conversations
 from storage.database import Database
@@ -86,6 +87,7 @@ class Talk:
         checkout_url: str,
         profile_of: Callable[[Principal, str], Profile],
         position_of: Callable[[Principal, str], Position],
+        due_of: Callable[[Principal, str], Due | None],
         experiments: Experiments,
         novelty: Novelty | None,
     ) -> None:
@@ -96,6 +98,7 @@ class Talk:
         self.checkout_url = checkout_url
         self.profile_of = profile_of
         self.position_of = position_of
+        self.due_of = due_of
         self.experiments = experiments
         self.novelty = novelty
 
@@ -231,6 +234,7 @@ class Talk:
             profile_of=lambda: self.profile_of(principal, user_id),
             position_of=lambda: self.position_of(principal, user_id),
             newcomer_of=newcomer_of,
+            due_of=lambda: self.due_of(principal, user_id),
             clock=clock.end,
         )
         run(turn, answer)

@@ -18,7 +18,7 @@ from storage.event import Event
 
 TURNS_TO: Final = frozenset({"select_item", "view_item", "add_to_cart", "purchase"})
 """Events by which somebody turns to a product: those that training learns from (`storage.visits`)."""
-SPEAKS: Final = 1.2
+SPEAKS: Final = 2.0
 """A look is given as the reason where without it the chance would be this much less."""
 
 
@@ -54,17 +54,19 @@ class Foresight:
         chances = self.model.chances(self.model.history(turned_to))[0]  # (items,)
         open_ = (self.rows >= 0) & allowed[self.rows]
         known = {self.rows[self.model.places[item]] for item in turned_to}
-        hits: dict[int, Hit] = {}
+        coming: dict[int, tuple[int, Product]] = {}  # row → column of the model, product
         for column in np.argsort(-np.where(open_, chances, -1.0), kind="stable").tolist():
             row = int(self.rows[column])
-            if len(hits) == limit or not open_[column]:
+            if len(coming) == limit or not open_[column]:
                 break
             product = self.record(self.model.items[column])
-            if row in known or row in hits or product is None:
-                continue
-            links = self._links(looks, self.model.items[column])
-            hits[row] = Hit(row, product.id, None, float(chances[column]), {"sequence": float(chances[column])}, links)
-        return list(hits.values())
+            if row not in known and product is not None:
+                coming.setdefault(row, (column, product))
+        spoken = self.model.why(turned_to, [self.model.items[column] for column, _ in coming.values()])
+        return [
+            Hit(row, product.id, None, float(chances[column]), links=self._links(looks, speakers))
+            for (row, (column, product)), speakers in zip(coming.items(), spoken, strict=True)
+        ]
 
     def _looks(self, events: Sequence[Event]) -> list[tuple[str, str]]:
         """(item, event) of what the shopper turned to, oldest first, one item on end once."""
@@ -77,9 +79,9 @@ class Foresight:
                     found.append((item.item_id, event.event_id))
         return found
 
-    def _links(self, looks: Sequence[tuple[str, str]], wanted: str) -> tuple[Link, ...]:
+    def _links(self, looks: Sequence[tuple[str, str]], speakers: Sequence[tuple[str, float]]) -> tuple[Link, ...]:
         """The look without which the product would be much less likely, if there is one."""
-        for item, factor in self.model.why([item for item, _ in looks], wanted)[:1]:
+        for item, factor in speakers[:1]:
             product = self.record(item)
             if factor >= SPEAKS and product is not None:
                 event = next(event for known, event in reversed(looks) if known == item)

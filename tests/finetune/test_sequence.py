@@ -182,8 +182,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, run: Path, mon
 
 
 def test_too_few_shoppers_are_refused(tmp_path: Path) -> None:
-    for interactions in (walk(shoppers=60), interactions_of([])):
-        with pytest.raises(InvalidInput, match="needs 100"):
+    for interactions in (walk(shoppers=15), interactions_of([])):
+        with pytest.raises(InvalidInput, match="needs 20"):
             finetune_sequence(interactions, tmp_path / "run")
     with pytest.raises(InvalidInput, match="epochs"):
         finetune_sequence(walk(), tmp_path / "run", epochs=0)

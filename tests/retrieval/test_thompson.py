@@ -29,7 +29,9 @@ def test_the_chance_that_is_logged_is_how_often_it_happens() -> None:
         slack = 4 * math.sqrt(frequency * (1 - frequency) / seeds) + 1 / math.sqrt(DRAWS)
         assert mean == pytest.approx(frequency, abs=slack)
         weights = [1 / chance if chosen == place else 0.0 for chosen, chance in drawn]
-        assert np.mean(weights) == pytest.approx(1, abs=4 * float(np.std(weights)) / math.sqrt(seeds)), "IPS is unbiased"
+        assert np.mean(weights) == pytest.approx(1, abs=4 * float(np.std(weights)) / math.sqrt(seeds)), (
+            "IPS is unbiased"
+        )
     assert all(chance >= 1 / DRAWS for _, chance in drawn)
 
 
