@@ -73,6 +73,7 @@ class Novelty:
         self._flush = flush
         self._lock = threading.Lock()
         self._known: _Known | None = None
+        self._reading = False
 
     def offer(
         self,
@@ -136,10 +137,25 @@ class Novelty:
         return found.personalize and not today and len(found.shown_at) < MOST_A_WEEK
 
     def _current(self, parts: Parts) -> _Known:
+        """What is known of these parts: read once in the turn that asks first, and then anew behind the turns."""
         with self._lock:
-            if self._known is None or self._known.parts is not parts or self._known.until < time.monotonic():
+            if self._known is None or self._known.parts is not parts:
                 self._known = self._read(parts)
+            elif self._known.until < time.monotonic() and not self._reading:
+                self._reading = True
+                threading.Thread(target=self._again, args=(parts,), name="novelty", daemon=True).start()
             return self._known
+
+    def _again(self, parts: Parts) -> None:
+        try:
+            found = self._read(parts)
+            with self._lock:
+                if self._known is not None and self._known.parts is parts:
+                    self._known = found
+        except Exception:  # what is known serves on, and a later turn tries again
+            _LOGGER.exception("What came of new products could not be read.")
+        finally:
+            self._reading = False
 
     def _read(self, parts: Parts) -> _Known:
         shelf, now = parts.shelf, now_ms()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -346,6 +347,30 @@ def test_outcomes_come_from_the_log(exploring: Assistant, intents: ToldIntents, 
     assert slot_outcomes(database, SHOP, now - DAY_MS, now + 10) == []
     with pytest.raises(Exception, match="role"):
         slot_outcomes(database, Principal("ann", Role.CUSTOMER), 0, now)
+
+
+def test_what_came_of_it_is_read_anew_behind_a_turn(exploring: Assistant, database: Database) -> None:
+    novelty = exploring._novelty
+    assert novelty is not None
+    first = novelty._current(exploring.parts)
+    rows = [
+        {
+            "event": "recommendation_shown",
+            "items": [{"item_id": "tea-1", "policy_version": f"{SLOT}+0.5", "index": 80}],
+        },
+        {"event": "view_item", "items": [{"item_id": "tea-1"}]},
+    ]
+    told = {"user_id": "ann", "consent": {"train": True}}
+    events = [row | told | {"event_id": f"t{n}", "timestamp": now_ms() - 9_000 + n} for n, row in enumerate(rows)]
+    record_events(database, SHOP, [parse_event(event) for event in events])
+    assert novelty._current(exploring.parts) is first, "not yet"
+    novelty._known = replace(first, until=0.0)
+    stale = novelty._current(exploring.parts)
+    assert stale.belief.counts == {}, "no turn waits"
+    for thread in threading.enumerate():
+        if thread.name == "novelty":
+            thread.join()
+    assert novelty._current(exploring.parts).belief.counts == {"tea-1": (1, 1)}
 
 
 def test_a_reason_that_is_not_true_is_dropped(exploring: Assistant) -> None:
