@@ -5,7 +5,7 @@
 Popularity is counted until `LEARNT_SHARE` of the time has passed, by people as the shop counts it. Asked are the shoppers who come
 for the first time after that: is the product of their first click, and that of their first purchase, among the six most popular?
 The context is the page that they were on: the language, department or category of most of the products of the last list before it
-in that visit. Intervals are Wilson's.
+in that visit. Beside it stands what six products of the same context by lot would find. Intervals are Wilson's.
 """
 
 from __future__ import annotations
@@ -64,17 +64,19 @@ def first_of(
 
 def hits(
     asked: Sequence[tuple[str, list[Product]]], ranked: Sequence[str], products: Mapping[str, Product], context: Context
-) -> int:
-    """How often the product is among the first `SLATE` of what is popular in the context of its page."""
+) -> tuple[int, float]:
+    """How often the product is among the first `SLATE` of what is popular in the context of its page, and among as many by lot."""
     by_context: dict[str, list[str]] = defaultdict(list)
     for item in ranked:
         if item in products:
             by_context[context(products[item])].append(item)
-    found = 0
+    sizes = Counter(map(context, products.values()))
+    found, by_lot = 0, 0.0
     for wanted, page in asked:
         (name, _), *_ = Counter(map(context, page)).most_common(1)
         found += wanted in by_context[name][:SLATE]
-    return found
+        by_lot += min(1.0, SLATE / sizes[name]) * (context(products[wanted]) == name)
+    return found, by_lot
 
 
 def wilson(found: int, of: int) -> tuple[float, float]:
@@ -98,8 +100,8 @@ def main() -> None:
     until = begin + round(LEARNT_SHARE * (end - begin))
     ranked = popular(histories, until)
     late = [each for each in histories if each[0].timestamp > until]
-    print("| popular in | first click, HR@6 | | first purchase, HR@6 | |")
-    print("| --- | --- | --- | --- | --- |")
+    print("| popular in | first click, HR@6 | 95 % | by lot | first purchase, HR@6 | 95 % | by lot |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     asked = {
         name: [found for each in late if (found := first_of(each, kinds, products)) is not None]
         for name, kinds in (("click", VISITED), ("purchase", ("purchase",)))
@@ -107,9 +109,9 @@ def main() -> None:
     for name, context in CONTEXTS.items():
         cells = []
         for each in asked.values():
-            found = hits(each, ranked, products, context)
+            found, by_lot = hits(each, ranked, products, context)
             low, high = wilson(found, len(each))
-            cells += [f"{found / len(each):.3f}", f"{low:.3f} to {high:.3f}"]
+            cells += [f"{found / len(each):.3f}", f"{low:.3f} to {high:.3f}", f"{by_lot / len(each):.3f}"]
         print(f"| {name} | {' | '.join(cells)} |")
     print(f"\n{len(late)} new shoppers; {len(asked['click'])} first clicks, {len(asked['purchase'])} first purchases")
 
