@@ -88,7 +88,9 @@ def problem_of(reason: Reason, product: Product, shown: Shown, grounds: Grounds)
 
 
 def _new(reason: Reason, product: Product, grounds: Grounds) -> Problem | None:
-    """The product must have come on the day that is said, and that lately."""
+    """The product must have come on the day that is said, and that lately; what is special is put forward to nobody."""
+    if sensitive_product(product):
+        return "sensitive"
     arrived = grounds.arrived.get(product.id)
     if arrived is None or not 0 <= grounds.today - arrived < NEW_DAYS * DAY_MS:
         return "not_new"
