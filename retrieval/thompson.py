@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ class Outcome:
     success: bool
 
 
-def described(fit: Floats, heat: Floats) -> Floats:
+def described(fit: NDArray[np.floating[Any]], heat: NDArray[np.floating[Any]]) -> Floats:
     """What the belief depends on, (products, 3): 1, fit less its mean of a half, popularity of the category."""
     return np.column_stack([np.ones(len(fit)), np.asarray(fit, np.float64) - 0.5, np.asarray(heat, np.float64)])
 
