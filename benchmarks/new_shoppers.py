@@ -103,7 +103,7 @@ def main() -> None:
     print("| popular in | first click, HR@6 | 95 % | by lot | first purchase, HR@6 | 95 % | by lot |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     asked = {
-        name: [found for each in late if (found := first_of(each, kinds, products)) is not None]
+        name: [first for each in late if (first := first_of(each, kinds, products)) is not None]
         for name, kinds in (("click", VISITED), ("purchase", ("purchase",)))
     }
     for name, context in CONTEXTS.items():
