@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from heapq import nlargest
+from operator import itemgetter
 from typing import Final, Self
 
 import numpy as np
@@ -29,6 +31,7 @@ DAY_MS: Final = 86_400_000
 NEW_DAYS: Final = 30
 FEW_PEOPLE: Final = 20
 MOST_NEW: Final = 2_000
+MOST_POPULAR: Final = 5_000
 UNKNOWN_FIT: Final = 0.5
 
 Rows = NDArray[np.int64]
@@ -105,8 +108,9 @@ class Newcomers:
         ]
         products = tuple(found[row] for row in kept)
         features = item_features(snapshot, [product.id for product in products])
-        knows = model is not None and model.projection is not None and kept
-        placed = model.placed(features, snapshot.encoder_hashes) if model is not None and knows else None
+        placed = None
+        if model is not None and model.projection is not None and kept:
+            placed = model.placed(features, snapshot.encoder_hashes)
         heat = _heat(snapshot, popularity, products)
         return cls(snapshot, products, np.array(kept, np.int64), arrived[kept], heat, features, model, placed)
 
@@ -138,9 +142,9 @@ class Newcomers:
 
 
 def _heat(snapshot: Snapshot, popularity: Mapping[str, float], products: Sequence[Product]) -> Floats:
-    """The popularity of each product's own category, as a share of the most popular one's."""
+    """The popularity of each product's own category, as a share of the most popular one's, by the shop's `MOST_POPULAR` products."""
     of_category: dict[str, float] = {}
-    for product_id, share in popularity.items():
+    for product_id, share in nlargest(MOST_POPULAR, popularity.items(), key=itemgetter(1)):
         row = snapshot.row_of(product_id)
         categories = () if row is None else snapshot.products.get(row).categories
         if categories:
