@@ -142,7 +142,7 @@ class Newcomers:
 
 
 def _heat(snapshot: Snapshot, popularity: Mapping[str, float], products: Sequence[Product]) -> Floats:
-    """The popularity of each product's own category, as a share of the most popular one's, by the shop's `MOST_POPULAR` products."""
+    """The popularity of each product's own category, as a share of the most popular one's; by the `MOST_POPULAR` products."""
     of_category: dict[str, float] = {}
     for product_id, share in nlargest(MOST_POPULAR, popularity.items(), key=itemgetter(1)):
         row = snapshot.row_of(product_id)
