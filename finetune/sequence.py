@@ -31,8 +31,9 @@ from storage.errors import Conflict, InvalidInput
 from storage.publish import read_manifest, write_manifest
 
 if TYPE_CHECKING:
+    from finetune.loop import Progress
     from finetune.sequence_network import TrainedNetwork
-    from finetune.sequence_trainer import Progress, Recipe
+    from finetune.sequence_trainer import Recipe
 
 FEWEST_SHOPPERS: Final = 20
 """So many shoppers with three items there have to be."""

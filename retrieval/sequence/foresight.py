@@ -18,6 +18,7 @@ from storage.event import Event
 
 TURNS_TO: Final = frozenset({"select_item", "view_item", "add_to_cart", "purchase"})
 """Events by which somebody turns to a product: those that training learns from (`storage.visits`)."""
+_SPARE: Final = 100  # products that may turn out not to be shown
 SPEAKS: Final = 2.0
 """A look is given as the reason where without it the chance would be this much less."""
 
@@ -55,7 +56,7 @@ class Foresight:
         open_ = (self.rows >= 0) & allowed[self.rows]
         known = {self.rows[self.model.places[item]] for item in turned_to}
         coming: dict[int, tuple[int, Product]] = {}  # row → column of the model, product
-        for column in np.argsort(-np.where(open_, chances, -1.0), kind="stable").tolist():
+        for column in _first(np.where(open_, chances, -1.0), limit + len(known) + _SPARE):
             row = int(self.rows[column])
             if len(coming) == limit or not open_[column]:
                 break
@@ -73,10 +74,12 @@ class Foresight:
         found: list[tuple[str, str]] = []
         for event in events:
             for item in event.items if event.event in TURNS_TO else ():
-                if item.item_id not in self.model.places or (found and found[-1][0] == item.item_id):
+                product = self.record(item.item_id)
+                if product is None:
                     continue
-                if self.record(item.item_id) is not None:
-                    found.append((item.item_id, event.event_id))
+                known = item.item_id if item.item_id in self.model.places else product.id  # of a variant the product
+                if known in self.model.places and (not found or found[-1][0] != known):
+                    found.append((known, event.event_id))
         return found
 
     def _links(self, looks: Sequence[tuple[str, str]], speakers: Sequence[tuple[str, float]]) -> tuple[Link, ...]:
@@ -87,3 +90,9 @@ class Foresight:
                 event = next(event for known, event in reversed(looks) if known == item)
                 return (Link(product.title, product.id, "next", event),)
         return ()
+
+
+def _first(scores: NDArray[np.float32], count: int) -> list[int]:
+    """The places of the largest scores, largest first; equal ones as they stand."""
+    places = np.sort(np.argpartition(-scores, count)[:count]) if count < len(scores) else np.arange(len(scores))
+    return [int(place) for place in places[np.argsort(-scores[places], kind="stable")]]

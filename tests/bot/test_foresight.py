@@ -90,6 +90,17 @@ def test_conditions_and_stock_hold(foreseen: Assistant, database: Database) -> N
     assert shelf.foresight.next([], everything, 5) == []
 
 
+def test_a_variant_is_a_look_at_its_product(assistant: Assistant, database: Database) -> None:
+    model = chain_model(assistant.parts, [("shoe-1", "tea-1")])
+    shelf = foreseeing(assistant.parts.shelf, model, ())
+    looked(database, "fay", "shoe-1-blue-41")
+    profile = assistant._profile_of(Principal("fay", Role.CUSTOMER), "fay")
+    assert shelf.foresight is not None
+    (first, *_) = shelf.foresight.next(profile.recent, np.ones(len(shelf.snapshot), bool), 5)
+    assert first.product_id == "tea-1"
+    assert first.links[0].term == "shoe-1"
+
+
 def test_what_is_special_neither_comes_next_nor_speaks(assistant: Assistant, database: Database) -> None:
     model = chain_model(assistant.parts, [("kettle-2", "tea-1")])
     record = assistant.parts.shelf.record("tea-1")

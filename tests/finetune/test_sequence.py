@@ -13,9 +13,10 @@ import torch
 
 from finetune.evaluate_sequence import evaluate_sequence, metrics_of, ranks, ranks_in
 from finetune.interactions import Interactions, interactions_of
+from finetune.loop import Step
 from finetune.sequence import finetune_sequence, refit_sequence
 from finetune.sequence_network import TrainedNetwork, first_vectors
-from finetune.sequence_trainer import Recipe, Step, batches
+from finetune.sequence_trainer import Recipe, batches
 from retrieval.sequence import Histories, Shape, load_sequence
 from retrieval.sequence.network import SequenceNetwork
 from storage.errors import Conflict, InvalidInput
