@@ -19,6 +19,7 @@ from storage.database import Database, in_chunks
 from storage.principal import Principal, Role
 from storage.slates import SHOWN, SLOT
 from storage.tables import consents, event_items, events
+from storage.training import learnable
 from storage.visits import VISITED
 
 WINDOW_MS: Final = 86_400_000
@@ -95,7 +96,6 @@ def slot_outcomes(db: Database, principal: Principal, since: int, now: int) -> l
         )
         .exists()
     )
-    withdrawn = select(consents.c.user_id).where(consents.c.train.is_(False))
     statement = (
         select(
             events.c.user_id,
@@ -108,9 +108,7 @@ def slot_outcomes(db: Database, principal: Principal, since: int, now: int) -> l
         .where(
             events.c.event == SHOWN,
             events.c.timestamp.between(since, now),
-            events.c.train.is_(True),
-            events.c.user_id.not_in(withdrawn),
-            events.c.user_id.not_in(bot_ids()),
+            learnable(),
             event_items.c.policy_version.startswith(SLOT),
         )
         .order_by(events.c.timestamp, events.c.row)
