@@ -871,6 +871,7 @@ def finetune_sequence_command(
     snapshot = None if interactions else snapshot_of(shop)
     read = interactions_of(interactions, shop, max_rejected, rejected, snapshot)
     features = partial(item_features, snapshot) if snapshot else None
+    encoders = snapshot.encoder_hashes if snapshot else None
     files = [interactions] if interactions else []
 
     def train(run: Callable[..., Tuned]) -> Tuned:
@@ -880,7 +881,9 @@ def finetune_sequence_command(
             )
 
     def first(progress: Callable[..., None]) -> Tuned:
-        return finetune_sequence(read, folder, epochs=epochs, seed=seed, features=features, progress=progress)
+        return finetune_sequence(
+            read, folder, epochs=epochs, seed=seed, features=features, encoders=encoders, progress=progress
+        )
 
     if not is_main():
         train(first)
@@ -893,7 +896,7 @@ def finetune_sequence_command(
             registry.require_passed("sequence", folder)
             again = versions.require_free(f"{folder.resolve().name}-refit")
             with registry.run("sequence", again, files, read.users):
-                train(lambda progress: refit_sequence(read, folder, again, features, progress))
+                train(lambda progress: refit_sequence(read, folder, again, features, encoders, progress))
             report_promotion(registry.promote("sequence", str(again)))
 
 

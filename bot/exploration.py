@@ -24,6 +24,19 @@ POLICY = "rules-2"
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """A new product in the reserved place (`bot.novelty`), and the chance that it is this one that stands there.
+
+    `hundredths` say how well it fits the shopper.
+    """
+
+    product_id: str
+    propensity: float
+    hundredths: int
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ordering:
     """How a slate came to stand as it does, by the ids of its products.
 
@@ -33,6 +46,7 @@ class Ordering:
         relevance: the place from 0 on that search alone gave each.
         propensity: with which chance each stands where it does.
         policy: the ranking, where lots were drawn how often, and in an experiment the shopper's arm.
+        slot: a new product behind the others, which takes no part in any lot; it is in none of the above.
     """
 
     shown: tuple[str, ...]
@@ -40,6 +54,7 @@ class Ordering:
     relevance: Mapping[str, int]
     propensity: Mapping[str, float]
     policy: str
+    slot: Slot | None = None
 
 
 def draw_order(

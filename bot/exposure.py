@@ -119,12 +119,21 @@ def _items(cards: Sequence[Card], slate_id: str, currency: str) -> tuple[EventIt
 
 
 def _explained(items: Sequence[EventItem], ordering: Ordering) -> tuple[EventItem, ...]:
-    """The same in the ranking's own order, each with its place in the search and the chance of the one that it got."""
+    """The same in the ranking's own order, each with its place in the search and the chance of the one that it got.
+
+    A new product in the reserved place comes last, with how well it fits and by which policy it was chosen.
+    """
     by_id = {item.item_id: item for item in items}
+    slot = ordering.slot
+    reserved = by_id.pop(slot.product_id, None) if slot is not None else None
+    ends: tuple[EventItem, ...] = ()
+    if slot is not None and reserved is not None:
+        facts = {"index": slot.hundredths, "propensity": slot.propensity, "policy_version": slot.policy}
+        ends = (reserved.model_copy(update=facts),)
     if ordering.shown != tuple(by_id):  # the grounding check took a card out: nobody knows the chance of what is left
         unknown = {"propensity": None, "policy_version": ordering.policy}
-        return tuple(item.model_copy(update=unknown) for item in items)
-    return tuple(
+        return (*(item.model_copy(update=unknown) for item in by_id.values()), *ends)
+    known = (
         by_id[product_id].model_copy(
             update={
                 "index": ordering.relevance[product_id],
@@ -134,3 +143,4 @@ def _explained(items: Sequence[EventItem], ordering: Ordering) -> tuple[EventIte
         )
         for product_id in ordering.ranked
     )
+    return (*known, *ends)

@@ -136,8 +136,8 @@ def _reason_text(kind: str, facts: Mapping[str, object], voice: Voice, product: 
         return voice.say("reason.rating", rating=voice.rating(float(str(facts["value"]))), count=facts["count"])
     if kind in get_args(LinkKind):
         return voice.say(f"reason.{kind}", said=facts["said"], term=facts["term"])
-    if kind == "popular":
-        return voice.say("reason.popular")
+    if kind in ("popular", "new"):
+        return voice.say(f"reason.{kind}")
     period = voice.period(int(str(facts["days"])))
     named = {name: value for name, value in facts.items() if name in ("category", "brand", "value", "items")}
     if kind == "liked_attribute":

@@ -18,6 +18,7 @@ from bot.experiments import Experiments
 from bot.exposure import Exposures
 from bot.grounding import Ledger
 from bot.language import spoken
+from bot.novelty import Novelty
 from bot.parts import Parts, load_parts
 from bot.policy import check_actions
 from bot.present import belief_of, card_of, facts_of, slate_of
@@ -78,6 +79,8 @@ class Assistant:
         self.removed = 0
         self.experiments = experiments or Experiments({}, "")
         self.exposures = Exposures(database, settings.consent)
+        share = settings.exploration.new_products
+        self._novelty = Novelty(database, settings.consent, share, self.exposures.flush) if share else None
         self._profiles = Profiles(database, settings.consent)
         self._shop: Path | None = None
 
@@ -131,6 +134,7 @@ class Assistant:
             self._position_of,
             self._due_of,
             self.experiments,
+            self._novelty,
         )
         reply, removed, ordering = talk.turn(principal, shopper, message, conversation_id, language, clock)
         self.timings.append(clock.ended())

@@ -15,11 +15,13 @@ from index.snapshot import Snapshot
 from retrieval.companions import companions
 from retrieval.goods import Good
 from retrieval.learnt_ranking import PersonalOrder
+from retrieval.newcomers import new_reason
 from retrieval.profile import Profile
-from retrieval.ranking import RankedHit, rerank
+from retrieval.ranking import MAX_REASONS, RankedHit, constraint_reasons, rerank
 from retrieval.reasons import Grounds
 from retrieval.search import Hit, SearchEngine, Sort
 from retrieval.sequence import Foresight
+from retrieval.sequence.foresight import TURNS_TO
 from storage.offers import Offer
 from storage.settings import CardOrder
 
@@ -28,6 +30,10 @@ Sold = TypeVar("Sold", Product, Variant)
 
 CANDIDATES = 30
 """How many hits the personal order may choose from."""
+IN_CONTEXT = 200
+"""So many of the best rated goods of a category may be popular ones: it bounds what a turn costs in a large shop."""
+NOW_LOOKED_AT, OF_EACH = 3, 3
+"""Of so many categories that a shopper looked at last, so many products each come first in advice without words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,19 @@ class Found:
         product = self.products[ranked.hit.product_id]
         variant = product.variant(ranked.hit.variant_id) if ranked.hit.variant_id else None
         return availability_of(product, variant).orderable
+
+    def with_newcomer(self, row: int, product: Product, arrived: int, place: int, today: int) -> Found:
+        """The same with a new product at a place, and the reason for it; `arrived` and `today` in milliseconds since 1970."""
+        met = constraint_reasons(self.grounds.filters, product, None)
+        reasons = (new_reason(product, arrived), *met)[:MAX_REASONS]
+        new = RankedHit(Hit(row, product.id, None, 0.0), 0.0, reasons)
+        others = tuple(hit for hit in self.hits if hit.hit.product_id != product.id)
+        return replace(
+            self,
+            hits=(*others[:place], new, *others[place:]),
+            products={**self.products, product.id: product},
+            grounds=replace(self.grounds, arrived={product.id: arrived}, today=today),
+        )
 
 
 @dataclass(frozen=True)
@@ -119,17 +138,22 @@ class Shelf:
         named: Filters | None = None,
         advice: bool = False,
         order: CardOrder = "ranked",
+        about: Sequence[str] = (),
     ) -> Found:
         """Searches and orders for one shopper.
 
         `clock` is told when a stage ends; `named` are the conditions that may be given as reasons, by default all;
-        `advice` as in `SearchEngine.search`; `order` says whether taste may change the order by relevance.
+        `advice` as in `SearchEngine.search`; `order` says whether taste may change the order by relevance. `about` are the
+        categories of the goods that the talk is about: of a stranger who says nothing it is all that is known.
         """
         result = self.engine.search(text, filters, sort, limit, advice)
         clock("search")
         hits = result.hits if result.matched else []
-        if not text and sort == "relevance" and order == "ranked" and profile is not None:
-            hits = self._foreseen(hits, profile, filters, limit)
+        if not text and sort == "relevance" and order == "ranked":
+            first = self._foreseen(profile, filters, limit // 2) if profile is not None and profile.recent else []
+            # Of a stranger nothing is known but the goods that conditions or the talk name.
+            first = first or self._in_context(filters, filters.categories or about)[: limit // 2]
+            hits = _before(first, hits, limit) if first else hits
         products = self.products(hit.product_id for hit in hits)
         grounds = Grounds(profile or Profile(now=0), filters if named is None else named, self.popularity)
         ranked = rerank(
@@ -145,15 +169,31 @@ class Shelf:
         total = result.total if result.matched else 0
         return Found(tuple(ranked), total, result.unknown_price, products, grounds)
 
-    def _foreseen(self, hits: Sequence[Hit], profile: Profile, filters: Filters, limit: int) -> list[Hit]:
-        """What comes next for the shopper, then what a search without words lists; their relevance falls evenly from 1 to 0."""
-        if self.foresight is None or not profile.recent:
-            return list(hits)
-        allowed = self.snapshot.facets.mask(filters, list(self.engine.offers())).allowed
-        coming = self.foresight.next(profile.recent, allowed, limit // 2)
-        rows = {hit.row for hit in coming}
-        merged = [*coming, *(hit for hit in hits if hit.row not in rows)][:limit]
-        return [replace(hit, score=1 - place / len(merged)) for place, hit in enumerate(merged)]
+    def _foreseen(self, profile: Profile, filters: Filters, limit: int) -> list[Hit]:
+        """What comes next for the shopper; without foresight, what is popular in the categories that they look at now."""
+        if self.foresight is not None:
+            allowed = self.snapshot.facets.mask(filters, list(self.engine.offers())).allowed
+            coming = self.foresight.next(profile.recent, allowed, limit)
+            if coming:
+                return coming
+        turned_to = [item.item_id for event in profile.recent if event.event in TURNS_TO for item in event.items]
+        leaves = dict.fromkeys(name for item in reversed(turned_to) if (name := self.category_of(item)) is not None)
+        # A profile holds no category that is special, or that the shopper has removed.
+        liked = [name for name in leaves if profile.weights.get(("category", name), 0.0) > 0][:NOW_LOOKED_AT]
+        own = {self.snapshot.product_id(item) for item in turned_to}
+        found = [[hit for hit in self._in_context(filters, (name,)) if hit.product_id not in own] for name in liked]
+        return [hit for each in found for hit in each[:OF_EACH]]
+
+    def _in_context(self, filters: Filters, categories: Sequence[str]) -> list[Hit]:
+        """The `IN_CONTEXT` best rated of some categories, the most popular first; those that the conditions let through."""
+        if not categories:
+            return []
+        # A condition on categories holds beside them.
+        allowed = self.snapshot.facets.mask(filters).allowed if filters.categories else None
+        context = filters.model_copy(update={"categories": tuple(categories)})
+        listed = self.engine.search("", context, limit=IN_CONTEXT).hits
+        kept = [hit for hit in listed if allowed is None or allowed[hit.row]]
+        return sorted(kept, key=lambda hit: -self.popularity.get(hit.product_id, 0.0))
 
     def companions(self, product_id: str, limit: int, profile: Profile | None = None) -> Found:
         """What goes with a product and can be bought now, in the order of `retrieval.companions`, with reasons."""
@@ -167,6 +207,13 @@ class Shelf:
         grounds = Grounds(profile or Profile(now=0), popularity=self.popularity)
         ranked = rerank(hits, grounds.profile, products.get, popularity=self.popularity, reorder=False)
         return Found(tuple(ranked), len(ranked), 0, products, grounds)
+
+
+def _before(first: Sequence[Hit], then: Sequence[Hit], limit: int) -> list[Hit]:
+    """The first `limit` of both, each product once; their relevance falls evenly from 1 to 0."""
+    rows = {hit.row for hit in first}
+    merged = [*first, *(hit for hit in then if hit.row not in rows)][:limit]
+    return [replace(hit, score=1 - place / len(merged)) for place, hit in enumerate(merged)]
 
 
 def goods_among(products: Mapping[str, Product]) -> dict[str, Good]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from bot.cards import IntentView, Reply
@@ -12,6 +12,7 @@ from bot.experiments import Experiments
 from bot.exploration import Ordering
 from bot.grounding import Ledger
 from bot.language import foreign, language_of
+from bot.novelty import Newcomer, Novelty
 from bot.parts import Parts
 from bot.policy import Decision, decide
 from bot.reply.voice import Voice
@@ -19,6 +20,7 @@ from bot.state import DialogueState, fold
 from bot.tasks import run
 from bot.turn import Answer, Turn
 from index.clean import clean_text
+from index.filters import Filters
 from retrieval.path.stage import Position
 from retrieval.profile import Profile
 from retrieval.retention.consumption import Due
@@ -87,6 +89,7 @@ class Talk:
         position_of: Callable[[Principal, str], Position],
         due_of: Callable[[Principal, str], Due | None],
         experiments: Experiments,
+        novelty: Novelty | None,
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -97,6 +100,7 @@ class Talk:
         self.position_of = position_of
         self.due_of = due_of
         self.experiments = experiments
+        self.novelty = novelty
 
     def turn(
         self,
@@ -203,6 +207,13 @@ class Talk:
         answer: Answer,
         clock: Clock,
     ) -> None:
+        def newcomer_of(filters: Filters, shown: Collection[str]) -> Newcomer | None:
+            if self.novelty is None:
+                return None
+            profile = self.profile_of(principal, user_id)
+            spoken = "zh" if language == "zh" else "en"
+            return self.novelty.offer(principal, user_id, self.parts, profile, filters, spoken, shown, message_id)
+
         turn = Turn(
             principal=principal,
             user_id=user_id,
@@ -222,6 +233,7 @@ class Talk:
             assigned=self.experiments.running(user_id, now_ms()),
             profile_of=lambda: self.profile_of(principal, user_id),
             position_of=lambda: self.position_of(principal, user_id),
+            newcomer_of=newcomer_of,
             due_of=lambda: self.due_of(principal, user_id),
             clock=clock.end,
         )

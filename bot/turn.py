@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -10,6 +10,7 @@ from bot.cards import Action, Card, CartView, Citation
 from bot.experiments import Assigned
 from bot.exploration import Ordering
 from bot.grounding import Ledger
+from bot.novelty import Newcomer
 from bot.policy import Decision
 from bot.reply.voice import Voice
 from bot.shelf import Found, Shelf
@@ -34,7 +35,7 @@ class Turn:
     """One turn to answer. `profile_of`, `position_of` and `due_of` are called only where an answer depends on them.
 
     `clock(stage)` ends a stage's time; `exploration` is the chance that a first slate is ordered by lot, `assigned` the
-    shopper's arm of the experiment that runs.
+    shopper's arm of the experiment that runs. `newcomer_of(filters, shown)` draws the new product of a slate's reserved place.
     """
 
     principal: Principal
@@ -55,6 +56,7 @@ class Turn:
     assigned: Assigned | None
     profile_of: Callable[[], Profile]
     position_of: Callable[[], Position]
+    newcomer_of: Callable[[Filters, Collection[str]], Newcomer | None]
     due_of: Callable[[], Due | None]
     clock: Callable[[str], None]
 
@@ -88,6 +90,12 @@ class Turn:
         """What is being looked for, an empty topic where nothing is."""
         return self.state.topic or Topic()
 
+    @property
+    def about(self) -> tuple[str, ...]:
+        """The categories of the last slate: what the talk is about where nothing is named."""
+        names = (self.shelf.category_of(item.product_id) for item in self.state.shown)
+        return tuple(dict.fromkeys(name for name in names if name is not None))
+
     def find(
         self,
         text: str,
@@ -99,7 +107,8 @@ class Turn:
     ) -> Found:
         """A search in this shopper's order; what cannot be bought now comes last. `named` and `advice` as in `Shelf.find`."""
         order: CardOrder = "relevance" if self.by_relevance else "ranked"
-        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice, order)
+        about = () if text else self.about
+        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice, order, about)
         hits = sorted(found.hits, key=lambda each: not found.orderable(each))
         return replace(found, hits=tuple(hits))
 

@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -69,6 +69,7 @@ def finetune_sequence(
     seed: int = 0,
     recipe: Recipe | None = None,
     features: Features | None = None,
+    encoders: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Tuned:
     """Trains on s[:-2] of every shopper and writes the model folder, all or nothing.
@@ -80,6 +81,7 @@ def finetune_sequence(
         seed: of everything drawn.
         recipe: settings other than the defaults; `epochs` and `seed` are taken from the arguments.
         features: what is known of items beside who turned to them, so that those to come have a place too.
+        encoders: the hashes by space of the encoders that made the features; another's are refused where the model serves.
         progress: called after every step.
 
     Raises:
@@ -120,7 +122,9 @@ def finetune_sequence(
     if not is_main():  # of `accelerate launch`: it trained along, another process writes and says so
         return Tuned(output, time.monotonic() - started, {})
     share = _best_share(_model(split.items, network, chain, 0.0, recipe), asked, wanted)
-    model = _model(split.items, network, Transitions.of(split.learnt, len(split.items)), share, recipe)
+    model = _model(
+        split.items, network, Transitions.of(split.learnt, len(split.items)), share, recipe, encoders=encoders
+    )
     metrics: dict[str, Any] = dict(evaluate_sequence(model, interactions))
     metrics |= {"share": share, "epochs": epoch}
     settings = asdict(recipe) | {"epochs": epoch}
@@ -135,9 +139,12 @@ def refit_sequence(
     run: Path,
     output: Path,
     features: Features | None = None,
+    encoders: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Tuned:
     """Trains anew on every interaction with the settings that a run found; its verdict goes along.
+
+    `features` and `encoders` as for `finetune_sequence`.
 
     Raises:
         NotFound, Damaged: `run` holds no complete model.
@@ -161,7 +168,8 @@ def refit_sequence(
     network, _ = train("refit", histories, len(items), recipe, features=given, progress=progress, checkpoint=checkpoint)
     if not is_main():
         return Tuned(output, time.monotonic() - started, {})
-    model = _model(items, network, Transitions.of(histories, len(items)), before.facts.share, recipe, refit=True)
+    chain = Transitions.of(histories, len(items))
+    model = _model(items, network, chain, before.facts.share, recipe, refit=True, encoders=encoders)
     kept = {name: meta[name] for name in ("recipe", "gate", "metrics")}
     _write(model, output, kept | {"refit_of": run.name, "users": len(histories)})
     shutil.rmtree(checkpoints, ignore_errors=True)
@@ -221,9 +229,11 @@ def _model(
     share: float,
     recipe: Recipe,
     refit: bool = False,
+    encoders: Mapping[str, str] | None = None,
 ) -> SequenceModel:
     vectors, weights, projection = network.exported()
-    return SequenceModel(items, vectors, weights, chain, SequenceFacts(recipe.shape, share, refit), projection)
+    made_by = dict(encoders or {}) if projection is not None else {}
+    return SequenceModel(items, vectors, weights, chain, SequenceFacts(recipe.shape, share, refit, made_by), projection)
 
 
 def _ndcg(chances: Callable[[Histories], Floats], asked: Histories, wanted: NDArray[np.int64]) -> float:

@@ -112,6 +112,7 @@ def _usable(slate: ShownSlate) -> _Slate | str:
     positions = {card.position for card in cards}
     if None in positions or len(positions) < len(cards) or len({card.item_id for card in cards}) < len(cards):
         return "broken"
+    cards = tuple(card for card in cards if not card.reserved)
     if any(card.propensity is None for card in cards):
         return UNKNOWN
     if not all(0 < (card.propensity or 0.0) <= 1 for card in cards):

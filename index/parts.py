@@ -86,6 +86,7 @@ class Parts:
     ) -> dict[str, Any]:
         """Writes every part; returns the facts for the manifest."""
         np.save(self.layout.read_at, self._read_at(read_at), allow_pickle=False)
+        np.save(self.layout.added_at, self._added_at(read_at), allow_pickle=False)
         hashes, han = self._looked_at()
         spaces = self._spaces(han, documents)
         texts = self._folder("texts")
@@ -211,6 +212,17 @@ class Parts:
             taken[self.change.read] = False
             read_at[taken] = self.before.facets.read_at[np.flatnonzero(taken)]
         return read_at
+
+    def _added_at(self, now: int) -> NDArray[np.int64]:
+        """(products,) when each came: now, if the version before has no product of its id; 0 if it was there from the start."""
+        if self.before is None:
+            return np.zeros(len(self.store), np.int64)
+        before, known = self.before.added_at, self.before.products
+        added_at = resized(before, len(self.store))
+        for row in self.change.restated.tolist():
+            held = known.row_of(self.store.get(row).id)
+            added_at[row] = now if held is None else before[held]
+        return added_at
 
     def _looked_at(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """(products, 16) hashes of what is embedded, and (products,) whether it is mostly Chinese, Japanese or Korean."""

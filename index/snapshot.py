@@ -54,6 +54,11 @@ class Layout:
         """When each product was read from a catalog, (products,) milliseconds."""
         return self.root / "read_at.npy"
 
+    @property
+    def added_at(self) -> Path:
+        """When each product first was in a version, (products,) milliseconds, 0 where it was in the first one."""
+        return self.root / "added_at.npy"
+
     def vectors(self, space: str) -> Path:
         """The folder of a vector space."""
         return self.root / "vectors" / space
@@ -68,11 +73,13 @@ class Snapshot:
     `restated` counts the products whose words changed since the last version that was built as a whole.
     `read_at` is when the first of its products was read from a catalog, in milliseconds: no older offer says anything that
     the catalog does not know. Products that `index --update` named are younger; `Facets.is_news` compares with each one's own.
+    `added_at` (products,) is when each product came into the index, in milliseconds, 0 where it was there from the start.
     """
 
     folder: Path
     version: str
     read_at: int
+    added_at: NDArray[np.int64]
     restated: int
     encoder_hashes: Mapping[str, str]
     products: ProductStore
@@ -116,7 +123,9 @@ class Snapshot:
                 "Run `launch.py index` again.",
             ) from error
         products = ProductStore(layout.products)
-        read_at = _read_at(layout, len(products), now)
+        read_at = _instants(
+            layout.read_at, len(products), now
+        )  # a version from before this was kept was read as a whole
         facets = Facets.load(layout.part("facets"), products.row_of, read_at)
         small = len(products) <= SMALL_CATALOG
         ngrams = layout.part("ngrams")
@@ -124,6 +133,7 @@ class Snapshot:
             folder=folder,
             version=folder.name,
             read_at=int(read_at.min(initial=now)),
+            added_at=_instants(layout.added_at, len(products), 0),
             restated=int(manifest.meta["restated"]),
             encoder_hashes=hashes,
             products=products,
@@ -171,15 +181,15 @@ class Snapshot:
         return len(self.products)
 
 
-def _read_at(layout: Layout, products: int, whole: int) -> NDArray[np.int64]:
-    """When each product was read; a version from before this was kept was read as a whole."""
-    if not layout.read_at.exists():
-        return np.full(products, whole, np.int64)
+def _instants(path: Path, products: int, unknown: int) -> NDArray[np.int64]:
+    """An instant a product, (products,) milliseconds; `unknown` in a version from before they were kept."""
+    if not path.exists():
+        return np.full(products, unknown, np.int64)
     try:
-        read_at: NDArray[np.int64] = np.load(layout.read_at, allow_pickle=False)
+        found: NDArray[np.int64] = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise Damaged(f"{layout.read_at} cannot be read: {error}.", "Build the index again.") from error
-    return read_at
+        raise Damaged(f"{path} cannot be read: {error}.", "Build the index again.") from error
+    return found
 
 
 def index_versions(shop: Path) -> Versions:

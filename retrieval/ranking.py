@@ -43,6 +43,7 @@ ReasonKind = Literal[
     "goes_with",
     "fits",
     "next",
+    "new",
 ]
 
 MATCH_WEIGHT = 0.35

@@ -12,15 +12,24 @@ from typing import Final, Literal, Protocol, get_args
 from index.filters import Filters
 from index.product import Product
 from retrieval.links import Link, LinkKind
+from retrieval.newcomers import DAY_MS, NEW_DAYS, new_reason
 from retrieval.profile import Profile, Trait, traits
 from retrieval.ranking import POPULAR_SHARE, Reason, constraint_reasons
 from retrieval.sensitive import sensitive_product
 
 Problem = Literal[
-    "no_evidence", "sensitive", "foreign_trait", "unknown_event", "other_event", "no_condition", "other_value"
+    "no_evidence",
+    "sensitive",
+    "foreign_trait",
+    "unknown_event",
+    "other_event",
+    "no_condition",
+    "other_value",
+    "not_new",
 ]
 """Why a reason may not be spoken: it names nothing; it touches what is special; the product lacks what is said to be liked; the
-shopper has no such event; it is one on something else; nobody asked for that; the record says something else."""
+shopper has no such event; it is one on something else; nobody asked for that; the record says something else; the product
+came too long ago, or nobody knows when."""
 
 _COUNTS: Final = ("items", "views", "carts", "purchases", "days")
 
@@ -41,11 +50,16 @@ class Shown(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """The records behind the reasons of one search: the shopper's profile, their conditions, and how popular products are."""
+    """The records behind the reasons of one search: the shopper's profile, their conditions, and how popular products are.
+
+    `arrived` has the instants at which products came into the shop, in milliseconds since 1970, `today` is when they are shown.
+    """
 
     profile: Profile = field(default_factory=lambda: Profile(now=0))
     filters: Filters = field(default_factory=Filters)
     popularity: Mapping[str, float] = field(default_factory=dict)
+    arrived: Mapping[str, int] = field(default_factory=dict)
+    today: int = 0
 
 
 def problem_of(reason: Reason, product: Product, shown: Shown, grounds: Grounds) -> Problem | None:
@@ -68,7 +82,19 @@ def problem_of(reason: Reason, product: Product, shown: Shown, grounds: Grounds)
         share = grounds.popularity.get(product.id, 0.0)
         same = share >= POPULAR_SHARE and reason.facts == {"share": round(share, 2)}
         return None if same and reason.evidence == (f"popularity:{product.id}",) else "other_value"
+    if reason.kind == "new":
+        return _new(reason, product, grounds)
     return _personal(reason, product, grounds.profile)
+
+
+def _new(reason: Reason, product: Product, grounds: Grounds) -> Problem | None:
+    """The product must have come on the day that is said, and that lately; what is special is put forward to nobody."""
+    if sensitive_product(product):
+        return "sensitive"
+    arrived = grounds.arrived.get(product.id)
+    if arrived is None or not 0 <= grounds.today - arrived < NEW_DAYS * DAY_MS:
+        return "not_new"
+    return None if reason == new_reason(product, arrived) else "other_value"
 
 
 def _condition(reason: Reason, product: Product, shown: Shown, grounds: Grounds) -> Problem | None:

@@ -55,9 +55,13 @@ class TrackingSettings(Record):
 
 
 class ExplorationSettings(Record):
-    """`[exploration]`: how often a conversation's first slate is ordered by lot, so that other orders can be judged; 0 is never."""
+    """`[exploration]`: how often a conversation's first slate is ordered by lot, so that other orders can be judged; 0 is never.
+
+    `new_products` is how often the last card of a first slate of advice without words is given to a new product; 0 is never.
+    """
 
     share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    new_products: Annotated[float, Field(ge=0, le=0.5)] = 0.0
 
 
 def _midnight(value: object) -> object:

@@ -21,18 +21,29 @@ from storage.training import learnable
 
 SHOWN: Final = "recommendation_shown"
 FEEDBACK: Final = "recommendation_feedback"
+SLOT: Final = "new-1"
+"""Begins the policy version of a card in the place that is kept for new products."""
 FOLLOWED: Final = ("select_item", "view_item", "add_to_cart", "purchase", FEEDBACK)
+
+
+def is_slot(policy_version: str | None) -> bool:
+    """Whether a card stood in the place that is kept for new products."""
+    return policy_version is not None and policy_version.startswith(SLOT)
 
 
 @dataclass(frozen=True, slots=True)
 class ShownCard:
-    """One card as it was logged, whatever that is: nothing here is checked beyond its type."""
+    """One card as it was logged, whatever that is: nothing here is checked beyond its type.
+
+    `reserved` is the place that is kept for new products.
+    """
 
     item_id: str
     position: int | None
     propensity: float | None
     index: int | None
     price: int | None
+    reserved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +121,14 @@ def training_slates(db: Database, principal: Principal, default: Consent) -> Ite
                 first = items[0]
                 if first.event == SHOWN:
                     cards = tuple(
-                        ShownCard(each.item_id, each.position, each.propensity, each.found_at, each.price)
+                        ShownCard(
+                            each.item_id,
+                            each.position,
+                            each.propensity,
+                            each.found_at,
+                            each.price,
+                            is_slot(each.policy_version),
+                        )
                         for each in items
                     )
                     slate = ShownSlate(first.slate_id, first.timestamp, first.policy_version, cards)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from bot.novelty import Newcomer
 from bot.present import slate_of
 from bot.references import resolve
 from bot.shelf import Found
 from bot.state import Pending, Topic
+from bot.steering import Course
 from bot.tasks.positions import off_list
 from bot.tasks.search import ask_budget, nothing_fits, present, show, tell_unknown
 from bot.tasks.staged import compared, known, lay_out
@@ -35,7 +37,7 @@ def recommend(turn: Turn, answer: Answer) -> None:
     if not found.hits:
         return nothing_fits(turn, answer, topic)
     course, found = lay_out(turn, topic, found)
-    show(turn, answer, topic, found, course)
+    show(turn, answer, topic, found, course, _newcomer(turn, topic, found, course))
     if course.chosen:
         known(turn, answer, found)
     elif _is_personal(found):
@@ -48,6 +50,17 @@ def recommend(turn: Turn, answer: Answer) -> None:
     if course.stage != "browsing" and not course.chosen:
         compared(turn, answer, found)
     return tell_unknown(turn, answer, topic, found)
+
+
+def _newcomer(turn: Turn, topic: Topic, found: Found, course: Course) -> Newcomer | None:
+    """A new product for the last card of a conversation's first slate of advice without words, where there is to be one.
+
+    None for who compares or is ready, nor while an experiment runs: it would be in one of its arms only.
+    """
+    browses = course.stage == "browsing" and turn.position.stage == "browsing"
+    if turn.state.slates or topic.query or not browses or turn.assigned is not None:
+        return None
+    return turn.newcomer_of(topic.filters, {each.hit.product_id for each in found.hits[: course.cards]})
 
 
 def _on_the_way(turn: Turn, topic: Topic) -> str:

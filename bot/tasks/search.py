@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.exploration import Ordering, draw_order
+from bot.novelty import Newcomer
 from bot.present import card_of, is_numbering, slate_of
 from bot.references import resolve, words_of
 from bot.shelf import Found, price_of
@@ -24,6 +25,7 @@ from index.filters import Filters, PriceRange
 from index.money import minor_digits, parse_money
 from index.product import Money, Product
 from retrieval.understanding import Understanding, merge
+from storage.record import now_ms
 
 MANY = 12
 """Above this many matches a narrowing question may help."""
@@ -237,14 +239,22 @@ def _codes(product: Product) -> tuple[str, ...]:
     return (product.mpn, product.gtin, product.id)
 
 
-def show(turn: Turn, answer: Answer, topic: Topic, found: Found, course: Course = WIDE) -> None:
-    """The first hits as cards, as many as the course says; they become the slate, and the topic the running one."""
+def show(
+    turn: Turn, answer: Answer, topic: Topic, found: Found, course: Course = WIDE, newcomer: Newcomer | None = None
+) -> None:
+    """The first hits as cards, as many as the course says; they become the slate, and the topic the running one.
+
+    A `newcomer` is the last of them, and takes no part in a lot about their order.
+    """
     answer.ledger.filters(topic.filters)
     answer.ledger.text(topic.query, topic.detail)
     answer.topic = topic
     ordering = None
     if topic.sort == "relevance":
-        found, ordering = _drawn(turn, found, course.cards)
+        found, ordering = _drawn(turn, found, course.cards if newcomer is None else course.cards - 1)
+    if newcomer is not None and ordering is not None:
+        found = found.with_newcomer(newcomer.row, newcomer.product, newcomer.arrived, course.cards - 1, now_ms())
+        ordering = replace(ordering, slot=newcomer.slot)
     products = [found.products[each.hit.product_id] for each in found.hits[: course.cards]]
     answer.know(*products)
     answer.show(slate_of(found, topic.filters, turn.voice, course.cards), products, found=found)

@@ -54,8 +54,18 @@ def fresh_chances(model: SequenceModel, histories: Histories, features: Floats, 
     taste = np.zeros((len(histories), features.shape[1]), np.float32)
     weights = (LIKENESS_FADE**recent.from_end).astype(np.float32)
     np.add.at(taste, recent.users, weights[:, None] * features[recent.items])
-    like = np.maximum(taste @ features[fresh].T, 0.0)  # (users, fresh)
-    like = like / np.maximum(like.sum(axis=1, keepdims=True), 1e-12) + FLOOR
-    chances: Floats = model.network_chances(histories)[:, fresh] * like
+    chances: Floats = model.network_chances(histories)[:, fresh] * likeness(taste, features[fresh])
     chances /= chances.sum(axis=1, keepdims=True)
     return chances
+
+
+def likeness(taste: Floats, features: Floats) -> Floats:
+    """How much each fresh item is like a taste, (users, fresh): shares of the likeness to all of them, and `FLOOR` more.
+
+    Args:
+        taste: the faded sum of the features of what each shopper turned to last, (users, features).
+        features: of the fresh items, (fresh, features).
+    """
+    like = np.maximum(taste @ features.T, 0.0)  # (users, fresh)
+    shares: Floats = like / np.maximum(like.sum(axis=1, keepdims=True), 1e-12) + FLOOR
+    return shares

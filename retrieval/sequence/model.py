@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -21,7 +21,7 @@ from scipy import sparse
 from retrieval.sequence.histories import Histories
 from retrieval.sequence.network import SequenceNetwork, Shape, unit
 from retrieval.sequence.transitions import Floats, Transitions
-from storage.errors import Damaged, InvalidInput
+from storage.errors import Conflict, Damaged, InvalidInput
 from storage.publish import Versions, read_manifest
 
 KIND: Final = "sequence"
@@ -36,11 +36,13 @@ class SequenceFacts:
     """What a manifest says of a model.
 
     `share` is the chain's in the mixture. A `refit` model has learnt from every interaction: nothing is left to score it by.
+    `encoders` are the hashes by space of the encoders whose text vectors were the items' features, none where it had no such.
     """
 
     shape: Shape
     share: float
     refit: bool
+    encoders: Mapping[str, str] = field(default_factory=dict)
 
 
 class SequenceModel:
@@ -135,11 +137,14 @@ class SequenceModel:
             found[known] += (1 - self.facts.share) * self.network_chances(histories.take(known))
         return found
 
-    def network_chances(self, histories: Histories) -> Floats:
-        """The network's part, (users, items); no history may be empty."""
+    def network_chances(self, histories: Histories, among: Floats | None = None) -> Floats:
+        """The network's part, (users, items); no history may be empty.
+
+        `among` has vectors of other items, (others, dim), of length 1: then it is (users, others).
+        """
         places, lengths = histories.latest(self.facts.shape.steps).padded()
         asked = self.network.states(self.vectors[places], lengths)
-        scores = self.network.sharpness * (asked @ self._units.T)  # (users, items)
+        scores = self.network.sharpness * (asked @ (self._units if among is None else among).T)  # (users, items)
         scores -= scores.max(axis=1, keepdims=True)
         chances: Floats = np.exp(scores, out=scores)
         chances /= chances.sum(axis=1, keepdims=True)
@@ -177,12 +182,33 @@ class SequenceModel:
             for column in factors.T
         ]
 
-    def grown(self, items: Sequence[str], features: Floats) -> SequenceModel:
-        """This model with items that it has not learnt from, placed by their features (new items, features)."""
+    def placed(self, features: Floats, encoders: Mapping[str, str]) -> Floats:
+        """Where items belong of which only features are known, (items, dim).
+
+        Args:
+            features: (items, features).
+            encoders: the hashes by space of the encoders that made the features.
+
+        Raises:
+            Conflict: the model has not learnt from features, or from those of other encoders.
+        """
+        if self.projection is None or encoders != self.facts.encoders:
+            raise Conflict(
+                f"The sequence model {self.version} has not learnt from the encoders of this index, so it places no new item.",
+                "Train it again on this index: launch.py finetune sequence --promote.",
+            )
+        found: Floats = features @ self.projection.T
+        return found
+
+    def grown(self, items: Sequence[str], features: Floats, encoders: Mapping[str, str]) -> SequenceModel:
+        """This model with items that it has not learnt from, placed by their features (items, features).
+
+        It is the same where it has not learnt from features. Raises what `placed` raises.
+        """
         if self.projection is None:
             return self
         fresh = [place for place, item in enumerate(items) if item not in self.places]
-        vectors = np.concatenate([self.vectors, features[fresh] @ self.projection.T])
+        vectors = np.concatenate([self.vectors, self.placed(features[fresh], encoders)])
         count = len(vectors)
         counts = self.chain.counts.copy()
         counts.resize(count, count)
@@ -212,7 +238,8 @@ def _facts(folder: Path, meta: Mapping[str, Any]) -> SequenceFacts:
     """The facts in a manifest; raises `Damaged` where they are none."""
     try:
         shape = Shape(**{field.name: int(meta["shape"][field.name]) for field in fields(Shape)})
-        facts = SequenceFacts(shape, float(meta["share"]), meta["refit"] is True)
+        encoders = {str(space): str(hash_) for space, hash_ in dict(meta.get("encoders", {})).items()}
+        facts = SequenceFacts(shape, float(meta["share"]), meta["refit"] is True, encoders)
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"{folder} has a manifest that is not a sequence model's: {error}.", _AGAIN) from error
     if min(asdict(shape).values()) < 1 or shape.dim % shape.heads or not math.isfinite(facts.share):

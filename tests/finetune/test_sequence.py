@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,6 +146,22 @@ def test_items_that_only_come_last_are_unknown(tmp_path: Path) -> None:
     run = finetune_sequence(interactions_of(rows), tmp_path / "run", recipe=SMALL, epochs=1)
     assert not [item for item in load_sequence(run.model_dir).items if item.startswith("last")]
     assert run.metrics["hr@10"] == 0
+
+
+def test_a_model_names_the_encoders_of_its_features(tmp_path: Path) -> None:
+    def features(items: Sequence[str]) -> np.ndarray:
+        return np.random.default_rng(0).normal(size=(len(items), 6)).astype(np.float32)
+
+    made_by = {"latin": "abc"}
+    run = finetune_sequence(walk(), tmp_path / "run", recipe=SMALL, epochs=1, features=features, encoders=made_by)
+    refit = refit_sequence(walk(), run.model_dir, tmp_path / "refit", features, made_by)
+    for folder in (run.model_dir, refit.model_dir):
+        model = load_sequence(folder)
+        assert model.placed(features(["new", "newer"]), made_by).shape == (2, SMALL.shape.dim)
+        with pytest.raises(Conflict, match="encoders"):
+            model.placed(features(["new"]), {"latin": "another"})
+    plain = finetune_sequence(walk(), tmp_path / "plain", recipe=SMALL, epochs=1, encoders=made_by)
+    assert load_sequence(plain.model_dir).facts.encoders == {}, "it has no features"
 
 
 def test_refitting_learns_from_everything_and_is_not_scored(tmp_path: Path, run: Path) -> None:

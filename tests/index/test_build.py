@@ -151,6 +151,27 @@ def test_an_update_leaves_the_offers_on_what_it_does_not_name(shop: Path, encode
     assert snapshot(shop).read_at > loaded.read_at
 
 
+def test_what_comes_later_has_the_moment_at_which_it_came(shop: Path, encoders: dict[str, HashEncoder]) -> None:
+    build(shop, plain_rows(5), encoders)
+    assert snapshot(shop).added_at.tolist() == [0] * 5, "of the first version nobody knows since when it is sold"
+    build(shop, [{"id": "p3", "title": "Changed"}, {"id": "p99", "title": "Added"}], encoders, update=True)
+    came = snapshot(shop)
+    assert came.added_at.tolist() == [0] * 5 + [came.added_at[5]]
+    assert came.added_at[5] > came.read_at
+    rows = [row for row in plain_rows(5) if row["id"] != "p1"]
+    build(shop, [*rows, {"id": "p99", "title": "Added, renamed"}], encoders, allow_shrink=True)
+    moved = snapshot(shop)
+    assert {moved.products.get(row).id: at for row, at in enumerate(moved.added_at.tolist())} == {
+        **dict.fromkeys(("p0", "p2", "p3", "p4"), 0),
+        "p99": came.added_at[5],
+    }
+    build(shop, plain_rows(5), encoders, allow_shrink=True)
+    again = snapshot(shop)
+    row = again.row_of("p1")
+    assert row is not None
+    assert again.added_at[row] > came.added_at[5], "what was gone and comes back is new again"
+
+
 def test_an_index_without_moments_was_read_as_a_whole(shop: Path, encoders: dict[str, HashEncoder]) -> None:
     build(shop, plain_rows(3), encoders)
     folder = current_index(shop)

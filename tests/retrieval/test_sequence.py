@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from retrieval.sequence import Histories, SequenceFacts, SequenceModel, Shape, Transitions, load_sequence
 from retrieval.sequence.network import SequenceNetwork, sizes
 from retrieval.sequence.transitions import pair_counts
-from storage.errors import Damaged, InvalidInput, NotFound
+from storage.errors import Conflict, Damaged, InvalidInput, NotFound
 from storage.publish import write_manifest
 
 SHAPE = Shape(dim=8, layers=2, heads=2, steps=6)
@@ -28,10 +28,17 @@ def weights(seed: int = 0) -> dict[str, NDArray[np.float32]]:
     return {name: draw.normal(scale=0.3, size=shape).astype(np.float32) for name, shape in sizes(SHAPE).items()}
 
 
-def model(share: float = 0.5, projection: NDArray[np.float32] | None = None, refit: bool = False) -> SequenceModel:
+def model(
+    share: float = 0.5,
+    projection: NDArray[np.float32] | None = None,
+    refit: bool = False,
+    encoders: dict[str, str] | None = None,
+) -> SequenceModel:
     vectors = np.random.default_rng(1).normal(size=(5, 8)).astype(np.float32)
     chain = Transitions.of(Histories.of([[0, 1, 2], [0, 1, 3], [1, 2]]), 5)
-    return SequenceModel(ITEMS, vectors, weights(), chain, SequenceFacts(SHAPE, share, refit), projection)
+    return SequenceModel(
+        ITEMS, vectors, weights(), chain, SequenceFacts(SHAPE, share, refit, encoders or {}), projection
+    )
 
 
 def saved(folder: Path, of: SequenceModel) -> Path:
@@ -163,14 +170,30 @@ def test_why_names_what_speaks_for_an_item_by_leaving_it_out() -> None:
 
 def test_new_items_are_placed_by_their_features() -> None:
     projection = np.random.default_rng(3).normal(size=(8, 4)).astype(np.float32)
-    before = model(share=0.0, projection=projection)
+    before = model(share=0.0, projection=projection, encoders={"latin": "abc"})
     features = np.random.default_rng(4).normal(size=(3, 4)).astype(np.float32)
-    after = before.grown(["a", "new", "newer"], features)
+    after = before.grown(["a", "new", "newer"], features, {"latin": "abc"})
     assert after.items == (*ITEMS, "new", "newer")
     np.testing.assert_allclose(after.vectors[5], features[1] @ projection.T, atol=1e-6)
     assert after.chances(Histories.of([[0]])).shape == (1, 7)
     assert after.chances(after.history(["new"])).shape == (1, 7), "a history may hold them"
-    assert model().grown(["new"], features[:1]).items == ITEMS, "without features there is no place for them"
+    assert model().grown(["new"], features[:1], {}).items == ITEMS, "without features there is no place for them"
+    for others in ({"latin": "other"}, {"latin": "abc", "han": "def"}, {}):
+        with pytest.raises(Conflict, match="encoders of this index"):
+            before.grown(["new"], features[:1], others)
+
+
+def test_a_folder_names_the_encoders_of_its_features(tmp_path: Path) -> None:
+    projection = np.ones((8, 4), np.float32)
+    folder = saved(tmp_path / "v1", model(projection=projection, encoders={"latin": "abc"}))
+    assert load_sequence(folder).facts.encoders == {"latin": "abc"}
+    old = tmp_path / "old"
+    old.mkdir()
+    meta = model(projection=projection).save(old)
+    del meta["encoders"]
+    write_manifest(old, "sequence", meta)
+    with pytest.raises(Conflict, match="encoders of this index"):
+        load_sequence(old).grown(["new"], np.ones((1, 4), np.float32), {"latin": "abc"})
 
 
 def test_a_refit_model_cannot_be_scored() -> None:
