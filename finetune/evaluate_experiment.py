@@ -48,7 +48,7 @@ def evaluate_experiment(
         now: milliseconds since 1970, this moment where left out.
 
     Raises:
-        Forbidden: the role may not train.
+        Forbidden: the role may not see figures over everybody.
         InvalidInput: there is no such experiment, or it was shown to nobody who lets models learn from it.
     """
     experiment = experiment_of(settings, name)

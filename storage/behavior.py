@@ -6,17 +6,17 @@ keeps a `Cursor` to the last row that it saw; a row that is gone means that the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from storage.consent import Consent
-from storage.database import Database
+from storage.database import Database, in_chunks
 from storage.event import Event
 from storage.events import event_of, items_of
-from storage.principal import Principal
+from storage.principal import FIGURES, Principal
 from storage.tables import consents, events
 from storage.tables import hidden_beliefs as hidden
 
@@ -98,6 +98,86 @@ def behavior_of(
         frozenset((row.kind, row.value) for row in removed),
         default.personalize if chosen is None else chosen,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Whom of everybody a reader looks at: who did one of the `kinds` from `active_since` on, at most the `most` latest of them."""
+
+    kinds: Collection[str]
+    active_since: int
+    most: int
+
+
+def nameless_behaviors(
+    db: Database, principal: Principal, crowd: Crowd, wanted: Wanted, until: int, default: Consent
+) -> Iterator[Behavior]:
+    """What profiles of many are made from, without saying whose they are; who last did something comes first.
+
+    Whoever does not want to be known today is left out; an event's own consent is the reader's to look at.
+
+    Args:
+        db: where from.
+        principal: who reads.
+        crowd: of whom.
+        wanted: which events of each count.
+        until: later events do not count, in milliseconds since 1970.
+        default: the consent of people who never chose; the shop's `[consent]`.
+
+    Raises:
+        Forbidden: the role may not see figures over everybody.
+    """
+    principal.require_role(*FIGURES)
+    with db.read() as connection:
+        users = connection.execute(_latest(crowd, until, default)).scalars().all()
+        for some in in_chunks(users):
+            removed: dict[str, set[tuple[str, str]]] = {}
+            for user_id, kind, value in connection.execute(
+                select(hidden.c.user_id, hidden.c.kind, hidden.c.value).where(hidden.c.user_id.in_(some))
+            ):
+                removed.setdefault(user_id, set()).add((kind, value))
+            rows: dict[str, list[Any]] = {user_id: [] for user_id in some}
+            for row in connection.execute(_newest_of(some, wanted, until)).mappings():
+                rows[row["user_id"]].append(row)
+            items = items_of(connection, [row["row"] for each in rows.values() for row in each])
+            for user_id, own in rows.items():
+                bare = ({**row, "user_id": None, "search_term": None} for row in own)
+                nameless = tuple(event_of(row, items.get(row["row"], ())) for row in bare)
+                yield Behavior(nameless, True, None, frozenset(removed.get(user_id, ())), True)
+
+
+def _latest(crowd: Crowd, until: int, default: Consent) -> Any:
+    """The ids of the crowd."""
+    last = func.max(events.c.timestamp)
+    return (
+        select(events.c.user_id)
+        .outerjoin(consents, consents.c.user_id == events.c.user_id)
+        .where(
+            events.c.timestamp.between(crowd.active_since, until),
+            events.c.event.in_(crowd.kinds),
+            func.coalesce(consents.c.personalize, default.personalize).is_(True),
+        )
+        .group_by(events.c.user_id)
+        .order_by(last.desc(), events.c.user_id)
+        .limit(crowd.most)
+    )
+
+
+def _newest_of(users: Sequence[str], wanted: Wanted, until: int) -> Any:
+    """Of each of these users the newest events that count."""
+    place = func.row_number().over(
+        partition_by=events.c.user_id, order_by=(events.c.timestamp.desc(), events.c.row.desc())
+    )
+    ranked = (
+        select(events, place.label("place"))
+        .where(
+            events.c.user_id.in_(users),
+            events.c.event.in_(wanted.kinds),
+            events.c.timestamp.between(wanted.since, until),
+        )
+        .subquery()
+    )
+    return select(ranked).where(ranked.c.place <= wanted.most).order_by(ranked.c.row)
 
 
 def _rows(user_id: str, *columns: Any) -> Any:

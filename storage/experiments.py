@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, func, select
 
 from storage.database import Database
-from storage.principal import Principal, Role
+from storage.principal import FIGURES, Principal
 from storage.slates import SHOWN
 from storage.tables import consents, event_items, events
 
@@ -71,9 +71,9 @@ def subjects(
         experiment: whose slates; without it any whose order is known (`index`), as the one arm "".
 
     Raises:
-        Forbidden: the role may not train.
+        Forbidden: the role may not see figures over everybody.
     """
-    principal.require_role(Role.ENGINEER, Role.ADMIN)
+    principal.require_role(*FIGURES)
     withdrawn = select(consents.c.user_id).where(consents.c.train.is_(False))
     allowed = events.c.train.is_(True) & events.c.user_id.not_in(withdrawn)
     chosen = (
