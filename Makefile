@@ -67,11 +67,13 @@ bench: setup-dev  ## Measure a turn, indexing and search beside their peers (nee
 	$(PY) -m benchmarks.rhythm --shoppers 2000
 	$(PY) -m benchmarks.events --shop var
 	$(PY) -m benchmarks.event_weights --shop var
+	$(PY) -m benchmarks.personalization --parts stage slates --shop var
 	$(PY) -m benchmarks.growth --sizes 10000 30000 100000
 	test ! -d ../shared/data/abt_buy || { \
 		$(PY) launch.py index ../shared/data/abt_buy/catalog.jsonl.gz --shop var/bench-abt && \
 		$(PY) -m benchmarks.retrieval --data ../shared/data/abt_buy --data-shop var/bench-abt; }
 	test ! -d ../shared/data/simmc2 || $(PY) -m benchmarks.intent --data ../shared/data --sets simmc2 --seeds 1
+	test ! -d ../shared/data/s3rec_beauty || $(PY) -m benchmarks.personalization --parts sequence cold --seeds 0
 	test ! -d ../shared/data/banking77 || $(PY) -m benchmarks.training --data ../shared/data
 	test ! -d ../shared/data/cdnow_sample || { \
 		$(PY) -m benchmarks.retention --data ../shared/data/cdnow_sample && \

@@ -915,6 +915,43 @@ def interactions_of(path: Path | None, shop: Path, max_rejected: float, rejected
     return read
 
 
+@finetune_app.command("stage")
+def finetune_stage_command(
+    shop: Shop = Path("var"),
+    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on, if the gate holds.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learn from the shop's own events how likely a shopper buys in the session that is on.
+
+    It reads the events of people who let models learn from them. Its latest quarter of sessions judges what the others taught;
+    then it learns from all.
+
+    Example: launch.py finetune stage --shop myshop --promote
+    """
+    from bot.parts import current_chain
+    from finetune.export import require_name
+    from finetune.stage import catalog_of, finetune_stage, read_paths
+    from retrieval.path.chain import stage_versions
+
+    versions = stage_versions(shop)
+    if output:
+        require_name(output)
+    folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    if promote or folder.resolve().parent == versions.root.resolve():
+        versions.require_free(folder.resolve().name)
+    category_of = catalog_of(shop)
+    with opened(shop) as database, bars() as show:
+        known = read_paths(database, ADMIN, category_of, progress=lambda done: show("reading events", done, done))
+    with registry_of(shop) as registry:
+        with registry.run("stage", folder, (), known):
+            trained = finetune_stage(known, folder, current_chain(shop), seed)
+        put(trained, as_json)
+        if promote:
+            report_promotion(registry.promote("stage", str(folder)))
+
+
 def _progress_note(loss: float, score: float | None) -> str:
     return f"loss {loss:.3f}" + ("" if score is None else f", NDCG@10 {score:.3f}")
 
@@ -1331,7 +1368,7 @@ def models_list(
 ) -> None:
     """List the runs and versions of the shop's models; the one that serves has a star.
 
-    The score is macro-F1 for an intent model, NDCG@10 for a retriever or reranker.
+    The score is macro-F1 for an intent model, NDCG@10 for a retriever or reranker, AUC for a stage model.
 
     Example: launch.py models list --shop myshop
     """
@@ -1349,7 +1386,7 @@ def models_list(
 
 
 def _score(model: Listed) -> str:
-    found = model.ndcg if model.macro_f1 is None else model.macro_f1
+    found = next((each for each in (model.macro_f1, model.ndcg, model.auc) if each is not None), None)
     return "-" if found is None else f"{found:.3f}"
 
 
@@ -1368,8 +1405,8 @@ def models_promote(
 ) -> None:
     """Let a model serve, if the gate holds: better, no label much worse, as well calibrated, fast enough.
 
-    A retriever or reranker is judged by what its run held out. For a retriever the catalog is embedded anew, and index and encoder
-    change together.
+    A retriever, reranker or stage model is judged by what its run held out. For a retriever the catalog is embedded anew, and index
+    and encoder change together.
 
     Example: launch.py models promote intent runs/intent-1 --logs held-out.jsonl --shop myshop
     """

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from retrieval.ranking import RankedHit
 from retrieval.search import Hit
 
-POLICY = "rules-1"
+POLICY = "rules-2"
 """Names the ranking that orders the slates."""
 
 

@@ -1,4 +1,4 @@
-"""Loads what the assistant serves from: snapshot, encoders, search, reranker, understanding, intent model.
+"""Loads what the assistant serves from: snapshot, encoders, search, reranker, understanding, intent model, purchase chain.
 
 One object, swapped as a whole: a turn takes it once and is by one version of everything.
 """
@@ -20,6 +20,7 @@ from bot.shelf import Shelf
 from index.encoders import Encoder
 from index.product import Product
 from index.snapshot import Snapshot, current_index
+from retrieval.path.chain import PurchaseChain, stage_versions
 from retrieval.profile import Meanings, PriceLevels
 from retrieval.reranker import Reranker, load_reranker, reranker_versions
 from retrieval.search import SearchEngine
@@ -71,6 +72,8 @@ class Parts:
     """Leaf category → (products, median price in minor units of the shop's currency) in the sample."""
     model: str | None = None
     """The version of the intent model; None where the shop has none."""
+    chain: PurchaseChain | None = None
+    """How likely a shopper buys; None where the shop has not trained that. Stages are told without it, too."""
     sensitive: tuple[str, ...] = ()
     """Of what nothing is concluded about a shopper, by the shop's settings."""
 
@@ -80,10 +83,15 @@ class Parts:
         return Meanings(ordinary(self.shelf.record, self.sensitive), self.levels)
 
     @property
-    def versions(self) -> tuple[str, str | None, str | None]:
-        """The versions of index, intent model and reranker."""
+    def versions(self) -> tuple[str, str | None, str | None, str | None]:
+        """The versions of index, intent model, reranker and purchase chain."""
         reranker = self.shelf.engine.reranker
-        return self.shelf.snapshot.folder.name, self.model, reranker.version if reranker else None
+        return (
+            self.shelf.snapshot.folder.name,
+            self.model,
+            reranker.version if reranker else None,
+            self.chain.version if self.chain else None,
+        )
 
 
 def intent_versions(shop: Path) -> Versions:
@@ -92,7 +100,7 @@ def intent_versions(shop: Path) -> Versions:
 
 
 def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: Parts | None = None) -> Parts:
-    """The current index, intent model and reranker of the shop's folder.
+    """The current index, intent model, reranker and purchase chain of the shop's folder.
 
     With `serving` only what changed is loaded anew, and a model that cannot be served leaves the one that is.
 
@@ -106,16 +114,17 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: 
         raise Unavailable(f"{shop} has no index.", "Build one: launch.py index CATALOG --shop DIR.")
     intents, model = _current_intents(shop, serving)
     reranker = current_reranker(shop, serving.shelf.engine.reranker if serving else None)
+    chain = current_chain(shop, serving.chain if serving else None)
     if serving is not None and serving.shelf.snapshot.folder == folder:
         engine = serving.shelf.engine
         shelf = serving.shelf
         if engine.reranker is not reranker:
             shelf = replace(shelf, engine=engine.reranked_by(reranker))
-        return replace(serving, shelf=shelf, intents=intents, model=model)
+        return replace(serving, shelf=shelf, intents=intents, model=model, chain=chain)
     snapshot = Snapshot.load(folder)
     encoders = snapshot.retriever.encoders_of(snapshot.vectors, shop / "models" / "encoder")
     snapshot.require(encoders)
-    parts = replace(parts_of(snapshot, encoders, intents, settings, database, reranker), model=model)
+    parts = replace(parts_of(snapshot, encoders, intents, settings, database, reranker), model=model, chain=chain)
     for words in WARM_UP:
         parts.shelf.engine.search(words)
     return parts
@@ -173,6 +182,21 @@ def current_reranker(shop: Path, serving: Reranker | None = None) -> Reranker | 
             return load_reranker(folder)
         except (Damaged, NotFound) as error:
             _LOGGER.warning("The reranker %s is refused: %s", folder.name, error.message)
+    return None
+
+
+def current_chain(shop: Path, serving: PurchaseChain | None = None) -> PurchaseChain | None:
+    """The first purchase chain that is whole, of the current one and those before it; None where there is none.
+
+    `serving` is taken as it is where it is the one.
+    """
+    for folder in stage_versions(shop).candidates():
+        if serving is not None and folder.name == serving.version:
+            return serving
+        try:
+            return PurchaseChain.load(folder)
+        except (Damaged, NotFound) as error:
+            _LOGGER.warning("The stage model %s is refused: %s", folder.name, error.message)
     return None
 
 

@@ -89,6 +89,11 @@ def excerpt(shelf: Shelf, passage: Passage, question: str) -> str:
     return _between(passage.text, sentences, first, last)
 
 
+def opening(text: str) -> str:
+    """The first sentence of a passage, verbatim."""
+    return next((part.strip() for part in _SENTENCE.split(text) if part.strip()), text)
+
+
 def _between(text: str, sentences: Sequence[str], first: int, last: int) -> str:
     """The text from the start of one sentence to the end of another, as it stands."""
     start = text.index(sentences[first])

@@ -27,17 +27,23 @@ from bot.starters import starters_of
 from bot.talk import Clock, Talk
 from index.filters import Filters
 from index.product import Product
+from retrieval.path.stage import Journey, Position
 from retrieval.profile import Profile
 from retrieval.search import SORTS
+from retrieval.sensitive import ordinary
 from retrieval.understanding import Understanding, merge
 from storage.beliefs import hide_belief
 from storage.carts import Cart, add_line, cart_of, change_line, remove_line
 from storage.conversations import conversation
 from storage.database import Database
 from storage.errors import AisleError, Fault, Forbidden, InvalidInput, NotFound
+from storage.events import events_of
 from storage.principal import Principal, Role
+from storage.record import now_ms
 from storage.settings import ShopSettings
 
+PATH_EVENTS = 100
+"""The last events that a stage is read from; of those before, it only loses what was looked at so long ago."""
 TURNS_TIMED = 10_000
 MOST_RESULTS = 100
 _LOGGER = logging.getLogger(__name__)
@@ -118,6 +124,7 @@ class Assistant:
             self.actions,
             self.checkout_url,
             self._profile_of,
+            self._position_of,
             self.experiments,
         )
         reply, removed, ordering = talk.turn(principal, shopper, message, conversation_id, language, clock)
@@ -314,6 +321,20 @@ class Assistant:
     def _profile_of(self, principal: Principal, user_id: str) -> Profile:
         """The shopper's tastes by all that was written until now. Checked against the principal each time."""
         return self._profiles.of(principal, user_id, self.parts.meanings)
+
+    def _position_of(self, principal: Principal, user_id: str) -> Position:
+        """Where the shopper is now, by all that was written until now; a stranger's where nothing may be known of them."""
+        parts = self.parts
+        if not self._profile_of(principal, user_id).recent:
+            return Position()
+        record = ordinary(parts.shelf.record, self.settings.privacy.sensitive)
+        path = Journey.of(
+            events_of(self.database, principal, user_id, limit=PATH_EVENTS),
+            parts.shelf.category_of,
+            self.settings.consent.personalize,
+            hidden=lambda item_id: record(item_id) is None,
+        )
+        return path.at(now_ms(), parts.chain)
 
 
 def shopper_of(principal: Principal, user_id: str | None) -> str:

@@ -93,6 +93,11 @@ class Shelf:
         row = self.snapshot.row_of(product_id)
         return None if row is None else self.snapshot.products.get(row)
 
+    def category_of(self, item_id: str) -> str | None:
+        """The name of the own category of a product, or of the product of a variant; None where there is none."""
+        record = self.record(item_id)
+        return record.categories[-1] if record is not None and record.categories else None
+
     def find(
         self,
         text: str,

@@ -19,6 +19,7 @@ from bot.state import DialogueState, fold
 from bot.tasks import run
 from bot.turn import Answer, Turn
 from index.clean import clean_text
+from retrieval.path.stage import Position
 from retrieval.profile import Profile
 from retrieval.understanding import Understanding
 from storage import conversations
@@ -82,6 +83,7 @@ class Talk:
         actions: Mapping[str, str],
         checkout_url: str,
         profile_of: Callable[[Principal, str], Profile],
+        position_of: Callable[[Principal, str], Position],
         experiments: Experiments,
     ) -> None:
         self.parts = parts
@@ -90,6 +92,7 @@ class Talk:
         self.actions = actions
         self.checkout_url = checkout_url
         self.profile_of = profile_of
+        self.position_of = position_of
         self.experiments = experiments
 
     def turn(
@@ -174,6 +177,7 @@ class Talk:
                 "products": [card.model_dump(mode="json") for card in cards],
                 "citations": [citation.model_dump(mode="json") for citation in answer.citations],
                 "removed": answer.ledger.removed,
+                "stage": answer.stage,
             },
         )
         conversations.append(self.database, principal, conversation_id, [asked, told])
@@ -214,6 +218,7 @@ class Talk:
             exploration=self.settings.exploration.share,
             assigned=self.experiments.running(user_id, now_ms()),
             profile_of=lambda: self.profile_of(principal, user_id),
+            position_of=lambda: self.position_of(principal, user_id),
             clock=clock.end,
         )
         run(turn, answer)

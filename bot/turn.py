@@ -16,10 +16,12 @@ from bot.shelf import Found, Shelf
 from bot.state import DialogueState, Effects, Item, Pending, Topic
 from index.filters import Filters
 from index.product import Product
+from retrieval.path.stage import Position, Stage
 from retrieval.profile import Profile
 from retrieval.understanding import Sort, Understander, Understanding
 from storage.database import Database
 from storage.principal import Principal
+from storage.settings import CardOrder
 
 SLATE = 6
 """Cards a turn shows."""
@@ -27,7 +29,7 @@ SLATE = 6
 
 @dataclass
 class Turn:
-    """One turn to answer. `profile_of` is called only where an order depends on it.
+    """One turn to answer. `profile_of` and `position_of` are called only where an order depends on them.
 
     `clock(stage)` ends a stage's time; `exploration` is the chance that a first slate is ordered by lot, `assigned` the
     shopper's arm of the experiment that runs.
@@ -50,12 +52,23 @@ class Turn:
     exploration: float
     assigned: Assigned | None
     profile_of: Callable[[], Profile]
+    position_of: Callable[[], Position]
     clock: Callable[[str], None]
 
     @cached_property
     def profile(self) -> Profile:
         """The shopper's tastes; an empty profile for a stranger."""
         return self.profile_of()
+
+    @cached_property
+    def position(self) -> Position:
+        """Where the shopper is on the way to a purchase; a stranger's where nothing is known."""
+        return self.position_of()
+
+    @property
+    def by_relevance(self) -> bool:
+        """Whether the arm of an experiment shows the search's own order, in which neither taste nor range moves a card."""
+        return self.assigned is not None and self.assigned.order == "relevance"
 
     @property
     def topic(self) -> Topic:
@@ -72,7 +85,7 @@ class Turn:
         advice: bool = False,
     ) -> Found:
         """A search in this shopper's order; what cannot be bought now comes last. `named` and `advice` as in `Shelf.find`."""
-        order = self.assigned.order if self.assigned is not None else "ranked"
+        order: CardOrder = "relevance" if self.by_relevance else "ranked"
         found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice, order)
         hits = sorted(found.hits, key=lambda each: not found.orderable(each))
         return replace(found, hits=tuple(hits))
@@ -82,7 +95,7 @@ class Turn:
 class Answer:
     """What a task says, shows and changes. Parts are sentences.
 
-    A part that starts with a line break is a block (a table).
+    A part that starts with a line break is a block (a table). `stage` is the one that a slate was laid out by.
     """
 
     ledger: Ledger
@@ -98,6 +111,7 @@ class Answer:
     pending: Pending | None = None
     handed_off: bool = False
     ordering: Ordering | None = None
+    stage: Stage | None = None
     found: Found | None = None
 
     def say(self, *parts: str) -> None:

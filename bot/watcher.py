@@ -1,4 +1,4 @@
-"""Takes new versions of index, intent model and reranker into service without a restart."""
+"""Takes new versions of index, intent model, reranker and purchase chain into service without a restart."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Self
 from bot.parts import intent_versions
 from bot.service import Assistant
 from index.snapshot import index_versions
+from retrieval.path.chain import stage_versions
 from retrieval.reranker import reranker_versions
 from storage.errors import Damaged, NotFound
 
@@ -18,8 +19,8 @@ SECONDS = 3.0
 """Between two looks. A version before the current one is kept on disk, so turns that run on it end well."""
 _LOGGER = logging.getLogger(__name__)
 
-Pointers = tuple[str | None, str | None, str | None]
-"""Of index, intent model and reranker."""
+Pointers = tuple[str | None, str | None, str | None, str | None]
+"""Of index, intent model, reranker and purchase chain."""
 
 
 class Watcher:
@@ -27,7 +28,7 @@ class Watcher:
 
     def __init__(self, assistant: Assistant, shop: Path, seconds: float = SECONDS) -> None:
         self._assistant = assistant
-        self._versions = (index_versions(shop), intent_versions(shop), reranker_versions(shop))
+        self._versions = (index_versions(shop), intent_versions(shop), reranker_versions(shop), stage_versions(shop))
         self._seconds = seconds
         # Not the pointers: one may have moved since the assistant was loaded.
         self._seen: Pointers | None = assistant.parts.versions
@@ -72,12 +73,12 @@ class Watcher:
         serving = self._assistant.parts.versions
         if serving == before:
             return False
-        _LOGGER.warning("Serving index %s, intent model %s and reranker %s.", *serving)
+        _LOGGER.warning("Serving index %s, intent model %s, reranker %s and stage model %s.", *serving)
         return True
 
     def _pointers(self) -> Pointers:
-        index, model, reranker = (versions.pointer() for versions in self._versions)
-        return index, model, reranker
+        index, model, reranker, chain = (versions.pointer() for versions in self._versions)
+        return index, model, reranker, chain
 
     def _run(self) -> None:
         while not self._ended.wait(self._seconds):

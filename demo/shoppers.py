@@ -7,7 +7,7 @@ to ready; who is ready mostly buys what they like best. A consumable that was bo
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,10 +34,15 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Behavior:
-    """Rows of events.jsonl and orders.jsonl, oldest first."""
+    """Rows of events.jsonl and orders.jsonl, oldest first.
+
+    `stages` is the truth behind the events, by event id: "browsing", "comparing" or "ready". No file has it; it is there to
+    judge what guesses it from the events.
+    """
 
     events: list[Row]
     orders: list[Row]
+    stages: Mapping[str, str]
 
 
 @dataclass(order=True)
@@ -71,6 +76,8 @@ class _Person:
     ) -> None:
         self.rng, self.shopper, self.products, self.shelves, self.start = rng, shopper, products, shelves, start
         self.events: list[Row] = []
+        self.stages: list[str] = []  # of each event
+        self.stage = "browsing"
         self.purchases: list[Purchase] = []
         self.mission: _Mission | None = None
         self.liking: dict[str, np.ndarray[Any, np.dtype[np.float64]]] = {}
@@ -150,6 +157,7 @@ class _Person:
         return self._decide(mission, sure)
 
     def _browse(self, mission: _Mission) -> None:
+        self.stage = "browsing"
         shown = self._find(mission.kind, int(self.rng.integers(6, 11)), 1.5)
         self._write("view_item_list", shown)
         for row in shown[: int(self.rng.integers(2, 5))]:
@@ -158,6 +166,7 @@ class _Person:
             self._view(mission, row, "browsing")
 
     def _compare(self, mission: _Mission) -> None:
+        self.stage = "comparing"
         self._search(mission.kind)
         shown = self._find(mission.kind, 6, 0.8)
         self._write("view_item_list", shown)
@@ -169,6 +178,7 @@ class _Person:
 
     def _decide(self, mission: _Mission, sure: bool) -> list[int]:
         """Look once more at the favorite, and mostly buy it."""
+        self.stage = "ready"
         favorite = self._best(mission)
         if favorite is None:
             favorite = self._find(mission.kind, 1, 0.4)[0]
@@ -199,6 +209,7 @@ class _Person:
 
     def _buy_again(self, row: int) -> list[int]:
         """Come back for what is used up; now and then for another of its kind."""
+        self.stage = "ready"
         product = self.products[row]
         if self.rng.random() > 0.85 or not product.product.availability.orderable:
             row = self._find(product.type.key, 1, 0.6)[0]
@@ -270,6 +281,7 @@ class _Person:
         event.update(more)
         event["consent"] = self.shopper.consent
         self.events.append(event)
+        self.stages.append(self.stage)
         self.clock += more.get("dwell_ms", 0) / 1000 + float(self.rng.uniform(2, 20))
         return event
 
@@ -285,15 +297,18 @@ def make_behavior(
     shelves = make_shelves(products)
     start = now.astimezone(UTC) - timedelta(days=DAYS)
     events: list[Row] = []
+    stages: list[str] = []
     purchases: list[Purchase] = []
     for number, shopper in enumerate(make_shoppers(rng, count)):
         person = _Person(rng, shopper, products, shelves, start)
         person.live()
         events += person.events
+        stages += person.stages
         purchases += person.purchases
         if progress is not None:
             progress(number + 1, count)
     purchases.sort(key=lambda purchase: (purchase.at, purchase.shopper.id))
+    behind = {id(event): stage for event, stage in zip(events, stages, strict=True)}
     orders = []
     for number, purchase in enumerate(purchases):
         order, refund = make_order(rng, now, f"A{100001 + number}", purchase)
@@ -302,4 +317,5 @@ def make_behavior(
     events.sort(key=lambda event: (event["timestamp"], event["user_id"], event["session_id"]))
     for number, event in enumerate(events):
         event["event_id"] = f"e{number + 1:07d}"
-    return Behavior(events, orders)
+    known = {event["event_id"]: behind[id(event)] for event in events if id(event) in behind}  # a refund has none
+    return Behavior(events, orders, known)

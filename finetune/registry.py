@@ -27,6 +27,8 @@ from finetune.logs import read_logs
 from index.encoders import Encoder
 from index.retriever import KIND as RETRIEVER_KIND
 from index.retriever import Retriever, retriever_versions
+from retrieval.path.chain import KIND as STAGE_KIND
+from retrieval.path.chain import PurchaseChain, stage_versions
 from retrieval.reranker import KIND as RERANKER_KIND
 from retrieval.reranker import load_reranker, reranker_versions
 from retrieval.sequence import KIND as SEQUENCE_KIND
@@ -227,6 +229,15 @@ KINDS: dict[str, ModelKind] = {
         judges_logs=False,
         built_in=True,
     ),
+    "stage": ModelKind(
+        stage_versions,
+        PurchaseChain.load,
+        lambda candidate, *_: judge_recorded(STAGE_KIND, candidate),
+        lambda folder: {},
+        lambda folder: [],
+        judges_logs=False,
+        built_in=True,
+    ),
 }
 
 
@@ -234,7 +245,7 @@ KINDS: dict[str, ModelKind] = {
 class Listed:
     """A line of `models list`: a run, or a version that no run here made.
 
-    `created_at` is ISO 8601; `macro_f1` is an intent model's, `ndcg` (at 10) that of what ranks.
+    `created_at` is ISO 8601; `macro_f1` is an intent model's, `ndcg` (at 10) that of what ranks, `auc` a stage model's.
     """
 
     name: str
@@ -244,6 +255,7 @@ class Listed:
     created_at: str
     macro_f1: float | None
     ndcg: float | None
+    auc: float | None
     parent: str | None
     forced: bool
     folder: Path
@@ -576,6 +588,7 @@ def _listed_run(run: ModelRun, versions: Versions | None) -> Listed:
         created_at=datetime.fromtimestamp(run.created_at / 1000, UTC).isoformat(timespec="seconds")[:19] + "Z",
         macro_f1=_metric(run.metrics, "macro_f1"),
         ndcg=_metric(run.metrics, "ndcg@10"),
+        auc=_metric(run.metrics, "auc"),
         parent=run.parent,
         forced=run.forced,
         folder=run.folder,
@@ -599,6 +612,7 @@ def _listed_version(name: str, versions: Versions, version: str) -> Listed:
         created_at=created_at,
         macro_f1=_metric(metrics, "macro_f1"),
         ndcg=_metric(metrics, "ndcg@10"),
+        auc=_metric(metrics, "auc"),
         parent=None,
         forced=False,
         folder=versions.root / version,

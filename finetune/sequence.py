@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -45,6 +45,10 @@ _RESAMPLES: Final = 1_000
 BARS: Final = {"popularity": "popularity", "chain": "the Markov chain alone"}
 
 
+Features = Callable[[Sequence[str]], Floats]
+"""Ids of items → their features, (items, features)."""
+
+
 @dataclass(frozen=True)
 class _Split:
     """Histories by what may be learnt from them, of items numbered anew: those that occur in s[:-2]."""
@@ -63,6 +67,7 @@ def finetune_sequence(
     epochs: int | None = None,
     seed: int = 0,
     recipe: Recipe | None = None,
+    features: Features | None = None,
     progress: Progress | None = None,
 ) -> Tuned:
     """Trains on s[:-2] of every shopper and writes the model folder, all or nothing.
@@ -72,7 +77,8 @@ def finetune_sequence(
         output: the model folder, which must not hold anything yet.
         epochs: at most so many; by default as many as fit into some ten minutes, fourteen at most.
         seed: of everything drawn.
-        recipe: settings other than the defaults; `epochs` and `seed` are taken from here where given.
+        recipe: settings other than the defaults; `epochs` and `seed` are taken from the arguments.
+        features: what is known of items beside who turned to them, so that those to come have a place too.
         progress: called after every step.
 
     Raises:
@@ -105,6 +111,7 @@ def finetune_sequence(
         recipe,
         score,
         tolerance=_TOLERANCE,
+        features=_of_items(features, split.items),
         progress=progress,
         checkpoint=checkpoint,
     )
@@ -121,7 +128,13 @@ def finetune_sequence(
     return Tuned(output, time.monotonic() - started, metrics)
 
 
-def refit_sequence(interactions: Interactions, run: Path, output: Path, progress: Progress | None = None) -> Tuned:
+def refit_sequence(
+    interactions: Interactions,
+    run: Path,
+    output: Path,
+    features: Features | None = None,
+    progress: Progress | None = None,
+) -> Tuned:
     """Trains anew on every interaction with the settings that a run found; its verdict goes along.
 
     Raises:
@@ -142,7 +155,8 @@ def refit_sequence(interactions: Interactions, run: Path, output: Path, progress
     histories, items = interactions.histories, interactions.items
     checkpoints = output.with_name(f".{output.name}.checkpoints")
     checkpoint = Checkpoint(checkpoints / "network.safetensors", _fingerprint(histories, recipe))
-    network, _ = train("refit", histories, len(items), recipe, progress=progress, checkpoint=checkpoint)
+    given = _of_items(features, items)
+    network, _ = train("refit", histories, len(items), recipe, features=given, progress=progress, checkpoint=checkpoint)
     if not is_main():
         return Tuned(output, time.monotonic() - started, {})
     model = _model(items, network, Transitions.of(histories, len(items)), before.facts.share, recipe, refit=True)
@@ -179,6 +193,11 @@ def _renumbered(
     numbers = np.where(known, np.cumsum(known) - 1, -1)
     ids = tuple(item for item, is_known in zip(items, known.tolist(), strict=True) if is_known)
     return Histories(numbers[histories.items], histories.starts), ids
+
+
+def _of_items(features: Features | None, items: Sequence[str]) -> Floats | None:
+    found = features(items) if features else None
+    return found if found is not None and found.any() else None
 
 
 def _recipe(given: Recipe | None, trained: Histories, epochs: int | None, seed: int) -> Recipe:

@@ -32,7 +32,7 @@ class Recipe:
     tokens: int = 512
     dropout: float = 0.5
     warm_up: float = 0.05
-    own: float = 0.8
+    own: float = 0.5
     shape: Shape = field(default_factory=Shape)
     seed: int = 0
 

@@ -67,6 +67,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["audience"],
         ["finetune", "intent"],
         ["finetune", "language-model"],
+        ["finetune", "stage"],
         ["finetune", "sequence"],
         ["evaluate", "experiment"],
         ["experiment", "power"],
@@ -130,6 +131,17 @@ def test_search_is_scored_by_the_same_way(run: Run, shop: Path) -> None:
     scores = json.loads(out)
     assert set(scores) == {"n", "recall@1", "recall@10", "mrr@10", "ndcg@10", "p50_ms", "p95_ms"}
     assert scores["recall@1"] == 1
+
+
+def test_the_stage_model_says_what_it_lacks(run: Run, shop: Path, tmp_path: Path) -> None:
+    code, _, err = run("finetune", "stage", "--shop", tmp_path)
+    assert (code, "has no index" in err) == (2, True)
+    run("index", shop / "catalog.jsonl", "--shop", shop)
+    code, out, err = run("finetune", "stage", "--shop", shop, "--output", tmp_path / "m", "--json")
+    assert (code, out) == (2, "")
+    assert "too few to judge by" in err
+    assert "launch.py ingest events" in err
+    assert not (tmp_path / "m").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from bot.cards import CartLineView, CartView
 from bot.references import name_in, resolve, words_of
 from bot.shelf import availability_of, telling_options
 from bot.state import Item, Pending
+from bot.tasks.positions import off_list
 from bot.turn import Answer, Turn
 from bot.variants import asked_of, meant
 from index.product import Product, Variant
@@ -40,8 +41,6 @@ _EVERYTHING = re.compile(
 
 def add(turn: Turn, answer: Answer) -> None:
     """Adds what the turn means: shown here, or named by its title or number."""
-    from bot.tasks.search import off_list
-
     words = turn.understanding.query
     # A write needs a product that was named or pointed at: words that name none must not add what was talked about before.
     reference = resolve(turn, assume=not words_of(words))

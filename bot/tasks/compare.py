@@ -9,7 +9,7 @@ from bot.references import pair
 from bot.reply.voice import Voice
 from bot.shelf import availability_of, price_of
 from bot.state import Pending
-from bot.tasks.search import off_list
+from bot.tasks.positions import off_list
 from bot.turn import Answer, Turn
 from index.product import Money, Product, Variant
 
@@ -34,19 +34,27 @@ def compare(turn: Turn, answer: Answer) -> None:
     if len(sides) < 2:
         return answer.ask(turn.voice.say("compare.need_two"), Pending(kind="what", task="compare"))
     names = attributes_of([product for product, _ in sides])
-    rows = table(sides, names, turn.voice)
     answer.show(
         [card_of(product, variant.id if variant else None, names) for product, variant in sides],
         products.values(),
         slate=False,
     )
-    answer.ledger.text(*(cell for row in rows for cell in row))
-    if len(rows) == 1:
-        answer.say(turn.voice.say("compare.no_facts"))
+    rows = side_by_side(turn, answer, sides)
+    if rows:
+        answer.say(turn.voice.say("compare.intro"), rows)
     else:
-        answer.say(turn.voice.say("compare.intro"), markdown(rows))
+        answer.say(turn.voice.say("compare.no_facts"))
     answer.say(*_differences(turn, answer, sides))
     return None
+
+
+def side_by_side(turn: Turn, answer: Answer, sides: Sequence[Side]) -> str:
+    """The table of what the records say, ready to be said; empty where they say nothing but titles."""
+    rows = table(sides, attributes_of([product for product, _ in sides]), turn.voice)
+    if len(rows) == 1:
+        return ""
+    answer.ledger.text(*(cell for row in rows for cell in row))
+    return markdown(rows)
 
 
 def attributes_of(products: Sequence[Product]) -> list[str]:

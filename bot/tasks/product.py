@@ -15,7 +15,7 @@ from bot.reply.voice import Voice
 from bot.shelf import availability_of, price_of, stock_of, telling_options, title_of
 from bot.state import Item, Pending
 from bot.tasks import cart
-from bot.tasks.search import off_list
+from bot.tasks.positions import off_list
 from bot.turn import Answer, Turn
 from bot.variants import asked_of, meant
 from index.product import Product, Variant

@@ -8,7 +8,9 @@ from bot.present import slate_of
 from bot.references import resolve
 from bot.shelf import Found
 from bot.state import Pending, Topic
-from bot.tasks.search import ask_budget, nothing_fits, off_list, present, show, tell_unknown
+from bot.tasks.positions import off_list
+from bot.tasks.search import ask_budget, nothing_fits, present, show, tell_unknown
+from bot.tasks.staged import compared, known, lay_out
 from bot.turn import SLATE, Answer, Turn
 from index.filters import Filters
 from retrieval.understanding import merge
@@ -28,19 +30,32 @@ def recommend(turn: Turn, answer: Answer) -> None:
     if topic.sort != "relevance":
         return present(turn, answer, topic)
     # "For my dad", "what's popular": no product bears these words; what counts are the other words, conditions, tastes.
-    topic = topic.model_copy(update={"query": _named(query)})
+    topic = topic.model_copy(update={"query": _named(query) or _on_the_way(turn, topic)})
     found = turn.find(topic.query, filters, advice=True)
     if not found.hits:
         return nothing_fits(turn, answer, topic)
-    show(turn, answer, topic, found)
-    if _is_personal(found):
+    course, found = lay_out(turn, topic, found)
+    show(turn, answer, topic, found, course)
+    if course.chosen:
+        known(turn, answer, found)
+    elif _is_personal(found):
         answer.say(voice.say("recommend.personal"))
     elif topic.query:
         marks = voice.language.tables["language"]
         answer.say(voice.say("recommend.picks_for", for_what=f"{marks['open']}{topic.query}{marks['close']}"))
     else:
         answer.say(voice.say("recommend.picks"))
+    if course.stage != "browsing" and not course.chosen:
+        compared(turn, answer, found)
     return tell_unknown(turn, answer, topic, found)
+
+
+def _on_the_way(turn: Turn, topic: Topic) -> str:
+    """The goods that the shopper compares or is about to buy, where advice for themselves is asked and nothing is named."""
+    asks = _FOR_ME.search(turn.message) and not _FOR_OTHERS.search(turn.message)
+    if not asks or not topic.filters.empty or turn.position.stage == "browsing":
+        return ""
+    return next(reversed(turn.position.categories), "")
 
 
 def companions(turn: Turn, answer: Answer) -> None:
@@ -63,6 +78,12 @@ def companions(turn: Turn, answer: Answer) -> None:
     return answer.say(turn.voice.say("recommend.companions", title=product.title))
 
 
+_FOR_ME = re.compile(r"\b(?:recommend\w*|suggest\w*|advise|advice|should i)\b|推荐|建议", re.IGNORECASE)
+_FOR_OTHERS = re.compile(
+    r"\b(?:gift\w*|presents?|popular|trending|best ?sell\w*|surprise|new|others|everyone|for (?:my|his|her|their|an?))\b|"
+    r"礼|送|热门|流行|畅销|大家|随便|新",
+    re.IGNORECASE,
+)
 _OPEN = re.compile(
     r"\b(?:what(?:'?s| is| are| would| do| should| can)?|which|would|could|should|can|do|does|you|your|i|me|my|we|our|us|it|is|"
     r"are|get|buy|pick|choose|go with|suggest\w*|recommend\w*|advise|advice|idea\w*|gift\w*|presents?|surprise|something|"

@@ -16,6 +16,9 @@ from bot.present import card_of, is_numbering, slate_of
 from bot.references import resolve, words_of
 from bot.shelf import Found, price_of
 from bot.state import Item, Pending, Topic
+from bot.steering import WIDE, Course
+from bot.tasks.positions import off_list
+from bot.tasks.staged import compared, known, lay_out
 from bot.turn import SLATE, Answer, Turn
 from index.filters import Filters, PriceRange
 from index.money import minor_digits, parse_money
@@ -147,13 +150,6 @@ def show_again(turn: Turn, answer: Answer) -> None:
     return answer.say(turn.voice.say("search.again", title=cards[0].title, price=turn.voice.money(cards[0].price)))
 
 
-def off_list(turn: Turn, answer: Answer) -> None:
-    """A position that the list does not have."""
-    if not turn.state.shown:
-        return answer.ask(turn.voice.say("search.nothing_shown"), Pending(kind="what"))
-    return answer.ask(turn.voice.say("search.position", count=len(turn.state.shown)), Pending(kind="what"))
-
-
 def present(turn: Turn, answer: Answer, topic: Topic) -> None:
     """Searches the topic and shows what fits, or says what stands in the way."""
     detail = topic.detail
@@ -163,15 +159,20 @@ def present(turn: Turn, answer: Answer, topic: Topic) -> None:
         found = _find(turn, topic)
     if not found.hits:
         return nothing_fits(turn, answer, topic)
-    show(turn, answer, topic, found)
+    course, found = lay_out(turn, topic, found)
+    show(turn, answer, topic, found, course)
     if unsaid:
         answer.ledger.text(detail)
         answer.say(turn.voice.say("search.unsaid", words=detail))
         answer.topic = topic.model_copy(update={"detail": ""})
-    else:
+    elif not course.chosen:
         _introduce(turn, answer, topic, found)
     tell_unknown(turn, answer, topic, found)
-    if not topic.narrowed and found.total > MANY and topic.sort == "relevance":
+    if course.chosen:
+        known(turn, answer, found)
+    elif course.stage != "browsing":
+        compared(turn, answer, found)
+    elif not topic.narrowed and found.total > MANY and topic.sort == "relevance":
         _narrow(turn, answer, answer.topic or topic, found)
     return None
 
@@ -236,32 +237,33 @@ def _codes(product: Product) -> tuple[str, ...]:
     return (product.mpn, product.gtin, product.id)
 
 
-def show(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
-    """The first hits as cards; they become the slate, and the topic the running one."""
+def show(turn: Turn, answer: Answer, topic: Topic, found: Found, course: Course = WIDE) -> None:
+    """The first hits as cards, as many as the course says; they become the slate, and the topic the running one."""
     answer.ledger.filters(topic.filters)
     answer.ledger.text(topic.query, topic.detail)
     answer.topic = topic
     ordering = None
     if topic.sort == "relevance":
-        found, ordering = _drawn(turn, found)
-    products = [found.products[each.hit.product_id] for each in found.hits[:SLATE]]
+        found, ordering = _drawn(turn, found, course.cards)
+    products = [found.products[each.hit.product_id] for each in found.hits[: course.cards]]
     answer.know(*products)
-    answer.show(slate_of(found, topic.filters, turn.voice, SLATE), products, found=found)
+    answer.show(slate_of(found, topic.filters, turn.voice, course.cards), products, found=found)
     answer.ordering = ordering
+    answer.stage = course.stage
     if topic.sort != "relevance":
         # "The cheapest one" is then what "it" means.
         answer.focus = (Item(product_id=answer.cards[0].product_id, variant_id=answer.cards[0].variant_id),)
 
 
-def _drawn(turn: Turn, found: Found) -> tuple[Found, Ordering]:
+def _drawn(turn: Turn, found: Found, cards: int) -> tuple[Found, Ordering]:
     """The first hits as they are shown: in their order or, now and then in a conversation's first slate, in one drawn by lot."""
-    first = found.hits[:SLATE]
+    first = found.hits[:cards]
     share = 0.0 if turn.state.slates else turn.exploration
     movable = [found.orderable(each) for each in first]
-    ranked = sorted(first, key=lambda each: (not found.orderable(each), -each.score))
+    ranked = sorted(first, key=lambda each: (not found.orderable(each), -each.score)) if turn.by_relevance else first
     label = turn.assigned.label if turn.assigned is not None else ""
     shown, ordering = draw_order(first, movable, share, turn.message_id, ranked, label)
-    return replace(found, hits=(*shown, *found.hits[SLATE:])), ordering
+    return replace(found, hits=(*shown, *found.hits[cards:])), ordering
 
 
 def _introduce(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bot.basket import view_of
+from bot.tasks.staged import offer_help
 from bot.turn import Answer, Turn
 from storage.carts import cart_of
 
@@ -18,6 +19,7 @@ _WELL = re.compile(r"how(?:'s| is| are|s)\b|what'?s up|你好吗|怎么样|过�
 def greet(turn: Turn, answer: Answer) -> None:
     """A greeting back; shorter where the talk is on already."""
     answer.say(turn.voice.say("greet.first" if turn.state.turns == 0 else "greet.again"))
+    offer_help(turn, answer)
 
 
 def thank(turn: Turn, answer: Answer) -> None:
@@ -32,6 +34,7 @@ def goodbye(turn: Turn, answer: Answer) -> None:
     if cart.lines:
         answer.cart = cart
         return answer.say(turn.voice.say("goodbye.cart", count=cart.pieces))
+    offer_help(turn, answer)
     return answer.say(turn.voice.say("goodbye.plain"))
 
 

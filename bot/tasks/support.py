@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.references import resolve
 from bot.state import Pending
 from bot.tasks import cart, search
+from bot.tasks.staged import offer_help
 from bot.turn import Answer, Turn
 
 
@@ -54,6 +55,7 @@ def reject(turn: Turn, answer: Answer) -> None:
     """A no ends what was pending; a no to what is shown asks for the one thing that should change."""
     if turn.decision.pending is not None and turn.decision.pending.kind not in ("facet", "what"):
         return answer.say(turn.voice.say("reject.pending"))
+    offer_help(turn, answer)
     if turn.state.shown:
         return answer.ask(turn.voice.say("reject.slate"), Pending(kind="what"))
     return answer.say(turn.voice.say("reject.nothing"))

@@ -11,6 +11,7 @@ import pytest
 
 from bot.cards import Card
 from bot.experiments import Experiments
+from bot.exploration import POLICY
 from bot.exposure import Exposures
 from bot.parts import Parts
 from bot.service import Assistant
@@ -99,7 +100,7 @@ def test_each_arm_sees_its_order_and_the_log_says_which(parts: Parts, intents: T
         (event,) = shown_to(database, shopper)
         arm = assistant.experiments.arm_of("one", shopper.id)
         arms.add(arm)
-        assert {item.policy_version for item in event.items} == {f"rules-1+one={arm}"}
+        assert {item.policy_version for item in event.items} == {f"{POLICY}+one={arm}"}
         by_place = sorted(event.items, key=lambda item: item.position or 0)
         assert [item.item_id for item in by_place] == [card.product_id for card in reply.products]
         orderable = [item for item in by_place if item.item_id != "head-4"]  # sold out: stays last
@@ -126,7 +127,7 @@ def test_lots_are_drawn_around_the_arms_own_order(parts: Parts, intents: ToldInt
         by_relevance = sorted(event.items, key=lambda item: item.index or 0)
         for own, item in enumerate(by_relevance):
             assert item.propensity == pytest.approx(0.5 / count + 0.5 * (item.position == own))
-            assert item.policy_version == "rules-1+lot-0.5+one=plain"
+            assert item.policy_version == f"{POLICY}+lot-0.5+one=plain"
 
 
 def test_what_both_arms_show_alike_is_no_exposure(parts: Parts, intents: ToldIntents, database: Database) -> None:
@@ -134,7 +135,7 @@ def test_what_both_arms_show_alike_is_no_exposure(parts: Parts, intents: ToldInt
     Conversation(assistant, intents, SHOPPERS[0]).say("search", "cheapest kettles first")
     assistant.close()
     (event,) = shown_to(database, SHOPPERS[0])
-    assert {item.policy_version for item in event.items} == {"rules-1"}
+    assert {item.policy_version for item in event.items} == {POLICY}
 
 
 def test_outside_its_days_nothing_changes(parts: Parts, intents: ToldIntents, database: Database) -> None:
@@ -142,7 +143,7 @@ def test_outside_its_days_nothing_changes(parts: Parts, intents: ToldIntents, da
     Conversation(assistant, intents, SHOPPERS[0]).say("search", "kettles")
     assistant.close()
     (event,) = shown_to(database, SHOPPERS[0])
-    assert {item.policy_version for item in event.items} == {"rules-1"}
+    assert {item.policy_version for item in event.items} == {POLICY}
 
 
 def test_a_card_that_the_check_takes_out_leaves_the_exposure(database: Database, parts: Parts) -> None:
@@ -156,4 +157,4 @@ def test_a_card_that_the_check_takes_out_leaves_the_exposure(database: Database,
     exposures.show("u", "c", "m", [Card(product_id="p0", title="a")], "USD", ordering)
     exposures.close()
     (event,) = shown_to(database, Principal("u", Role.CUSTOMER))
-    assert [(item.propensity, item.policy_version) for item in event.items] == [(None, "rules-1+one=plain")]
+    assert [(item.propensity, item.policy_version) for item in event.items] == [(None, f"{POLICY}+one=plain")]

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from demo.catalog import make_catalog
 from demo.generate import write_demo_shop
 from demo.personas import PERSONAS
+from demo.shoppers import make_behavior
 from demo.vocabulary import PRODUCT_TYPES
 from storage.event import parse_event
 from tests.demo.written import NOW, Written
@@ -192,3 +194,17 @@ def test_same_seed_same_bytes(tmp_path: Any) -> None:
     assert first == second
     assert first["catalog.jsonl"] != other["catalog.jsonl"]
     assert first["events.jsonl"] != other["events.jsonl"]
+
+
+def test_the_truth_behind_the_events_is_known_and_in_no_file(shop: Written) -> None:
+    draw = np.random.Generator(np.random.PCG64([7, 1]))
+    catalog = make_catalog(np.random.Generator(np.random.PCG64([7, 0])), NOW, 300)
+    behavior = make_behavior(draw, NOW, catalog, 60)
+    by_stage = Counter(
+        (behavior.stages[row["event_id"]], row["event"]) for row in behavior.events if row["event"] != "refund"
+    )
+    assert {row["event_id"] for row in behavior.events if row["event"] == "refund"}.isdisjoint(behavior.stages)
+    assert {stage for stage, event in by_stage if event == "purchase"} == {"ready"}
+    assert {stage for stage, event in by_stage if event == "select_item"} == {"browsing"}
+    assert {stage for stage, _ in by_stage} == {"browsing", "comparing", "ready"}
+    assert not any("stage" in row for row in [*shop.events, *behavior.events])
