@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from bot.shelf import availability_of, products_now, title_of
 from index.facet_writer import AVAILABILITIES
+from index.product import Product
 from index.snapshot import Snapshot, index_versions
 from retrieval.goods import Good, Goods, no_goods
 from storage.database import Database
@@ -23,10 +24,17 @@ def goods_of(shop: Path, database: Database) -> Goods:
     if snapshot is None:
         return no_goods
 
+    return goods_in(
+        lambda ids: products_now(snapshot, lambda of: offers_for(database, of, since=snapshot.read_at), ids)
+    )
+
+
+def goods_in(products: Callable[[Iterable[str]], Mapping[str, Product]]) -> Goods:
+    """The same where products are at hand, by their own id or that of a variant, as they are offered now."""
+
     def goods(ids: Iterable[str]) -> dict[str, Good]:
         found = {}
-        products = products_now(snapshot, lambda of: offers_for(database, of, since=snapshot.read_at), ids)
-        for item_id, product in products.items():
+        for item_id, product in products(ids).items():
             variant = product.variant(item_id)
             orderable = availability_of(product, variant).orderable
             found[item_id] = Good(product.id, title_of(product, variant), product.categories, orderable)

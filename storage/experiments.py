@@ -32,6 +32,12 @@ def arm_in(policy_version: str, experiment: str) -> str | None:
     return next((arm for name, _, arm in named if name == experiment and arm), None)
 
 
+def without_arm(policy_version: str, experiment: str) -> str:
+    """A policy version as it is told while nobody may look at arms: `rules-1+card-order`."""
+    own = f"{experiment}="
+    return "+".join(experiment if part.startswith(own) else part for part in policy_version.split("+"))
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """One event of a person; `amount` is in minor units of `currency`, None where the event does not say it.
