@@ -44,7 +44,7 @@ LATELY_DAYS: Final = 7
 """Who was there within so many days is somewhere on the way; after a longer time away it begins anew."""
 BEHAVIOR_DAYS: Final = 90
 """Older events weigh less than an eighth of new ones."""
-MOST_PEOPLE: Final = 2_000
+MOST_PEOPLE: Final = 1_000
 """Active shoppers of whom interests are counted, the latest; a share of them is known to a few hundredths."""
 SLATE_DAYS: Final = 28
 SLATE_WINDOW_MS: Final = DAY_MS
@@ -340,12 +340,11 @@ class Figures:
 
     def _interests(self, principal: Principal) -> Interests:
         now = self._clock()
-        kinds = PATH_EVENTS | {"view_item_list"}
         found = nameless_behaviors(
             self._assistant.database,
             principal,
             behavior.Crowd(PATH_EVENTS, now - ACTIVE_DAYS * DAY_MS, MOST_PEOPLE),
-            behavior.Wanted(kinds, now - BEHAVIOR_DAYS * DAY_MS, MOST_EVENTS),
+            behavior.Wanted(PATH_EVENTS, now - BEHAVIOR_DAYS * DAY_MS, MOST_EVENTS),
             now + CLOCK_SKEW_MS,
             self._settings.consent,
         )

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from retrieval.path.chain import PurchaseChain
 from retrieval.path.stage import Journey, Stage
 from retrieval.path.tokens import CategoryOf
-from retrieval.profile import Meanings, ProfileState
+from retrieval.profile import BeliefKind, Meanings, ProfileState
 from storage.behavior import Behavior
+
+KINDS: Final[tuple[BeliefKind, ...]] = ("category", "brand")
+FAVORITES: Final = 3
+"""Of each kind, one's strongest beliefs that count: with all of them everybody likes much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,7 @@ class Crowd:
 
     Attributes:
         people: of whom anything may be used.
-        categories, brands: by name, of whom it is one of their strongest beliefs.
+        categories, brands: by name, of whom it is one of the `FAVORITES` that they like most.
         stages: of those who were there since `lately`, how far they are.
     """
 
@@ -53,7 +58,7 @@ def crowd_of(behaviors: Iterable[Behavior], eyes: Eyes, now: int, lately: int) -
         lately: from when on somebody must have been there to have a stage.
     """
     people = 0
-    liked: Counter[tuple[str, str]] = Counter()
+    liked: Counter[tuple[BeliefKind, str]] = Counter()
     stages: Counter[Stage] = Counter()
     for behavior in behaviors:
         state = ProfileState(eyes.meanings, eyes.personalize)
@@ -63,14 +68,16 @@ def crowd_of(behaviors: Iterable[Behavior], eyes: Eyes, now: int, lately: int) -
         if not profile.recent:
             continue
         people += 1
-        liked.update((belief.kind, belief.value) for belief in profile.beliefs())
+        for kind in KINDS:
+            liked.update((kind, value) for value in profile.strongest(kind, FAVORITES))
         if profile.recent[-1].timestamp >= lately:
             path = Journey.of(behavior.events, eyes.category_of, eyes.personalize, eyes.hidden)
             stages[path.at(now, eyes.chain).stage] += 1
-    return Crowd(people, _of("category", liked), _of("brand", liked), stages)
+    categories, brands = (_of(kind, liked) for kind in KINDS)
+    return Crowd(people, categories, brands, stages)
 
 
-def _of(kind: str, liked: Mapping[tuple[str, str], int]) -> dict[str, int]:
+def _of(kind: BeliefKind, liked: Mapping[tuple[BeliefKind, str], int]) -> dict[str, int]:
     """The counts of one kind, largest first, equal ones by name."""
     own = {value: count for (each, value), count in liked.items() if each == kind}
     return dict(sorted(own.items(), key=lambda entry: (-entry[1], entry[0])))

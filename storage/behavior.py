@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from storage.consent import Consent
 from storage.database import Database, in_chunks
-from storage.event import Event
+from storage.event import Event, EventItem
 from storage.events import event_of, items_of
 from storage.principal import FIGURES, Principal
-from storage.tables import consents, events
+from storage.tables import consents, event_items, events
 from storage.tables import hidden_beliefs as hidden
+
+_WILLING, _UNWILLING = Consent(personalize=True), Consent(personalize=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +117,9 @@ class Crowd:
 def nameless_behaviors(
     db: Database, principal: Principal, crowd: Crowd, wanted: Wanted, until: int, default: Consent
 ) -> Iterator[Behavior]:
-    """What profiles of many are made from, without saying whose they are; who last did something comes first.
+    """What profiles of many are made from, without saying whose they are: names of events, times, sessions, dwell and item ids.
 
-    Whoever does not want to be known today is left out; an event's own consent is the reader's to look at.
+    Whoever does not want to be known today is left out; an event's own `personalize` is the reader's to look at.
 
     Args:
         db: where from.
@@ -136,14 +141,30 @@ def nameless_behaviors(
                 select(hidden.c.user_id, hidden.c.kind, hidden.c.value).where(hidden.c.user_id.in_(some))
             ):
                 removed.setdefault(user_id, set()).add((kind, value))
-            rows: dict[str, list[Any]] = {user_id: [] for user_id in some}
-            for row in connection.execute(_newest_of(some, wanted, until)).mappings():
-                rows[row["user_id"]].append(row)
-            items = items_of(connection, [row["row"] for each in rows.values() for row in each])
-            for user_id, own in rows.items():
-                bare = ({**row, "user_id": None, "search_term": None} for row in own)
-                nameless = tuple(event_of(row, items.get(row["row"], ())) for row in bare)
-                yield Behavior(nameless, True, None, frozenset(removed.get(user_id, ())), True)
+            lines = connection.execute(_newest_of(some, wanted, until))
+            for user_id, own in groupby(lines, key=attrgetter("user_id")):
+                events_ = tuple(_nameless(list(group)) for _, group in groupby(own, key=attrgetter("row")))
+                yield Behavior(events_, True, None, frozenset(removed.get(user_id, ())), True)
+
+
+@lru_cache(maxsize=50_000)
+def _bare_item(item_id: str) -> EventItem:
+    """An item of which only the id is known; many look at the same."""
+    return EventItem.model_construct(item_id=item_id)
+
+
+def _nameless(lines: Sequence[Any]) -> Event:
+    """An event from its joined lines, of which there is one without an item where it has no items."""
+    event = lines[0]
+    return Event.model_construct(
+        event_id=event.event_id,
+        event=event.event,
+        timestamp=event.timestamp,
+        session_id=event.session_id,
+        dwell_ms=event.dwell_ms,
+        consent=_WILLING if event.personalize else _UNWILLING,
+        items=tuple(_bare_item(line.item_id) for line in lines if line.item_id is not None),
+    )
 
 
 def _latest(crowd: Crowd, until: int, default: Consent) -> Any:
@@ -169,7 +190,17 @@ def _newest_of(users: Sequence[str], wanted: Wanted, until: int) -> Any:
         partition_by=events.c.user_id, order_by=(events.c.timestamp.desc(), events.c.row.desc())
     )
     ranked = (
-        select(events, place.label("place"))
+        select(
+            events.c.user_id,
+            events.c.row,
+            events.c.event_id,
+            events.c.event,
+            events.c.timestamp,
+            events.c.session_id,
+            events.c.dwell_ms,
+            events.c.personalize,
+            place.label("place"),
+        )
         .where(
             events.c.user_id.in_(users),
             events.c.event.in_(wanted.kinds),
@@ -177,7 +208,12 @@ def _newest_of(users: Sequence[str], wanted: Wanted, until: int) -> Any:
         )
         .subquery()
     )
-    return select(ranked).where(ranked.c.place <= wanted.most).order_by(ranked.c.row)
+    return (
+        select(ranked, event_items.c.item_id)
+        .outerjoin(event_items, event_items.c.event_row == ranked.c.row)
+        .where(ranked.c.place <= wanted.most)
+        .order_by(ranked.c.user_id, ranked.c.row, event_items.c.line)
+    )
 
 
 def _rows(user_id: str, *columns: Any) -> Any:
