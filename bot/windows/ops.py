@@ -71,7 +71,7 @@ class OpsWindow:
         """The first view, in the browser's language."""
         language = language_of(request.headers.get("accept-language", ""))
         words = texts(language)
-        tabs = [gr.Tab(words[f"ops_{name}"], id=name) for name in _SECTIONS]
+        tabs = [gr.Tab(words[f"ops_{name}"]) for name in _SECTIONS]
         return [Page(language).header(self.settings.name), *tabs, self.section(_SECTIONS[0], request)]
 
     def section(self, name: str, request: gr.Request) -> str:
