@@ -21,6 +21,8 @@ _NAMES: Final = 138.0  # room for the names of bars
 _BAR_WIDE: Final = 190.0  # of the longest bar, with room for what it says
 _BAR_TOP, _BAR_STEP, _BAR_TALL = 8.0, 26.0, 17.0
 _UNTOLD: Final = 14.0
+_ALL_MARKED: Final = 6  # of the horizontal axis
+_HALF_A_LABEL: Final = 70.0
 _LONGEST_NAME: Final = 22
 
 
@@ -148,7 +150,7 @@ def curve_chart(
     known = [y for curve in curves for _, y in curve.points if y is not None]
     margin = 0.5 if len(xs) == 1 else 0.02 * (xs[-1] - xs[0])
     frame = Frame((xs[0] - margin, xs[-1] + margin), (0.0, max([*known, 0.01]) * 1.08))
-    marks = [x for x in ticks(*frame.x) if float(x).is_integer() and xs[0] <= x <= xs[-1]] if len(xs) > 1 else xs
+    marks = xs if len(xs) <= _ALL_MARKED else [x for x in ticks(*frame.x) if float(x).is_integer()]
     parts = [frame.axes(x_name, "", marks, ticks(*frame.y), x_labels, lambda y: f"{100 * y:.3g} %")]
     for place, curve in enumerate(curves[:MOST_CURVES]):
         for run in _runs(curve.points):
@@ -199,10 +201,13 @@ def interval_chart(label: str, description: str, spans: Sequence[Span]) -> Marku
     def across(value: float) -> float:
         return _NAMES + 8 + (value - low) / room * (WIDTH - _NAMES - 2 * RIGHT)
 
-    height = 2 * _BAR_TOP + len(spans) * 2 * _BAR_STEP
-    parts = [tag("line", x1=across(0), x2=across(0), y1=_BAR_TOP / 2, y2=height - _BAR_TOP / 2, class_="even")]
+    foot = _BAR_TOP + len(spans) * 2 * _BAR_STEP
+    parts = [tag("line", x1=across(0), x2=across(0), y1=_BAR_TOP / 2, y2=foot, class_="even")]
+    for mark in ticks(min(low, 0.0), max(high, low + room), 5):
+        parts.append(tag("text", f"{mark:g}", x=across(mark), y=foot + 14, text_anchor="middle"))
     for place, span in enumerate(spans):
         y = _BAR_TOP + place * 2 * _BAR_STEP + _BAR_TALL / 2
+        under = min(max(across(span.value), _NAMES + _HALF_A_LABEL), WIDTH - _HALF_A_LABEL)
         parts += [
             tag(
                 "text",
@@ -215,9 +220,9 @@ def interval_chart(label: str, description: str, spans: Sequence[Span]) -> Marku
             ),
             tag("line", x1=across(span.low), x2=across(span.high), y1=y, y2=y, class_="line series-0"),
             tag("circle", tag("title", f"{span.name}: {span.said}"), cx=across(span.value), cy=y, r=4, class_="dot"),
-            tag("text", span.said, x=_NAMES + 8, y=y + 20, class_="value"),
+            tag("text", span.said, x=under, y=y + 20, text_anchor="middle", class_="value"),
         ]
-    return svg(label, *parts, description=description, height=height)
+    return svg(label, *parts, description=description, height=foot + 20)
 
 
 def _runs(points: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:

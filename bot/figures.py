@@ -99,7 +99,7 @@ class Shoppers:
     """Who comes back.
 
     Attributes:
-        customers: who bought and agrees to be known.
+        customers: who bought and agrees to be known, to the next ten: the bands would else tell the one that is left out.
         cohorts: oldest first.
         bands: empty where too few came back to learn from.
         due: people to whom something is due by the week in which it is: overdue, this week, the next ones.
@@ -324,7 +324,7 @@ class Figures:
         )
         model = self._model(people)
         if model is None:
-            return Shoppers(told(len(people)), rows, {}, ())
+            return Shoppers(_about(len(people)), rows, {}, ())
         counts = dict.fromkeys(Band, 0)
         for standing in model.standings(people, now):
             counts[standing.band] += 1
@@ -335,7 +335,7 @@ class Figures:
             first = min(due.due for due in dues)
             weeks[0 if first < today else min(DUE_WEEKS, 1 + (first - today) // 7)] += 1
         return Shoppers(
-            told(len(people)), rows, {band: told(count) for band, count in counts.items()}, tuple(map(told, weeks))
+            _about(len(people)), rows, {band: told(count) for band, count in counts.items()}, tuple(map(told, weeks))
         )
 
     def _interests(self, principal: Principal) -> Interests:
@@ -388,6 +388,11 @@ class Figures:
             return None
         goods = goods_in(self._assistant.parts.shelf.products)
         return export_audience(database, principal, self._shop, self._settings, band, goods, model=model, now=now)
+
+
+def _about(people: int) -> int | None:
+    """The count to the next ten."""
+    return None if told(people) is None else (people + 5) // 10 * 10
 
 
 def _most(liked: Mapping[str, int]) -> dict[str, int]:

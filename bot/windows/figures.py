@@ -71,16 +71,14 @@ class Page:
         rows, forms = [], []
         for band, exported in found.items():
             name = self._of("audience", band)
-            counts = (
-                (exported.named, exported.contacted, exported.control, exported.capped) if exported is not None else ()
-            )
+            counts = (exported.contacted, exported.control, exported.capped) if exported is not None else ()
             said = [self._count(None if 0 < count < few else count) for count in counts]
-            rows.append([name, *(said or ["–"] * 4)])
-            if exported is not None:
+            rows.append([name, *(said or ["–"] * 3)])
+            if exported is not None and exported.contacted:
                 forms.append(self._form(band, name, settings.rest_days))
-        head = [self._of(each) for each in ("audience", "named", "contacted", "control", "resting")]
+        head = [self._of(each) for each in ("audience", "contacted", "control", "resting")]
         missing = None if all(found.values()) else tag("p", self._of("bands_few"), class_="note")
-        return self._section(lead, tag("div", table(head, rows, numbers=4), missing, *forms, class_="plot"))
+        return self._section(lead, tag("div", table(head, rows, numbers=3), missing, *forms, class_="plot"))
 
     def not_for(self, reason: str) -> Markup:
         """Why a section stays empty: a key of the words, or an error's own."""
@@ -90,7 +88,8 @@ class Page:
         """The top of the page."""
         note = self._of("note").format(few=self._of("few"))
         mark = tag("div", class_="mark", aria_hidden="true")
-        return joined([mark, tag("div", tag("h1", f"{shop_name} · {self._of('top')}"), tag("p", note))])
+        leave = tag("form", tag("button", self._words["sign_out"], type="submit"), method="post", action="/logout")
+        return joined([mark, tag("div", tag("h1", f"{shop_name} · {self._words['ops']}"), tag("p", note)), leave])
 
     def _cohorts(self, found: Shoppers) -> Markup | None:
         if not found.cohorts:
@@ -207,10 +206,14 @@ class Page:
             self._of("export").format(band=name),
             tag(
                 "form",
-                Markup(f'<input type="hidden" name="band" value="{band}">'),
-                tag("label", self._of("campaign"), _input("campaign", self._of("campaign_hint"))),
+                tag("input", type="hidden", name="band", value=band),
+                tag(
+                    "label",
+                    self._of("campaign"),
+                    tag("input", name="campaign", placeholder=self._of("campaign_hint"), maxlength=200),
+                ),
                 tag("label", self._of("file"), tag("select", *options, name="format")),
-                tag("label", Markup('<input type="checkbox" name="confirm" value="yes" required>'), confirm),
+                tag("label", tag("input", type="checkbox", name="confirm", value="yes", required=""), confirm),
                 tag("button", self._of("download"), type="submit"),
                 method="post",
                 action="/ops/audience",
@@ -238,9 +241,7 @@ class Page:
         return joined([tag("p", lead, class_="lead"), tag("div", *parts, class_="plots")])
 
     def _of(self, *names: object) -> str:
-        """The word of that name; "top" is the page's own."""
-        name = "_".join(map(str, names))
-        return self._words["ops" if name == "top" else f"ops_{name}"]
+        return self._words[f"ops_{'_'.join(map(str, names))}"]
 
 
 def _told(bars: Iterable[Bar]) -> str:
@@ -252,7 +253,3 @@ def _spelled(found: Difference) -> str:
     if found.value is None or found.low is None or found.high is None:
         return "–"
     return f"{found.value:+.4f} ({found.low:+.4f} … {found.high:+.4f})"
-
-
-def _input(name: str, hint: str) -> Markup:
-    return Markup(str(tag("input", name=name, placeholder=hint, maxlength=200.0)).removesuffix("</input>"))
