@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bot.experiments import Experiments
 from bot.figures import Difference, Experiment, told
 from finetune.evaluate_experiment import decides, evaluate_experiment
@@ -32,9 +34,7 @@ def experiment_views(
     found = []
     for name, experiment in settings.experiment.items():
         try:
-            report = evaluate_experiment(
-                db, principal, settings, name, lambda user_id, name=name: dealt.arm_of(name, user_id), moment
-            )
+            report = evaluate_experiment(db, principal, settings, name, partial(dealt.arm_of, name), moment)
             found.append(_view(report, decides(experiment, settings)))
         except InvalidInput:  # it began, and was shown to nobody who counts
             found.append(_nobody(name, experiment, moment))
