@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from finetune.turn_keys import KeyedDialogue
     from index.build import BuildReport
     from index.filters import Filters
+    from index.snapshot import Snapshot
     from storage.database import Database
     from storage.event_file import Loaded as LoadedEvents
     from storage.publish import Versions
@@ -60,6 +62,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # numpy's own threads go on spinning after a product and take the cores from OpenVINO: an intent then takes half as long again.
 # What is large is computed by torch, OpenVINO and FAISS, which have threads of their own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Threads of torch that wait for each other sleep instead of spinning: beside other jobs a small model else trains 20 times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(context_settings=_CONTEXT, no_args_is_help=False, add_completion=False, rich_markup_mode=None)
@@ -866,12 +870,15 @@ def finetune_sequence_command(
     from finetune.loop import is_main
     from finetune.sequence import finetune_sequence, refit_sequence
     from retrieval.sequence import sequence_versions
+    from retrieval.sequence.fresh import item_features
 
     if output:
         require_name(output)
     versions = sequence_versions(shop)
     folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    read = interactions_of(interactions, shop, max_rejected, rejected)
+    snapshot = None if interactions else snapshot_of(shop)
+    read = interactions_of(interactions, shop, max_rejected, rejected, snapshot)
+    features = partial(item_features, snapshot) if snapshot else None
     files = [interactions] if interactions else []
 
     def train(run: Callable[..., Tuned]) -> Tuned:
@@ -881,7 +888,7 @@ def finetune_sequence_command(
             )
 
     def first(progress: Callable[..., None]) -> Tuned:
-        return finetune_sequence(read, folder, epochs=epochs, seed=seed, progress=progress)
+        return finetune_sequence(read, folder, epochs=epochs, seed=seed, features=features, progress=progress)
 
     if not is_main():
         train(first)
@@ -894,12 +901,25 @@ def finetune_sequence_command(
             registry.require_passed("sequence", folder)
             again = versions.require_free(f"{folder.resolve().name}-refit")
             with registry.run("sequence", again, files, read.users):
-                train(lambda progress: refit_sequence(read, folder, again, progress))
+                train(lambda progress: refit_sequence(read, folder, again, features, progress))
             report_promotion(registry.promote("sequence", str(again)))
 
 
-def interactions_of(path: Path | None, shop: Path, max_rejected: float, rejected: Path | None) -> Interactions:
-    """What a file says of who turned to what, its bad rows put aside; without a file the shop's events."""
+def snapshot_of(shop: Path) -> Snapshot | None:
+    """The shop's index, None where it has none."""
+    from index.snapshot import Snapshot, current_index
+
+    folder = current_index(shop)
+    return Snapshot.load(folder) if folder else None
+
+
+def interactions_of(
+    path: Path | None, shop: Path, max_rejected: float, rejected: Path | None, snapshot: Snapshot | None = None
+) -> Interactions:
+    """What a file says of who turned to what, its bad rows put aside; without a file the shop's events.
+
+    Of these a variant stands for its product in the snapshot, where there is one.
+    """
     from finetune.interactions import interactions_of as of_rows
     from finetune.interactions import read_interactions
     from finetune.transactions import reasons
@@ -907,7 +927,8 @@ def interactions_of(path: Path | None, shop: Path, max_rejected: float, rejected
 
     if path is None:
         with opened(shop) as database:
-            return of_rows(training_visits(database, ADMIN))
+            product_of: Callable[[str], str] = cache(snapshot.product_id) if snapshot else str
+            return of_rows((user, product_of(item), at) for user, item, at in training_visits(database, ADMIN))
     with bars() as show:
         read = read_interactions(path, progress=lambda done, total: show("reading interactions", done, total))
     rejects = Rejects(list(read.problems))

@@ -22,8 +22,9 @@ from scipy.sparse.linalg import svds
 
 from finetune.evaluate_sequence import AT_ONCE, Metrics, gains, metrics_of, ranks
 from finetune.interactions import Interactions, read_interactions
+from finetune.loop import Step
 from finetune.sequence import finetune_sequence, interval
-from finetune.sequence_trainer import Recipe, Step, train
+from finetune.sequence_trainer import Recipe, train
 from retrieval.sequence import Histories, SequenceFacts, SequenceModel, Transitions, load_sequence
 from retrieval.sequence.fresh import LIKENESS_FADE, LIKENESS_RECENT, fresh_chances
 from retrieval.sequence.network import unit

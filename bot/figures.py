@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from bot.goods import goods_in
 from bot.service import Assistant
 from retrieval.audience import Audience, Exported, export_audience
 from retrieval.crowd import Crowd, Eyes, crowd_of
@@ -282,7 +281,7 @@ class Figures:
             self._shop,
             self._settings,
             band,
-            goods_in(shelf.products),
+            shelf.goods,
             output=output,
             campaign=campaign,
             now=self._clock(),
@@ -309,7 +308,7 @@ class Figures:
             if model is not None and now - model.fitted_at < DAY_MS:
                 return model
             try:
-                return CustomerModel.fit(people, goods_in(self._assistant.parts.shelf.products), now)
+                return CustomerModel.fit(people, self._assistant.parts.shelf.goods, now)
             except InvalidInput:
                 return None
 
@@ -328,7 +327,7 @@ class Figures:
         counts = dict.fromkeys(Band, 0)
         for standing in model.standings(people, now):
             counts[standing.band] += 1
-        goods = goods_in(self._assistant.parts.shelf.products)
+        goods = self._assistant.parts.shelf.goods
         today = now // DAY_MS
         weeks = [0] * (DUE_WEEKS + 1)
         for dues in model.dues(people, goods, now, 7 * DUE_WEEKS).values():
@@ -386,7 +385,7 @@ class Figures:
         model = self._model(people)
         if model is None and band is not Audience.BACK_IN_STOCK:
             return None
-        goods = goods_in(self._assistant.parts.shelf.products)
+        goods = self._assistant.parts.shelf.goods
         return export_audience(database, principal, self._shop, self._settings, band, goods, model=model, now=now)
 
 

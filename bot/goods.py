@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from bot.shelf import availability_of, products_now, title_of
+from bot.shelf import goods_among, products_now
 from index.facet_writer import AVAILABILITIES
-from index.product import Product
 from index.snapshot import Snapshot, index_versions
 from retrieval.goods import Good, Goods, no_goods
 from storage.database import Database
@@ -24,21 +23,8 @@ def goods_of(shop: Path, database: Database) -> Goods:
     if snapshot is None:
         return no_goods
 
-    return goods_in(
-        lambda ids: products_now(snapshot, lambda of: offers_for(database, of, since=snapshot.read_at), ids)
-    )
-
-
-def goods_in(products: Callable[[Iterable[str]], Mapping[str, Product]]) -> Goods:
-    """The same where products are at hand, by their own id or that of a variant, as they are offered now."""
-
     def goods(ids: Iterable[str]) -> dict[str, Good]:
-        found = {}
-        for item_id, product in products(ids).items():
-            variant = product.variant(item_id)
-            orderable = availability_of(product, variant).orderable
-            found[item_id] = Good(product.id, title_of(product, variant), product.categories, orderable)
-        return found
+        return goods_among(products_now(snapshot, lambda of: offers_for(database, of, since=snapshot.read_at), ids))
 
     return goods
 

@@ -1,4 +1,4 @@
-"""Loads what the assistant serves from: snapshot, encoders, search, reranker, understanding, intent model, purchase chain.
+"""Loads what the assistant serves from: snapshot, encoders, search, reranker, understanding, models.
 
 One object, swapped as a whole: a turn takes it once and is by one version of everything.
 """
@@ -8,23 +8,25 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from bot.intent import KIND as INTENT_KIND
 from bot.intent import IntentModel, Prediction
 from bot.shelf import Shelf
 from index.encoders import Encoder
 from index.product import Product
-from index.snapshot import Snapshot, current_index
+from index.snapshot import Snapshot, current_index, index_versions
 from retrieval.path.chain import PurchaseChain, stage_versions
 from retrieval.profile import Meanings, PriceLevels
 from retrieval.reranker import Reranker, load_reranker, reranker_versions
+from retrieval.retention.customers import CustomerModel, customer_versions
 from retrieval.search import SearchEngine
-from retrieval.sensitive import ordinary
+from retrieval.sensitive import ordinary, sensitive_product
+from retrieval.sequence import Foresight, SequenceModel, load_sequence, sequence_versions
 from retrieval.understanding import Understander
 from storage.database import Database
 from storage.errors import AisleError, Damaged, NotFound, Unavailable
@@ -60,6 +62,30 @@ class NoIntents:
         raise Unavailable(f"{self.shop} has no intent model.", "Train one: launch.py finetune intent --promote.")
 
 
+class PartVersions(NamedTuple):
+    """Versions by part, None where the shop has none; pointer files have them in the same order."""
+
+    snapshot: str | None
+    intent: str | None
+    reranker: str | None
+    stage: str | None
+    sequence: str | None
+    customers: str | None
+
+    @classmethod
+    def pointed_at(cls, shop: Path) -> PartVersions:
+        """Those that a shop's pointer files name."""
+        places = (
+            index_versions,
+            intent_versions,
+            reranker_versions,
+            stage_versions,
+            sequence_versions,
+            customer_versions,
+        )
+        return cls(*(versions(shop).pointer() for versions in places))
+
+
 @dataclass(frozen=True)
 class Parts:
     """What one version of index and models serves with. Immutable: a reload makes another."""
@@ -74,8 +100,15 @@ class Parts:
     """The version of the intent model; None where the shop has none."""
     chain: PurchaseChain | None = None
     """How likely a shopper buys; None where the shop has not trained that. Stages are told without it, too."""
+    customers: CustomerModel | None = None
+    """When shoppers come back and what they use up; None where `launch.py audience` has not learnt that."""
     sensitive: tuple[str, ...] = ()
     """Of what nothing is concluded about a shopper, by the shop's settings."""
+
+    def ordinary(self, item_id: str) -> Product | None:
+        """The product as the catalog has it; None for one of which nothing may be concluded about a shopper."""
+        product = ordinary(self.shelf.record, self.sensitive)(item_id)
+        return None if product is None or sensitive_product(product) else product
 
     @cached_property
     def meanings(self) -> Meanings:
@@ -83,14 +116,16 @@ class Parts:
         return Meanings(ordinary(self.shelf.record, self.sensitive), self.levels)
 
     @property
-    def versions(self) -> tuple[str, str | None, str | None, str | None]:
-        """The versions of index, intent model, reranker and purchase chain."""
-        reranker = self.shelf.engine.reranker
-        return (
+    def versions(self) -> PartVersions:
+        """Of what is served now."""
+        reranker, foresight = self.shelf.engine.reranker, self.shelf.foresight
+        return PartVersions(
             self.shelf.snapshot.folder.name,
             self.model,
             reranker.version if reranker else None,
             self.chain.version if self.chain else None,
+            foresight.model.version if foresight else None,
+            self.customers.version if self.customers else None,
         )
 
 
@@ -100,7 +135,7 @@ def intent_versions(shop: Path) -> Versions:
 
 
 def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: Parts | None = None) -> Parts:
-    """The current index, intent model, reranker and purchase chain of the shop's folder.
+    """The current index and models of the shop's folder.
 
     With `serving` only what changed is loaded anew, and a model that cannot be served leaves the one that is.
 
@@ -115,16 +150,22 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: 
     intents, model = _current_intents(shop, serving)
     reranker = current_reranker(shop, serving.shelf.engine.reranker if serving else None)
     chain = current_chain(shop, serving.chain if serving else None)
+    foreseen = serving.shelf.foresight if serving else None
+    sequence = current_model(sequence_versions(shop), load_sequence, foreseen.model if foreseen else None)
+    customers = current_model(customer_versions(shop), CustomerModel.of_version, serving.customers if serving else None)
     if serving is not None and serving.shelf.snapshot.folder == folder:
         engine = serving.shelf.engine
         shelf = serving.shelf
         if engine.reranker is not reranker:
             shelf = replace(shelf, engine=engine.reranked_by(reranker))
-        return replace(serving, shelf=shelf, intents=intents, model=model, chain=chain)
+        if sequence is not (foreseen.model if foreseen else None):
+            shelf = foreseeing(shelf, sequence, serving.sensitive)
+        return replace(serving, shelf=shelf, intents=intents, model=model, chain=chain, customers=customers)
     snapshot = Snapshot.load(folder)
     encoders = snapshot.retriever.encoders_of(snapshot.vectors, shop / "models" / "encoder")
     snapshot.require(encoders)
     parts = replace(parts_of(snapshot, encoders, intents, settings, database, reranker), model=model, chain=chain)
+    parts = replace(parts, shelf=foreseeing(parts.shelf, sequence, parts.sensitive), customers=customers)
     for words in WARM_UP:
         parts.shelf.engine.search(words)
     return parts
@@ -170,34 +211,39 @@ def _current_intents(shop: Path, serving: Parts | None) -> tuple[Intents, str | 
     raise Damaged(f"No intent model of {shop} can be served.", "Train one: launch.py finetune intent --promote.")
 
 
-def current_reranker(shop: Path, serving: Reranker | None = None) -> Reranker | None:
-    """The first reranker that works, of the current one and those before it; None where there is none: search needs none.
+class Versioned(Protocol):
+    """A model that knows which version it is."""
+
+    @property
+    def version(self) -> str: ...  # noqa: D102
+
+
+Model = TypeVar("Model", bound=Versioned)
+
+
+def current_model(versions: Versions, load: Callable[[Path], Model], serving: Model | None = None) -> Model | None:
+    """The first model that works, of the current version and those before it; None where there is none: serving needs none.
 
     `serving` is taken as it is where it is the one.
     """
-    for folder in reranker_versions(shop).candidates():
+    for folder in versions.candidates():
         if serving is not None and folder.name == serving.version:
             return serving
         try:
-            return load_reranker(folder)
+            return load(folder)
         except (Damaged, NotFound) as error:
-            _LOGGER.warning("The reranker %s is refused: %s", folder.name, error.message)
+            _LOGGER.warning("The %s model %s is refused: %s", versions.kind, folder.name, error.message)
     return None
+
+
+def current_reranker(shop: Path, serving: Reranker | None = None) -> Reranker | None:
+    """The reranker that serves a shop."""
+    return current_model(reranker_versions(shop), load_reranker, serving)
 
 
 def current_chain(shop: Path, serving: PurchaseChain | None = None) -> PurchaseChain | None:
-    """The first purchase chain that is whole, of the current one and those before it; None where there is none.
-
-    `serving` is taken as it is where it is the one.
-    """
-    for folder in stage_versions(shop).candidates():
-        if serving is not None and folder.name == serving.version:
-            return serving
-        try:
-            return PurchaseChain.load(folder)
-        except (Damaged, NotFound) as error:
-            _LOGGER.warning("The stage model %s is refused: %s", folder.name, error.message)
-    return None
+    """The purchase chain that serves a shop."""
+    return current_model(stage_versions(shop), PurchaseChain.load, serving)
 
 
 def parts_of(
@@ -231,6 +277,19 @@ def parts_of(
         _categories(sample, settings.currency),
         sensitive=settings.privacy.sensitive,
     )
+
+
+def foreseeing(shelf: Shelf, model: SequenceModel | None, sensitive: Collection[str]) -> Shelf:
+    """The shelf with what a sequence model says of its products, but of those of which nothing may be concluded."""
+    if model is None:
+        return replace(shelf, foresight=None)
+    known = ordinary(shelf.record, sensitive)
+
+    def record(item_id: str) -> Product | None:
+        product = known(item_id)
+        return None if product is None or sensitive_product(product) else product
+
+    return replace(shelf, foresight=Foresight.over(model, shelf.snapshot, record))
 
 
 def _of_products(weights: dict[str, float], snapshot: Snapshot) -> dict[str, float]:

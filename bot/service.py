@@ -29,6 +29,7 @@ from index.filters import Filters
 from index.product import Product
 from retrieval.path.stage import Journey, Position
 from retrieval.profile import Profile
+from retrieval.retention.consumption import Due
 from retrieval.search import SORTS
 from retrieval.sensitive import ordinary
 from retrieval.understanding import Understanding, merge
@@ -39,11 +40,14 @@ from storage.database import Database
 from storage.errors import AisleError, Fault, Forbidden, InvalidInput, NotFound
 from storage.events import events_of
 from storage.principal import Principal, Role
+from storage.purchases import buyer_of
 from storage.record import now_ms
 from storage.settings import ShopSettings
 
 PATH_EVENTS = 100
 """The last events that a stage is read from; of those before, it only loses what was looked at so long ago."""
+REORDER_DAYS = 7
+"""What is due within so many days is reminded of."""
 TURNS_TIMED = 10_000
 MOST_RESULTS = 100
 _LOGGER = logging.getLogger(__name__)
@@ -125,6 +129,7 @@ class Assistant:
             self.checkout_url,
             self._profile_of,
             self._position_of,
+            self._due_of,
             self.experiments,
         )
         reply, removed, ordering = talk.turn(principal, shopper, message, conversation_id, language, clock)
@@ -335,6 +340,16 @@ class Assistant:
             hidden=lambda item_id: record(item_id) is None,
         )
         return path.at(now_ms(), parts.chain)
+
+    def _due_of(self, principal: Principal, user_id: str) -> Due | None:
+        """What the shopper has probably used up by now and can order again; None without their consent or a model of the rhythm."""
+        customers, now = self.parts.customers, now_ms()
+        buyer = buyer_of(self.database, principal, user_id, self.settings.consent, now) if customers else None
+        if customers is None or buyer is None:
+            return None
+        dues = customers.dues([buyer], self.parts.shelf.goods, now, REORDER_DAYS).get(user_id, ())
+        record = self.parts.ordinary
+        return next((due for due in dues if due.good.orderable and record(due.good.product_id)), None)
 
 
 def shopper_of(principal: Principal, user_id: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from index.encoders import Encoder
@@ -13,10 +13,12 @@ from index.graph.terms import language_of, term_of
 from index.product import Availability, Money, Product, Variant, sold_out
 from index.snapshot import Snapshot
 from retrieval.companions import companions
+from retrieval.goods import Good
 from retrieval.profile import Profile
 from retrieval.ranking import RankedHit, rerank
 from retrieval.reasons import Grounds
 from retrieval.search import Hit, SearchEngine, Sort
+from retrieval.sequence import Foresight
 from storage.offers import Offer
 from storage.settings import CardOrder
 
@@ -52,7 +54,8 @@ class Found:
 class Shelf:
     """One snapshot with its search engine.
 
-    `offers` looks newer prices and stock up, oldest first; `departments` are root categories, largest first.
+    `offers` looks newer prices and stock up, oldest first; `departments` are root categories, largest first;
+    `foresight` says what a shopper turns to next, where the shop has trained that.
     """
 
     snapshot: Snapshot
@@ -61,6 +64,7 @@ class Shelf:
     popularity: Mapping[str, float] = field(default_factory=dict)
     departments: tuple[str, ...] = ()
     encoders: Mapping[str, Encoder] = field(default_factory=dict)
+    foresight: Foresight | None = None
 
     def product(self, product_id: str) -> Product | None:
         """The product as it is offered now, also by the id of a variant; None where the catalog has none of that id."""
@@ -82,6 +86,10 @@ class Shelf:
         if record is None or record.variant(offer.product_id) is None:
             return offer
         return offer.model_copy(update={"product_id": record.id, "variant_id": offer.product_id})
+
+    def goods(self, ids: Iterable[str]) -> dict[str, Good]:
+        """Products and variants as what is bought regularly is told from them, as they are offered now."""
+        return goods_among(self.products(ids))
 
     def names(self, words: str) -> bool:
         """Whether the words stand in the title of a product, or are other words for what does."""
@@ -118,6 +126,8 @@ class Shelf:
         result = self.engine.search(text, filters, sort, limit, advice)
         clock("search")
         hits = result.hits if result.matched else []
+        if not text and sort == "relevance" and order == "ranked" and profile is not None:
+            hits = self._foreseen(hits, profile, filters, limit)
         products = self.products(hit.product_id for hit in hits)
         grounds = Grounds(profile or Profile(now=0), filters if named is None else named, self.popularity)
         ranked = rerank(
@@ -132,6 +142,16 @@ class Shelf:
         total = result.total if result.matched else 0
         return Found(tuple(ranked), total, result.unknown_price, products, grounds)
 
+    def _foreseen(self, hits: Sequence[Hit], profile: Profile, filters: Filters, limit: int) -> list[Hit]:
+        """What comes next for the shopper, then what a search without words lists; their relevance falls evenly from 1 to 0."""
+        if self.foresight is None or not profile.recent:
+            return list(hits)
+        allowed = self.snapshot.facets.mask(filters, list(self.engine.offers())).allowed
+        coming = self.foresight.next(profile.recent, allowed, limit // 2)
+        rows = {hit.row for hit in coming}
+        merged = [*coming, *(hit for hit in hits if hit.row not in rows)][:limit]
+        return [replace(hit, score=1 - place / len(merged)) for place, hit in enumerate(merged)]
+
     def companions(self, product_id: str, limit: int, profile: Profile | None = None) -> Found:
         """What goes with a product and can be bought now, in the order of `retrieval.companions`, with reasons."""
         row = self.snapshot.row_of(product_id)
@@ -144,6 +164,16 @@ class Shelf:
         grounds = Grounds(profile or Profile(now=0), popularity=self.popularity)
         ranked = rerank(hits, grounds.profile, products.get, popularity=self.popularity, reorder=False)
         return Found(tuple(ranked), len(ranked), 0, products, grounds)
+
+
+def goods_among(products: Mapping[str, Product]) -> dict[str, Good]:
+    """Products by their own ids and those of variants, as what is bought regularly is told from them."""
+    found = {}
+    for item_id, product in products.items():
+        variant = product.variant(item_id)
+        orderable = availability_of(product, variant).orderable
+        found[item_id] = Good(product.id, title_of(product, variant), product.categories, orderable)
+    return found
 
 
 def products_now(snapshot: Snapshot, offers: Offers, ids: Iterable[str]) -> dict[str, Product]:

@@ -21,6 +21,7 @@ from bot.turn import Answer, Turn
 from index.clean import clean_text
 from retrieval.path.stage import Position
 from retrieval.profile import Profile
+from retrieval.retention.consumption import Due
 from retrieval.understanding import Understanding
 from storage import conversations
 from storage.database import Database
@@ -84,6 +85,7 @@ class Talk:
         checkout_url: str,
         profile_of: Callable[[Principal, str], Profile],
         position_of: Callable[[Principal, str], Position],
+        due_of: Callable[[Principal, str], Due | None],
         experiments: Experiments,
     ) -> None:
         self.parts = parts
@@ -93,6 +95,7 @@ class Talk:
         self.checkout_url = checkout_url
         self.profile_of = profile_of
         self.position_of = position_of
+        self.due_of = due_of
         self.experiments = experiments
 
     def turn(
@@ -219,6 +222,7 @@ class Talk:
             assigned=self.experiments.running(user_id, now_ms()),
             profile_of=lambda: self.profile_of(principal, user_id),
             position_of=lambda: self.position_of(principal, user_id),
+            due_of=lambda: self.due_of(principal, user_id),
             clock=clock.end,
         )
         run(turn, answer)

@@ -18,9 +18,11 @@ from index.filters import Filters
 from index.product import Product
 from retrieval.path.stage import Position, Stage
 from retrieval.profile import Profile
+from retrieval.retention.consumption import DAY_MS, Due
 from retrieval.understanding import Sort, Understander, Understanding
 from storage.database import Database
 from storage.principal import Principal
+from storage.record import now_ms
 from storage.settings import CardOrder
 
 SLATE = 6
@@ -29,7 +31,7 @@ SLATE = 6
 
 @dataclass
 class Turn:
-    """One turn to answer. `profile_of` and `position_of` are called only where an order depends on them.
+    """One turn to answer. `profile_of`, `position_of` and `due_of` are called only where an answer depends on them.
 
     `clock(stage)` ends a stage's time; `exploration` is the chance that a first slate is ordered by lot, `assigned` the
     shopper's arm of the experiment that runs.
@@ -53,6 +55,7 @@ class Turn:
     assigned: Assigned | None
     profile_of: Callable[[], Profile]
     position_of: Callable[[], Position]
+    due_of: Callable[[], Due | None]
     clock: Callable[[str], None]
 
     @cached_property
@@ -64,6 +67,16 @@ class Turn:
     def position(self) -> Position:
         """Where the shopper is on the way to a purchase; a stranger's where nothing is known."""
         return self.position_of()
+
+    @cached_property
+    def due(self) -> Due | None:
+        """What the shopper has probably used up by now, None where nothing is or the shop has not learnt that."""
+        return self.due_of()
+
+    @property
+    def today(self) -> int:
+        """Days since 1970, UTC."""
+        return now_ms() // DAY_MS
 
     @property
     def by_relevance(self) -> bool:

@@ -1,4 +1,4 @@
-"""Takes new versions of index, intent model, reranker and purchase chain into service without a restart."""
+"""Takes new versions of index and models into service without a restart."""
 
 from __future__ import annotations
 
@@ -8,19 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bot.parts import intent_versions
+from bot.parts import PartVersions
 from bot.service import Assistant
-from index.snapshot import index_versions
-from retrieval.path.chain import stage_versions
-from retrieval.reranker import reranker_versions
 from storage.errors import Damaged, NotFound
 
 SECONDS = 3.0
 """Between two looks. A version before the current one is kept on disk, so turns that run on it end well."""
 _LOGGER = logging.getLogger(__name__)
-
-Pointers = tuple[str | None, str | None, str | None, str | None]
-"""Of index, intent model, reranker and purchase chain."""
 
 
 class Watcher:
@@ -28,11 +22,11 @@ class Watcher:
 
     def __init__(self, assistant: Assistant, shop: Path, seconds: float = SECONDS) -> None:
         self._assistant = assistant
-        self._versions = (index_versions(shop), intent_versions(shop), reranker_versions(shop), stage_versions(shop))
+        self._shop = shop
         self._seconds = seconds
         # Not the pointers: one may have moved since the assistant was loaded.
-        self._seen: Pointers | None = assistant.parts.versions
-        self._failed: Pointers | None = None
+        self._seen: PartVersions | None = assistant.parts.versions
+        self._failed: PartVersions | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
@@ -56,7 +50,7 @@ class Watcher:
         """
         before, now = self._assistant.parts.versions, None
         try:
-            now = self._pointers()
+            now = PartVersions.pointed_at(self._shop)
             if now == self._seen:
                 return False
             self._assistant.reload()
@@ -73,12 +67,8 @@ class Watcher:
         serving = self._assistant.parts.versions
         if serving == before:
             return False
-        _LOGGER.warning("Serving index %s, intent model %s, reranker %s and stage model %s.", *serving)
+        _LOGGER.warning("Serving %s.", ", ".join(f"{part} {version}" for part, version in serving._asdict().items()))
         return True
-
-    def _pointers(self) -> Pointers:
-        index, model, reranker, chain = (versions.pointer() for versions in self._versions)
-        return index, model, reranker, chain
 
     def _run(self) -> None:
         while not self._ended.wait(self._seconds):

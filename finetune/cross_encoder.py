@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from finetune.checkpoint import Checkpoint
-from finetune.loop import Loop, agreed, computes_bf16, rest_of, total_steps
+from finetune.loop import Loop, Progress, Step, agreed, computes_bf16, rest_of, total_steps
 from finetune.network import attend_eagerly, parameter_groups
 from retrieval.reranker import TOKENS, pair_of
 
@@ -50,18 +50,6 @@ class Recipe:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Step:
-    """Progress of a phase: steps done of all, the newest loss, the last score on queries that are kept apart."""
-
-    phase: str
-    done: int
-    total: int
-    loss: float
-    score: float | None
-
-
-Progress = Callable[[Step], None]
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Scores and targets (lists, size) → loss of each list (lists,)."""
 

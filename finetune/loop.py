@@ -7,7 +7,7 @@ random state and a position. On several devices (`accelerate launch`) every proc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,20 @@ if TYPE_CHECKING:
 
 _CLIP = 1.0
 _POINTS = 500  # of the loss curve that is kept
+
+
+@dataclass(frozen=True)
+class Step:
+    """Progress of a phase: steps done of all, the newest loss, the last score on what is kept apart."""
+
+    phase: str
+    done: int
+    total: int
+    loss: float
+    score: float | None
+
+
+Progress = Callable[[Step], None]
 
 
 class DivergedError(AisleError):

@@ -41,7 +41,8 @@ from storage.errors import InvalidInput
 from storage.publish import MANIFEST, write_manifest
 
 if TYPE_CHECKING:
-    from finetune.cross_encoder import CrossEncoder, Listed, Loss, Progress, Recipe
+    from finetune.cross_encoder import CrossEncoder, Listed, Loss, Recipe
+    from finetune.loop import Progress
     from index.pretrained import Pretrained
     from index.product import Product
 

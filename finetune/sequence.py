@@ -31,10 +31,11 @@ from storage.errors import Conflict, InvalidInput
 from storage.publish import read_manifest, write_manifest
 
 if TYPE_CHECKING:
+    from finetune.loop import Progress
     from finetune.sequence_network import TrainedNetwork
-    from finetune.sequence_trainer import Progress, Recipe
+    from finetune.sequence_trainer import Recipe
 
-FEWEST_SHOPPERS: Final = 100
+FEWEST_SHOPPERS: Final = 20
 """So many shoppers with three items there have to be."""
 _APART, _MOST_APART, _SCORED = 0.2, 5_000, 2_000
 _TOLERANCE: Final = 0.001
@@ -94,7 +95,8 @@ def finetune_sequence(
     split = _split(interactions, seed)
     recipe = _recipe(recipe, split.trained, epochs, seed)
     checkpoints = output.with_name(f".{output.name}.checkpoints")
-    checkpoint = Checkpoint(checkpoints / "network.safetensors", _fingerprint(split.trained, recipe))
+    given = _of_items(features, split.items)
+    checkpoint = Checkpoint(checkpoints / "network.safetensors", _fingerprint(split.trained, recipe, given))
     asked = split.learnt.take(split.apart)
     wanted = split.all.at_end(2)[split.apart]
     few = np.arange(min(_SCORED, len(split.apart)))
@@ -111,7 +113,7 @@ def finetune_sequence(
         recipe,
         score,
         tolerance=_TOLERANCE,
-        features=_of_items(features, split.items),
+        features=given,
         progress=progress,
         checkpoint=checkpoint,
     )
@@ -154,8 +156,8 @@ def refit_sequence(
     recipe = Recipe(**(meta["recipe"] | {"shape": Shape(**meta["recipe"]["shape"])}))
     histories, items = interactions.histories, interactions.items
     checkpoints = output.with_name(f".{output.name}.checkpoints")
-    checkpoint = Checkpoint(checkpoints / "network.safetensors", _fingerprint(histories, recipe))
     given = _of_items(features, items)
+    checkpoint = Checkpoint(checkpoints / "network.safetensors", _fingerprint(histories, recipe, given))
     network, _ = train("refit", histories, len(items), recipe, features=given, progress=progress, checkpoint=checkpoint)
     if not is_main():
         return Tuned(output, time.monotonic() - started, {})
@@ -177,7 +179,7 @@ def _split(interactions: Interactions, seed: int) -> _Split:
         )
     draw = np.random.default_rng(seed)
     count = min(_MOST_APART, round(_APART * len(judging)))
-    apart = np.sort(draw.permutation(judging)[:count])
+    apart = draw.permutation(judging)[:count]
     known = np.zeros(len(interactions.items), bool)
     known[histories.without_last(2).items] = True
     renumbered, items = _renumbered(histories, interactions.items, known)
@@ -279,8 +281,9 @@ def _write(model: SequenceModel, output: Path, meta: dict[str, Any]) -> None:
         write_manifest(folder, KIND, model.save(folder) | meta)
 
 
-def _fingerprint(histories: Histories, recipe: Recipe) -> str:
+def _fingerprint(histories: Histories, recipe: Recipe, features: Floats | None) -> str:
     digest = hashlib.sha256(json.dumps(asdict(recipe)).encode())
     digest.update(histories.items.tobytes())
     digest.update(histories.starts.tobytes())
+    digest.update(b"" if features is None else features.tobytes())
     return digest.hexdigest()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from finetune.checkpoint import Checkpoint
-from finetune.loop import Loop, agreed, rest_of
+from finetune.loop import Loop, Progress, Step, agreed, rest_of
 from finetune.sequence_network import TrainedNetwork, first_vectors
 from retrieval.sequence import Histories, Shape
 
@@ -35,20 +35,6 @@ class Recipe:
     own: float = 0.5
     shape: Shape = field(default_factory=Shape)
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Step:
-    """Progress of a phase: steps done of all, the newest loss, the last score on shoppers who are kept apart."""
-
-    phase: str
-    done: int
-    total: int
-    loss: float
-    score: float | None
-
-
-Progress = Callable[[Step], None]
 
 
 def train(

@@ -161,6 +161,11 @@ class Snapshot:
         row = self.products.row_of(product_id)
         return self.variants.row_of(product_id) if row is None else row
 
+    def product_id(self, item_id: str) -> str:
+        """The id of the product that has a variant with that id; any other id as it is."""
+        row = self.row_of(item_id)
+        return item_id if row is None else self.products.get(row).id
+
     def __len__(self) -> int:
         """How many products it has."""
         return len(self.products)

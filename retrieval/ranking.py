@@ -38,6 +38,7 @@ ReasonKind = Literal[
     "has",
     "goes_with",
     "fits",
+    "next",
 ]
 
 MATCH_WEIGHT = 0.35

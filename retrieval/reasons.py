@@ -57,7 +57,9 @@ def problem_of(reason: Reason, product: Product, shown: Shown, grounds: Grounds)
     if reason.kind in get_args(LinkKind):
         told = [(link.kind, link.said, link.term, link.evidence) for link in shown.links]
         said = (reason.kind, reason.facts.get("said"), reason.facts.get("term"), *reason.evidence)
-        return None if said in told else "other_value"
+        if said not in told:
+            return "other_value"
+        return _looked(reason, product, grounds.profile) if reason.kind == "next" else None
     if reason.kind == "rating":
         rating = product.rating
         known = None if rating is None else {"value": rating.value, "count": rating.count}
@@ -83,6 +85,19 @@ def _conditions(filters: Filters) -> set[str]:
     set_ |= {f"attributes.{name}" for name in filters.attributes}
     set_ |= {f"exclude.attributes.{name}" for name in filters.exclude.attributes}
     return set_ | ({"exclude.brand"} if filters.exclude.brand else set())
+
+
+def _looked(reason: Reason, product: Product, profile: Profile) -> Problem | None:
+    """Of what comes next: the shopper must have turned to that product in that event."""
+    if sensitive_product(product):
+        return "sensitive"
+    events = {event.event_id: event for event in profile.recent}
+    looked = events.get(reason.evidence[0])
+    if looked is None:
+        return "unknown_event"
+    own = profile.interests.get(("item", str(reason.facts.get("term"))))
+    same = own is not None and reason.evidence[0] in {event_id for _, event_id, _, _ in own.events}
+    return None if same else "other_event"
 
 
 def _personal(reason: Reason, product: Product, profile: Profile) -> Problem | None:

@@ -16,7 +16,8 @@ from sqlalchemy import ColumnElement, func, select
 from storage.database import Database
 from storage.principal import FIGURES, Principal
 from storage.slates import SHOWN
-from storage.tables import consents, event_items, events
+from storage.tables import event_items, events
+from storage.training import learnable
 
 ACTS: Final = ("select_item", "view_item", "add_to_cart", "purchase", "refund")
 
@@ -66,7 +67,7 @@ def subjects(
 ) -> Iterator[Subject]:
     """Everybody who was shown cards of an experiment, with what was recorded under a consent that says `train`.
 
-    A consent that is withdrawn meanwhile counts at once.
+    A consent that is withdrawn meanwhile counts at once, and what a bot did never.
 
     Args:
         db: where from.
@@ -80,8 +81,7 @@ def subjects(
         Forbidden: the role may not see figures over everybody.
     """
     principal.require_role(*FIGURES)
-    withdrawn = select(consents.c.user_id).where(consents.c.train.is_(False))
-    allowed = events.c.train.is_(True) & events.c.user_id.not_in(withdrawn)
+    allowed = learnable()
     chosen = (
         event_items.c.index.is_not(None)
         if experiment is None

@@ -11,19 +11,19 @@ from sqlalchemy import select
 from storage.database import Database
 from storage.event import Event, EventItem
 from storage.principal import Principal, Role
-from storage.tables import consents, event_items, events
+from storage.tables import event_items, events
+from storage.training import learnable
 
 
 def training_paths(db: Database, principal: Principal) -> Iterator[tuple[str, list[Event]]]:
     """Everybody's events, oldest first, by user: names, times, sessions, dwell and item ids, nothing else of them.
 
-    A consent that is withdrawn meanwhile counts at once.
+    A consent that is withdrawn meanwhile counts at once, and what a bot did never.
 
     Raises:
         Forbidden: the role may not train.
     """
     principal.require_role(Role.ENGINEER, Role.ADMIN)
-    withdrawn = select(consents.c.user_id).where(consents.c.train.is_(False))
     statement = (
         select(
             events.c.user_id,
@@ -36,7 +36,7 @@ def training_paths(db: Database, principal: Principal) -> Iterator[tuple[str, li
             event_items.c.item_id,
         )
         .outerjoin(event_items, event_items.c.event_row == events.c.row)
-        .where(events.c.train.is_(True), events.c.user_id.not_in(withdrawn))
+        .where(learnable())
         .order_by(events.c.user_id, events.c.timestamp, events.c.row, event_items.c.line)
     )
     with db.read() as connection:

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from storage.database import Database
 from storage.principal import Principal, Role
-from storage.tables import consents, event_items, events
+from storage.tables import event_items, events
+from storage.training import learnable
 
 WITHIN_MS: Final = 30 * 60 * 1000
 """A product chosen later than this after a search was not found by it."""
@@ -30,13 +31,12 @@ class Choice:
 def training_choices(db: Database, principal: Principal) -> Iterator[Choice]:
     """What was chosen in the session of a search, until the next one or half an hour later; by user and time.
 
-    A consent that is withdrawn meanwhile counts at once.
+    A consent that is withdrawn meanwhile counts at once, and what a bot did never.
 
     Raises:
         Forbidden: the role may not train.
     """
     principal.require_role(Role.ENGINEER, Role.ADMIN)
-    withdrawn = select(consents.c.user_id).where(consents.c.train.is_(False))
     statement = (
         select(
             events.c.user_id,
@@ -50,8 +50,7 @@ def training_choices(db: Database, principal: Principal) -> Iterator[Choice]:
         .where(
             events.c.event.in_(("search", *CHOSEN)),
             events.c.session_id.is_not(None),
-            events.c.train.is_(True),
-            events.c.user_id.not_in(withdrawn),
+            learnable(),
         )
         .order_by(events.c.user_id, events.c.session_id, events.c.timestamp, events.c.row, event_items.c.line)
     )

@@ -17,6 +17,7 @@ from storage.consent import Consent
 from storage.database import Database
 from storage.principal import FIGURES, Principal, Role
 from storage.tables import consents, event_items, events, feedback
+from storage.training import learnable
 
 SHOWN: Final = "recommendation_shown"
 FEEDBACK: Final = "recommendation_feedback"
@@ -67,8 +68,8 @@ class Audience:
 def training_slates(db: Database, principal: Principal, default: Consent) -> Iterator[Audience]:
     """Everybody who was shown something, with what was recorded under a consent that says `train`; by user.
 
-    A consent that is withdrawn meanwhile counts at once. A `recommendation_feedback` is a thumb up where its value is above 0, down
-    where it is 0; thumbs on products of a reply count with the consent of today.
+    A consent that is withdrawn meanwhile counts at once, and what a bot did never. A `recommendation_feedback` is a thumb up where
+    its value is above 0, down where it is 0; thumbs on products of a reply count with the consent of today.
 
     Args:
         db: where from.
@@ -95,8 +96,7 @@ def nameless_slates(db: Database, principal: Principal, default: Consent, since:
 
 
 def _audiences(db: Database, default: Consent, since: int) -> Iterator[Audience]:
-    withdrawn = select(consents.c.user_id).where(consents.c.train.is_(False))
-    allowed = events.c.train.is_(True) & events.c.user_id.not_in(withdrawn) & (events.c.timestamp >= since)
+    allowed = learnable() & (events.c.timestamp >= since)
     shown = select(events.c.user_id).where(events.c.event == SHOWN, allowed)
     statement = (
         select(

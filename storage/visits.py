@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from storage.database import Database
 from storage.principal import Principal, Role
-from storage.tables import consents, event_items, events
+from storage.tables import event_items, events
+from storage.training import learnable
 
 VISITED: Final = ("select_item", "view_item", "add_to_cart", "purchase")
 """What says that somebody turned to a product; that it was shown does not."""
@@ -18,17 +19,16 @@ VISITED: Final = ("select_item", "view_item", "add_to_cart", "purchase")
 def training_visits(db: Database, principal: Principal) -> Iterator[tuple[str, str, int]]:
     """(user, item, milliseconds since 1970), by user and time.
 
-    A consent that is withdrawn meanwhile counts at once.
+    A consent that is withdrawn meanwhile counts at once, and what a bot did never.
 
     Raises:
         Forbidden: the role may not train.
     """
     principal.require_role(Role.ENGINEER, Role.ADMIN)
-    withdrawn = select(consents.c.user_id).where(consents.c.train.is_(False))
     statement = (
         select(events.c.user_id, event_items.c.item_id, events.c.timestamp)
         .join(event_items, event_items.c.event_row == events.c.row)
-        .where(events.c.event.in_(VISITED), events.c.train.is_(True), events.c.user_id.not_in(withdrawn))
+        .where(events.c.event.in_(VISITED), learnable())
         .order_by(events.c.user_id, events.c.timestamp, events.c.row, event_items.c.line)
     )
     with db.read() as connection:

@@ -481,7 +481,7 @@ def test_a_sequence_model_is_trained_scored_promoted_and_refit(run: Run, tmp_pat
 def test_a_sequence_model_of_the_shops_own_events(run: Run, tmp_path: Path) -> None:
     status, out, err = run("finetune", "sequence", "--shop", tmp_path)
     assert (status, out) == (2, "")
-    assert "needs 100" in err
+    assert "needs 20" in err
     path = tmp_path / "events.jsonl"
     with path.open("w", encoding="utf-8") as file:
         for user in range(240):

@@ -106,7 +106,7 @@ def _named(query: str) -> str:
 
 
 PERSONAL = frozenset(
-    {"viewed_item", "viewed_category", "bought_category", "liked_brand", "liked_attribute", "price_band"}
+    {"viewed_item", "viewed_category", "bought_category", "liked_brand", "liked_attribute", "price_band", "next"}
 )
 
 

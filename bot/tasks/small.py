@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bot.basket import view_of
+from bot.tasks.reorder import remind
 from bot.tasks.staged import offer_help
 from bot.turn import Answer, Turn
 from storage.carts import cart_of
@@ -17,9 +18,10 @@ _WELL = re.compile(r"how(?:'s| is| are|s)\b|what'?s up|你好吗|怎么样|过�
 
 
 def greet(turn: Turn, answer: Answer) -> None:
-    """A greeting back; shorter where the talk is on already."""
+    """A greeting back, shorter where the talk is on already; then what is due for another order, or help with what was left."""
     answer.say(turn.voice.say("greet.first" if turn.state.turns == 0 else "greet.again"))
-    offer_help(turn, answer)
+    if not remind(turn, answer):
+        offer_help(turn, answer)
 
 
 def thank(turn: Turn, answer: Answer) -> None:

@@ -24,7 +24,7 @@ from storage.consent import Consent
 from storage.database import Database
 from storage.errors import Conflict, Damaged, InvalidInput
 from storage.principal import Principal
-from storage.publish import Manifest, Versions
+from storage.publish import Manifest, Versions, read_manifest
 from storage.purchases import Buyer, buyer_of
 from storage.record import now_ms
 
@@ -47,6 +47,7 @@ class CustomerModel:
         products: of the same product in each category where that is bought regularly.
         customers: how many it was learnt from.
         fitted_at: milliseconds since 1970, UTC.
+        version: its folder's name; empty for one that was fitted now.
     """
 
     forecast: RetentionModel
@@ -55,6 +56,7 @@ class CustomerModel:
     products: Rhythms
     customers: int
     fitted_at: int
+    version: str = ""
 
     @classmethod
     def fit(cls, people: Sequence[Buyer], goods: Goods, now: int | None = None) -> Self:
@@ -126,6 +128,11 @@ class CustomerModel:
         return None if found is None else cls._read(*found)
 
     @classmethod
+    def of_version(cls, folder: Path) -> Self:
+        """The one in a version's folder; raises `NotFound` or `Damaged`."""
+        return cls._read(folder, read_manifest(folder, KIND))
+
+    @classmethod
     def _read(cls, folder: Path, manifest: Manifest) -> Self:
         try:
             if manifest.meta["format"] != FORMAT:
@@ -140,6 +147,7 @@ class CustomerModel:
                 {name: Rhythm(**each) for name, each in body["products"].items()},
                 manifest.meta["customers"],
                 manifest.meta["fitted_at"],
+                folder.name,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged(

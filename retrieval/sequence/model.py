@@ -27,6 +27,7 @@ from storage.publish import Versions, read_manifest
 KIND: Final = "sequence"
 _WEIGHTS, _ITEMS = "sequence.safetensors", "items.json"
 _NETWORK, _CHAIN = "network.", "chain."
+EXPLAINED: Final = 5
 _AGAIN: Final = "Train it again, or roll back."
 
 
@@ -148,20 +149,33 @@ class SequenceModel:
         """One shopper's history from ids, oldest first; ids that the model does not know are passed over."""
         return Histories.of([[self.places[item] for item in items if item in self.places]])
 
-    def why(self, items: Sequence[str], wanted: str) -> list[tuple[str, float]]:
-        """What of a history speaks for an item, by deletion: each id with the factor that its absence takes from the chance.
+    def why(self, items: Sequence[str], wanted: Sequence[str]) -> list[list[tuple[str, float]]]:
+        """What of a history speaks for each of some items, by deletion: ids, and by what factor the chance falls without them.
 
-        `[("a", 3.2), ("b", 1.1)]`: without a the chance would be 3.2 times less. Strongest first, only what is above 1.
+        `[[("a", 3.2), ("b", 1.1)], []]`: without a the chance of the first would be 3.2 times less. Strongest first, only what is
+        above 1. The last `EXPLAINED` items are left out in turn; those before never speak.
+
+        Args:
+            items: the history's ids, oldest first.
+            wanted: ids of the model's items.
         """
-        known = list(dict.fromkeys(item for item in items if item in self.places))
-        if wanted not in self.places or not known:
-            return []
-        kept = [[self.places[item] for item in items if item in self.places and item != without] for without in known]
-        everything = self.history(items)[0]
-        chances = self.chances(Histories.of([everything, *kept]))[:, self.places[wanted]]  # (1 + known,)
-        factors = chances[0] / np.maximum(chances[1:], 1e-12)
-        found = [(item, float(factor)) for item, factor in zip(known, factors, strict=True) if factor > 1]
-        return sorted(found, key=lambda each: -each[1])
+        everything = self.history(items)[0].tolist()
+        left_out = list(dict.fromkeys(everything[::-1]))[:EXPLAINED]
+        kept = [[place for place in everything if place != without] for without in left_out]
+        columns = [self.places[item] for item in wanted]
+        chances = self.chances(Histories.of([everything, *kept]))[:, columns]  # (1 + left out, wanted)
+        factors = chances[:1] / np.maximum(chances[1:], 1e-12)  # (left out, wanted)
+        return [
+            sorted(
+                (
+                    (self.items[place], float(factor))
+                    for place, factor in zip(left_out, column, strict=True)
+                    if factor > 1
+                ),
+                key=lambda each: -each[1],
+            )
+            for column in factors.T
+        ]
 
     def grown(self, items: Sequence[str], features: Floats) -> SequenceModel:
         """This model with items that it has not learnt from, placed by their features (new items, features)."""

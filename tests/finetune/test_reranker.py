@@ -15,8 +15,9 @@ import torch
 from bot.parts import NoIntents, Parts, current_reranker, parts_of
 from bot.service import Assistant
 from bot.watcher import Watcher
-from finetune.cross_encoder import Progress, Step, listwise, margins
+from finetune.cross_encoder import listwise, margins
 from finetune.evaluate_search import Query
+from finetune.loop import Progress, Step
 from finetune.registry import BUILT_IN, GateRefusedError, Registry
 from finetune.rerank_data import SIZE, gain_of, judged_queries, lists_of, made_queries, need_of
 from finetune.rerank_variants import Trial, cross_fitted, fitted, quality

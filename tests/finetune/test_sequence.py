@@ -13,9 +13,10 @@ import torch
 
 from finetune.evaluate_sequence import evaluate_sequence, metrics_of, ranks, ranks_in
 from finetune.interactions import Interactions, interactions_of
+from finetune.loop import Step
 from finetune.sequence import finetune_sequence, refit_sequence
 from finetune.sequence_network import TrainedNetwork, first_vectors
-from finetune.sequence_trainer import Recipe, Step, batches
+from finetune.sequence_trainer import Recipe, batches
 from retrieval.sequence import Histories, Shape, load_sequence
 from retrieval.sequence.network import SequenceNetwork
 from storage.errors import Conflict, InvalidInput
@@ -182,8 +183,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, run: Path, mon
 
 
 def test_too_few_shoppers_are_refused(tmp_path: Path) -> None:
-    for interactions in (walk(shoppers=60), interactions_of([])):
-        with pytest.raises(InvalidInput, match="needs 100"):
+    for interactions in (walk(shoppers=15), interactions_of([])):
+        with pytest.raises(InvalidInput, match="needs 20"):
             finetune_sequence(interactions, tmp_path / "run")
     with pytest.raises(InvalidInput, match="epochs"):
         finetune_sequence(walk(), tmp_path / "run", epochs=0)

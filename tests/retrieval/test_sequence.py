@@ -153,11 +153,12 @@ def test_why_names_what_speaks_for_an_item_by_leaving_it_out() -> None:
     only_chain = SequenceModel(
         ITEMS, np.ones((5, 8), np.float32), weights(), chain, SequenceFacts(SHAPE, 1.0, refit=False)
     )
-    found = only_chain.why(["d", "a", "unknown"], "c")
+    (found, other) = only_chain.why(["d", "a", "unknown"], ["c", "e"])
     assert [item for item, _ in found] == ["a"]
     assert found[0][1] > 10
-    assert only_chain.why(["unknown"], "c") == []
-    assert only_chain.why(["a"], "unknown") == []
+    assert [item for item, _ in other] == ["d"]
+    assert only_chain.why(["unknown"], ["c"]) == [[]]
+    assert only_chain.why(["a"], []) == []
 
 
 def test_new_items_are_placed_by_their_features() -> None:
