@@ -300,15 +300,14 @@ class Figures:
             return value
 
     def _model(self, people: Sequence[Buyer]) -> CustomerModel | None:
-        """What was learnt of customers, within a day by another process or now; None where they are too few."""
+        """What was learnt of customers, by the model that serves if it is of the last day; None where they are too few."""
+        now, parts = self._clock(), self._assistant.parts
+        if parts.customers is not None and now - parts.customers.fitted_at < DAY_MS:
+            return parts.customers
 
         def learnt() -> CustomerModel | None:
-            now = self._clock()
-            model = CustomerModel.load(self._shop)
-            if model is not None and now - model.fitted_at < DAY_MS:
-                return model
             try:
-                return CustomerModel.fit(people, self._assistant.parts.shelf.goods, now)
+                return CustomerModel.fit(people, parts.shelf.goods, now)
             except InvalidInput:
                 return None
 
