@@ -271,12 +271,20 @@ def serve(
 
     from bot.api.app import create_app
     from bot.watcher import Watcher
+    from finetune.experiment_views import experiment_views
     from storage.identity import Identity
 
     with assistant_of(shop) as assistant, Watcher(assistant, shop):
         settings = settings_of(shop)
         identity = Identity.open(shop, settings.identity, assistant.database)
-        web = create_app(assistant, identity, shop, settings, demo_shoppers() if demo else ())
+        web = create_app(
+            assistant,
+            identity,
+            shop,
+            settings,
+            demo_shoppers() if demo else (),
+            lambda principal: experiment_views(assistant.database, principal, settings, assistant.experiments),
+        )
         console.print(f"Aisle serves on http://{host}:{port} (stop with Ctrl-C)")
         uvicorn.run(web, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
 

@@ -4,53 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from finetune.markup import Markup, joined, tag
+from bot.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Frame, svg, ticks
+from bot.markup import Markup, tag
 from finetune.record import Bin, Confusion, Doubts
 
-WIDTH, HEIGHT = 420.0, 260.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 12.0, 40.0
 _FEW = 5
 """A bin of fewer turns says little and is drawn faintly."""
 
 _HEAT_MAP = 640.0
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The plane of a chart: ranges of both axes in the data's units, and where they lie in the picture."""
-
-    x: tuple[float, float]
-    y: tuple[float, float]
-    bottom: float = HEIGHT - _BOTTOM
-
-    def across(self, value: float) -> float:
-        """Where `value` of the horizontal axis lies."""
-        return _LEFT + (value - self.x[0]) / (self.x[1] - self.x[0]) * (WIDTH - _LEFT - _RIGHT)
-
-    def up(self, value: float) -> float:
-        """Where `value` of the vertical axis lies."""
-        return self.bottom - (value - self.y[0]) / (self.y[1] - self.y[0]) * (self.bottom - _TOP)
-
-    def axes(self, x_name: str, y_name: str, x_marks: Sequence[float], y_marks: Sequence[float]) -> Markup:
-        """Lines and numbers of both axes, with their names."""
-        lines = [
-            tag("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=self.up(each), y2=self.up(each), class_="grid")
-            for each in y_marks
-        ]
-        numbers = [
-            tag("text", _number(each), x=_LEFT - 6, y=self.up(each) + 4, text_anchor="end") for each in y_marks
-        ] + [
-            tag("text", _number(each), x=self.across(each), y=HEIGHT - _BOTTOM + 16, text_anchor="middle")
-            for each in x_marks
-        ]
-        names = [
-            tag("text", x_name, x=(_LEFT + WIDTH - _RIGHT) / 2, y=HEIGHT - 5, text_anchor="middle", class_="name"),
-            tag("text", y_name, transform=f"translate(11 {(_TOP + self.bottom) / 2:g}) rotate(-90)",
-                text_anchor="middle", class_="name"),
-        ]  # fmt: skip
-        return joined([*lines, *numbers, *names])
 
 
 def line_chart(
@@ -79,7 +41,7 @@ def line_chart(
             level = frame.up(y) + (18 if beneath else -8)
             name = tag("text", f"{y:.3f}", x=frame.across(x), y=level, text_anchor="middle", class_="value")
             marked.append(name)
-    return _svg(
+    return svg(
         f"{y_name} by {x_name}",
         frame.axes(x_name, y_name, marks, ticks(low, high)),
         tag("polyline", points=path, class_="line"),
@@ -90,14 +52,14 @@ def line_chart(
 def reliability_diagram(bins: Sequence[Bin]) -> Markup:
     """Accuracy of each bin of confidence as a bar, the diagonal where both agree, and below how many turns a bin has."""
     strip = 34.0  # of the counts
-    frame = Frame((0, 1), (0, 1), bottom=HEIGHT - _BOTTOM - strip - 6)
+    frame = Frame((0, 1), (0, 1), bottom=HEIGHT - BOTTOM - strip - 6)
     most = max([each.n for each in bins] + [1])
     parts = [frame.axes("confidence", "right", (0, 0.2, 0.4, 0.6, 0.8, 1), (0, 0.2, 0.4, 0.6, 0.8, 1))]
     for each in bins:
         left, width = frame.across(each.low) + 1, frame.across(each.high) - frame.across(each.low) - 2
         tall = strip * math.sqrt(each.n / most)
         said = f"{each.n} turns with confidence {each.low:.2f} to {each.high:.2f}"
-        foot = HEIGHT - _BOTTOM
+        foot = HEIGHT - BOTTOM
         parts.append(tag("rect", tag("title", said), x=left, width=width, y=foot - tall, height=tall, class_="count"))
         if each.accuracy is None or each.confidence is None:
             continue
@@ -110,22 +72,22 @@ def reliability_diagram(bins: Sequence[Bin]) -> Markup:
         level = frame.up(each.confidence)
         parts.append(tag("line", x1=left - 1, x2=left + width + 1, y1=level, y2=level, class_="bad-line"))
     parts.append(tag("line", x1=frame.across(0), y1=frame.up(0), x2=frame.across(1), y2=frame.up(1), class_="even"))
-    return _svg("Accuracy by confidence", *parts)
+    return svg("Accuracy by confidence", *parts)
 
 
 def doubt_histogram(doubts: Doubts) -> Markup:
     """In-scope turns upwards and out-of-scope turns downwards, each as shares of their own kind, and the threshold."""
-    middle = (_TOP + HEIGHT - _BOTTOM) / 2
+    middle = (TOP + HEIGHT - BOTTOM) / 2
     whole = Frame((doubts.edges[0], doubts.edges[-1]), (0, 1))
     parts = [whole.axes(f"doubt ({doubts.score})", "share of turns", ticks(*whole.x), ())]
     for counts, class_, sign in ((doubts.in_scope, "good", 1), (doubts.out_of_scope, "bad", -1)):
         shares = [count / max(1, sum(counts)) for count in counts]
         most = max(*shares, 1e-9) * 1.1
-        room = sign * (middle - _TOP) / most
+        room = sign * (middle - TOP) / most
         for each in ticks(0, most, 4) if any(shares) else ():
             y = middle - each * room
-            parts.append(tag("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=y, y2=y, class_="grid"))
-            parts.append(tag("text", f"{each:.0%}", x=_LEFT - 6, y=y + 4, text_anchor="end"))
+            parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid"))
+            parts.append(tag("text", f"{each:.0%}", x=LEFT - 6, y=y + 4, text_anchor="end"))
         for low, high, share in zip(doubts.edges, doubts.edges[1:], shares, strict=False):
             if share:
                 said = f"{share:.1%} with doubt {low:.3g} to {high:.3g}"
@@ -134,9 +96,9 @@ def doubt_histogram(doubts: Doubts) -> Markup:
                 parts.append(tag("rect", tag("title", said), x=left, width=width, y=y, height=tall, class_=class_))
     at = whole.across(doubts.threshold)
     side, anchor = (-5, "end") if at > WIDTH / 2 else (5, "start")
-    parts.append(tag("line", x1=at, x2=at, y1=_TOP, y2=whole.bottom, class_="threshold"))
-    parts.append(tag("text", "threshold", x=at + side, y=_TOP + 9, text_anchor=anchor, class_="value"))
-    return _svg("Doubt of in-scope and out-of-scope turns", *parts)
+    parts.append(tag("line", x1=at, x2=at, y1=TOP, y2=whole.bottom, class_="threshold"))
+    parts.append(tag("text", "threshold", x=at + side, y=TOP + 9, text_anchor=anchor, class_="value"))
+    return svg("Doubt of in-scope and out-of-scope turns", *parts)
 
 
 def heat_map(confusion: Confusion) -> Markup:
@@ -168,20 +130,3 @@ def heat_map(confusion: Confusion) -> Markup:
 def strength(share: float) -> float:
     """How strongly a share is painted; a small one shall still be seen."""
     return 0.12 + 0.88 * math.sqrt(share)
-
-
-def ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers between two, at most so many: `ticks(0, 9)` is [0, 2, 4, 6, 8]."""
-    raw = (high - low) / (most - 1)
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = power * next(each for each in (1, 2, 5, 10) if each * power >= raw * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    return [round(number * step, 10) for number in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 1 else f"{value:g}"
-
-
-def _svg(label: str, *parts: Markup) -> Markup:
-    return tag("svg", *parts, viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}", role="img", aria_label=label)

@@ -48,7 +48,7 @@ def evaluate_experiment(
         now: milliseconds since 1970, this moment where left out.
 
     Raises:
-        Forbidden: the role may not train.
+        Forbidden: the role may not see figures over everybody.
         InvalidInput: there is no such experiment, or it was shown to nobody who lets models learn from it.
     """
     experiment = experiment_of(settings, name)
@@ -66,7 +66,7 @@ def evaluate_experiment(
     ratio = sample_ratio(counts, [arm.share for arm in experiment.arms.values()])
     over = moment >= experiment.end
     comparisons = _compared(experiment, log) if over else {}
-    verdicts = _verdicts(experiment, log, ratio, comparisons, _decides(experiment, settings)) if over else {}
+    verdicts = _verdicts(experiment, log, ratio, comparisons, decides(experiment, settings)) if over else {}
     return ExperimentReport(name, experiment, moment, log, ratio, comparisons, verdicts)
 
 
@@ -88,7 +88,7 @@ def experiment_of(settings: ShopSettings, name: str) -> ExperimentSettings:
     return found
 
 
-def _decides(experiment: ExperimentSettings, settings: ShopSettings) -> str:
+def decides(experiment: ExperimentSettings, settings: ShopSettings) -> str:
     """The name of the figure by which the verdict goes; revenue is that in the shop's own currency."""
     return f"{REVENUE}:{settings.currency}" if experiment.metric == REVENUE else experiment.metric
 

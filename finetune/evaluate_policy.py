@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from finetune.off_policy import Estimate, Interval, effective_users, evaluate
-from finetune.slate_log import FIXED, IMPOSSIBLE, REWARDS, THUMB, UNKNOWN, SlateLog, read_slates
+from finetune.slate_log import FIXED, IMPOSSIBLE, UNKNOWN, SlateLog, read_slates
+from retrieval.slates import REWARDS, THUMB
 from storage.consent import Consent
 from storage.database import Database
 from storage.errors import InvalidInput

@@ -18,7 +18,7 @@ import numpy as np
 
 from finetune.ab_test import winsorized
 from finetune.off_policy import Floats, Ints
-from finetune.slate_log import REWARDS
+from retrieval.slates import REWARDS
 from storage.experiments import Act, Subject
 from storage.settings import DAY_MS
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finetune.markup import Content, Markup, bar, folded, joined, label, quoted, table, tag
+from bot.markup import Content, Markup, bar, folded, joined, label, quoted, table, tag
 
 SHOWN_LABELS = 25
 """Rows that are seen at once; the others fold open."""

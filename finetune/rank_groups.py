@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.shelf import CANDIDATES
-from finetune.slate_log import attributed, once
 from index.product import Product
 from retrieval.profile import Meanings, ProfileState
 from retrieval.rank_features import FEATURES, Floats, Signals
 from retrieval.ranking import scaled, terms_of
+from retrieval.slates import attributed, once
 from storage.event import Event
 from storage.events import POPULARITY_WEIGHTS
 from storage.searches import Choice

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bot.labels import OUT_OF_SCOPE
+from bot.markup import Content, Markup, bar, folded, joined, label, quoted, table, tag
 from finetune.charts import doubt_histogram, heat_map, line_chart, reliability_diagram, strength
 from finetune.facts import SHOWN_LABELS, facts
-from finetune.markup import Content, Markup, bar, folded, joined, label, quoted, table, tag
 from finetune.record import Confusion, Mistake, RunRecord
 
 FILE = "report.html"

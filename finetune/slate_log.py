@@ -1,13 +1,10 @@
 """Logged slates as arrays: which of them can be used, and what each card earned within a stated time.
 
-A card earns the furthest of `REWARDS` that its shopper took within the window after it was shown, and ±`THUMB` for a thumb. What
-names a slate belongs to that one; all else to the last slate before it that showed the product. Slates that always come in one
-order say nothing about another, so they are left out, and in a slate the cards that could not move.
+Slates that always come in one order say nothing about another, so they are left out, and in a slate the cards that could not move.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetune.off_policy import Floats, Ints, Slates
-from storage.slates import FEEDBACK, Audience, Response, ShownCard, ShownSlate
+from retrieval.slates import attributed, once
+from storage.slates import Audience, ShownCard, ShownSlate
 
-REWARDS: Mapping[str, float] = {"select_item": 1.0, "view_item": 1.0, "add_to_cart": 3.0, "purchase": 6.0}
-"""In clicks; the order of the profile's weights (`retrieval.profile.EVENT_WEIGHTS`), a stated default that no data chose."""
-THUMB = 1.0
 MOST_CARDS = 50
 """Cards of a slate that can move; longer lists are browsing pages, whose shares of a lot are too small to weigh by."""
 _PRICE = 3.0  # largest logarithm of a price over its slate's mean
@@ -94,18 +89,6 @@ def read_slates(audiences: Iterable[Audience], window_ms: int, now: int) -> Slat
     return SlateLog(arrays, policies, shown, +left_out, versions, earned)
 
 
-def once(slates: Sequence[ShownSlate]) -> list[ShownSlate]:
-    """The slates, of those with the same id the first."""
-    known: set[str] = set()
-    found = []
-    for slate in slates:
-        if slate.slate_id is None or slate.slate_id not in known:
-            found.append(slate)
-        if slate.slate_id is not None:
-            known.add(slate.slate_id)
-    return found
-
-
 def _usable(slate: ShownSlate) -> _Slate | str:
     """The cards that could move, or why the slate cannot be used."""
     cards = slate.cards
@@ -131,40 +114,6 @@ def _places(values: Sequence[int]) -> list[int]:
     """`_places([7, 2, 4])` is `[2, 0, 1]`."""
     place = {value: number for number, value in enumerate(sorted(values))}
     return [place[value] for value in values]
-
-
-def attributed(
-    slates: Sequence[ShownSlate], responses: Sequence[Response], window_ms: int
-) -> dict[tuple[int, str], dict[str, float]]:
-    """By (number of the slate, product): the furthest step and the last thumb, with what they earn."""
-    showing: dict[str, list[int]] = {}
-    by_id: dict[tuple[str, str], int] = {}
-    for place, slate in enumerate(slates):
-        for item_id in {card.item_id for card in slate.cards}:
-            showing.setdefault(item_id, []).append(place)
-            if slate.slate_id is not None:
-                by_id[slate.slate_id, item_id] = place
-    found: dict[tuple[int, str], dict[str, float]] = {}
-    number: int | None
-    for response in responses:
-        if response.slate_id is not None:
-            number = by_id.get((response.slate_id, response.item_id))
-        else:
-            numbers = showing.get(response.item_id, [])
-            before = bisect_right(numbers, response.timestamp, key=lambda each: slates[each].timestamp)
-            number = numbers[before - 1] if before else None
-        if number is None or not 0 <= response.timestamp - slates[number].timestamp <= window_ms:
-            continue
-        own = found.setdefault((number, response.item_id), {})
-        if response.event != FEEDBACK:
-            step = next((kind for kind in own if kind in REWARDS), None)
-            if step is None or REWARDS[response.event] > REWARDS[step]:
-                own.pop(step or "", None)
-                own[response.event] = REWARDS[response.event]
-        elif response.up is not None:
-            own.pop("thumb_down" if response.up else "thumb_up", None)
-            own["thumb_up" if response.up else "thumb_down"] = THUMB if response.up else -THUMB
-    return found
 
 
 def _arrays(used: Sequence[_Slate], users: Sequence[int], rewards: Sequence[float]) -> tuple[Slates, dict[str, Floats]]:

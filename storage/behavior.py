@@ -6,19 +6,24 @@ keeps a `Cursor` to the last row that it saw; a row that is gone means that the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from storage.consent import Consent
-from storage.database import Database
-from storage.event import Event
+from storage.database import Database, in_chunks
+from storage.event import Event, EventItem
 from storage.events import event_of, items_of
-from storage.principal import Principal
-from storage.tables import consents, events
+from storage.principal import FIGURES, Principal
+from storage.tables import consents, event_items, events
 from storage.tables import hidden_beliefs as hidden
+
+_WILLING, _UNWILLING = Consent(personalize=True), Consent(personalize=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,117 @@ def behavior_of(
         cursor,
         frozenset((row.kind, row.value) for row in removed),
         default.personalize if chosen is None else chosen,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Whom of everybody a reader looks at: who did one of the `kinds` from `active_since` on, at most the `most` latest of them."""
+
+    kinds: Collection[str]
+    active_since: int
+    most: int
+
+
+def nameless_behaviors(
+    db: Database, principal: Principal, crowd: Crowd, wanted: Wanted, until: int, default: Consent
+) -> Iterator[Behavior]:
+    """What profiles of many are made from, without saying whose they are: names of events, times, sessions, dwell and item ids.
+
+    Whoever does not want to be known today is left out; an event's own `personalize` is the reader's to look at.
+
+    Args:
+        db: where from.
+        principal: who reads.
+        crowd: of whom.
+        wanted: which events of each count.
+        until: later events do not count, in milliseconds since 1970.
+        default: the consent of people who never chose; the shop's `[consent]`.
+
+    Raises:
+        Forbidden: the role may not see figures over everybody.
+    """
+    principal.require_role(*FIGURES)
+    with db.read() as connection:
+        users = connection.execute(_latest(crowd, until, default)).scalars().all()
+        for some in in_chunks(users):
+            removed: dict[str, set[tuple[str, str]]] = {}
+            for user_id, kind, value in connection.execute(
+                select(hidden.c.user_id, hidden.c.kind, hidden.c.value).where(hidden.c.user_id.in_(some))
+            ):
+                removed.setdefault(user_id, set()).add((kind, value))
+            lines = connection.execute(_newest_of(some, wanted, until))
+            for user_id, own in groupby(lines, key=attrgetter("user_id")):
+                events_ = tuple(_nameless(list(group)) for _, group in groupby(own, key=attrgetter("row")))
+                yield Behavior(events_, True, None, frozenset(removed.get(user_id, ())), True)
+
+
+@lru_cache(maxsize=50_000)
+def _bare_item(item_id: str) -> EventItem:
+    """An item of which only the id is known; many look at the same."""
+    return EventItem.model_construct(item_id=item_id)
+
+
+def _nameless(lines: Sequence[Any]) -> Event:
+    """An event from its joined lines, of which there is one without an item where it has no items."""
+    event = lines[0]
+    return Event.model_construct(
+        event_id=event.event_id,
+        event=event.event,
+        timestamp=event.timestamp,
+        session_id=event.session_id,
+        dwell_ms=event.dwell_ms,
+        consent=_WILLING if event.personalize else _UNWILLING,
+        items=tuple(_bare_item(line.item_id) for line in lines if line.item_id is not None),
+    )
+
+
+def _latest(crowd: Crowd, until: int, default: Consent) -> Any:
+    """The ids of the crowd."""
+    last = func.max(events.c.timestamp)
+    return (
+        select(events.c.user_id)
+        .outerjoin(consents, consents.c.user_id == events.c.user_id)
+        .where(
+            events.c.timestamp.between(crowd.active_since, until),
+            events.c.event.in_(crowd.kinds),
+            func.coalesce(consents.c.personalize, default.personalize).is_(True),
+        )
+        .group_by(events.c.user_id)
+        .order_by(last.desc(), events.c.user_id)
+        .limit(crowd.most)
+    )
+
+
+def _newest_of(users: Sequence[str], wanted: Wanted, until: int) -> Any:
+    """Of each of these users the newest events that count."""
+    place = func.row_number().over(
+        partition_by=events.c.user_id, order_by=(events.c.timestamp.desc(), events.c.row.desc())
+    )
+    ranked = (
+        select(
+            events.c.user_id,
+            events.c.row,
+            events.c.event_id,
+            events.c.event,
+            events.c.timestamp,
+            events.c.session_id,
+            events.c.dwell_ms,
+            events.c.personalize,
+            place.label("place"),
+        )
+        .where(
+            events.c.user_id.in_(users),
+            events.c.event.in_(wanted.kinds),
+            events.c.timestamp.between(wanted.since, until),
+        )
+        .subquery()
+    )
+    return (
+        select(ranked, event_items.c.item_id)
+        .outerjoin(event_items, event_items.c.event_row == ranked.c.row)
+        .where(ranked.c.place <= wanted.most)
+        .order_by(ranked.c.user_id, ranked.c.row, event_items.c.line)
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, func, select
 
 from storage.database import Database
-from storage.principal import Principal, Role
+from storage.principal import FIGURES, Principal
 from storage.slates import SHOWN
 from storage.tables import event_items, events
 from storage.training import learnable
@@ -31,6 +31,12 @@ def arm_in(policy_version: str, experiment: str) -> str | None:
     """The arm of an experiment that a logged policy version names, None where it names none."""
     named = (part.partition("=") for part in policy_version.split("+"))
     return next((arm for name, _, arm in named if name == experiment and arm), None)
+
+
+def without_arm(policy_version: str, experiment: str) -> str:
+    """A policy version as it is told while nobody may look at arms: `rules-1+card-order`."""
+    own = f"{experiment}="
+    return "+".join(experiment if part.startswith(own) else part for part in policy_version.split("+"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +78,9 @@ def subjects(
         experiment: whose slates; without it any whose order is known (`index`), as the one arm "".
 
     Raises:
-        Forbidden: the role may not train.
+        Forbidden: the role may not see figures over everybody.
     """
-    principal.require_role(Role.ENGINEER, Role.ADMIN)
+    principal.require_role(*FIGURES)
     allowed = learnable()
     chosen = (
         event_items.c.index.is_not(None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from storage.errors import Forbidden, NotFound
 
@@ -17,6 +18,10 @@ class Role(StrEnum):
     ENGINEER = "engineer"
     SERVICE = "service"
     ADMIN = "admin"
+
+
+FIGURES: Final = (Role.SUPERVISOR, Role.ENGINEER, Role.ADMIN)
+"""Who may see figures over everybody, in which nobody can be told from others."""
 
 
 @dataclass(frozen=True, slots=True)

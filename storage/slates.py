@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from storage.consent import Consent
 from storage.database import Database
-from storage.principal import Principal, Role
+from storage.principal import FIGURES, Principal, Role
 from storage.tables import consents, event_items, events, feedback
 from storage.training import learnable
 
@@ -91,7 +91,23 @@ def training_slates(db: Database, principal: Principal, default: Consent) -> Ite
         Forbidden: the role may not train.
     """
     principal.require_role(Role.ENGINEER, Role.ADMIN)
-    allowed = learnable()
+    yield from _audiences(db, default, 0)
+
+
+def nameless_slates(db: Database, principal: Principal, default: Consent, since: int) -> Iterator[Audience]:
+    """The same from the instant `since` (milliseconds since 1970) on, people by number instead of by id.
+
+    Raises:
+        Forbidden: the role may not see figures over everybody.
+    """
+    principal.require_role(*FIGURES)
+    for number, audience in enumerate(_audiences(db, default, since)):
+        audience.user_id = str(number)
+        yield audience
+
+
+def _audiences(db: Database, default: Consent, since: int) -> Iterator[Audience]:
+    allowed = learnable() & (events.c.timestamp >= since)
     shown = select(events.c.user_id).where(events.c.event == SHOWN, allowed)
     statement = (
         select(
@@ -112,7 +128,7 @@ def training_slates(db: Database, principal: Principal, default: Consent) -> Ite
         .where(events.c.event.in_((SHOWN, *FOLLOWED)), allowed, events.c.user_id.in_(shown))
         .order_by(events.c.user_id, events.c.timestamp, events.c.row, event_items.c.line)
     )
-    thumbs = _thumbs(db, default)
+    thumbs = _thumbs(db, default, since)
     with db.read() as connection:
         for user_id, rows in groupby(connection.execute(statement), key=attrgetter("user_id")):
             audience = Audience(user_id)
@@ -143,12 +159,16 @@ def training_slates(db: Database, principal: Principal, default: Consent) -> Ite
             yield audience
 
 
-def _thumbs(db: Database, default: Consent) -> dict[str, list[Response]]:
+def _thumbs(db: Database, default: Consent, since: int) -> dict[str, list[Response]]:
     """Thumbs on products, by user; a slate's id is that of the message that showed it."""
     statement = (
         select(feedback)
         .outerjoin(consents, consents.c.user_id == feedback.c.user_id)
-        .where(feedback.c.product_id != "", func.coalesce(consents.c.train, default.train).is_(True))
+        .where(
+            feedback.c.product_id != "",
+            feedback.c.created_at >= since,
+            func.coalesce(consents.c.train, default.train).is_(True),
+        )
     )
     found: dict[str, list[Response]] = {}
     with db.read() as connection:

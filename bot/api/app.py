@@ -1,4 +1,4 @@
-"""Puts the web application together: identity over everything, then routes, then the window at the root, last."""
+"""Puts the web application together: identity over everything, then routes, then the windows, that at the root last."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from sqlalchemy import select
 
 from bot.api import problems
 from bot.api.identity import SESSION_COOKIE, IdentityMiddleware, cookie_options
+from bot.api.ops import add_ops
 from bot.api.requests import Body
 from bot.api.routes import principal_of, routes
+from bot.figures import Experiments, Figures
 from bot.parts import NoIntents
 from bot.service import Assistant
 from bot.windows import render
 from bot.windows.customer import STYLE, CustomerWindow, DemoShopper
+from bot.windows.ops import PATH, OpsWindow
 from bot.windows.texts import language_of
 from storage.errors import NotFound
 from storage.identity import Identity
 from storage.metrics import Counter
-from storage.principal import Principal, Role
+from storage.principal import FIGURES, Principal, Role
 from storage.settings import ShopSettings
 
 
@@ -40,6 +43,7 @@ def create_app(
     shop: Path,
     settings: ShopSettings,
     demo_shoppers: tuple[DemoShopper, ...] = (),
+    experiments: Experiments = lambda _: (),
 ) -> FastAPI:
     """The whole web application of one shop.
 
@@ -49,6 +53,7 @@ def create_app(
         shop: the shop's folder; `media/` in it is served.
         settings: of the shop.
         demo_shoppers: only for the example shop: who a visitor may be.
+        experiments: how the shop's experiments stand.
     """
     app = FastAPI(title="Aisle", version="0.1.0", description="A shopping assistant that a shop runs itself.")
     problems.install(app)
@@ -68,6 +73,9 @@ def create_app(
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type"],
     )
+    figures = Figures(assistant, shop, settings, experiments)
+    add_ops(app, figures)
+    OpsWindow(figures, settings).mount(app)
     CustomerWindow(assistant, settings.name, demo_shoppers).mount(app)
     return app
 
@@ -119,12 +127,12 @@ def _add_login(app: FastAPI, identity: Identity) -> None:
     def login(request: Request, token: Annotated[str, Query(max_length=200)] = "") -> Response:
         """The form for a key; with the token of a one-time link, signs in at once."""
         language = language_of(request.headers.get("accept-language", ""))
-        return _signed_in(identity.sign_in(token)) if token else HTMLResponse(render.login(language))
+        return _signed_in(identity, token) if token else HTMLResponse(render.login(language))
 
     @app.post("/login", include_in_schema=False)
     def with_key(key: Annotated[str, Form(max_length=200)]) -> Response:
         """Signs in with an API key."""
-        return _signed_in(identity.sign_in(key))
+        return _signed_in(identity, key)
 
     @app.post("/logout", include_in_schema=False)
     def logout() -> Response:
@@ -134,8 +142,11 @@ def _add_login(app: FastAPI, identity: Identity) -> None:
         return response
 
 
-def _signed_in(cookie: str) -> Response:
-    response = RedirectResponse("/", status_code=303)
+def _signed_in(identity: Identity, credential: str) -> Response:
+    """To the window that is theirs."""
+    cookie = identity.sign_in(credential)
+    who = identity.from_session_cookie(cookie)
+    response = RedirectResponse(f"{PATH}/" if who is not None and who.role in FIGURES else "/", status_code=303)
     response.set_cookie(SESSION_COOKIE, cookie, **cookie_options())
     return response
 

@@ -8,18 +8,20 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.api.problems import problem
 from storage.errors import AisleError
 from storage.identity import Identity
-from storage.principal import Principal
+from storage.principal import FIGURES, Principal
 
 SESSION_COOKIE = "aisle_session"
 VISITOR_COOKIE = "aisle_visitor"
 VISITOR_DAYS = 180
 _OPEN = ("/healthz", "/readyz", "/media/", "/window.css")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_STAFF = "/ops"
 
 
 def cookie_options() -> dict[str, Any]:
@@ -27,11 +29,27 @@ def cookie_options() -> dict[str, Any]:
     return {"httponly": True, "samesite": "lax", "path": "/"}
 
 
+def _for_staff(path: str) -> bool:
+    return path == _STAFF or path.startswith(f"{_STAFF}/")
+
+
+def _not_let_in(principal: Principal, headers: Headers) -> Response:
+    """A browser that is not signed in goes to where it can be; all others are told."""
+    if not principal.anonymous:
+        return problem(
+            403, f"The role {principal.role} may not see figures.", f"It needs one of: {', '.join(FIGURES)}."
+        )
+    if "text/html" in headers.get("accept", ""):
+        return RedirectResponse("/login", status_code=303)
+    return problem(401, "These figures are for who runs the shop.", "Sign in at /login.")
+
+
 class IdentityMiddleware:
     """Puts the `Principal` into `request.state`; gives a visitor without one the signed cookie.
 
     A token or key that does not hold is an error, never a silent fall back to a visitor. A request that changes something and
     is known by cookie alone must come from this site or from an origin of `[embed]`, for browsers send cookies by themselves.
+    Nothing below `/ops`, Gradio's own paths included, answers anybody but those who may see figures.
     """
 
     def __init__(self, app: ASGIApp, identity: Identity, origins: Iterable[str] = ()) -> None:
@@ -55,6 +73,9 @@ class IdentityMiddleware:
                 403, "The request comes from another site.", "Name its origin under [embed] in shop.toml."
             )
             await refused(scope, receive, send)
+            return
+        if _for_staff(scope["path"]) and principal.role not in FIGURES:
+            await _not_let_in(principal, headers)(scope, receive, send)
             return
         scope.setdefault("state", {})["principal"] = principal
 

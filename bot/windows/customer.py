@@ -98,7 +98,8 @@ def _turn(kind: str, value: Any, language: str, thumbs: dict[str, dict[str, str]
     )
 
 
-def _principal(request: gr.Request) -> Principal:
+def principal_of(request: gr.Request) -> Principal:
+    """Who asks, as the identity middleware found it."""
     assert request.request is not None  # Gradio leaves it out only for events that no browser sent
     principal: Principal = request.request.state.principal
     return principal
@@ -178,7 +179,7 @@ class CustomerWindow:
         """The first view, in the browser's language."""
         language = language_of(request.headers.get("accept-language", ""))
         words = texts(language)
-        principal = _principal(request)
+        principal = principal_of(request)
         talk = Talk(language=language, turns=(("html", render.hello(language)),))
         choices = [(words["anonymous"], "")] + [(shopper.name[language], shopper.id) for shopper in self.shoppers]
         known = {shopper.id for shopper in self.shoppers}
@@ -206,7 +207,7 @@ class CustomerWindow:
         if not message.strip():
             yield [same] * 6
             return
-        principal = _principal(request)
+        principal = principal_of(request)
         asked = [*talk.html(self._record), render.user_turn(message, talk.language)]
         shown = render.talk(asked, talk.language)
         yield ["", shown, render.talk([render.thinking(talk.language)], talk.language), same, same, same]
@@ -232,7 +233,7 @@ class CustomerWindow:
 
     def act(self, talk: Talk, event: gr.EventData, request: gr.Request) -> list[Any]:
         """A button on a card, in the cart or in the profile."""
-        principal = _principal(request)
+        principal = principal_of(request)
         data: dict[str, str] = dict(event._data or {})
         try:
             self._do(principal, data, talk)

@@ -75,11 +75,12 @@ def export_audience(
     control_share: float | None = None,
     rest_days: int | None = None,
     within_days: int = 14,
+    model: CustomerModel | None = None,
     now: int | None = None,
 ) -> Exported:
     """Names people, holds a control group out, and writes the others to a file; without a file it only counts.
 
-    What is learnt of the customers on the way is published as the shop's `CustomerModel`.
+    What is learnt of the customers on the way is published as the shop's `CustomerModel`, unless one was given.
 
     Args:
         db: where from.
@@ -93,6 +94,7 @@ def export_audience(
         control_share: 0 to 1.
         rest_days: how long nobody is drawn again.
         within_days: how near a reorder has to be.
+        model: what was learnt of the customers shortly before; it is learnt anew where left out.
         now: milliseconds since 1970; by default this instant.
 
     Raises:
@@ -111,7 +113,7 @@ def export_audience(
     share = settings.audience.control_share if control_share is None else control_share
     rest = settings.audience.rest_days if rest_days is None else rest_days
     people = list(buyers(db, principal, settings.consent, moment))
-    named = _named(db, principal, shop, settings, band, goods, people, within_days, moment)
+    named = _named(db, principal, shop, settings, band, goods, people, within_days, model, moment)
     candidates = {each.user_id: each for each in named if not each.user_id.startswith(VISITOR_MARK)}
 
     def draw(deliver: Callable[[Drawn], None] | None) -> Drawn:
@@ -174,13 +176,15 @@ def _named(
     goods: Goods,
     people: Sequence[Buyer],
     within_days: int,
+    model: CustomerModel | None,
     now: int,
 ) -> list[Candidate]:
     if band is Audience.BACK_IN_STOCK:
         wanted = wanted_while_out(db, principal, settings.consent, now - LOOK_BACK_DAYS * DAY_MS)
         return back_in_stock(wanted, people, goods)
-    model = CustomerModel.fit(people, goods, now)
-    model.save(shop)
+    if model is None:
+        model = CustomerModel.fit(people, goods, now)
+        model.save(shop)
     if band is Audience.AT_RISK:
         return at_risk(people, model.standings(people, now))
     return reorder_due(model.dues(people, goods, now, within_days), now // DAY_MS)

@@ -107,13 +107,13 @@ class Profile:
 
     def beliefs(self, limit: int = 24) -> list[Belief]:
         """What is believed, strongest first: positive interests with the facts and events behind them."""
-        believed = sorted(
-            (-weight, kind, value)
-            for (kind, value), weight in self.weights.items()
-            if weight >= MIN_BELIEF and kind != "item" and not self._says_nothing(kind, value)
-        )
+        believed = self._believed()
         found = (self.belief(kind, value) for _, kind, value in believed[:limit])
         return [belief for belief in found if belief is not None]
+
+    def strongest(self, kind: BeliefKind, limit: int) -> list[str]:
+        """What is believed of one kind, strongest first, as `beliefs` would tell it but without facts."""
+        return [value for _, _, value in self._believed(kind)[:limit]]
 
     def belief(self, kind: BeliefKind, value: str) -> Belief | None:
         """The belief about one trait, or None where nothing speaks for it."""
@@ -125,6 +125,17 @@ class Profile:
             name, _, spelled = value.partition(": ")
             facts |= {"name": name, "value": spelled}
         return Belief(kind, value, weight, facts, evidence)
+
+    def _believed(self, only: BeliefKind | None = None) -> list[tuple[float, BeliefKind, str]]:
+        """(less its weight, kind, value) of what is told, strongest first."""
+        return sorted(
+            (-weight, kind, value)
+            for (kind, value), weight in self.weights.items()
+            if weight >= MIN_BELIEF
+            and kind != "item"
+            and (only is None or kind == only)
+            and not self._says_nothing(kind, value)
+        )
 
     def _says_nothing(self, kind: BeliefKind, value: str) -> bool:
         """True for a price band that does not stand out, and a category that one below it explains."""

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from bot.charts import ticks
 from bot.labels import OUT_OF_SCOPE
-from finetune.charts import doubt_histogram, heat_map, line_chart, ticks
+from bot.markup import Markup, quoted, tag
+from finetune.charts import doubt_histogram, heat_map, line_chart
 from finetune.facts import facts
-from finetune.markup import Markup, quoted, tag
 from finetune.record import (
     Confusion,
     Curve,

@@ -11,7 +11,7 @@ from storage.database import Database
 from storage.errors import Forbidden
 from storage.event import parse_event
 from storage.events import record_events
-from storage.experiments import Act, Subject, arm_in, label_of, subjects
+from storage.experiments import Act, Subject, arm_in, label_of, subjects, without_arm
 from storage.principal import Principal, Role
 
 ENGINEER = Principal("ada", Role.ENGINEER)
@@ -111,7 +111,13 @@ def test_only_with_consent_then_and_now(database: Database) -> None:
     assert read(database) == {"u": Subject("u", {"a": START + 1}, ())}
 
 
-def test_only_those_who_train_read_it(database: Database) -> None:
-    for role in (Role.CUSTOMER, Role.AGENT, Role.SUPERVISOR, Role.SERVICE):
+def test_only_those_who_may_see_figures_read_it(database: Database) -> None:
+    for role in (Role.CUSTOMER, Role.AGENT, Role.SERVICE):
         with pytest.raises(Forbidden):
             list(subjects(database, Principal("x", role), 0, 1, 0, "order"))
+
+
+def test_a_version_without_the_arm_of_one_experiment() -> None:
+    assert without_arm("rules-1+lot-0.1+order=plain", "order") == "rules-1+lot-0.1+order"
+    assert without_arm("rules-1+reorder=plain", "order") == "rules-1+reorder=plain"
+    assert without_arm("", "order") == ""

@@ -8,6 +8,7 @@ from html import escape
 
 from storage.record import storable
 
+_VOID = frozenset({"input"})
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -20,17 +21,19 @@ class Markup(str):
 Content = str | Markup | None
 
 
-def tag(name: str, *content: Content, **attributes: str | float | None) -> Markup:
+def tag(name: str, /, *content: Content, **attributes: str | float | None) -> Markup:
     """An element: `tag("p", "1 < 2", class_="small")` is `<p class="small">1 &lt; 2</p>`.
 
-    Underscores in attributes become dashes, one at the end vanishes; numbers are rounded to two places; None is left out.
+    Underscores in attributes become dashes, one at the end vanishes; numbers are rounded to two places; None is left out. What can
+    hold nothing has no end.
     """
     parts = [name]
     for key, value in attributes.items():
         if value is not None:
             said = f"{round(value, 2):g}" if isinstance(value, int | float) else value
             parts.append(f'{key.removesuffix("_").replace("_", "-")}="{_escaped(said)}"')
-    return Markup(f"<{' '.join(parts)}>{joined(content)}</{name}>")
+    end = "" if name in _VOID else f"</{name}>"
+    return Markup(f"<{' '.join(parts)}>{joined(content)}{end}")
 
 
 def joined(content: Iterable[Content]) -> Markup:
