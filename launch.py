@@ -1205,7 +1205,7 @@ def audience(
             shop,
             settings,
             Audience(str(band)),
-            goods_of(shop, database),
+            goods_of(shop, database, settings.privacy.sensitive),
             output=output,
             campaign=campaign,
             control_share=control_share,

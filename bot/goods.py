@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +17,19 @@ from storage.principal import Principal
 from storage.shortages import Sold, note_catalog
 
 
-def goods_of(shop: Path, database: Database) -> Goods:
-    """Looks products and variants of the shop's current index up, as they are offered now; nothing where there is no index."""
+def goods_of(shop: Path, database: Database, sensitive: Collection[str] = ()) -> Goods:
+    """Looks products and variants of the shop's current index up, as they are offered now; nothing where there is no index.
+
+    `sensitive` are the shop's own values of which nothing is concluded (`[privacy]`), beside those that Aisle knows.
+    """
     snapshot = _current(shop)
     if snapshot is None:
         return no_goods
 
     def goods(ids: Iterable[str]) -> dict[str, Good]:
-        return goods_among(products_now(snapshot, lambda of: offers_for(database, of, since=snapshot.read_at), ids))
+        return goods_among(
+            products_now(snapshot, lambda of: offers_for(database, of, since=snapshot.read_at), ids), sensitive
+        )
 
     return goods
 

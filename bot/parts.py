@@ -111,11 +111,6 @@ class Parts:
     sensitive: tuple[str, ...] = ()
     """Of what nothing is concluded about a shopper, by the shop's settings."""
 
-    def ordinary(self, item_id: str) -> Product | None:
-        """The product as the catalog has it; None for one of which nothing may be concluded about a shopper."""
-        product = ordinary(self.shelf.record, self.sensitive)(item_id)
-        return None if product is None or sensitive_product(product) else product
-
     @cached_property
     def meanings(self) -> Meanings:
         """What an interest in an item says, by this catalog."""
@@ -278,6 +273,7 @@ def parts_of(
             for name, _ in Counter(each.categories[0] for each in sample if each.categories).most_common(DEPARTMENTS)
         ),
         encoders,
+        sensitive=settings.privacy.sensitive,
     )
     understander = Understander(snapshot.facets, settings.currency, len(snapshot.products))
     return Parts(

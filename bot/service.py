@@ -352,8 +352,7 @@ class Assistant:
         if customers is None or buyer is None:
             return None
         dues = customers.dues([buyer], self.parts.shelf.goods, now, REORDER_DAYS).get(user_id, ())
-        record = self.parts.ordinary
-        return next((due for due in dues if due.good.orderable and record(due.good.product_id)), None)
+        return next((due for due in dues if due.good.orderable), None)
 
 
 def shopper_of(principal: Principal, user_id: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from retrieval.profile import Profile
 from retrieval.ranking import MAX_REASONS, RankedHit, constraint_reasons, rerank
 from retrieval.reasons import Grounds
 from retrieval.search import Hit, SearchEngine, Sort
+from retrieval.sensitive import untold
 from retrieval.sequence import Foresight
 from retrieval.sequence.foresight import TURNS_TO
 from storage.offers import Offer
@@ -85,6 +86,7 @@ class Shelf:
     departments: tuple[str, ...] = ()
     encoders: Mapping[str, Encoder] = field(default_factory=dict)
     foresight: Foresight | None = None
+    sensitive: tuple[str, ...] = ()
     ranker: PersonalOrder | None = None
 
     def product(self, product_id: str) -> Product | None:
@@ -110,7 +112,7 @@ class Shelf:
 
     def goods(self, ids: Iterable[str]) -> dict[str, Good]:
         """Products and variants as what is bought regularly is told from them, as they are offered now."""
-        return goods_among(self.products(ids))
+        return goods_among(self.products(ids), self.sensitive)
 
     def names(self, words: str) -> bool:
         """Whether the words stand in the title of a product, or are other words for what does."""
@@ -216,10 +218,15 @@ def _before(first: Sequence[Hit], then: Sequence[Hit], limit: int) -> list[Hit]:
     return [replace(hit, score=1 - place / len(merged)) for place, hit in enumerate(merged)]
 
 
-def goods_among(products: Mapping[str, Product]) -> dict[str, Good]:
-    """Products by their own ids and those of variants, as what is bought regularly is told from them."""
+def goods_among(products: Mapping[str, Product], sensitive: Collection[str] = ()) -> dict[str, Good]:
+    """Products by their own ids and those of variants, as what is bought regularly is told from them.
+
+    Those of which nothing may be concluded are none: nobody is reminded of them, or written to for them.
+    """
     found = {}
     for item_id, product in products.items():
+        if untold(product, sensitive):
+            continue
         variant = product.variant(item_id)
         orderable = availability_of(product, variant).orderable
         found[item_id] = Good(product.id, title_of(product, variant), product.categories, orderable)

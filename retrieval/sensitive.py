@@ -121,6 +121,12 @@ def ordinary(products: Lookup, values: Collection[str]) -> Lookup:
     return look_up if private else products
 
 
+def untold(product: Product, values: Collection[str]) -> bool:
+    """Whether nothing may be concluded from a product, by the list here or by the shop's own sensitive `values`."""
+    private = frozenset(map(fold, values))
+    return sensitive_product(product) or any(fold(each) in private for each in (_named(product) if private else ()))
+
+
 def _named(product: Product) -> Iterator[str]:
     """A product's brand, categories and properties."""
     yield product.brand

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from bot.goods import goods_of, note_stock, out_of_stock
+from bot.shelf import goods_among
 from index.build import build_index
 from index.encoders import Encoder
+from index.product import Product
 from index.snapshot import Snapshot, current_index
 from retrieval.goods import no_goods
 from storage.consent import Consent
@@ -86,6 +88,13 @@ def test_products_and_variants_as_they_are_offered_now(database: Database, shop:
     assert found["lamp"].category == ("Home", "Lamps")
     put_offers(database, SHOP, [Offer(product_id="lamp", availability="in_stock"), Offer(product_id="mug", stock=0)])
     assert {name: each.orderable for name, each in goods(["lamp", "mug"]).items()} == {"lamp": True, "mug": False}
+
+
+def test_of_what_is_special_nobody_is_told(database: Database, shop: Path) -> None:
+    everything = goods_of(shop, database)(["lamp", "mug", "shirt-m"])
+    assert set(goods_of(shop, database, ["lamps"])(everything)) == set(everything) - {"lamp"}
+    test_strips = Product(id="strips", title="Insulin pen needles", categories=("Health",))
+    assert goods_among({"strips": test_strips}) == {}
 
 
 def test_a_shop_without_an_index_sells_nothing_that_is_known(database: Database, tmp_path: Path) -> None:

@@ -95,9 +95,10 @@ def test_not_against_their_will(rhythmic: Assistant, intents: ToldIntents, datab
 
 def test_not_of_what_is_sold_out_or_special(rhythmic: Assistant, intents: ToldIntents, database: Database) -> None:
     bought(database, "ann", "tea-1", 119, 90, 60, 30)
-    rhythmic.parts = replace(rhythmic.parts, sensitive=("Teas",))
+    shelf = rhythmic.parts.shelf
+    rhythmic.parts = replace(rhythmic.parts, shelf=replace(shelf, sensitive=("Teas",)))
     assert greeting(rhythmic, intents, "ann").products == ()
-    rhythmic.parts = replace(rhythmic.parts, sensitive=())
+    rhythmic.parts = replace(rhythmic.parts, shelf=shelf)
     put_offers(database, SHOP, [Offer(product_id="tea-1", availability="out_of_stock", updated_at=now_ms())])
     assert greeting(rhythmic, intents, "ann").products == ()
 
