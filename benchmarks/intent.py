@@ -158,7 +158,7 @@ def difference(pairs: Sequence[tuple[Turns, Turns]], resamples: int = RESAMPLES)
     found = []
     for at in range(resamples + 1):
         chosen = names if not at else [names[number] for number in draw.integers(len(names), size=len(names))]
-        found.append(np.mean([_macro_f1(one, chosen) - _macro_f1(other, chosen) for one, other in by_dialogue]))
+        found.append(np.mean([_f1_difference(one, other, chosen) for one, other in by_dialogue]))
     low, high = np.quantile(found[1:], [0.025, 0.975])
     return float(found[0]), float(low), float(high)
 
@@ -170,10 +170,16 @@ def _counts(turns: Turns) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def _macro_f1(by_dialogue: Mapping[str, list[tuple[str, str]]], chosen: Sequence[str]) -> float:
-    pairs = [pair for dialogue in chosen for pair in by_dialogue.get(dialogue, ())]
-    golds = {gold for gold, _ in pairs}
-    return float(np.mean([score.f1 for label, score in label_scores(pairs).items() if label in golds]))
+def _f1_difference(
+    one: Mapping[str, list[tuple[str, str]]], other: Mapping[str, list[tuple[str, str]]], chosen: Sequence[str]
+) -> float:
+    """Of macro-F1 over the same labels: which of several golds counts depends on what was predicted, so either may lack one."""
+    both = [[pair for dialogue in chosen for pair in each.get(dialogue, ())] for each in (one, other)]
+    golds = {gold for pairs in both for gold, _ in pairs}
+    first, second = (
+        np.mean([scores[label].f1 if label in scores else 0.0 for label in golds]) for scores in map(label_scores, both)
+    )
+    return float(first - second)
 
 
 def _trials(work: Path, name: str, system: str) -> list[dict[str, Any]]:
