@@ -18,6 +18,10 @@ Lookup = Callable[[str], Product | None]
 MAX_VALUE_LENGTH = 40
 MAX_VALUES_AN_ATTRIBUTE = 4
 _MEANINGS_KEPT = 50_000
+_MOST_REMEMBERED = 20_000
+_Said = tuple[tuple[Trait, ...], tuple[Trait, ...]]
+_REMEMBERED: dict[str, tuple[tuple[object, ...], _Said]] = {}
+"""Of products by id: what they said when they were read, and what that means; one that says something else is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +67,38 @@ def traits(product: Product, levels: PriceLevels) -> list[Trait]:
     `[("category", "Shoes"), ("category", "Trail shoes"), ("brand", "Acme"), ("price_band", "middle"),
     ("attribute", "color: blue")]`. A sensitive product means nothing.
     """
+    kind, values = _said(product)
+    band = levels.band(product) if kind or values else None
+    return [*kind, *([("price_band", band)] if band is not None else ()), *values]
+
+
+def _said(product: Product) -> _Said:
+    """Categories and brand, and attribute values: what a price does not change. A ranking asks of the same products each turn."""
+    says = (product.title, product.brand, product.categories, product.attributes)
+    known = _REMEMBERED.get(product.id)
+    if known is not None and known[0] == says:
+        return known[1]
+    found = _read(product)
+    if len(_REMEMBERED) >= _MOST_REMEMBERED:
+        _REMEMBERED.clear()
+    _REMEMBERED[product.id] = says, found
+    return found
+
+
+def _read(product: Product) -> _Said:
     if sensitive_product(product):
-        return []
-    found: list[Trait] = [("category", category) for category in product.categories if category]
+        return (), ()
+    kind: list[Trait] = [("category", category) for category in product.categories if category]
     if product.brand:
-        found.append(("brand", product.brand))
-    band = levels.band(product)
-    if band is not None:
-        found.append(("price_band", band))
-    for name, values in product.attributes.items():
-        if len(values) <= MAX_VALUES_AN_ATTRIBUTE:
-            found.extend(
-                ("attribute", f"{name}: {value}")
-                for value in values
-                if len(value) <= MAX_VALUE_LENGTH and value and not value[0].isdigit()  # "350 lm" is no taste
-            )
-    return list(dict.fromkeys(found))
+        kind.append(("brand", product.brand))
+    values: list[Trait] = [
+        ("attribute", f"{name}: {value}")
+        for name, each in product.attributes.items()
+        if len(each) <= MAX_VALUES_AN_ATTRIBUTE
+        for value in each
+        if len(value) <= MAX_VALUE_LENGTH and value and not value[0].isdigit()  # "350 lm" is no taste
+    ]
+    return tuple(dict.fromkeys(kind)), tuple(dict.fromkeys(values))
 
 
 @dataclass(frozen=True, slots=True)

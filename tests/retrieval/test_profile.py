@@ -45,6 +45,16 @@ def test_price_levels_are_terciles_of_a_category() -> None:
     assert [LEVELS.band(SHOP[f"p{number}"]) for number in (1, 3, 5, 7)] == ["budget", "middle", "premium", None]
 
 
+def test_what_is_remembered_of_a_product_gives_way_to_what_it_says_now() -> None:
+    before = Product(id="same", title="Tent", brand="Acme", categories=("Tents",), attributes={"color": ("blue",)})
+    after = before.model_copy(update={"attributes": {"color": ("red",)}})
+    special = before.model_copy(update={"title": "Pregnancy test"})
+    for _ in range(2):
+        assert traits(before, LEVELS) == [("category", "Tents"), ("brand", "Acme"), ("attribute", "color: blue")]
+        assert traits(after, LEVELS)[-1] == ("attribute", "color: red")
+        assert traits(special, LEVELS) == []
+
+
 def test_traits() -> None:
     assert traits(SHOP["p3"], LEVELS) == [
         ("category", "Outdoor"),
