@@ -1,4 +1,4 @@
-"""Loads what the assistant serves from: snapshot, encoders, search, reranker, understanding, models.
+"""Loads what the assistant serves from: snapshot, encoders, search, understanding, and the models of the shop.
 
 One object, swapped as a whole: a turn takes it once and is by one version of everything.
 """

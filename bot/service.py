@@ -32,7 +32,6 @@ from retrieval.path.stage import Journey, Position
 from retrieval.profile import Profile
 from retrieval.retention.consumption import Due
 from retrieval.search import SORTS
-from retrieval.sensitive import ordinary
 from retrieval.understanding import Understanding, merge
 from storage.beliefs import hide_belief
 from storage.carts import Cart, add_line, cart_of, change_line, remove_line
@@ -331,17 +330,16 @@ class Assistant:
         """The shopper's tastes by all that was written until now. Checked against the principal each time."""
         return self._profiles.of(principal, user_id, self.parts.meanings)
 
-    def _position_of(self, principal: Principal, user_id: str) -> Position:
+    def _position_of(self, principal: Principal, user_id: str, profile: Profile) -> Position:
         """Where the shopper is now, by all that was written until now; a stranger's where nothing may be known of them."""
         parts = self.parts
-        if not self._profile_of(principal, user_id).recent:
+        if not profile.recent:
             return Position()
-        record = ordinary(parts.shelf.record, self.settings.privacy.sensitive)
         path = Journey.of(
             events_of(self.database, principal, user_id, limit=PATH_EVENTS),
             parts.shelf.category_of,
             self.settings.consent.personalize,
-            hidden=lambda item_id: record(item_id) is None,
+            hidden=lambda item_id: parts.meanings.of(item_id) is None,
         )
         return path.at(now_ms(), parts.chain)
 

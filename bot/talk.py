@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from bot.cards import IntentView, Reply
@@ -86,7 +87,7 @@ class Talk:
         actions: Mapping[str, str],
         checkout_url: str,
         profile_of: Callable[[Principal, str], Profile],
-        position_of: Callable[[Principal, str], Position],
+        position_of: Callable[[Principal, str, Profile], Position],
         due_of: Callable[[Principal, str], Due | None],
         experiments: Experiments,
         novelty: Novelty | None,
@@ -207,12 +208,13 @@ class Talk:
         answer: Answer,
         clock: Clock,
     ) -> None:
+        profile_of = cache(lambda: self.profile_of(principal, user_id))  # it is read from the database: once a turn
+
         def newcomer_of(filters: Filters, shown: Collection[str]) -> Newcomer | None:
             if self.novelty is None:
                 return None
-            profile = self.profile_of(principal, user_id)
             spoken = "zh" if language == "zh" else "en"
-            return self.novelty.offer(principal, user_id, self.parts, profile, filters, spoken, shown, message_id)
+            return self.novelty.offer(principal, user_id, self.parts, profile_of(), filters, spoken, shown, message_id)
 
         turn = Turn(
             principal=principal,
@@ -231,8 +233,8 @@ class Talk:
             checkout_url=self.checkout_url,
             exploration=self.settings.exploration.share,
             assigned=self.experiments.running(user_id, now_ms()),
-            profile_of=lambda: self.profile_of(principal, user_id),
-            position_of=lambda: self.position_of(principal, user_id),
+            profile_of=profile_of,
+            position_of=lambda: self.position_of(principal, user_id, profile_of()),
             newcomer_of=newcomer_of,
             due_of=lambda: self.due_of(principal, user_id),
             clock=clock.end,

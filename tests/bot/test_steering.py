@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -229,9 +231,17 @@ def test_it_speaks_chinese(assistant: Assistant, intents: ToldIntents) -> None:
     assert "天" in reply.text
 
 
-def test_what_the_law_holds_special_steers_nothing(parts: Parts, intents: ToldIntents, database: Database) -> None:
-    settings = ShopSettings.model_validate({"privacy": {"sensitive": ["Kettles"]}})
-    assistant = Assistant(parts, settings, database)
+@pytest.mark.parametrize("by", ["the shop's list", "the list that Aisle has"])
+def test_what_the_law_holds_special_steers_nothing(
+    parts: Parts, intents: ToldIntents, database: Database, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    if by == "the shop's list":
+        parts = replace(parts, sensitive=("Kettles",))
+    else:
+        parts = replace(parts)  # which has read no product yet
+        traits = import_module("retrieval.profile.traits")
+        monkeypatch.setattr(traits, "sensitive_product", lambda product: "Kettles" in product.categories)
+    assistant = Assistant(parts, ShopSettings(), database)
     steps = [("view_item", "kettle-3", 40), ("view_item", "kettle-3", 40), ("add_to_cart", "kettle-3", 0)]
     talk = Shopper(assistant, intents, "discreet").did(*steps, ago=HOUR)
     title = assistant.product("kettle-3").title
