@@ -8,6 +8,7 @@ Parts:
     sequence what a shopper turns to next, on the public log in --data (`benchmarks.sequence`)
     cold     the same for items that nobody has turned to yet
     ranker   the learnt order of cards beside the blend, on the log of --shop (`benchmarks.ranker`)
+    graph    what the graph of words and the sequence network earn for it (`benchmarks.graph`)
     slates   what a first page that shows a range gives and costs, on the index of --shop (`benchmarks.slates`)
 """
 
@@ -17,7 +18,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import ranker, sequence, slates, stage
+from benchmarks import graph, ranker, sequence, slates, stage
 
 
 def _stage(options: argparse.Namespace) -> None:
@@ -40,11 +41,17 @@ def _ranker(options: argparse.Namespace) -> None:
         ranker.run(options.shop, seed)
 
 
+def _graph(options: argparse.Namespace) -> None:
+    for seed in options.seeds:
+        graph.run(options.shop, seed)
+
+
 PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "stage": _stage,
     "sequence": _sequence,
     "cold": _cold,
     "ranker": _ranker,
+    "graph": _graph,
     "slates": lambda options: slates.run(options.shop),
 }
 

@@ -22,6 +22,7 @@ from unittest.mock import patch
 import numpy as np
 
 from bot.parts import Parts, signals_of
+from bot.service import Assistant
 from bot.shelf import CANDIDATES
 from bot.turn import SLATE
 from finetune.rank_groups import Group, RankData, rank_data, search_groups
@@ -50,16 +51,21 @@ Lines = list[tuple[str, Floats]]
 def run(shop: Path, seed: int) -> None:
     """Prints the tables of a shop whose events are loaded and whose index is built."""
     with assistant_of(shop, talks=False) as assistant:
-        bots = read_bots(assistant.database)
-        events = {user: own for user, own in training_paths(assistant.database, ADMIN) if user not in bots}
-        choices = [each for each in training_choices(assistant.database, ADMIN) if each.user_id not in bots]
-        log = _Log(assistant.parts, events, choices)
+        log = log_of(assistant)
         ranker = _compare("searches", log, log.groups, seed)
         _compare("slates, simulated", log, simulated(log, seed), seed)
         _time(log, ranker)
 
 
-class _Log:
+def log_of(assistant: Assistant) -> Log:
+    """What shoppers who let models learn did and chose, bots left out."""
+    bots = read_bots(assistant.database)
+    events = {user: own for user, own in training_paths(assistant.database, ADMIN) if user not in bots}
+    choices = [each for each in training_choices(assistant.database, ADMIN) if each.user_id not in bots]
+    return Log(assistant.parts, events, choices)
+
+
+class Log:
     """A shop's log and how its groups become features."""
 
     def __init__(self, parts: Parts, events: Events, choices: Sequence[Choice]) -> None:
@@ -69,18 +75,21 @@ class _Log:
         self.groups = search_groups(choices, self.found, self.product_of)
 
     def product_of(self, item_id: str) -> str:
+        """The product of an item that may be a variant."""
         product = self.record(item_id)
         return product.id if product is not None else item_id
 
     def found(self, text: str) -> list[tuple[str, float]]:
+        """What today's search finds for words: (product, score), best first."""
         found = self.parts.shelf.engine.search(text, Filters(), "relevance", CANDIDATES)
         return [(hit.product_id, hit.score) for hit in found.hits] if found.matched else []
 
     def data(self, groups: Sequence[Group], events: Events | None = None) -> RankData:
+        """The groups with their features, from these events where they are given."""
         return rank_data(groups, events or self.events, self.record, self.parts.meanings, self.signals)
 
 
-def simulated(log: _Log, seed: int) -> list[Group]:
+def simulated(log: Log, seed: int) -> list[Group]:
     """A slate for each search: six of its candidates in an order drawn by lot, and clicks by a taste that the blend does not have.
 
     A card at place k is looked at with the chance 1 / (k + 1) ** .5 and, if so, clicked with the chance that its worth says.
@@ -113,13 +122,13 @@ def simulated(log: _Log, seed: int) -> list[Group]:
     return groups
 
 
-def _last_category(log: _Log, group: Group) -> str | None:
+def _last_category(log: Log, group: Group) -> str | None:
     own = [each for each in log.events.get(group.user_id, ()) if each.event in VISITED and each.timestamp < group.at]
     product = log.record(max(own, key=lambda each: each.timestamp).items[0].item_id) if own else None
     return product.categories[-1] if product is not None and product.categories else None
 
 
-def _compare(name: str, log: _Log, groups: Sequence[Group], seed: int) -> LearntRanker:
+def _compare(name: str, log: Log, groups: Sequence[Group], seed: int) -> LearntRanker:
     started = time.process_time()
     data = log.data(groups)
     seconds = time.process_time() - started
@@ -167,7 +176,7 @@ def _relearnt(data: RankData, columns: Sequence[str], seed: int) -> Floats:
     return ndcg(judges, learn(learns, chooses, seed)[0].scores(judges.features))
 
 
-def _without(log: _Log, groups: Sequence[Group]) -> dict[str, RankData]:
+def _without(log: Log, groups: Sequence[Group]) -> dict[str, RankData]:
     """The same with profiles for which a look is a look however long, and for which nothing fades."""
     plain = {user: [each.model_copy(update={"dwell_ms": None}) for each in own] for user, own in log.events.items()}
     with patch.multiple("retrieval.profile.sums", LONG_HALF_LIFE_MS=_EVER, SESSION_HALF_LIFE_MS=_EVER):
@@ -175,7 +184,7 @@ def _without(log: _Log, groups: Sequence[Group]) -> dict[str, RankData]:
     return {"time looked": log.data(groups, plain), "fading": unfading}
 
 
-def _time(log: _Log, ranker: LearntRanker) -> None:
+def _time(log: Log, ranker: LearntRanker) -> None:
     """Prints what ordering costs, for the shopper with most events."""
     own = max(log.events.values(), key=len)
     state = ProfileState(log.parts.meanings)
