@@ -275,6 +275,7 @@ def serve(
     from storage.identity import Identity
 
     with assistant_of(shop) as assistant, Watcher(assistant, shop):
+        forget_again(assistant.database, shop)
         settings = settings_of(shop)
         identity = Identity.open(shop, settings.identity, assistant.database)
         web = create_app(
@@ -458,7 +459,7 @@ def run_ingest_events(file: Path, shop: Path, max_rejected: float = 0.01, reject
     from storage.event_file import load_events
 
     with opened(shop) as database, bars() as show:
-        return load_events(
+        loaded = load_events(
             database,
             local_operator(),
             file,
@@ -468,6 +469,16 @@ def run_ingest_events(file: Path, shop: Path, max_rejected: float = 0.01, reject
             catalog_has(shop),
             show,
         )
+        forget_again(database, shop)
+    return loaded
+
+
+def forget_again(database: Database, shop: Path) -> None:
+    """Erases those anew whom a restored backup or an old file brought back."""
+    from storage.erasure import erase_again
+
+    if back := erase_again(database, shop):
+        warn(f"{back} people who were erased had come back with old data; they are erased again.")
 
 
 def catalog_has(shop: Path) -> Callable[[str], bool] | None:
@@ -515,6 +526,7 @@ def run_ingest_orders(
             batch = rows[start : start + _BATCH]
             counts["accepted"] += put_orders(database, local_operator(), batch)
             show("loading orders", start + len(batch), len(rows))
+        forget_again(database, shop)
     return counts | {"rejected": rejects.count, "rejected_file": str(path) if path else None}
 
 
@@ -1446,7 +1458,7 @@ def models_list(
         models = registry.models(name)
     lines = (
         f"{'*' if each.current else ' '} {each.name:<10} {each.version or '-':<28} "
-        f"{each.status + (' by force' if each.forced else ''):<18} {each.created_at:<20} "
+        f"{each.status + (' by force' if each.forced else '') + (', retrain' if each.retrain else ''):<18} {each.created_at:<20} "
         f"{_score(each):<8} {each.parent or '-':<28} {each.folder}"
         for each in models
     )
@@ -1559,6 +1571,67 @@ def keys_revoke(
     with opened(shop) as database:
         revoke_key(database, ADMIN, key_id)
     put({"revoked": key_id}, as_json)
+
+
+@app.command("export-user")
+def export_user_command(
+    user_id: Annotated[str, typer.Argument(metavar="ID", help="As events, orders and tokens name them.")],
+    shop: Shop = Path("var"),
+    output: Annotated[Path | None, typer.Option(help="Write it here instead of to standard output.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give out all that is kept of a shopper, and what is concluded about them, as JSON.
+
+    Example: launch.py export-user maya --output maya.json
+    """
+    from storage.disk import writing
+
+    with assistant_of(shop, talks=False) as assistant:
+        found = assistant.export(local_operator(), user_id)
+    text = json.dumps(found, ensure_ascii=False, indent=2)
+    if output is None:
+        typer.echo(text)
+        return
+    with writing(output):
+        output.touch(mode=0o600)
+        output.write_text(text + "\n", encoding="utf-8")
+    rows = {name: len(value) for name, value in found.items() if isinstance(value, list) and value}
+    put({"user_id": user_id, "file": str(output), **rows}, as_json)
+
+
+@app.command("erase-user")
+def erase_user_command(
+    user_id: Annotated[str, typer.Argument(metavar="ID", help="As events, orders and tokens name them.")],
+    shop: Shop = Path("var"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase a shopper for good: database, rejected rows, reports and logs; models that learnt from them are named.
+
+    Example: launch.py erase-user maya --yes
+    """
+    from storage.erasure import erase_user
+
+    if not yes and not typer.confirm(f"Erase all that is known of {user_id}? There is no way back.", err=True):
+        raise typer.Exit(1)
+    with opened(shop) as database:
+        done = erase_user(database, local_operator(), shop, user_id)
+    left = [str(trace.path) for trace in done.traces if trace.left]
+    values = {
+        "user_id": user_id,
+        "rows": dict(done.rows),
+        "files": {str(trace.path): trace.lines for trace in done.traces if trace.lines},
+        "left_in": left,
+        "models_to_retrain": [str(run.folder) for run in done.runs],
+        "compacted": done.compacted,
+    }
+    for path in left:
+        warn(f"{path} still holds {user_id}: look at it and delete it.")
+    if not done.compacted:
+        warn(
+            "Another process reads the database: run this again when it has stopped, so that no byte is left in its log."
+        )
+    put(values, as_json)
 
 
 def run() -> None:

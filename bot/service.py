@@ -37,8 +37,10 @@ from storage.beliefs import hide_belief
 from storage.carts import Cart, add_line, cart_of, change_line, remove_line
 from storage.conversations import conversation
 from storage.database import Database
-from storage.errors import AisleError, Fault, Forbidden, InvalidInput, NotFound
+from storage.erasure import Erased, erase_user
+from storage.errors import AisleError, Fault, Forbidden, InvalidInput, NotFound, Unavailable
 from storage.events import events_of
+from storage.personal import export_rows
 from storage.principal import Principal, Role
 from storage.purchases import buyer_of
 from storage.record import now_ms
@@ -58,7 +60,8 @@ class Assistant:
 
     `timings` holds one dict a turn: milliseconds by stage (storage, intent, understanding, search, ranking,
     reply, total), newest last; search includes the query's embedding. `removed` counts statements that the
-    grounding check took out. `experiments` deal the shop's arms; without them none runs.
+    grounding check took out. `experiments` deal the shop's arms; without them none runs. Without the `shop`'s folder nothing is
+    loaded anew, and nobody can be erased.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Assistant:
         database: Database,
         checkout_url: str = "",
         experiments: Experiments | None = None,
+        shop: Path | None = None,
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -81,7 +85,7 @@ class Assistant:
         share = settings.exploration.new_products
         self._novelty = Novelty(database, settings.consent, share, self.exposures.flush) if share else None
         self._profiles = Profiles(database, settings.consent)
-        self._shop: Path | None = None
+        self._shop = shop
 
     @classmethod
     def open(cls, shop: Path, settings: ShopSettings, database: Database, checkout_url: str = "") -> Self:
@@ -92,9 +96,7 @@ class Assistant:
         `checkout_url` is the shop's own page that takes the payment, with `{cart_id}` where the cart's id belongs.
         """
         experiments = Experiments.of_shop(settings.experiment, shop)
-        assistant = cls(load_parts(shop, settings, database), settings, database, checkout_url, experiments)
-        assistant._shop = shop
-        return assistant
+        return cls(load_parts(shop, settings, database), settings, database, checkout_url, experiments, shop)
 
     def reload(self) -> None:
         """Serves the versions that are current now; turns that are being answered finish with the old ones.
@@ -318,6 +320,28 @@ class Assistant:
         shopper = owner_of(principal, user_id)
         hide_belief(self.database, principal, shopper, kind, value)
         return self.profile(principal, user_id, language)
+
+    def export(self, principal: Principal, user_id: str, language: str = "en") -> dict[str, Any]:
+        """All that is kept of a shopper, and what is concluded of it, as JSON values: rows by table, and beliefs.
+
+        Raises `NotFound` where the principal is neither the shopper, the shop's backend nor an admin.
+        """
+        self.exposures.flush()
+        rows = export_rows(self.database, principal, user_id)
+        voice = Voice.of(spoken(language), user_id)
+        profile = self._profile_of(Principal(user_id, Role.CUSTOMER), user_id)
+        beliefs = [belief_of(belief, voice).model_dump(mode="json") for belief in profile.beliefs()]
+        return {"user_id": user_id, "exported_at": now_ms(), "beliefs": beliefs, **rows}
+
+    def erase(self, principal: Principal, user_id: str) -> Erased:
+        """Erases a shopper from the database, the shop's files and the registry of models; they may come back as a stranger.
+
+        Raises `NotFound` where the principal is neither the shopper, the shop's backend nor an admin.
+        """
+        if self._shop is None:
+            raise Unavailable("This assistant knows no folder of a shop.", "Open it with Assistant.open.")
+        self.exposures.flush()  # what was shown and is not written yet would come after
+        return erase_user(self.database, principal, self._shop, user_id)
 
     def starters(self, language: str = "en") -> list[str]:
         """Starter questions for the window, made from what this catalog sells."""

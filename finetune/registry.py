@@ -256,7 +256,8 @@ KINDS: dict[str, ModelKind] = {
 class Listed:
     """A line of `models list`: a run, or a version that no run here made.
 
-    `created_at` is ISO 8601; `macro_f1` is an intent model's, `ndcg` (at 10) that of what ranks, `auc` a stage model's.
+    `created_at` is ISO 8601; `macro_f1` is an intent model's, `ndcg` (at 10) that of what ranks, `auc` a stage model's. One that is
+    to `retrain` has somebody in its data who was erased since.
     """
 
     name: str
@@ -270,6 +271,7 @@ class Listed:
     parent: str | None
     forced: bool
     folder: Path
+    retrain: bool
 
 
 @dataclass(frozen=True)
@@ -603,6 +605,7 @@ def _listed_run(run: ModelRun, versions: Versions | None) -> Listed:
         parent=run.parent,
         forced=run.forced,
         folder=run.folder,
+        retrain=run.retrain_since is not None,
     )
 
 
@@ -627,4 +630,5 @@ def _listed_version(name: str, versions: Versions, version: str) -> Listed:
         parent=None,
         forced=False,
         folder=versions.root / version,
+        retrain=False,
     )

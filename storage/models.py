@@ -49,7 +49,8 @@ class ModelRun:
     folder among the shop's published models. `parent` is the version that it was trained or promoted to replace. `base_hashes`
     are by encoder; of a run that made a base model it is that model's own, by its name. `data_hashes` (sha256) are by log file.
     `verdict` is the gate's last, None where it was not asked; `forced` says that the version was promoted without one that held.
-    Instants are in milliseconds since 1970, UTC.
+    `retrain_since` is when the first of those in its data was erased; None where nobody was. Instants are in milliseconds since
+    1970, UTC.
     """
 
     run_id: str
@@ -66,6 +67,7 @@ class ModelRun:
     forced: bool
     created_at: int
     promoted_at: int | None
+    retrain_since: int | None = None
 
 
 def register_run(
@@ -118,6 +120,7 @@ def register_run(
         "key_check": _check_of(key),
         "created_at": now_ms(),
         "promoted_at": None,
+        "retrain_since": None,
     }
     hashes = {_hash(key, user) for user in users}
     with db.write(durable=True) as connection:
@@ -226,21 +229,37 @@ def runs_with_user(db: Database, principal: Principal, user_id: str, secret: str
         NotFound: the principal is neither the user, the shop's backend, an engineer nor an admin.
     """
     principal.require_owner(user_id, *KEEPERS)
-    key = derive(secret, _PURPOSE)
-    named = model_users.c.user_hash == _hash(key, user_id)
-    unknown = model_runs.c.key_check != _check_of(key)  # nobody can tell any more, and erasure must not miss one
-    statement = (
-        select(model_runs)
-        .where(
-            or_(
-                model_runs.c.run_id.in_(select(model_users.c.run_id).where(named)),
-                unknown & model_runs.c.run_id.in_(select(model_users.c.run_id)),
-            )
-        )
-        .order_by(model_runs.c.created_at.desc(), model_runs.c.run_id)
-    )
+    statement = select(model_runs).where(_learnt_from(user_id, derive(secret, _PURPOSE)))
     with db.read() as connection:
-        return [_run(row) for row in connection.execute(statement)]
+        newest_first = statement.order_by(model_runs.c.created_at.desc(), model_runs.c.run_id)
+        return [_run(row) for row in connection.execute(newest_first)]
+
+
+def forget_user(connection: Connection, user_id: str, secret: str, at: int) -> None:
+    """Marks the runs in whose data a user is as to be trained again, and takes their hash out of the registry.
+
+    It is part of an erasure, which has checked who asks.
+
+    Args:
+        connection: a transaction that writes.
+        user_id: who is erased.
+        secret: the shop's.
+        at: when, in milliseconds since 1970, UTC.
+    """
+    key = derive(secret, _PURPOSE)
+    first = _learnt_from(user_id, key) & model_runs.c.retrain_since.is_(None)
+    connection.execute(update(model_runs).where(first), {"retrain_since": at})
+    connection.execute(delete(model_users).where(model_users.c.user_hash == _hash(key, user_id)))
+
+
+def _learnt_from(user_id: str, key: str) -> Any:
+    """The runs in whose data a user is, or of which nobody can tell any more: erasure must not miss one."""
+    named = model_users.c.user_hash == _hash(key, user_id)
+    unknown = model_runs.c.key_check != _check_of(key)
+    return or_(
+        model_runs.c.run_id.in_(select(model_users.c.run_id).where(named)),
+        unknown & model_runs.c.run_id.in_(select(model_users.c.run_id)),
+    )
 
 
 def forget_run(db: Database, principal: Principal, run_id: str) -> None:

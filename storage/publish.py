@@ -23,8 +23,8 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,12 +87,40 @@ def write_manifest(folder: Path, kind: str, meta: dict[str, Any]) -> Manifest:
     files = dict(zip(names, _on_all_cores(_sealed, paths), strict=True))
     created_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     manifest = Manifest(kind=kind, meta=meta, files=files, created_at=created_at)
-    body = {"format": _FORMAT, "kind": kind, "created_at": created_at, "meta": meta, "files": files}
-    body["sha256"] = _digest(body)
-    _write_atomically(folder / MANIFEST, json.dumps(body, ensure_ascii=False, indent=1).encode())
+    _write_manifest(folder, manifest)
     for inner in [path for path in folder.rglob("*") if path.is_dir()]:
         _sync(inner)
     return manifest
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    body = {"format": _FORMAT, **{name: getattr(manifest, name) for name in ("kind", "created_at", "meta", "files")}}
+    body["sha256"] = _digest(body)
+    _write_atomically(folder / MANIFEST, json.dumps(body, ensure_ascii=False, indent=1).encode())
+
+
+def amend_file(folder: Path, kind: str, name: str, change: Callable[[Path], object]) -> None:
+    """Changes or removes one file of a complete folder, which stays complete. Where it is not there, nothing is done.
+
+    Published folders do not change, but for what a person's erasure takes away. Who reads at this very moment may find another
+    file than was published, and takes the version before.
+
+    Raises:
+        Unavailable: it cannot be written.
+    """
+    path = folder / name
+    if not path.is_file():
+        return
+    manifest = None
+    with suppress(NotFound, Damaged):  # of a folder that is not whole nothing serves: only the file matters
+        manifest = read_manifest(folder, kind)
+    with disk_trouble(folder):
+        change(path)
+        if manifest is not None and name in manifest.files:
+            files = {other: sha256 for other, sha256 in manifest.files.items() if other != name}
+            if path.is_file():
+                files[name] = _sealed(path)
+            _write_manifest(folder, replace(manifest, files=files))
 
 
 def read_manifest(folder: Path, kind: str, only: str | None = None) -> Manifest:

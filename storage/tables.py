@@ -286,6 +286,8 @@ model_runs = Table(
     Column("key_check", WORD, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("promoted_at", BigInteger),
+    # Since when somebody in its data is erased: it has to be trained again without them.
+    Column("retrain_since", BigInteger),
     Index(None, "name", "created_at"),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -321,6 +323,42 @@ def test_keys_are_shown_once_listed_and_revoked(run: Run, tmp_path: Path) -> Non
     assert run("keys", "revoke", made["key_id"], "--shop", tmp_path)[0] == 0
     assert "revoked" in run("keys", "list", "--shop", tmp_path)[1]
     assert run("keys", "revoke", "no-such-key", "--shop", tmp_path)[0] == 1
+
+
+class TestErasure:
+    ORDER: ClassVar = {"user_id": "maya", "status": "paid", "placed_at": "2026-01-02T03:04:05Z", "items": []}
+
+    def load(self, run: Run, shop: Path) -> None:
+        log = shop / "orders.jsonl"
+        rows = [{**self.ORDER, "order_id": "o1"}, {**self.ORDER, "order_id": "o2", "user_id": "leo"}]
+        log.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        status, _, err = run("ingest", "orders", log, "--shop", shop)
+        assert status == 0, err
+
+    def test_a_person_goes_and_an_old_file_does_not_bring_them_back(self, run: Run, tmp_path: Path) -> None:
+        self.load(run, tmp_path)
+        status, out, err = run("erase-user", "maya", "--shop", tmp_path, "--yes", "--json")
+        assert status == 0, err
+        done = json.loads(out)
+        assert done["rows"] == {"orders": 1}
+        assert done["files"] == {str(tmp_path / "orders.jsonl"): 1}
+        assert (done["left_in"], done["models_to_retrain"], done["compacted"]) == ([], [], True)
+        self.load(run, tmp_path)
+        with launch.opened(tmp_path) as database:
+            owners = {
+                user: [order.order_id for order in orders_of(database, Principal(user, Role.CUSTOMER), user)]
+                for user in ("maya", "leo")
+            }
+        assert owners == {"maya": [], "leo": ["o2"]}
+
+    def test_it_asks_first(self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.load(run, tmp_path)
+        monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+        status, out, err = run("erase-user", "maya", "--shop", tmp_path)
+        assert (status, out.strip()) == (1, "")
+        assert "no way back" in err
+        with launch.opened(tmp_path) as database:
+            assert orders_of(database, Principal("maya", Role.CUSTOMER), "maya")
 
 
 def test_no_id_looks_like_an_option() -> None:

@@ -160,6 +160,16 @@ def routes(assistant: Assistant, settings: ShopSettings) -> APIRouter:
         """Removes one belief for good."""
         return assistant.remove_belief(caller, kind, value, owned(caller, user_id))
 
+    @api.get("/users/{user_id}/export")
+    def export(user_id: str, caller: Caller, language: str = "en") -> dict[str, Any]:
+        """All that is kept of a shopper and concluded about them: for the shopper, the shop's backend and an admin."""
+        return assistant.export(caller, user_id, language)
+
+    @api.delete("/users/{user_id}")
+    def erase(user_id: str, caller: Caller) -> dict[str, Any]:
+        """Erases a shopper for good, how many rows by table: for the shopper, the shop's backend and an admin."""
+        return {"user_id": user_id, "erased": dict(assistant.erase(caller, user_id).rows)}
+
     return api
 
 

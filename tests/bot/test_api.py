@@ -42,7 +42,7 @@ def served(
     database = Database.open(f"sqlite:///{shop / 'aisle.db'}")
     settings = ShopSettings(embed=EmbedSettings(origins=(PARTNER,)))
     parts = parts_of(bot_snapshot, encoders_by_space, ToldIntents(), settings, database)
-    assistant = Assistant(parts, settings, database)
+    assistant = Assistant(parts, settings, database, shop=shop)
     identity = Identity.open(shop, settings.identity, database)
     with TestClient(create_app(assistant, identity, shop, settings)) as client:
         yield client, identity, assistant
@@ -264,6 +264,27 @@ def test_a_belief_can_be_removed(client: TestClient, identity: Identity) -> None
     left = client.delete(f"/api/users/maya/profile/{first['kind']}/{first['value']}", headers=maya).json()["beliefs"]
     assert (first["kind"], first["value"]) not in {(each["kind"], each["value"]) for each in left}
     assert len(left) < len(beliefs)
+
+
+def test_a_shopper_takes_their_data_out_and_is_erased(client: TestClient, identity: Identity) -> None:
+    vera = bearer(identity, "vera")
+    said = "a lamp for my attic in Aberystwyth"
+    conversation = client.post("/api/chat", json={"message": said}, headers=vera).json()["conversation_id"]
+    client.post("/api/cart/lines", json={"product_id": PRODUCTS[0]["id"]}, headers=vera)
+    theirs = client.get("/api/users/vera/export", headers=vera).json()
+    assert [turn["content"] for turn in theirs["turns"] if turn["role"] == "user"] == [said]
+    assert theirs["cart_lines"]
+    assert theirs["user_id"] == "vera"
+    for other in ({}, bearer(identity, "leo"), bearer(identity, "eve", Role.ENGINEER)):
+        assert client.get("/api/users/vera/export", headers=other).status_code == 404
+        assert client.delete("/api/users/vera", headers=other).status_code == 404
+    done = client.delete("/api/users/vera", headers=vera).json()
+    assert done["erased"]["conversations"] == 1
+    left = client.get("/api/users/vera/export", headers=bearer(identity, "backend", Role.SERVICE)).json()
+    assert not any(value for name, value in left.items() if name not in ("user_id", "exported_at"))
+    gone = {"message": "and cheaper?", "conversation_id": conversation}
+    assert client.post("/api/chat", json=gone, headers=vera).status_code == 404
+    assert client.post("/api/chat", json={"message": "hello"}, headers=vera).status_code == 200, "as a stranger"
 
 
 def test_another_site_cannot_act_by_cookie(client: TestClient) -> None:

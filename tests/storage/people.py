@@ -1,0 +1,43 @@
+"""A person with a row in every table that may hold one."""
+
+from __future__ import annotations
+
+from sqlalchemy import insert
+
+from storage.beliefs import hide_belief
+from storage.carts import add_line
+from storage.consent import Consent, set_consent
+from storage.conversations import Turn, append, start
+from storage.database import Database
+from storage.event import parse_event
+from storage.events import record_events
+from storage.feedback import put_feedback
+from storage.labels import request_labels
+from storage.orders import Order, put_orders
+from storage.principal import Principal, Role
+from storage.record import now_ms
+from storage.tables import contacts
+
+ENGINEER = Principal("eve", Role.ENGINEER)
+BACKEND = Principal("shop", Role.SERVICE)
+
+
+def settle(database: Database, user_id: str, said: str = "hello") -> str:
+    """Gives a person something in every table; returns the id of their conversation."""
+    who = Principal(user_id, Role.CUSTOMER)
+    set_consent(database, who, user_id, Consent(train=True))
+    event = {"event_id": f"of {user_id}", "event": "view_item", "user_id": user_id, "timestamp": now_ms()}
+    record_events(database, BACKEND, [parse_event({**event, "items": [{"item_id": "p1"}]})], Consent())
+    hide_belief(database, who, user_id, "brand", "Acme")
+    turn, reply = Turn(role="user", content=said), Turn(role="assistant", content=f"You said: {said}")
+    append(database, who, talk := start(database, who), [turn, reply])
+    request_labels(database, ENGINEER, {f"t {user_id}": turn.message_id})
+    put_feedback(database, who, reply.message_id, None, "up")
+    add_line(database, who, user_id, "p1", request_id=f"r {user_id}")
+    order = {"order_id": f"order of {user_id}", "user_id": user_id, "status": "paid", "placed_at": now_ms()}
+    order |= {"currency": "USD", "items": [{"product_id": "p1", "quantity": 1, "price": 900}]}
+    put_orders(database, BACKEND, [Order.model_validate(order)])
+    with database.write() as connection:
+        row = {"campaign": "spring", "user_id": user_id, "band": "at-risk", "control": False, "drawn_at": now_ms()}
+        connection.execute(insert(contacts), row)
+    return talk
