@@ -478,7 +478,7 @@ def forget_again(database: Database, shop: Path) -> None:
     from storage.erasure import erase_again
 
     if back := erase_again(database, shop):
-        warn(f"{back} people who were erased had come back with old data; they are erased again.")
+        warn(f"Old data had brought back people who were erased; erased again: {back}.")
 
 
 def catalog_has(shop: Path) -> Callable[[str], bool] | None:
