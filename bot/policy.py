@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from bot.corrections import corrects
 from bot.labels import LABELS, OUT_OF_SCOPE
+from bot.manners import decent, only_swears
 from bot.state import DialogueState, Pending
 from index.graph.terms import term_of
 from retrieval.expansion import goods_named, related
@@ -26,6 +28,7 @@ Task = Literal[
     "thank",
     "search",
     "refine",
+    "correct",
     "more",
     "recommend",
     "companions",
@@ -45,6 +48,7 @@ Task = Literal[
     "accepted",
     "resolved",
     "show_again",
+    "swearing",
 ]
 """`accepted` and `resolved` carry out what was pending: by a yes, or by an answer to the question.
 
@@ -61,6 +65,9 @@ SURE = 0.6
 
 The model is calibrated (ECE in docs).
 """
+
+CERTAIN = 0.9
+"""Below this confidence nothing is bought whose words neither buy nor point at anything."""
 
 BARE = 0.8
 """A message of which the query is at least this share says nothing but a name."""
@@ -141,6 +148,25 @@ _ELSEWHERE = frozenset(
     {"ask_product", "ask_policy", "compare", "order_status", "complaint", "handoff", "reject", "goodbye"}
 )
 _TAKES_PRODUCTS = frozenset({"ask_product", "compare", "cart_add", "cart_remove"})
+_TELLS_OF_SOMEBODY = frozenset({"search", "refine", "recommend", "chitchat", "accept", OUT_OF_SCOPE})
+_NOT_CORRECTED = frozenset(
+    {"order_status", "ask_policy", "handoff", "complaint", "cart_remove", "checkout", "cart_view"}
+)
+_OF_TWO = re.compile(
+    r"\b(?:cheaper|less expensive|dearer|pricier|more expensive|better rated) (?:one )?"
+    r"(?:of|from|between|among) (?:the|these|those|them)\b"
+    r"|\bwhich (?:one |of (?:them|these|those|the two) )?(?:is|costs) (?:cheaper|less|the cheapest|pricier|more expensive)\b"
+    r"|(?:两[个款件双台]|俩)(?:里|里面|之间|当中|中)?(?:比较|更)?(?:便宜|贵)的?|哪[个款件](?:更|比较)?(?:便宜|贵)",
+    re.IGNORECASE,
+)
+"""One of those that were compared."""
+_BUYS = re.compile(
+    r"\b(?:add|buy|take|get|grab|order|purchase|put|want|need|have|give|cart|basket|bag|include|go (?:with|for)"
+    r"|going (?:with|for)|sold|deal|i'?ll)\b"
+    r"|加|买|要|来|拿|下单|订|购|就这|就它|入手|放|给我|选",
+    re.IGNORECASE,
+)
+"""Words without which nothing is bought, whatever a model thinks."""
 _UNSHAKEN = frozenset({"cart_view", "checkout", "order_status", "ask_policy", "handoff", "complaint"})
 
 
@@ -185,7 +211,13 @@ def decide(
     that a model could read, and it is a search in a shop that sells the thing.
     """
     label = (mapping or {}).get(label, label)
+    if only_swears(message):
+        return Decision("complaint" if state.complaints else "swearing")
+    message = decent(message)
     pending = state.pending
+    corrected = _corrected(state, label, understanding, message)
+    if corrected is not None:
+        return corrected
     if pending is not None:
         resolved = _resolution(pending, label, 0.0 if out_of_scope else confidence, understanding, message)
         if resolved is not None:
@@ -218,8 +250,29 @@ def decide(
         plain = _by_words(state, understanding)
         if plain is not None and not (label in _TAKES_PRODUCTS and plain == "show_again"):
             return Decision(plain)
-    task = _settled(label, state, understanding, message)
+    task = _settled(label, confidence, state, understanding, message)
     return Decision(task, doubtful=task in ("cart_add", "cart_remove") and confidence < WRITE_SURE)
+
+
+def _corrected(state: DialogueState, label: str, understanding: Understanding, message: str) -> Decision | None:
+    """What a correction comes to: other products than were understood, or the running topic in another way; None for none.
+
+    One of what the cart was asked about is offered and not added: what was meant is known since the last guess was wrong.
+    """
+    if not corrects(message) or label in _NOT_CORRECTED:
+        return None
+    if understanding.ordinals or understanding.referent or understanding.recalled:
+        writes = state.pending is not None and state.pending.kind in _WRITES - {"which_line", "empty_cart"}
+        if writes or state.last_task == "cart_add":
+            return Decision("cart_add", doubtful=True)
+        return Decision("show_again") if state.shown else None
+    if not understanding.query and not _says_condition(understanding):
+        return None
+    if state.pending is not None and _chosen(state.pending, understanding, message) is not None:
+        return None
+    if state.topic is None:
+        return Decision("search")
+    return Decision("correct" if understanding.query and understanding.foreign_budget is None else "refine")
 
 
 def _asks_companions(state: DialogueState, label: str, understanding: Understanding, message: str) -> bool:
@@ -234,8 +287,20 @@ def _asks_companions(state: DialogueState, label: str, understanding: Understand
     return (understanding.deixis or bool(understanding.ordinals)) and not others
 
 
-def _settled(label: str, state: DialogueState, understanding: Understanding, message: str) -> Task:
+def _settled(label: str, confidence: float, state: DialogueState, understanding: Understanding, message: str) -> Task:
     """The task of a label that is believed, mended where the conversation cannot be as the label says."""
+    compared = len(state.focus) == 2 and understanding.ordinals in ((), (1, 2))
+    if _OF_TWO.search(message) and (label in ("search", "refine", "recommend") or compared) and state.shown:
+        return "show_again"
+    # "That blue one", "the first one from before": a look at it, as long as nothing in the words buys.
+    pointed = understanding.recalled or (understanding.referent and not understanding.ordinals)
+    if label in ("search", "refine", "cart_add") and pointed and state.shown and not _BUYS.search(message):
+        return "show_again"
+    wishes = bool(understanding.query) or _says_condition(understanding)
+    unbought = label == "cart_add" and confidence < CERTAIN and not _BUYS.search(message)
+    if unbought and wishes and not _points(understanding):
+        # Nothing in the words buys: "for two people", of tents, is a wish.
+        return "refine" if state.topic is not None else "search"
     if label in ("search", "refine") and _asks_option(understanding) and len(state.focus) == 1:
         return "ask_product"
     if label == "search" and understanding.refining and state.topic is not None:
@@ -247,6 +312,11 @@ def _settled(label: str, state: DialogueState, understanding: Understanding, mes
     if label == "refine" and understanding.ordinals and not _says_condition(understanding):
         return "show_again"
     return label  # type: ignore[return-value]  # a member of LABELS that is not "accept"
+
+
+def _points(understanding: Understanding) -> bool:
+    """Whether the turn points at something that was shown."""
+    return bool(understanding.ordinals or understanding.deixis or understanding.referent or understanding.recalled)
 
 
 def _names_another(topic: str, query: str, message: str) -> bool:
@@ -272,6 +342,15 @@ def _resolution(
         and (label in ("refine", "search", "accept") or confidence < SURE)
     ):
         return Decision("resolved", pending)
+    told = bool(understanding.query) or _says_condition(understanding)
+    if pending.kind == "gift" and told and label in _TELLS_OF_SOMEBODY and not _NO.match(message):
+        return Decision("resolved", pending)
+    if pending.kind == "variant" and not elsewhere and not re.search(r"[^\W\d_]{3,}", understanding.query):
+        words, parts = message.casefold(), {part for option in pending.options for part in option.split(" / ")}
+        said = any(_holds(words, part) and not _turned_away(words, part) for part in parts)
+        if said or (understanding.filters.attributes and not any(_turned_away(words, part) for part in parts)):
+            # Half of an option, or one that there is not: what is left to choose is asked, or told.
+            return Decision("resolved", pending)
     agreed = label == "accept" and confidence >= (WRITE_SURE if pending.kind in _WRITES else SURE)
     if _YES.match(message) or (agreed and not _says_condition(understanding)):
         return Decision("resolved", pending, 0) if len(pending.options) == 1 else Decision("accepted", pending)
@@ -296,6 +375,14 @@ def _chosen(pending: Pending, understanding: Understanding, message: str) -> int
     ]
     if len(named) == 1:
         return named[0]
+    if pending.kind == "variant" and not named:
+        whole = [
+            number
+            for number, option in enumerate(pending.options)
+            if all(_holds(words, part) and not _turned_away(words, part) for part in option.split(" / "))
+        ]
+        if len(whole) == 1:
+            return whole[0]
     if named and pending.kind != "facet":
         # "large" inside "extra large": the longest option that was named is the one that was meant.
         longest = max(named, key=lambda number: len(pending.options[number]))

@@ -18,6 +18,7 @@ from bot.experiments import Experiments
 from bot.exposure import Exposures
 from bot.grounding import Ledger
 from bot.language import spoken
+from bot.memory import Memory
 from bot.novelty import Novelty
 from bot.parts import Parts, load_parts
 from bot.policy import check_actions
@@ -85,6 +86,7 @@ class Assistant:
         share = settings.exploration.new_products
         self._novelty = Novelty(database, settings.consent, share, self.exposures.flush) if share else None
         self._profiles = Profiles(database, settings.consent)
+        self._memory = Memory(database)
         self._shop = shop
 
     @classmethod
@@ -136,6 +138,7 @@ class Assistant:
             self._due_of,
             self.experiments,
             self._novelty,
+            self._memory,
         )
         reply, removed, ordering = talk.turn(principal, shopper, message, conversation_id, language, clock)
         self.timings.append(clock.ended())

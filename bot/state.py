@@ -33,6 +33,7 @@ PendingKind = Literal[
     "handoff",
     "facet",
     "what",
+    "gift",
 ]
 
 
@@ -60,6 +61,8 @@ class Topic(Stored):
     """Words that the latest turn added to the query, replaced by the next one that adds some."""
     bound: PriceRange | None = None
     """What "cheaper" came to: it filters like a price limit, but is not repeated as one that the customer named."""
+    advice: bool = False
+    """Whether the words name a need and not goods: they are looked for more widely."""
     narrowed: bool = False
     """True once a narrowing question was asked: at most one a topic."""
 
@@ -85,6 +88,8 @@ class Pending(Stored):
     quantity: int = 1
     task: str = ""
     text: str = ""
+    rest: tuple[Item, ...] = ()
+    """What is to go into the cart, too, once the question about the first of them is answered."""
 
 
 class Effects(Stored):
@@ -105,6 +110,7 @@ class Effects(Stored):
 class DialogueState:
     """`focus` is what "it" means; `shown` the last slate in its order; `slates` all of them, oldest first.
 
+    `subjects` holds what each slate was about, the query of its topic.
     `said` counts what was said by template key, so that a repeated fact is phrased in other words.
     """
 
@@ -113,6 +119,7 @@ class DialogueState:
     topic: Topic | None = None
     shown: tuple[Item, ...] = ()
     slates: tuple[tuple[Item, ...], ...] = ()
+    subjects: tuple[str, ...] = ()
     focus: tuple[Item, ...] = ()
     pending: Pending | None = None
     last_task: str = ""
@@ -152,11 +159,13 @@ def step(state: DialogueState, turn: Turn) -> DialogueState:
 
 def _applied(state: DialogueState, effects: Effects, data: Mapping[str, Any]) -> DialogueState:
     shown = state.shown if effects.shown is None else effects.shown
+    topic = state.topic if effects.topic is None else None if effects.topic.empty else effects.topic
     return replace(
         state,
-        topic=state.topic if effects.topic is None else None if effects.topic.empty else effects.topic,
+        topic=topic,
         shown=shown,
         slates=(*state.slates, shown) if effects.shown else state.slates,
+        subjects=(*state.subjects, topic.query if topic is not None else "") if effects.shown else state.subjects,
         focus=state.focus if effects.focus is None else effects.focus,
         pending=effects.pending,
         handed_off=state.handed_off or effects.handed_off,

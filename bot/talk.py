@@ -9,15 +9,18 @@ from functools import cache
 from typing import NamedTuple
 
 from bot.cards import IntentView, Reply
+from bot.corrections import meant
 from bot.experiments import Experiments
 from bot.exploration import Ordering
 from bot.grounding import Ledger
 from bot.language import foreign, language_of
+from bot.manners import decent
+from bot.memory import RECENT, Memory, Standing
 from bot.novelty import Newcomer, Novelty
 from bot.parts import Parts
 from bot.policy import Decision, decide
 from bot.reply.voice import Voice
-from bot.state import DialogueState, fold
+from bot.state import DialogueState
 from bot.tasks import run
 from bot.turn import Answer, Turn
 from index.clean import clean_text
@@ -25,7 +28,7 @@ from index.filters import Filters
 from retrieval.path.stage import Position
 from retrieval.profile import Profile
 from retrieval.retention.consumption import Due
-from retrieval.understanding import Understanding
+from retrieval.understanding import Language, Understanding
 from storage import conversations
 from storage.database import Database
 from storage.principal import Principal
@@ -34,7 +37,6 @@ from storage.settings import ShopSettings
 
 LONGEST = 4_000
 """Characters of a message that are read; a longer one is refused with this figure, and its start is kept."""
-HISTORY = 4
 _WORDS = re.compile(r"[^\W_]")
 _STORED = (
     "query",
@@ -47,6 +49,7 @@ _STORED = (
     "relative",
     "attribute_asked",
     "refining",
+    "recalled",
 )
 
 
@@ -91,6 +94,7 @@ class Talk:
         due_of: Callable[[Principal, str], Due | None],
         experiments: Experiments,
         novelty: Novelty | None,
+        memory: Memory,
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -102,6 +106,7 @@ class Talk:
         self.due_of = due_of
         self.experiments = experiments
         self.novelty = novelty
+        self.memory = memory
 
     def turn(
         self,
@@ -115,10 +120,10 @@ class Talk:
         """The reply, stored, and what is to be written down of it."""
         if conversation_id is None:
             conversation_id = conversations.start(self.database, principal, user_id)
-            turns: list[conversations.Turn] = []
+            standing = Standing()
         else:
-            turns = conversations.turns_of(self.database, principal, conversation_id)
-        state = fold(turns)
+            standing = self.memory.of(principal, conversation_id)
+        state = standing.state
         clock.end("storage")
         asked = conversations.Turn(role="user", content=message[:LONGEST])
         message_id = new_id()
@@ -134,11 +139,13 @@ class Talk:
             answer.say(refused)
             answer.pending = state.pending
         else:
-            prediction = self.parts.intents.predict([*_history(turns), {"role": "user", "content": text}])
+            asked_for = meant(decent(text) or text)
+            prediction = self.parts.intents.predict([*_history(standing.recent), {"role": "user", "content": text}])
             clock.end("intent")
             current = state.topic.filters if state.topic is not None else None
             topic = state.topic.query if state.topic is not None else ""
-            understanding = self.parts.understander.read(text, current, "zh" if language == "zh" else "en", topic)
+            read_as: Language = "zh" if language == "zh" else "en"
+            understanding = self.parts.understander.read(asked_for, current, read_as, topic, state.subjects)
             decision = decide(
                 state,
                 prediction.label,
@@ -154,7 +161,17 @@ class Talk:
             intent = IntentView(label=label, confidence=round(prediction.confidence, 4))
             clock.end("understanding")
             self._act(
-                principal, user_id, message_id, text, language, state, decision, understanding, voice, answer, clock
+                principal,
+                user_id,
+                message_id,
+                asked_for,
+                language,
+                state,
+                decision,
+                understanding,
+                voice,
+                answer,
+                clock,
             )
         cards = answer.ledger.reasons(answer.ledger.cards(answer.cards, answer.products), answer.found)
         parts = answer.ledger.checked(answer.parts)
@@ -256,7 +273,7 @@ def _refused(message: str, text: str, voice: Voice) -> str:
 
 
 def _history(turns: Sequence[conversations.Turn]) -> list[dict[str, object]]:
-    return [{"role": turn.role, "content": turn.content} for turn in turns[-HISTORY:]]
+    return [{"role": turn.role, "content": turn.content} for turn in turns[-RECENT:]]
 
 
 def _spelled(understanding: Understanding | None) -> dict[str, object]:

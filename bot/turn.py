@@ -34,8 +34,9 @@ SLATE = 6
 class Turn:
     """One turn to answer. `profile_of`, `position_of` and `due_of` are called only where an answer depends on them.
 
-    `clock(stage)` ends a stage's time; `exploration` is the chance that a first slate is ordered by lot, `assigned` the
-    shopper's arm of the experiment that runs. `newcomer_of(filters, shown)` draws the new product of a slate's reserved place.
+    `message` is without swear words and the words that only make it a correction. `clock(stage)` ends a stage's time; `exploration`
+    is the chance that a first slate is ordered by lot, `assigned` the shopper's arm of the experiment that runs.
+    `newcomer_of(filters, shown)` draws the new product of a slate's reserved place.
     """
 
     principal: Principal

@@ -48,7 +48,11 @@ _FIELDS = tuple(Turn.model_fields)
 _ID: BindParameter[str] = bindparam("id")
 # Built once: every turn of every conversation runs these, and building a statement costs as much as running it.
 _HEAD = select(conversations).where(conversations.c.conversation_id == _ID)
-_TURNS = select(*(turns.c[name] for name in _FIELDS)).where(turns.c.conversation_id == _ID).order_by(turns.c.number)
+_TURNS = (
+    select(*(turns.c[name] for name in _FIELDS))
+    .where(turns.c.conversation_id == _ID, turns.c.number > bindparam("after"))
+    .order_by(turns.c.number)
+)
 _KNOWN = select(turns.c.message_id, turns.c.conversation_id).where(
     turns.c.message_id.in_(bindparam("ids", expanding=True))
 )
@@ -106,15 +110,15 @@ def append(db: Database, principal: Principal, conversation_id: str, new: Sequen
         connection.execute(_TOUCH, {"id": conversation_id, "updated_at": now_ms()})
 
 
-def turns_of(db: Database, principal: Principal, conversation_id: str) -> list[Turn]:
-    """All turns, in the order in which they were added.
+def turns_of(db: Database, principal: Principal, conversation_id: str, after: int = 0) -> list[Turn]:
+    """All turns but the first `after`, in the order in which they were added.
 
     Raises:
         NotFound: there is no such conversation for this principal.
     """
     with db.read() as connection:
         _readable(connection, principal, conversation_id)
-        found = connection.execute(_TURNS, {"id": conversation_id}).all()
+        found = connection.execute(_TURNS, {"id": conversation_id, "after": after}).all()
     return [Turn.model_construct(**dict(zip(_FIELDS, row, strict=True))) for row in found]
 
 

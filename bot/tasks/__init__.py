@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bot.policy import Task
-from bot.tasks import cart, compare, orders, policies, product, recommend, search, small, support
+from bot.tasks import cart, compare, gifts, orders, policies, product, recommend, search, small, support
 from bot.turn import Answer, Turn
 
 Run = Callable[[Turn, Answer], None]
@@ -18,6 +18,7 @@ _TASKS: Mapping[Task, Run] = {
     "out_of_scope": small.out_of_scope,
     "search": search.new,
     "refine": search.refine,
+    "correct": search.correct,
     "more": search.more,
     "show_again": search.show_again,
     "recommend": recommend.recommend,
@@ -33,6 +34,7 @@ _TASKS: Mapping[Task, Run] = {
     "complaint": support.complaint,
     "handoff": support.handoff,
     "reject": support.reject,
+    "swearing": support.swearing,
 }
 
 
@@ -50,6 +52,7 @@ def run(turn: Turn, answer: Answer) -> None:
 _RESOLVED: Mapping[str, Run] = {
     "budget": search.with_budget,
     "facet": search.with_facet,
+    "gift": gifts.gift,
     "relax": search.relaxed,
     "variant": cart.add_chosen,
     "which_product": product.chosen,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bot.present import card_of, is_numbering
-from bot.references import pair
+from bot.references import pair, resolve
 from bot.reply.voice import Voice
 from bot.shelf import availability_of, price_of
 from bot.state import Pending
@@ -22,7 +22,7 @@ Side = tuple[Product, Variant | None]
 
 def compare(turn: Turn, answer: Answer) -> None:
     """Sets two to four products against each other."""
-    if turn.understanding.ordinals and max(abs(each) for each in turn.understanding.ordinals) > len(turn.state.shown):
+    if turn.understanding.ordinals and resolve(turn, assume=False).off_list:
         return off_list(turn, answer)
     items = pair(turn)[:COLUMNS]
     products = turn.shelf.products(item.product_id for item in items)

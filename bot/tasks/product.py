@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from bot.cards import Citation
 from bot.present import card_of
-from bot.references import Reference, resolve, words_of
+from bot.references import Reference, likeliest, resolve, words_of
 from bot.reply.voice import Voice
 from bot.shelf import availability_of, price_of, stock_of, telling_options, title_of
 from bot.state import Item, Pending
@@ -34,7 +34,7 @@ def ask(turn: Turn, answer: Answer) -> None:
         return off_list(turn, answer)
     if not reference.items:
         return _which(turn, answer, reference)
-    return about(turn, answer, reference.items, turn.understanding.attribute_asked, turn.message)
+    return about(turn, answer, likeliest(turn, reference), turn.understanding.attribute_asked, turn.message)
 
 
 def chosen(turn: Turn, answer: Answer) -> None:

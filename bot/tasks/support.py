@@ -19,6 +19,15 @@ def complaint(turn: Turn, answer: Answer) -> None:
     return answer.ask(turn.voice.say("complaint.first"), Pending(kind="handoff"))
 
 
+def swearing(turn: Turn, answer: Answer) -> None:
+    """A calm word to who only swears, and the way on; what was offered stays open, and a person is offered if it was nothing."""
+    answer.say(turn.voice.say("complaint.swearing"))
+    if turn.state.handed_off or turn.state.pending is not None:
+        answer.pending = turn.state.pending
+        return
+    answer.ask(turn.voice.say("complaint.person"), Pending(kind="handoff"))
+
+
 def handoff(turn: Turn, answer: Answer) -> None:
     """Marks the conversation for a person, once; asked again, it says that this is done."""
     answer.action, answer.handed_off = "handoff", True
@@ -36,7 +45,8 @@ def accepted(turn: Turn, answer: Answer) -> None:
         if pending.kind == "empty_cart":
             return cart.emptied(turn, answer)
         if pending.kind == "add" and pending.items:
-            return cart.put(turn, answer, pending.items[0], pending.quantity)
+            cart.put(turn, answer, pending.items[0], pending.quantity, last=not pending.rest)
+            return cart.go_on(turn, answer, pending)
         if pending.options:
             # "Yes" to "red or blue?" is no answer: the question stays.
             return answer.ask(

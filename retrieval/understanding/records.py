@@ -11,6 +11,7 @@ from index.product import Money
 Language = Literal["en", "zh"]
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
 Relative = Literal["cheaper", "pricier"]
+Recalled = Literal["first", "earlier"]
 
 EVERYTHING = "*"
 
@@ -31,7 +32,8 @@ class Understanding:
     "*". `relative` is resolved by the caller against the prices shown; `foreign_budget` is a limit in a currency that
     is not the shop's, to be asked about. `attribute_asked` is the attribute that a question is about, in the catalog's
     spelling where the catalog has it. `adding` is True where values join the earlier ones of their field ("also Nike",
-    "or in green"). `refining` is True where no product words were said, so that no new topic can start.
+    "or in green"). `refining` is True where no product words were said, so that no new topic can start. `recalled` names an
+    earlier list that positions and traits count in: "first" the very first that was shown, "earlier" one before the last.
 
     >>> Understander(facets, "USD").read("red running shoes under $120")    # doctest: +SKIP
     Understanding(query='running shoes', filters=Filters(price=…max 12000, attributes={'color': ('red',)}), …)
@@ -52,3 +54,4 @@ class Understanding:
     attribute_asked: str | None = None
     adding: bool = False
     refining: bool = False
+    recalled: Recalled | None = None

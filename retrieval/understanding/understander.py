@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from types import ModuleType
 
 from index.filters import Exclusions, Filters, PriceRange
+from index.graph.terms import term_of
 from index.product import Availability
 from retrieval.understanding import en, zh
 from retrieval.understanding.asides import mute_asides
@@ -15,7 +17,7 @@ from retrieval.understanding.limits import LimitReader, Limits
 from retrieval.understanding.price import PriceReader
 from retrieval.understanding.questions import ASKED
 from retrieval.understanding.records import EVERYTHING, Language, Relative, Sort, Understanding
-from retrieval.understanding.references import read_deixis, read_ordinals, read_quantity
+from retrieval.understanding.references import read_deixis, read_ordinals, read_quantity, read_recalled
 from retrieval.understanding.sizes import SizeReader
 from retrieval.understanding.text import CLAIMED, Draft, has_han, has_latin, lower, script_language
 from retrieval.understanding.vocabulary import CatalogWords, Vocabulary, key_of
@@ -47,13 +49,19 @@ class Understander:
         self.sizes = SizeReader(self.vocabulary, kinds, name, facets.attributes().get(name or "", ()), currency)
 
     def read(
-        self, text: str, current: Filters | None = None, language: Language = "en", topic: str = ""
+        self,
+        text: str,
+        current: Filters | None = None,
+        language: Language = "en",
+        topic: str = "",
+        earlier: Sequence[str] = (),
     ) -> Understanding:
         """Read one turn.
 
         `current` holds the conditions of the running topic, or None where there is none yet: a brand alone ("Acme?")
         opens a search in the second case and is a condition in the first. `language` is taken where the turn shows none
         ("50-80"). `topic` is the running topic's query: "at least 20 L" means another attribute of a backpack than of a bin.
+        `earlier` are the queries of the topics so far: "the second tent" is a position where tents were shown.
         """
         draft = Draft(text)
         spoken = script_language(draft.text)
@@ -66,7 +74,14 @@ class Understander:
         asked = self._asked(draft, languages)
         if any(spoken_in.STOCK_ASKED.search(draft.low) for spoken_in in languages):
             asked = "availability"
-        ordinals = tuple(dict.fromkeys(each for spoken_in in languages for each in read_ordinals(draft, spoken_in)))
+        recalled = next((found for spoken_in in languages if (found := read_recalled(draft, spoken_in))), None)
+        for spoken_in in languages:
+            for match in list(spoken_in.JUST_NOW.finditer(draft.view)):
+                draft.claim(match.start(), match.end())
+        goods = _terms(earlier)
+        ordinals = tuple(
+            dict.fromkeys(each for spoken_in in languages for each in read_ordinals(draft, spoken_in, goods))
+        )
         rating = next((value for spoken_in in languages if (value := _rating(draft, spoken_in)) is not None), None)
         limits = self.limits.read(draft, said == "zh", kind)
         sizes = self.sizes.read(draft, kind, topic)
@@ -112,6 +127,7 @@ class Understander:
             attribute_asked=about,
             adding=adding,
             refining=not query,
+            recalled=recalled,
         )
 
     def names_for(self, asked: str) -> tuple[str, ...]:
@@ -219,6 +235,15 @@ def merge(current: Filters, understanding: Understanding) -> Filters:
         availability=said.availability or kept.availability,
         rating_min=said.rating_min if said.rating_min is not None else kept.rating_min,
     )
+
+
+def _terms(queries: Sequence[str]) -> frozenset[str]:
+    """The goods of some queries as terms, with what each ends in: "camping tents" gives "camping tent" and "tent"."""
+    found: set[str] = set()
+    for query in queries:
+        words = query.split()
+        found.update(term_of(" ".join(words[at:])) for at in range(len(words)))
+    return frozenset(found - {""})
 
 
 def _without(current: Filters, dropped: tuple[str, ...]) -> Filters:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from retrieval.understanding.records import Recalled
 from retrieval.understanding.text import word_set
 
 _BE = r"(?:是|为|在|要|就|大概是|得|:)?\s*"
@@ -170,6 +171,26 @@ ORDINAL_WORD = re.compile(rf"第\s*(?P<nth>{_DIGIT})|最后")
 ORDINAL_ONE = re.compile(
     rf"(?:倒数第\s*(?P<back>{_DIGIT})|第\s*(?P<ordinal>{_DIGIT})(?!次|时间|代|天|季|批|人|年|期|步|页|章|方|手|层"
     rf"|档)|(?P<last>最后(?:面)?(?:的)?(?:那|这)?(?:一)?(?={_MEASURE})))(?:那|这)?(?:一)?{_MEASURE}?"
+)
+ORDINAL_NOUN = re.compile(r"(?!)")  # "第二个帐篷" is read by ORDINAL_ONE
+RECALLED: tuple[tuple[Recalled, re.Pattern[str]], ...] = (
+    (
+        "first",
+        re.compile(
+            rf"(?:最开始|一开始|最初|最早|最先|刚开始|开头)(?:你|您)?(?:给我)?(?:看|推荐|展示|说|发|列)?(?:过)?的?(?:那|这)?(?:一)?{_MEASURE}?"
+            rf"(?![\u3400-\u9fff]*[到时])|第一次(?:给我)?(?:看|推荐|展示|发|列)(?:过)?的(?:那|这)?(?:一)?{_MEASURE}?"
+        ),
+    ),
+    (
+        "earlier",
+        re.compile(
+            r"(?:上|前)(?:一)?(?:批|页|轮|组|次列表)(?:里面?|中|的)*|之前那?(?:一)?(?:批|页|轮|组)(?:里面?|中|的)*|(?:之前|前面|先前|早些时候)(?:你|您|我们?)?(?:给我)?(?:看|推荐|展示|说|列|提到)?(?:过)?的(?=第|那|这|[\x00\x01])"
+        ),
+    ),
+)
+# "Just now" says nothing that "that" does not.
+JUST_NOW = re.compile(
+    r"(?:刚才|刚刚|方才)(?:你|您|我们?)?(?:给我)?(?:说|看|推荐|提到|展示|列)?(?:过)?的?(?=那|这|第|最|[\x00\x01])"
 )
 NUMBERED = re.compile(
     r"(?:编号|选项|序号|商品)\s*(?P<numbers>\d{1,2}(?![\d.a-z])(?:\s*(?:和|跟|与|、|,)\s*\d{1,2}(?![\d.a-z]))*)|"
