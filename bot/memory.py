@@ -39,6 +39,11 @@ class Memory:
         self._lock = Lock()
         self._kept: OrderedDict[str, Standing] = OrderedDict()
 
+    def forget(self) -> None:
+        """Nothing is kept any more; what goes on is folded anew."""
+        with self._lock:
+            self._kept.clear()
+
     def of(self, principal: Principal, conversation_id: str) -> Standing:
         """Where a conversation stands by what is stored now.
 

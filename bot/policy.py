@@ -156,13 +156,28 @@ _OF_TWO = re.compile(
     r"\b(?:cheaper|less expensive|dearer|pricier|more expensive|better rated) (?:one )?"
     r"(?:of|from|between|among) (?:the|these|those|them)\b"
     r"|\bwhich (?:one |of (?:them|these|those|the two) )?(?:is|costs) (?:cheaper|less|the cheapest|pricier|more expensive)\b"
+    r"|\bwhich (?:one )?of (?:these|those|them) (?:is|has|costs) (?:the )?(?:best|cheapest|highest|lowest|least|most)\b"
     r"|(?:两[个款件双台]|俩)(?:里|里面|之间|当中|中)?(?:比较|更)?(?:便宜|贵)的?|哪[个款件](?:更|比较)?(?:便宜|贵)",
     re.IGNORECASE,
 )
 """One of those that were compared."""
+_PICKS = re.compile(
+    r"\b(?:cheaper|cheapest|pricier|more expensive|better[ -]rated|best[ -]rated) one\b"
+    r"|(?:便宜|贵|评分高|口碑好|评价好)(?:一?点)?的(?:那|这)",
+    re.IGNORECASE,
+)
+_WONDERS = re.compile(r"\b(?:what|how) about\b|呢[?？。!！]*\s*$|怎么样|如何", re.IGNORECASE)
+_SHOWN_TO_ME = re.compile(
+    r"\byou (?:'ve |have )?(?:showed|shown|recommended|suggested|found)\b|(?:给我)(?:看|推荐|找|列)(?:过)?的",
+    re.IGNORECASE,
+)
+_ASTRAY = frozenset(
+    {"search", "refine", "recommend", "complaint", "chitchat", "reject", "accept", "greet", OUT_OF_SCOPE}
+)
+"""What a model may take "the first one you showed me" for."""
 _BUYS = re.compile(
     r"\b(?:add|buy|take|get|grab|order|purchase|put|want|need|have|give|cart|basket|bag|include|go (?:with|for)"
-    r"|going (?:with|for)|sold|deal|i'?ll)\b"
+    r"|one more|another|going (?:with|for)|sold|deal|i'?ll)\b"
     r"|加|买|要|来|拿|下单|订|购|就这|就它|入手|放|给我|选",
     re.IGNORECASE,
 )
@@ -226,6 +241,9 @@ def decide(
         return Decision("more")
     if _asks_companions(state, label, understanding, message):
         return Decision("companions")
+    recalled = understanding.recalled or (understanding.ordinals and _SHOWN_TO_ME.search(message))
+    if recalled and state.shown and (out_of_scope or label in _ASTRAY):
+        return Decision("show_again")
     if out_of_scope or label == OUT_OF_SCOPE:
         bare = (
             understanding.query
@@ -251,7 +269,9 @@ def decide(
         if plain is not None and not (label in _TAKES_PRODUCTS and plain == "show_again"):
             return Decision(plain)
     task = _settled(label, confidence, state, understanding, message)
-    return Decision(task, doubtful=task in ("cart_add", "cart_remove") and confidence < WRITE_SURE)
+    # "The second one" alone may be a look at it: it is offered.
+    unsaid = task == "cart_add" and understanding.quantity is None and not _BUYS.search(message)
+    return Decision(task, doubtful=task in ("cart_add", "cart_remove") and (confidence < WRITE_SURE or unsaid))
 
 
 def _corrected(state: DialogueState, label: str, understanding: Understanding, message: str) -> Decision | None:
@@ -261,7 +281,8 @@ def _corrected(state: DialogueState, label: str, understanding: Understanding, m
     """
     if not corrects(message) or label in _NOT_CORRECTED:
         return None
-    if understanding.ordinals or understanding.referent or understanding.recalled:
+    picks = bool(_PICKS.search(message)) and bool(state.compared)
+    if picks or understanding.ordinals or understanding.referent or understanding.recalled:
         writes = state.pending is not None and state.pending.kind in _WRITES - {"which_line", "empty_cart"}
         if writes or state.last_task == "cart_add":
             return Decision("cart_add", doubtful=True)
@@ -296,6 +317,8 @@ def _settled(label: str, confidence: float, state: DialogueState, understanding:
     pointed = understanding.recalled or (understanding.referent and not understanding.ordinals)
     if label in ("search", "refine", "cart_add") and pointed and state.shown and not _BUYS.search(message):
         return "show_again"
+    if label == "cart_add" and _points(understanding) and _WONDERS.search(message) and not _BUYS.search(message):
+        return "show_again" if state.shown else "ask_product"
     wishes = bool(understanding.query) or _says_condition(understanding)
     unbought = label == "cart_add" and confidence < CERTAIN and not _BUYS.search(message)
     if unbought and wishes and not _points(understanding):

@@ -42,6 +42,14 @@ _CHEAPER = re.compile(
     r"便宜(?:一?[点些])?的?(?:那|这)|哪[个款件]?(?:更|比较)?便宜|更便宜的|\bless expensive\b", re.IGNORECASE
 )
 _PRICIER = re.compile(r"(?<!便宜的)贵(?:一?[点些])?的?(?:那|这)[个款件]|\bmore expensive\b", re.IGNORECASE)
+_BETTER = re.compile(
+    r"\b(?:better|higher)[ -](?:rated|rating|reviewed|reviews)\b|(?:评分|评价|口碑|星级)(?:比较|更)?[高好]",
+    re.IGNORECASE,
+)
+_SEVERAL = re.compile(
+    r"\b(?:them|these|those|both|all|each|two|three|four|and)\b|都|它们|这些|那些|两|俩|三|四|全|和|跟|与|、",
+    re.IGNORECASE,
+)
 _ENOUGH = 0.6
 """Share of the words of a name that a title must hold to be the product named."""
 
@@ -58,6 +66,11 @@ class Reference:
     off_list: bool = False
     named: str = ""
     either: bool = False
+
+
+def means_several(message: str) -> bool:
+    """Whether a message speaks of more than one: "add them", "都要"; "it" and "那个" are one."""
+    return bool(_SEVERAL.search(message))
 
 
 def words_of(text: str) -> list[str]:
@@ -103,8 +116,7 @@ def resolve(turn: Turn, shown: Sequence[Item] | None = None, assume: bool = True
             return Reference(fitting)
     order = _order(turn)
     if order is not None:
-        compared = turn.state.focus if len(turn.state.focus) > 1 else ()
-        pool = compared or (listed if understanding.sort or len(listed) == 2 else ())
+        pool = turn.state.compared or (listed if understanding.sort or len(listed) == 2 else ())
         pool = listed if understanding.sort and not _PAIR.search(turn.message) else pool
         if pool:
             return Reference(_extreme(order, pool, known))
@@ -198,7 +210,8 @@ def _order(turn: Turn) -> str | None:
         return sort
     if relative is not None:
         return "price_asc" if relative == "cheaper" else "price_desc"
-    return "price_asc" if _CHEAPER.search(turn.message) else "price_desc" if _PRICIER.search(turn.message) else None
+    words = ((_CHEAPER, "price_asc"), (_PRICIER, "price_desc"), (_BETTER, "rating"))
+    return next((order for pattern, order in words if pattern.search(turn.message)), None)
 
 
 def _fitting(listed: Sequence[Item], known: dict[str, Product], traits: dict[str, tuple[str, ...]]) -> tuple[Item, ...]:

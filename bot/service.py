@@ -344,7 +344,9 @@ class Assistant:
         if self._shop is None:
             raise Unavailable("This assistant knows no folder of a shop.", "Open it with Assistant.open.")
         self.exposures.flush()  # what was shown and is not written yet would come after
-        return erase_user(self.database, principal, self._shop, user_id)
+        erased = erase_user(self.database, principal, self._shop, user_id)
+        self._memory.forget()
+        return erased
 
     def starters(self, language: str = "en") -> list[str]:
         """Starter questions for the window, made from what this catalog sells."""

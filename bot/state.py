@@ -110,7 +110,7 @@ class Effects(Stored):
 class DialogueState:
     """`focus` is what "it" means; `shown` the last slate in its order; `slates` all of them, oldest first.
 
-    `subjects` holds what each slate was about, the query of its topic.
+    `subjects` holds what each slate was about, the query of its topic; `compared` what was spoken of together since the last slate.
     `said` counts what was said by template key, so that a repeated fact is phrased in other words.
     """
 
@@ -121,6 +121,7 @@ class DialogueState:
     slates: tuple[tuple[Item, ...], ...] = ()
     subjects: tuple[str, ...] = ()
     focus: tuple[Item, ...] = ()
+    compared: tuple[Item, ...] = ()
     pending: Pending | None = None
     last_task: str = ""
     handed_off: bool = False
@@ -167,7 +168,14 @@ def _applied(state: DialogueState, effects: Effects, data: Mapping[str, Any]) ->
         slates=(*state.slates, shown) if effects.shown else state.slates,
         subjects=(*state.subjects, topic.query if topic is not None else "") if effects.shown else state.subjects,
         focus=state.focus if effects.focus is None else effects.focus,
+        compared=_compared(state, effects),
         pending=effects.pending,
         handed_off=state.handed_off or effects.handed_off,
         said=Counter(state.said) + Counter(data.get("said", ())),
     )
+
+
+def _compared(state: DialogueState, effects: Effects) -> tuple[Item, ...]:
+    if effects.focus is not None and len(effects.focus) > 1:
+        return effects.focus
+    return state.compared if effects.shown is None else ()

@@ -174,7 +174,8 @@ class Voice:
         for name, values in filters.attributes.items():
             spelled = self._listed(self.own(values))
             # "Red", but "size 42": some values say by themselves what they are of.
-            whole = table["attributes"].format(name=self.attribute(name), value=spelled)
+            pattern = table.get(f"attributes_{name.casefold()}", table["attributes"])
+            whole = pattern.format(name=self.attribute(name), value=spelled)
             found[name] = spelled if name.casefold() in table["plain"] else whole
         excluded = [*filters.exclude.brand, *filters.exclude.categories]
         excluded += [value for values in filters.exclude.attributes.values() for value in values]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from bot.basket import Orderable, held, view_of
 from bot.cards import CartLineView, CartView
 from bot.policy import Decision
-from bot.references import name_in, resolve, words_of
+from bot.references import means_several, name_in, resolve, words_of
 from bot.shelf import availability_of, telling_options
 from bot.state import Item, Pending
 from bot.tasks.positions import off_list
@@ -51,7 +51,8 @@ def add(turn: Turn, answer: Answer) -> None:
         return off_list(turn, answer)
     quantity = _quantity(turn)
     # "The black one" is one, also where several are black.
-    pointed = turn.understanding.ordinals or (turn.understanding.deixis and not turn.understanding.referent)
+    pointing = turn.understanding.deixis and not turn.understanding.referent and means_several(turn.message)
+    pointed = turn.understanding.ordinals or pointing
     if len(reference.items) > 1 and (reference.either or not pointed):
         return _which(turn, answer, reference.items, quantity)
     if reference.items:

@@ -6,7 +6,7 @@ A search always finds something near; the reply has to say where that is not it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from bot.references import words_of
@@ -65,11 +65,18 @@ def named_nowhere(turn: Turn, topic: Topic, answer: Answer, found: Found) -> boo
     return not any(word == stem or word.startswith(stem[:-1]) for text in texts for word in _LATIN.findall(text))
 
 
-def saying(topic: Topic, found: Found) -> tuple[Found, str]:
-    """Only the products whose page says what the turn added, and those of its words that no page says."""
-    words = news(topic)
-    if not words or not _checkable(words):
+def saying(topic: Topic, found: Found, categories: Collection[str] = ()) -> tuple[Found, str]:
+    """Only the products whose page says what the turn added, and those of its words that no page says.
+
+    `categories` are those that the query names: what "with a laptop sleeve" finds beside backpacks is no backpack.
+    """
+    words = checked_news(topic)
+    if not words:
         return found, ""
+    kin = tuple(
+        each for each, leaf in zip(found.hits, leaves(found, len(found.hits)), strict=True) if leaf in categories
+    )
+    found = replace(found, hits=kin, total=len(kin)) if kin else found
     pages = {each.hit.product_id: found.products[each.hit.product_id] for each in found.hits}
     parts = words.split() if words.isascii() else [words]
     there = [part for part in parts if not words_of(part) or any(_says(page, part) for page in pages.values())]
@@ -90,6 +97,12 @@ def news(topic: Topic) -> str:
     if len(told) == len(topic.detail.split()):
         return topic.detail
     return " ".join(word for word in told if words_of(word))
+
+
+def checked_news(topic: Topic) -> str:
+    """The same where it is a word or two that a page either says or not, else nothing."""
+    words = news(topic)
+    return words if words and _checkable(words) else ""
 
 
 def _checkable(detail: str) -> bool:

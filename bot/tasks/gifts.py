@@ -86,6 +86,8 @@ def gift(turn: Turn, answer: Answer) -> None:
     # Of somebody of whom nothing is known: what pages call a gift, or is near to that.
     words = topic.query or turn.voice.language.tables["language"]["gift"]
     found = turn.shelf.find(words, filters, limit=LOOKED_AT, clock=turn.clock, advice=True)
+    if not found.hits and not topic.query:
+        found = turn.shelf.find("", filters, limit=LOOKED_AT, clock=turn.clock, advice=True)
     found = _range(found, [each for each in found.products.values() if suits(each, recipient)], turn.language)
     if not found.hits:
         return nothing_fits(turn, answer, topic)

@@ -18,7 +18,7 @@ from bot.references import likeliest, resolve
 from bot.shelf import Found, price_of
 from bot.state import Item, Pending, Topic
 from bot.steering import WIDE, Course
-from bot.tasks.fit import exact, leaves, named_nowhere, news, other_goods, saying
+from bot.tasks.fit import checked_news, exact, leaves, named_nowhere, other_goods, saying
 from bot.tasks.positions import off_list
 from bot.tasks.staged import compared, known, lay_out
 from bot.turn import SLATE, Answer, Turn
@@ -145,7 +145,7 @@ def more(turn: Turn, answer: Answer) -> None:
     """The next of the running topic that were not shown in it yet."""
     topic = turn.topic
     seen = turn.state.seen
-    found, _ = saying(topic, _find(turn, topic, limit=min(MOST, len(seen) + PAGES * SLATE)))
+    found, _ = saying(topic, _find(turn, topic, limit=min(MOST, len(seen) + PAGES * SLATE)), _kinds(turn, topic))
     rest = tuple(each for each in found.hits if each.hit.product_id not in seen)
     if not rest:
         return answer.say(turn.voice.say("search.no_more"))
@@ -179,7 +179,9 @@ def show_again(turn: Turn, answer: Answer) -> None:
 def present(turn: Turn, answer: Answer, topic: Topic) -> None:
     """Searches the topic and shows what fits, or says what stands in the way."""
     detail = topic.detail
-    found, unsaid = saying(topic, exact(topic, _find(turn, topic, MOST if detail else PAGES * SLATE)))
+    found, unsaid = saying(
+        topic, exact(topic, _find(turn, topic, MOST if detail else PAGES * SLATE)), _kinds(turn, topic)
+    )
     if not found.hits and detail:
         topic = topic.model_copy(update={"detail": ""})
         found = _find(turn, topic)
@@ -214,6 +216,12 @@ def _find(turn: Turn, topic: Topic, limit: int = PAGES * SLATE) -> Found:
             return Found((), 0, 0)
         filters = filters.model_copy(update={"price": both})
     return turn.find(f"{topic.query} {topic.detail}".strip(), filters, topic.sort, limit, topic.filters, topic.advice)
+
+
+def _kinds(turn: Turn, topic: Topic) -> tuple[str, ...]:
+    """The categories that the query names, none where it only has a word of theirs."""
+    named = turn.understander.kinds.named_in(topic.query.casefold())
+    return named.categories if named.sure else ()
 
 
 def _unconditioned(topic: Topic) -> Topic:
@@ -276,7 +284,7 @@ def _drawn(turn: Turn, found: Found, cards: int) -> tuple[Found, Ordering]:
 def _introduce(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
     voice, first = turn.voice, answer.cards[0]
     conditions = voice.constraints(topic.filters)
-    what = voice.joined(filter(None, (topic.query, news(topic)))) or voice.joined(conditions.values())
+    what = voice.joined(filter(None, (topic.query, checked_news(topic)))) or voice.joined(conditions.values())
     for_what = voice.language.tables["language"]["open"] + what + voice.language.tables["language"]["close"]
     key = "search.found" if found.total > len(answer.cards) else "search.found_all"
     reordered = turn.decision.task == "refine" and turn.understanding.sort and topic.sort != "relevance"

@@ -74,7 +74,7 @@ class Understander:
         asked = self._asked(draft, languages)
         if any(spoken_in.STOCK_ASKED.search(draft.low) for spoken_in in languages):
             asked = "availability"
-        recalled = next((found for spoken_in in languages if (found := read_recalled(draft, spoken_in))), None)
+        recalled = next((which for spoken_in in languages if (which := read_recalled(draft, spoken_in))), None)
         for spoken_in in languages:
             for match in list(spoken_in.JUST_NOW.finditer(draft.view)):
                 draft.claim(match.start(), match.end())

@@ -134,3 +134,26 @@ def test_what_needs_no_choice_is_added_before_the_question(talk: Conversation) -
     assert reply.action == "ask"
     assert in_cart(reply) == ["kettle-2"]
     assert sorted(in_cart(talk.say("refine", "41"))) == ["kettle-2", "shoe-2"]
+
+
+@pytest.mark.parametrize("words", ["add the better rated one", "评分高的那个加购物车"])
+def test_the_better_rated_of_those_compared_is_one_product(talk: Conversation, words: str) -> None:
+    talk.say("search", "kettles")
+    compared = talk.say("compare", "compare the Hearthway gooseneck kettle and the Brindle electric kettle")
+    assert sorted(ids(compared)) == ["kettle-1", "kettle-3"]
+    assert in_cart(talk.say("cart_add", words)) == ["kettle-1"]
+    corrected = talk.say("cart_add", "I meant the cheaper one" if words.isascii() else "不是，我要便宜的那个")
+    assert corrected.action == "ask"
+    assert "Brindle" in corrected.text
+
+
+def test_one_that_is_pointed_at_is_never_two(talk: Conversation) -> None:
+    talk.say("search", "kettles")
+    talk.say("compare", "compare the first two")
+    assert not in_cart(talk.say("cart_add", "add it to my cart"))
+    assert len(in_cart(talk.say("cart_add", "add both of them to my cart"))) == 2
+
+
+@pytest.mark.parametrize("label", ["complaint", "chitchat", "search", "out_of_scope"])
+def test_what_was_shown_is_no_complaint(talk: Conversation, shown: tuple[list[str], ...], label: str) -> None:
+    assert ids(talk.say(label, "the first kettle you showed me")) == shown[1][:1]
