@@ -3,6 +3,7 @@
 Each pattern stands for the whole wish, not for a word in it, so that a product's name sets none of them off.
 """
 
+# ruff: noqa: E501 -- a pattern reads best an alternative a line
 from __future__ import annotations
 
 import re
@@ -43,13 +44,13 @@ _AGAIN: Final = re.compile(
     r"\b(?:re-?order|buy (?:it |that |them |the same )?again|order (?:it |that |the same )again|repurchase|same (?:as|again like) (?:last|before)|"
     r"(?:the )?same .{0,40}(?:as|like) (?:last time|before|the last order)|(?:the )?usual(?: order)?(?: please)?$|"
     r"(?:what|the \w+) i (?:bought|ordered|got) (?:last time|before|last month|last week))\b|"
-    r"(?:再|重新)(?:买|订|下单|来|购买)(?:一次|一份|一单|一遍)?[^。！？]{0,6}(?:上次|以前|之前|一样)|(?:上次|以前|之前)(?:买|订|下单)(?:过)?的[^。！？]{0,16}(?:再|还要|又|来|一样)|"
+    r"(?:再|重新)(?:买|订|下单|来|购买)(?:一次|一份|一单|一遍)?[^。！？]{0,6}(?:上次|以前|之前|一样)|(?:上次|以前|之前)(?:买|订|下单)?(?:过)?的[^。！？]{0,16}(?:再(?:买|来|订|要|下)|还要|又要|来一(?:份|单|个))|"
     r"(?:和|跟|同|像)(?:上次|以前|之前)(?:买的)?(?:一样|同款)|复购|回购|老样子",
     re.IGNORECASE,
 )
 _BUNDLE: Final = re.compile(
     r"\b(?:everything|all(?: the (?:things|stuff|gear|equipment))?|the (?:full|whole|complete) (?:set|kit|gear|outfit)|a (?:full|complete|starter) (?:set|kit|outfit)|"
-    r"a (?:set|kit|bundle)|gear|equipment|what)\s+(?:that |do |would |will )?(?:i|we|you)?\s*(?:'ll |will )?(?:need |to have |required )?(?:to (?:start |go |begin )?|for )"
+    r"a (?:set|kit|bundle)|gear|equipment|what)\s+(?:that |do |would |will )?(?:i|we|you)?\s*(?:'ll |will )?(?:need (?:to (?:start |go |begin )?|for )|to (?:start|go|begin) |(?:required )?for )"
     r"(?:(?:a|an|the|my|our|going|some)\s+)*(?P<what>[a-z][a-z' -]{2,40}?)"
     r"(?=\s*(?:[,.;?!]|$|\b(?:under|below|within|for (?:less|under)|less than|up to|max|on a budget|in total|around|about|with a budget|budget|at most|please)\b))|"
     r"(?:(?:全套|一整套|整套|一套|成套)(?:的)?(?P<zh>[\u3400-\u9fff]{2,6}?)(?:装备|用品|东西|用具|设备)?(?=[，。！？,\s\d]|预算|总共|一共|不超过|以内|$)|"

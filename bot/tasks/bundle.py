@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from bot.phrases import bundled
 from bot.present import card_of
-from bot.shelf import price_of
 from bot.state import Topic
 from bot.tasks.recommend import recommend
 from bot.tasks.search import ask_budget
 from bot.turn import Answer, Turn
-from index.filters import Filters
-from index.product import Money, Product
+from index.filters import Filters, PriceRange
+from index.money import minor_digits
+from index.product import Money
 from retrieval.bundles import bundle, kinds_of, needs_of
+from retrieval.ranking import reputations
 from retrieval.understanding import merge
 
 
@@ -25,36 +26,31 @@ def everything_for(turn: Turn, answer: Answer) -> None:
         return recommend(turn, answer)
     filters = merge(Filters(), turn.understanding)
     budget = filters.price.max if filters.price is not None else None
-    rest = filters.model_copy(update={"price": None})
-    kinds = kinds_of(turn.shelf.snapshot, needs, turn.shelf.orderable(rest), turn.language)
-    found: dict[int, Product] = {}
-
-    def product_of(row: int) -> Product | None:
-        if row not in found:
-            record = turn.shelf.product(turn.shelf.snapshot.product_id_at(row))
-            if record is None:
-                return None
-            found[row] = record
-        return found[row]
-
-    def price(product: Product) -> int | None:
-        own = price_of(product, None)
-        return own.amount if own is not None and own.currency == turn.currency else None
-
-    chosen = bundle(kinds, product_of, price, budget)
-    products = [found[row] for row in chosen.rows]
+    priced = PriceRange(min=0, max=budget, currency=turn.currency)
+    snapshot, mask = turn.shelf.snapshot, turn.shelf.open_to(filters.model_copy(update={"price": priced}))
+    kinds = kinds_of(snapshot, needs, mask.allowed, turn.language)
+    facets = snapshot.facets
+    chosen = bundle(
+        kinds, mask.price * 10 ** minor_digits(turn.currency), reputations(facets.rating, facets.rating_count), budget
+    )
+    ids = [snapshot.products.get(row).id for row in chosen.rows]
+    products = turn.shelf.products(ids)
+    cards = [
+        card_of(products[id_], mask.variant_of(row))
+        for row, id_ in zip(chosen.rows, ids, strict=True)
+        if id_ in products
+    ]
     marks = turn.voice.language.tables["language"]
     what = f"{marks['open']}{occasion.strip()}{marks['close']}"
     answer.ledger.text(occasion, *chosen.missing)
     answer.ledger.filters(filters)
-    if not products:
+    if not cards:
         return answer.say(turn.voice.say("bundle.none", what=what))
-    answer.know(*products)
-    answer.show([card_of(product) for product in products], products)
+    answer.show(cards, products.values())
     answer.topic = Topic()
-    total = Money(amount=chosen.total, currency=turn.currency)
+    total = Money(amount=sum(card.price.amount for card in cards if card.price), currency=turn.currency)
     answer.ledger.money(total)
-    answer.say(turn.voice.say("bundle.found", what=what, count=len(products), total=turn.voice.money(total)))
+    answer.say(turn.voice.say("bundle.found", what=what, count=len(cards), total=turn.voice.money(total)))
     if chosen.missing:
         key = "bundle.over" if budget is not None else "bundle.missing"
         answer.say(turn.voice.say(key, missing=turn.voice.joined(chosen.missing, "or")))

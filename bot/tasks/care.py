@@ -1,4 +1,4 @@
-"""What is said where no product helps: calm words, no advice that is a doctor's, and a person at once where somebody is in danger."""
+"""What is said where no product helps: calm words, no doctor's advice, and a person at once where somebody is in danger."""
 
 from __future__ import annotations
 

@@ -32,6 +32,11 @@ _CART_SHOWN = ("cart_view", "cart_remove", "checkout")
 _ANYTHING = frozenset(
     "item items product products thing things stuff line entry 商 品 东 西 物 件 样 除 移 取 消 退".split()
 )
+_ALL = re.compile(
+    r"\b(?:everything|all of (?:them|these|those|it)|them all|the (?:whole|entire|complete) (?:set|bundle|lot))\b|"
+    r"全部|所有(?:的|这些)|全都|都(?:要|加|买)|整套",
+    re.IGNORECASE,
+)
 _EVERYTHING = re.compile(
     r"\b(?:empty|clear|everything|all of (?:it|them)|all items|start over|whole cart)\b|\bremove all\b|"
     r"清空|全部|全删|都删|都不要|所有",
@@ -42,6 +47,10 @@ _EVERYTHING = re.compile(
 def add(turn: Turn, answer: Answer) -> None:
     """Adds what the turn means: shown here, or named by its title or number."""
     words = turn.understanding.query
+    if _ALL.search(turn.message) and not turn.state.shown:
+        return answer.ask(turn.voice.say("cart.which_none"), Pending(kind="what"))
+    if _ALL.search(turn.message):
+        return put_all(turn, answer, turn.state.shown, 1)
     # A write needs a product that was named or pointed at: words that name none must not add what was talked about before.
     reference = resolve(turn, assume=not words_of(words))
     if reference.off_list:
@@ -52,11 +61,7 @@ def add(turn: Turn, answer: Answer) -> None:
     if len(reference.items) > 1 and not pointed:
         return _which(turn, answer, reference.items, quantity)
     if reference.items:
-        for number, item in enumerate(reference.items):
-            put(turn, answer, item, quantity, last=number == len(reference.items) - 1)
-            if answer.pending is not None:
-                break
-        return None
+        return put_all(turn, answer, reference.items, quantity)
     if words_of(words):
         answer.ledger.text(words)
         return answer.ask(turn.voice.say("cart.not_found", name=words[:80]), Pending(kind="what"))
@@ -88,6 +93,14 @@ def add_chosen(turn: Turn, answer: Answer) -> None:
     if pending is None or choice is None or choice >= len(pending.items):
         return add(turn, answer)
     return put(turn, answer, pending.items[choice], pending.quantity)
+
+
+def put_all(turn: Turn, answer: Answer, items: Sequence[Item], quantity: int) -> None:
+    """Adds several, one after the other, as far as the first that has to be asked about."""
+    for number, item in enumerate(items):
+        put(turn, answer, item, quantity, last=number == len(items) - 1)
+        if answer.pending is not None:
+            break
 
 
 def put(turn: Turn, answer: Answer, item: Item, quantity: int, last: bool = True) -> None:

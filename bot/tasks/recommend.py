@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from bot.novelty import Newcomer
+from bot.phrases import asks_new, asks_others
 from bot.present import slate_of
 from bot.references import resolve
 from bot.shelf import Found
@@ -29,6 +31,8 @@ def recommend(turn: Turn, answer: Answer) -> None:
     topic = Topic(query=query, filters=filters, sort=understanding.sort or "relevance")
     if understanding.foreign_budget is not None:
         return ask_budget(turn, answer, topic)
+    if asks_new(turn.message):
+        return _arrivals(turn, answer, filters)
     if topic.sort != "relevance":
         return present(turn, answer, topic)
     # "For my dad", "what's popular": no product bears these words; what counts are the other words, conditions, tastes.
@@ -36,6 +40,10 @@ def recommend(turn: Turn, answer: Answer) -> None:
     found = turn.find(topic.query, filters, advice=True)
     if not found.hits:
         return nothing_fits(turn, answer, topic)
+    if asks_others(turn.message):
+        found = replace(found, hits=tuple(each for each in found.hits if each.hit.product_id not in turn.state.seen))
+        if not found.hits:
+            return answer.say(voice.say("search.no_more"))
     course, found = lay_out(turn, topic, found)
     show(turn, answer, topic, found, course, _newcomer(turn, topic, found, course))
     if course.chosen:
@@ -50,6 +58,16 @@ def recommend(turn: Turn, answer: Answer) -> None:
     if course.stage != "browsing" and not course.chosen:
         compared(turn, answer, found)
     return tell_unknown(turn, answer, topic, found)
+
+
+def _arrivals(turn: Turn, answer: Answer, filters: Filters) -> None:
+    """What came into the shop last, by the catalog's own dates."""
+    found = turn.find("", filters, "newest")
+    if not found.hits:
+        return nothing_fits(turn, answer, Topic(filters=filters))
+    show(turn, answer, Topic(filters=filters, sort="newest"), found)
+    answer.focus = ()
+    return answer.say(turn.voice.say("recommend.newest"))
 
 
 def _newcomer(turn: Turn, topic: Topic, found: Found, course: Course) -> Newcomer | None:

@@ -132,6 +132,31 @@ def more(turn: Turn, answer: Answer) -> None:
     return answer.say(turn.voice.say("search.more", shown=len(answer.cards), count=len(answer.cards)))
 
 
+def return_to(turn: Turn, answer: Answer) -> None:
+    """An earlier topic again, with the conditions that it had and those that this turn adds."""
+    topic = turn.decision.topic or turn.topic
+    return present(turn, answer, topic.model_copy(update={"filters": merge(topic.filters, turn.understanding)}))
+
+
+def ask_which_limit(turn: Turn, answer: Answer) -> None:
+    """No price is both under 50 and over 100: which of the two holds is asked, and nothing is shown meanwhile."""
+    low, high = turn.understanding.clash or (None, None)
+    assert low is not None  # the caller has looked
+    assert high is not None
+    said = turn.understanding
+    running = turn.topic if said.refining else Topic(query=said.query)
+    answer.topic = running.model_copy(
+        update={"filters": merge(running.filters, replace(said, filters=_unpriced(said)))}
+    )
+    answer.ledger.money(low, high)
+    question = turn.voice.say("budget.clash", low=turn.voice.money(low), high=turn.voice.money(high))
+    return answer.ask(question, Pending(kind="budget"))
+
+
+def _unpriced(understanding: Understanding) -> Filters:
+    return understanding.filters.model_copy(update={"price": None})
+
+
 def show_again(turn: Turn, answer: Answer) -> None:
     """Products that were shown, picked out again."""
     reference = resolve(turn)

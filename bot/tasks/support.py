@@ -36,7 +36,7 @@ def accepted(turn: Turn, answer: Answer) -> None:
         if pending.kind == "empty_cart":
             return cart.emptied(turn, answer)
         if pending.kind == "add" and pending.items:
-            return cart.put(turn, answer, pending.items[0], pending.quantity)
+            return cart.put_all(turn, answer, pending.items, pending.quantity)
         if pending.options:
             # "Yes" to "red or blue?" is no answer: the question stays.
             return answer.ask(
