@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from bot.concern import concern_of
 from bot.corrections import corrects
 from bot.labels import LABELS, OUT_OF_SCOPE
 from bot.manners import decent, only_swears
-from bot.state import DialogueState, Pending
+from bot.phrases import asks_again, asks_new, asks_others, bundled, returned_to
+from bot.state import DialogueState, Pending, Topic
 from index.graph.terms import term_of
 from retrieval.expansion import goods_named, related
 from retrieval.understanding.records import Understanding
@@ -49,10 +51,15 @@ Task = Literal[
     "resolved",
     "show_again",
     "swearing",
+    "care",
+    "return_to",
+    "reorder",
+    "bundle",
 ]
 """`accepted` and `resolved` carry out what was pending: by a yes, or by an answer to the question.
 
-`companions` is what goes with a product: advice that the words ask for, whatever the label.
+`companions` is what goes with a product: advice that the words ask for, whatever the label. So are `return_to` an earlier topic,
+`reorder` of what was bought, a `bundle` of everything for something, and `care`, where no product helps.
 """
 
 ACTIONS: tuple[str, ...] = (*LABELS, OUT_OF_SCOPE)
@@ -189,13 +196,15 @@ _UNSHAKEN = frozenset({"cart_view", "checkout", "order_status", "ask_policy", "h
 class Decision:
     """The task, and what was pending where the task resolves it (`choice` is the option taken, 0-based).
 
-    `doubtful` where the model was not sure enough for a write: the task then offers it instead of doing it.
+    `doubtful` where the model was not sure enough for a write: the task then offers it instead of doing it. `topic` is the earlier
+    one that the turn returns to.
     """
 
     task: Task
     pending: Pending | None = None
     choice: int | None = None
     doubtful: bool = False
+    topic: Topic | None = None
 
 
 def check_actions(mapping: Mapping[str, str]) -> dict[str, str]:
@@ -226,6 +235,8 @@ def decide(
     that a model could read, and it is a search in a shop that sells the thing.
     """
     label = (mapping or {}).get(label, label)
+    if concern_of(message) is not None:
+        return Decision("care")
     if only_swears(message):
         return Decision("complaint" if state.complaints else "swearing")
     message = decent(message)
@@ -239,6 +250,17 @@ def decide(
             return resolved
     if _MORE.match(message) and state.topic is not None:
         return Decision("more")
+    earlier = returned_to(state.topics, message)
+    if earlier is not None:
+        return Decision("return_to", topic=earlier)
+    if asks_again(message):
+        return Decision("reorder")
+    if bundled(message) is not None:
+        return Decision("bundle")
+    if asks_new(message):
+        return Decision("recommend")
+    if asks_others(message) and state.slates:
+        return Decision("more" if state.topic is not None else "recommend")
     if _asks_companions(state, label, understanding, message):
         return Decision("companions")
     recalled = understanding.recalled or (understanding.ordinals and _SHOWN_TO_ME.search(message))

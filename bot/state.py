@@ -19,8 +19,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from index.filters import Filters, PriceRange
+from index.product import Availability, Money
 from retrieval.understanding import Sort
 from storage.conversations import Turn
+
+TOPICS = 10
+"""So many earlier topics can be returned to."""
 
 PendingKind = Literal[
     "relax",
@@ -106,12 +110,20 @@ class Effects(Stored):
     handed_off: bool = False
 
 
+class Told(Stored):
+    """What a card said: its price, and whether the thing could be ordered."""
+
+    price: Money | None = None
+    availability: Availability = Availability.IN_STOCK
+
+
 @dataclass(frozen=True, slots=True)
 class DialogueState:
     """`focus` is what "it" means; `shown` the last slate in its order; `slates` all of them, oldest first.
 
     `subjects` holds what each slate was about, the query of its topic; `compared` what was spoken of together since the last slate.
-    `said` counts what was said by template key, so that a repeated fact is phrased in other words.
+    `said` counts what was said by template key, so that a repeated fact is phrased in other words. `topics` are those that were
+    looked for, each in its last state, the latest last; `told` is what was last shown of a product or variant.
     """
 
     turns: int = 0
@@ -127,6 +139,8 @@ class DialogueState:
     handed_off: bool = False
     complaints: int = 0
     said: Mapping[str, int] = field(default_factory=dict)
+    topics: tuple[Topic, ...] = ()
+    told: Mapping[tuple[str, str | None], Told] = field(default_factory=dict)
 
     @property
     def seen(self) -> frozenset[str]:
@@ -161,6 +175,7 @@ def step(state: DialogueState, turn: Turn) -> DialogueState:
 def _applied(state: DialogueState, effects: Effects, data: Mapping[str, Any]) -> DialogueState:
     shown = state.shown if effects.shown is None else effects.shown
     topic = state.topic if effects.topic is None else None if effects.topic.empty else effects.topic
+    cards = {(card["product_id"], card["variant_id"]): Told.model_validate(card) for card in data.get("products", ())}
     return replace(
         state,
         topic=topic,
@@ -172,6 +187,8 @@ def _applied(state: DialogueState, effects: Effects, data: Mapping[str, Any]) ->
         pending=effects.pending,
         handed_off=state.handed_off or effects.handed_off,
         said=Counter(state.said) + Counter(data.get("said", ())),
+        topics=state.topics if effects.topic is None else _with_topic(state.topics, effects.topic),
+        told={**state.told, **cards} if cards else state.told,
     )
 
 
@@ -179,3 +196,10 @@ def _compared(state: DialogueState, effects: Effects) -> tuple[Item, ...]:
     if effects.focus is not None and len(effects.focus) > 1:
         return effects.focus
     return state.compared if effects.shown is None else ()
+
+
+def _with_topic(topics: tuple[Topic, ...], topic: Topic) -> tuple[Topic, ...]:
+    """The topics with one more, or with the newer state of one that was there; one without words is no topic to return to."""
+    if not topic.query:
+        return topics
+    return (*(each for each in topics if each.query != topic.query), topic)[-TOPICS:]

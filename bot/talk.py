@@ -248,6 +248,7 @@ class Talk:
             database=self.database,
             currency=self.settings.currency,
             checkout_url=self.checkout_url,
+            crisis_contact=self.settings.care.crisis_contact,
             exploration=self.settings.exploration.share,
             assigned=self.experiments.running(user_id, now_ms()),
             profile_of=profile_of,

@@ -53,6 +53,7 @@ class Turn:
     database: Database
     currency: str
     checkout_url: str
+    crisis_contact: str
     exploration: float
     assigned: Assigned | None
     profile_of: Callable[[], Profile]

@@ -139,6 +139,12 @@ class AudienceSettings(Record):
     rest_days: Annotated[int, Field(ge=0, le=3650)] = 30
 
 
+class CareSettings(Record):
+    """`[care]`: whom a customer in danger is told to call: the shop's own number or page, for none is right everywhere."""
+
+    crisis_contact: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+
+
 class ShopSettings(Record):
     """The whole of shop.toml; an empty file is a valid one.
 
@@ -160,6 +166,7 @@ class ShopSettings(Record):
     experiment: dict[Name, ExperimentSettings] = Field(default_factory=dict)
     privacy: PrivacySettings = PrivacySettings()
     audience: AudienceSettings = AudienceSettings()
+    care: CareSettings = CareSettings()
 
     @model_validator(mode="after")
     def _one_experiment_at_a_time(self) -> Self:

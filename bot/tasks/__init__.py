@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from bot.changes import tell_changes
 from bot.policy import Task
-from bot.tasks import cart, compare, gifts, orders, policies, product, recommend, search, small, support
+from bot.tasks import (
+    bundle,
+    care,
+    cart,
+    compare,
+    gifts,
+    orders,
+    policies,
+    product,
+    recommend,
+    reorder,
+    search,
+    small,
+    support,
+)
 from bot.turn import Answer, Turn
 
 Run = Callable[[Turn, Answer], None]
@@ -35,18 +50,26 @@ _TASKS: Mapping[Task, Run] = {
     "handoff": support.handoff,
     "reject": support.reject,
     "swearing": support.swearing,
+    "care": care.care,
+    "return_to": search.return_to,
+    "reorder": reorder.again,
+    "bundle": bundle.everything_for,
 }
+_TAKES_BUDGET = ("search", "refine", "correct", "recommend", "bundle", "return_to")
 
 
 def run(turn: Turn, answer: Answer) -> None:
     """Answers the turn: fills the answer with what the decided task says, shows and changes."""
     task, pending = turn.decision.task, turn.decision.pending
-    if task == "accepted":
+    if turn.understanding.clash is not None and task in _TAKES_BUDGET:
+        search.ask_which_limit(turn, answer)
+    elif task == "accepted":
         support.accepted(turn, answer)
     elif task == "resolved" and pending is not None:
         _RESOLVED[pending.kind](turn, answer)
     else:
         _TASKS[task](turn, answer)
+    tell_changes(turn, answer)
 
 
 _RESOLVED: Mapping[str, Run] = {

@@ -35,6 +35,11 @@ _CART_SHOWN = ("cart_view", "cart_remove", "checkout")
 _ANYTHING = frozenset(
     "item items product products thing things stuff line entry 商 品 东 西 物 件 样 除 移 取 消 退".split()
 )
+_ALL = re.compile(
+    r"\b(?:everything|all of (?:them|these|those|it)|them all|the (?:whole|entire|complete) (?:set|bundle|lot))\b|"
+    r"全部|所有(?:的|这些)|全都|都(?:要|加|买)|整套",
+    re.IGNORECASE,
+)
 _EVERYTHING = re.compile(
     r"\b(?:empty|clear|everything|all of (?:it|them)|all items|start over|whole cart)\b|\bremove all\b|"
     r"清空|全部|全删|都删|都不要|所有",
@@ -45,6 +50,11 @@ _EVERYTHING = re.compile(
 def add(turn: Turn, answer: Answer) -> None:
     """Adds what the turn means: shown here, or named by its title or number."""
     words = turn.understanding.query
+    everything = bool(_ALL.search(turn.message)) and not turn.understanding.ordinals
+    if everything and not turn.state.shown:
+        return answer.ask(turn.voice.say("cart.which_none"), Pending(kind="what"))
+    if everything:
+        return put_all(turn, answer, turn.state.shown, 1)
     # A write needs a product that was named or pointed at: words that name none must not add what was talked about before.
     reference = resolve(turn, assume=not words_of(words))
     if reference.off_list:
@@ -111,7 +121,7 @@ def go_on(turn: Turn, answer: Answer, pending: Pending) -> None:
     if not pending.rest:
         return
     if answer.pending is not None:
-        answer.pending = answer.pending.model_copy(update={"rest": pending.rest})
+        answer.pending = answer.pending.model_copy(update={"rest": (*answer.pending.rest, *pending.rest)})
         return
     unsaid = replace(turn, message="", understanding=Understanding(query=""), decision=Decision("cart_add"))
     put_all(unsaid, answer, pending.rest, 1)

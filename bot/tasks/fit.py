@@ -88,8 +88,9 @@ def saying(topic: Topic, found: Found, categories: Collection[str] = ()) -> tupl
 
 
 def news(topic: Topic) -> str:
-    """What of the words that a turn added is not in the query or the categories already: "rain jackets for women" adds "women"."""
-    known = " ".join([topic.query, *topic.filters.categories]).casefold()
+    """What of the words that a turn added is not in the query or the conditions already: "rain jackets for women" adds "women"."""
+    values = [value for own in topic.filters.attributes.values() for value in own]
+    known = " ".join([topic.query, *topic.filters.categories, *values]).casefold()
     if not topic.detail.isascii():
         return topic.detail if topic.detail not in known else ""
     stems = {term_of(word) for word in _LATIN.findall(known)}

@@ -48,7 +48,7 @@ def status(turn: Turn, answer: Answer) -> None:
 
 def _tell(turn: Turn, answer: Answer, order: Order) -> None:
     voice = turn.voice
-    placed = _date(order.placed_at, turn.language)
+    placed = date_of(order.placed_at, turn.language)
     answer.ledger.text(order.order_id, placed)
     answer.say(voice.say(f"orders.{order.status}", order=order.order_id, date=placed))
     products = turn.shelf.products(item.product_id for item in order.items[:ITEMS])
@@ -67,7 +67,7 @@ def _tell(turn: Turn, answer: Answer, order: Order) -> None:
         answer.ledger.text(tracking.carrier, tracking.number)
         answer.say(voice.say("orders.tracking", carrier=tracking.carrier, number=tracking.number))
     if tracking.expected_at is not None:
-        expected = _date(tracking.expected_at, turn.language)
+        expected = date_of(tracking.expected_at, turn.language)
         answer.ledger.text(expected)
         answer.say(voice.say("orders.expected", date=expected))
 
@@ -82,7 +82,8 @@ def _named(message: str, orders: Sequence[Order]) -> Order | None:
     return max(named, key=lambda order: len(order.order_id), default=None)
 
 
-def _date(instant: int, language: str) -> str:
+def date_of(instant: int, language: str) -> str:
+    """The day of an instant in milliseconds since 1970, UTC: "27 November 2026", "2026年11月27日"."""
     day = datetime.fromtimestamp(instant / 1000, tz=UTC)
     if language == "zh":
         return f"{day.year}年{day.month}月{day.day}日"

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from bot.novelty import Newcomer
+from bot.phrases import asks_new, asks_others
 from bot.present import slate_of
 from bot.references import resolve
 from bot.shelf import Found
@@ -36,6 +37,8 @@ def recommend(turn: Turn, answer: Answer) -> None:
     topic = Topic(query=query, filters=filters, sort=understanding.sort or "relevance")
     if understanding.foreign_budget is not None:
         return ask_budget(turn, answer, topic)
+    if asks_new(turn.message):
+        return _arrivals(turn, answer, filters)
     if topic.sort != "relevance":
         return present(turn, answer, topic)
     # "For my dad", "what's popular": no product bears these words; what counts are the other words, conditions, tastes.
@@ -43,6 +46,10 @@ def recommend(turn: Turn, answer: Answer) -> None:
     found = turn.find(topic.query, filters, limit=30 if topic.query else WIDELY, advice=True)
     if not found.hits:
         return nothing_fits(turn, answer, topic)
+    if asks_others(turn.message):
+        found = replace(found, hits=tuple(each for each in found.hits if each.hit.product_id not in turn.state.seen))
+        if not found.hits:
+            return answer.say(voice.say("search.no_more"))
     found = found if topic.query else _spoken(found, turn.language)
     course, found = lay_out(turn, topic, found)
     show(turn, answer, topic, found, course, _newcomer(turn, topic, found, course))
@@ -64,6 +71,16 @@ def _spoken(found: Found, language: str) -> Found:
     """Only what has its page in the talk's language, where that fills a slate: a shop in two languages has most goods twice."""
     own = tuple(each for each in found.hits if found.products[each.hit.product_id].language == language)
     return replace(found, hits=own) if len(own) >= SLATE else found
+
+
+def _arrivals(turn: Turn, answer: Answer, filters: Filters) -> None:
+    """What came into the shop last, by the catalog's own dates."""
+    found = turn.find("", filters, "newest")
+    if not found.hits:
+        return nothing_fits(turn, answer, Topic(filters=filters))
+    show(turn, answer, Topic(filters=filters, sort="newest"), found)
+    answer.focus = ()
+    return answer.say(turn.voice.say("recommend.newest"))
 
 
 def _newcomer(turn: Turn, topic: Topic, found: Found, course: Course) -> Newcomer | None:

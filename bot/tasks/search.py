@@ -138,7 +138,10 @@ def with_facet(turn: Turn, answer: Answer) -> None:
         Filters(categories=(value,)) if pending.field == "categories" else Filters(attributes={pending.field: (value,)})
     )
     filters = merge(merge(turn.topic.filters, Understanding(query="", filters=added)), turn.understanding)
-    return present(turn, answer, turn.topic.model_copy(update={"filters": filters}))
+    # "Rain jackets for women" answers the question and says more.
+    topic = turn.topic.model_copy(update={"filters": filters})
+    said = topic.model_copy(update={"detail": turn.understanding.query})
+    return present(turn, answer, said if checked_news(said) else topic)
 
 
 def more(turn: Turn, answer: Answer) -> None:
@@ -151,6 +154,31 @@ def more(turn: Turn, answer: Answer) -> None:
         return answer.say(turn.voice.say("search.no_more"))
     show(turn, answer, topic, replace(found, hits=rest))
     return answer.say(turn.voice.say("search.more", shown=len(answer.cards), count=len(answer.cards)))
+
+
+def return_to(turn: Turn, answer: Answer) -> None:
+    """An earlier topic again, with the conditions that it had and those that this turn adds."""
+    topic = turn.decision.topic or turn.topic
+    return present(turn, answer, topic.model_copy(update={"filters": merge(topic.filters, turn.understanding)}))
+
+
+def ask_which_limit(turn: Turn, answer: Answer) -> None:
+    """No price is both under 50 and over 100: which of the two holds is asked, and nothing is shown meanwhile."""
+    low, high = turn.understanding.clash or (None, None)
+    assert low is not None  # the caller has looked
+    assert high is not None
+    said = turn.understanding
+    running = turn.topic if said.refining else Topic(query=said.query)
+    answer.topic = running.model_copy(
+        update={"filters": merge(running.filters, replace(said, filters=_unpriced(said)))}
+    )
+    answer.ledger.money(low, high)
+    question = turn.voice.say("budget.clash", low=turn.voice.money(low), high=turn.voice.money(high))
+    return answer.ask(question, Pending(kind="budget"))
+
+
+def _unpriced(understanding: Understanding) -> Filters:
+    return understanding.filters.model_copy(update={"price": None})
 
 
 def show_again(turn: Turn, answer: Answer) -> None:

@@ -45,7 +45,7 @@ def accepted(turn: Turn, answer: Answer) -> None:
         if pending.kind == "empty_cart":
             return cart.emptied(turn, answer)
         if pending.kind == "add" and pending.items:
-            cart.put(turn, answer, pending.items[0], pending.quantity, last=not pending.rest)
+            cart.put_all(turn, answer, pending.items, pending.quantity)
             return cart.go_on(turn, answer, pending)
         if pending.options:
             # "Yes" to "red or blue?" is no answer: the question stays.

@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from index.filters import PriceRange
 from index.money import minor_digits
@@ -72,6 +72,12 @@ _AMOUNT = re.compile(
 _GLUED = re.compile(r"(?!ish\b)[a-z_]|[/.,:x×](?=\d)|-(?=[a-z])|-(?=\d+[a-z])|'s?\b|\"|''|°|%")
 
 
+_CORRECTED: Final = re.compile(
+    r"\b(?:no|nope|sorry|actually|rather|i mean|i meant|make (?:it|that)|wait|correction|instead)\b|不对|不是|应该|还是|改成|说错",
+    re.IGNORECASE,
+)
+
+
 class _Amount(NamedTuple):
     start: int
     end: int
@@ -91,6 +97,8 @@ class Budget:
 
     price: PriceRange | None = None
     foreign: Money | None = None
+    clash: tuple[Money, Money] | None = None
+    """A lower and an upper limit that one turn names and no price keeps both."""
 
 
 def minor_units(amount: Decimal, currency: str) -> int:
@@ -107,8 +115,10 @@ class PriceReader:
     def read(self, draft: Draft, alone: Callable[[str], bool]) -> Budget:
         """Read and claim every budget phrase; `alone` says of the rest of a turn that it holds no product words.
 
-        Of two statements about the same bound the later one wins; "over 50 but under 100" gives both.
+        Of two statements about the same bound the later one wins; "over 50 but under 100" gives both. Of two that cannot both hold
+        the later one wins where the turn corrects itself ("over 100, no, under 50"); else they clash.
         """
+        clash: tuple[Decimal, Decimal] | None = None
         low: Decimal | None = None
         high: Decimal | None = None
         foreign: Money | None = None
@@ -137,12 +147,17 @@ class PriceReader:
                 low, high = minimum, maximum
             elif maximum is not None:
                 high = maximum
-                low = None if low is not None and low > high else low
+                if low is not None and low > high:
+                    clash, low = (low, high), None
             else:
                 low = minimum
-                high = None if high is not None and low is not None and high < low else high
+                if high is not None and low is not None and high < low:
+                    clash, high = (low, high), None
         if low is None and high is None:
             return Budget(None, foreign)
+        if clash is not None and not _CORRECTED.search(draft.low):
+            ends = tuple(Money(amount=minor_units(end, self.currency), currency=self.currency) for end in clash)
+            return Budget(None, foreign, (ends[0], ends[1]))
         bounds = [None if bound is None else minor_units(bound, self.currency) for bound in (low, high)]
         return Budget(PriceRange(min=bounds[0], max=bounds[1], currency=self.currency), foreign)
 

@@ -124,6 +124,7 @@ class Understander:
             dropped=tuple(dict.fromkeys(dropped)),
             relative=relative,
             foreign_budget=budget.foreign,
+            clash=budget.clash,
             attribute_asked=about,
             adding=adding,
             refining=not query,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from index.facets import Facets
 from index.filters import Exclusions, Filters, PriceRange
-from index.product import Availability
+from index.product import Availability, Money
 from retrieval.understanding import Understander, merge
 from retrieval.understanding.quantities import quantity_of
 from retrieval.understanding.text import MAX_CHARACTERS
@@ -153,8 +153,14 @@ def test_conditions_over_turns(turns: list[str], expected: Filters) -> None:
     assert talk(*turns) == expected
 
 
-def test_budget_in_one_turn_is_never_contradictory() -> None:
-    assert UNDERSTANDER.read("over $100 but under $50").filters.price == price(None, 5000)
+def test_limits_that_no_price_keeps_both_are_no_condition_but_a_clash() -> None:
+    read = UNDERSTANDER.read("over $100 but under $50")
+    assert read.filters.price is None
+    assert read.clash == (Money(amount=10_000, currency="USD"), Money(amount=5_000, currency="USD"))
+    corrected = UNDERSTANDER.read("over $100, no, under $50")
+    assert corrected.filters.price == price(None, 5000)
+    assert corrected.clash is None
+    assert UNDERSTANDER.read("低于50高于100").clash == read.clash
 
 
 def test_the_names_that_answer_a_question() -> None:
