@@ -22,6 +22,7 @@ from bot.tasks import run
 from bot.turn import Answer, Turn
 from index.clean import clean_text
 from index.filters import Filters
+from index.hanzi import simplified
 from retrieval.path.stage import Position
 from retrieval.profile import Profile
 from retrieval.retention.consumption import Due
@@ -122,7 +123,7 @@ class Talk:
         clock.end("storage")
         asked = conversations.Turn(role="user", content=message[:LONGEST])
         message_id = new_id()
-        text = clean_text(message) if len(message) <= LONGEST else ""
+        text = simplified(clean_text(message)) if len(message) <= LONGEST else ""
         language = language_of(text, state.language, wanted)
         voice = Voice.of(language, conversation_id, state.said)
         answer = Answer(Ledger(self.settings.currency))

@@ -21,7 +21,7 @@ from retrieval.understanding.text import CLAIMED, Draft, has_han, has_latin, low
 from retrieval.understanding.vocabulary import CatalogWords, Vocabulary, key_of
 
 _BETWEEN_CLAIMS = re.compile(r"(?<=\x00)\s*(?:或者|或|和|跟|以及|but|or|and|nor|[,、/&;])+\s*(?=\x00)", re.IGNORECASE)
-_SPACES = re.compile(r"\s+")
+_SPACES = re.compile(r"[\s\x00]*[(\[][\s\x00]*[)\]][\s\x00]*|\s+")  # what a claimed "(黑色)" leaves is a space
 _EDGES = re.compile(r"^[\s,.;:!?。、…~)\]}-]+|[\s,.;:!?。、…~(\[{-]+$")
 _WORD = re.compile(r"[a-z']+|[^\W_]")
 _TOPICS = tuple((topic, re.compile(topic.english), re.compile(topic.chinese)) for topic in ASKED)
@@ -69,7 +69,8 @@ class Understander:
         ordinals = tuple(dict.fromkeys(each for spoken_in in languages for each in read_ordinals(draft, spoken_in)))
         rating = next((value for spoken_in in languages if (value := _rating(draft, spoken_in)) is not None), None)
         limits = self.limits.read(draft, said == "zh", kind)
-        sizes = self.sizes.read(draft, kind, topic)
+        held = current.attributes.get(self.sizes.name or "", ()) if current is not None else ()
+        sizes = self.sizes.read(draft, kind, topic, held)
         budget = self.prices.read(draft, _only_filler)
         quantity = next(
             (count for spoken_in in languages if (count := read_quantity(draft, spoken_in)) is not None), None
@@ -328,9 +329,10 @@ def _sort(draft: Draft, language: ModuleType) -> Sort | None:
 
 def _relative(draft: Draft, language: ModuleType) -> Relative | None:
     for relative, pattern in language.RELATIVE:
-        match = pattern.search(draft.view)
-        if match is not None:
+        matches = list(pattern.finditer(draft.view))  # "太贵了,便宜点" says it twice
+        for match in matches:
             draft.claim(match.start(), match.end())
+        if matches:
             return relative  # type: ignore[no-any-return]
     return None
 
