@@ -304,8 +304,10 @@ class ConditionReader:
                 end = after.end()
         sized = match.of("size") and _SIZE_NOUN.match(draft.view, end)
         end = sized.end() if sized else end
-        tail = re.compile(r"\s*(?:色|色系|材质|材料|牌子|品牌|质|制|制作)?的?").match(draft.view, end)
-        end = tail.end() if tail and has_han(tail[0]) else end
+        tail = re.compile(r"\s*(?:色|色系|材质|材料|牌子|品牌|质|制|制作|colou?r(?![a-z])\s*)?的?").match(
+            draft.view, end
+        )
+        end = tail.end() if tail and (has_han(tail[0]) or "colo" in tail[0]) else end
         draft.claim(start, end)
 
     def _cue(self, language: ModuleType, left: str) -> str:

@@ -251,6 +251,10 @@ class PriceReader:
             return amount.start - len(low[0]), amount.end, amount.low, None, amount.currency
         if kind is None:
             return self._uncompared(draft, amount, left, right, alone)
+        if kind == "raised":  # "加到150" is a budget, "加到3" a number of pieces
+            if not amount.money and amount.low < LEAST_ALONE:
+                return None
+            kind = "upper"
         if not amount.money and not _may_be_bare(kind, amount, before, left, right[after:]):
             return None
         if kind == "around" or (kind == "budget" and amount.high > amount.low):
@@ -320,6 +324,10 @@ def _comparison(left: str, right: str) -> tuple[str | None, int, int]:
             continue
         kind_after = after.lastgroup if after else None
         kind_before = before.lastgroup if before else None
+        if kind_after == "refused":  # "超过三百就不要了"
+            if kind_before not in _TURNED:
+                continue
+            return _TURNED[kind_before], len(before[0]), len(after[0])
         # "预算500左右", "budget around 50", "budget 50 or less": the comparing word beats the word "budget".
         if kind_before in (None, "budget"):
             kind = kind_after or kind_before
@@ -329,6 +337,9 @@ def _comparison(left: str, right: str) -> tuple[str | None, int, int]:
             kind = kind_before
         return kind, len(before[0]) if before else 0, len(after[0]) if after else 0
     return None, 0, 0
+
+
+_TURNED = {"lower": "upper", "upper": "lower"}
 
 
 def _unit_follows(right: str) -> bool:

@@ -146,7 +146,9 @@ class SizeReader:
             if not ranks:
                 continue
             edge = max(ranks) if up else min(ranks)
-            others = {rank: value for value in listed if (rank := _rank(lower(normalise(value)))) and rank[0] == edge[0]}
+            others = {
+                rank: value for value in listed if (rank := _rank(lower(normalise(value)))) and rank[0] == edge[0]
+            }
             beyond = [rank for rank in others if (rank > edge if up else rank < edge)]
             if beyond:
                 draft.claim(step.start(), step.end())

@@ -17,7 +17,7 @@ from retrieval.understanding.quantities import quantity_of
 from retrieval.understanding.text import MAX_CHARACTERS
 from tests.retrieval.behavior import SHOP
 from tests.retrieval.catalog_words import BARE, UNDERSTANDER, Words, flat
-from tests.retrieval.chinese_turns import HELD_OUT
+from tests.retrieval.chinese_turns import HELD_OUT, SECOND
 from tests.retrieval.measured_turns import CHINESE_LIMITS, LIMITS, PASSING, SIZES
 from tests.retrieval.measured_words import MEASURED
 from tests.retrieval.turns import CHINESE, ENGLISH
@@ -422,7 +422,7 @@ def plainly(found: dict[str, Any]) -> dict[str, Any]:
     return plain | ({"query": re.sub(r"[\s的,，。、?]", "", query)} if isinstance(query, str) else {})
 
 
-@pytest.mark.parametrize(("turn", "expected"), HELD_OUT.items(), ids=HELD_OUT)
+@pytest.mark.parametrize(("turn", "expected"), {**HELD_OUT, **SECOND}.items(), ids={**HELD_OUT, **SECOND})
 def test_chinese_as_it_is_typed(turn: str, expected: dict[str, Any]) -> None:
     running = Filters() if turn.startswith("+") else None
     found, wanted = plainly(flat(MEASURED.read(turn.removeprefix("+"), running, "zh"))), plainly(expected)
@@ -434,7 +434,13 @@ def test_chinese_as_it_is_typed(turn: str, expected: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("turn", "size"),
-    [("有大一号的吗", "42"), ("小一码的", "40"), ("one size up please", "42"), ("a smaller size", "40"), ("大一号的运动鞋", "42")],
+    [
+        ("有大一号的吗", "42"),
+        ("小一码的", "40"),
+        ("one size up please", "42"),
+        ("a smaller size", "40"),
+        ("大一号的运动鞋", "42"),
+    ],
 )
 def test_a_size_up_or_down_goes_on_from_the_one_said_before(turn: str, size: str) -> None:
     current = Filters(attributes={"size": ("41",)})
