@@ -16,7 +16,7 @@ from bot.language import foreign, language_of
 from bot.novelty import Newcomer, Novelty
 from bot.parts import Parts
 from bot.policy import Decision, decide
-from bot.reply.voice import Voice
+from bot.reply.voice import Voice, languages
 from bot.state import DialogueState, fold
 from bot.tasks import run
 from bot.turn import Answer, Turn
@@ -135,7 +135,9 @@ class Talk:
             answer.say(refused)
             answer.pending = state.pending
         else:
-            prediction = self.parts.intents.predict([*_history(turns), {"role": "user", "content": text}])
+            asking = {"role": "user", "content": text, "language": language}
+            prediction = self.parts.intents.predict([*_history(turns), asking])
+            text = voice.language.glossed(text)
             clock.end("intent")
             current = state.topic.filters if state.topic is not None else None
             topic = state.topic.query if state.topic is not None else ""
@@ -178,7 +180,7 @@ class Talk:
             message_id=message_id,
             role="assistant",
             content=spoken,
-            language="zh" if language == "zh" else "en",
+            language=language,
             data={
                 "action": answer.action,
                 "said": voice.said,
@@ -252,7 +254,8 @@ def _refused(message: str, text: str, voice: Voice) -> str:
     if not _WORDS.search(text):
         return voice.say("input.no_words")
     if foreign(text):
-        return voice.say("input.language")
+        names = [str(each.tables["language"]["name"]) for each in languages().values()]
+        return voice.say("input.language", languages=voice.joined(names, "and"))
     return ""
 
 

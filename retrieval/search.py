@@ -134,19 +134,21 @@ class SearchEngine:
         sort: Sort = "relevance",
         limit: int = 10,
         advice: bool = False,
+        multilingual: bool = False,
     ) -> SearchResult:
         """The best `limit` products for `text` among those that `filters` allow.
 
         A text without words (empty, or only "show me something") lists what is allowed, best rated first. Another sort than
         relevance orders only what is relevant enough, so that the cheapest phone is a phone. `advice` says that the text names
         a need ("gardening") and no product: what is near it in meaning then matches, as it would not for a product's name. So does
-        what is near a clause that tells of a need, where nothing else matches it.
+        what is near a clause that tells of a need, where nothing else matches it. `multilingual` says that the text is neither
+        English nor Chinese: it is compared in the multilingual space, and no word of it is a misspelled one of the catalog.
         """
         filters = filters or Filters()
         mask = self._snapshot.facets.mask(filters, list(self.offers()))
         allowed = mask.allowed
         article = self._article(text[:TEXT_CHARACTERS])
-        text = self._corrected(text[:TEXT_CHARACTERS])
+        text = text[:TEXT_CHARACTERS] if multilingual else self._corrected(text[:TEXT_CHARACTERS])
         words, codes = words_of(text), codes_of(text)
         if not words and not codes:
             if not _says_nothing(text):
@@ -158,7 +160,9 @@ class SearchEngine:
             return SearchResult(hits, len(listed), mask.unknown_price, matched=True)
         expansion = expand(self._snapshot.graph, text)
         # The cheapest of all phones is not among some that were chosen by another order.
-        catalog, rows, evidence = self._evidence(text, allowed, expansion, article, advice, every=sort != "relevance")
+        catalog, rows, evidence = self._evidence(
+            text, allowed, expansion, article, advice, every=sort != "relevance", multilingual=multilingual
+        )
         floor = evidence.floor
         if floor is not None and floor is not LATIN_FLOOR and not advice and self._lacks(text):
             evidence = replace(evidence, floor=replace(floor, near=math.inf, same=floor.same + LACKED))
@@ -185,7 +189,7 @@ class SearchEngine:
         total = len(found.rows)
         if sort == "relevance":
             total += catalog.matching_beyond(Scored(rows, score, parts), evidence, KEEP * best)
-            found = self._reranked(found, text)
+            found = found if multilingual else self._reranked(found, text)
         others = [each.term for said in expansion.said for each in said.meant if each.sense == "same"]
         hits = self._hits(found, sort, limit, mask, VariantChoice(mask, filters, Said(text, others)))
         linked = [replace(hit, links=self._links(hit.row, expansion)) for hit in hits]
@@ -249,13 +253,14 @@ class SearchEngine:
         article: Sequence[int],
         advice: bool,
         every: bool,
+        multilingual: bool = False,
     ) -> tuple[CatalogWords, NDArray[np.int64], Evidence]:
         """What the words say of all products, the candidates of all sources, and what each source says about each of them.
 
         The best of each source, and where `every` is set all that have the words.
         """
         snapshot = self._snapshot
-        space = self.space_of(text)
+        space = "han" if multilingual and "han" in self._encoders else self.space_of(text)
         vector = close = None
         near: Callable[[], list[NDArray[np.int64]]] = list
         if space is not None:

@@ -12,7 +12,7 @@ from storage.record import Id
 
 LONGEST_MESSAGE = 200_000  # bytes are cheap to refuse; the assistant itself answers what is too long to read
 
-Language = Literal["en", "zh"]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Quantity = Annotated[int, Field(ge=1, le=999)]
 
 

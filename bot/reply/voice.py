@@ -1,29 +1,40 @@
 """Renders what is to be said in one language, with variety that replays the same.
 
+A language is one file in this folder. English and Chinese are whole; any other is laid over English, so that what it does
+not say yet is said in English.
+
 The wording of a key is chosen by the conversation and by how often that key was said in it, so that a repeated fact
 comes in other words until the wordings are used up, and a replayed conversation reads as it did.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 from index.filters import Filters
 from index.money import format_money
 from index.product import Availability, Money
+from storage.errors import Damaged
 
+FOLDER = Path(__file__).parent
+WHOLE = ("en", "zh")
+"""The languages that have every key, patterns of their own for conditions, and the shipped intent model's training."""
 MOST_LISTED = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Language:
-    """The words of one language: `wordings["search"]["found"]` is a tuple of them, labels are plain strings."""
+    """The words of one language: `tables["search"]["found"]` is a list of wordings, labels are plain strings.
+
+    `tables["window"]` are the windows' words; `tables["glossary"]` says in English what the customer's words mean.
+    """
 
     code: str
     tables: Mapping[str, Mapping[str, Any]]
@@ -33,16 +44,56 @@ class Language:
         found = self.tables.get(table, {}).get(name.casefold())
         return str(found) if found is not None else name.replace("_", " ")
 
+    @cached_property
+    def marks(self) -> frozenset[str]:
+        """Frequent words by which a message is told to be in this language."""
+        return frozenset(str(self.tables["language"].get("words", "")).casefold().split())
+
+    @cached_property
+    def _glossary(self) -> tuple[dict[str, str], re.Pattern[str]] | None:
+        meant = {said.casefold(): str(english) for said, english in self.tables.get("glossary", {}).items()}
+        longest = sorted(map(re.escape, meant), key=len, reverse=True)
+        return (meant, re.compile(rf"(?<!\w)(?:{'|'.join(longest)})(?!\w)", re.IGNORECASE)) if meant else None
+
+    def glossed(self, message: str) -> str:
+        """The message with the words of the glossary in English, which is what conditions and answers are read from.
+
+        "rote Schuhe unter 50 €" is "red Schuhe under 50 €": what is left is found by its meaning.
+        """
+        if self._glossary is None:
+            return message
+        meant, pattern = self._glossary
+        return pattern.sub(lambda match: meant[match[0].casefold()], message)
+
 
 @cache
 def languages() -> dict[str, Language]:
-    """All languages: one file in this folder each."""
-    found = {}
-    for file in resources.files("bot.reply").iterdir():
-        if file.name.endswith(".toml"):
-            code = file.name.removesuffix(".toml")
-            found[code] = Language(code, tomllib.loads(file.read_text(encoding="utf-8")))
-    return found
+    """All languages: one file in this folder each.
+
+    Raises `Damaged` with the file's name where one is not TOML.
+    """
+    read = {file.stem: _read(file) for file in sorted(FOLDER.glob("*.toml"))}
+    return {
+        code: Language(code, tables if code in WHOLE else _laid_over(read["en"], tables))
+        for code, tables in read.items()
+    }
+
+
+def _read(file: Path) -> dict[str, dict[str, Any]]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Damaged(f"{file} is not TOML: {error}.", "Mend that line, or take the file away.") from error
+
+
+def _laid_over(english: Mapping[str, Mapping[str, Any]], own: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """English with a language's own words over it; a key that it has only for many is said so of one, too."""
+    tables: dict[str, Any] = {name: dict(table) for name, table in own.items()}
+    for name, table in english.items():
+        said = own.get(name, {})
+        kept = {key: words for key, words in table.items() if key.removesuffix("_one") not in said}
+        tables[name] = {**kept, **said}
+    return tables
 
 
 @dataclass
@@ -74,7 +125,7 @@ class Voice:
         chosen = choices[(zlib.crc32(f"{self.seed}/{key}".encode()) + times) % len(choices)]
         text = chosen.format(**{each: str(value) for each, value in facts.items()})
         # A title keeps its own first letter ("iPhone"); other sentences start with a capital.
-        return text if chosen.startswith("{title") or self.language.code != "en" else text[:1].upper() + text[1:]
+        return text if chosen.startswith("{title") or self.language.code == "zh" else text[:1].upper() + text[1:]
 
     def word(self, table: str, name: str, **facts: object) -> str:
         """A label, or a counted one: `word("count", "views", count=3)` is "3 views"."""
