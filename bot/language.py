@@ -22,6 +22,11 @@ _FOREIGN_WORD = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_CHINESE_FRAME = re.compile(r"有没有|[我您你想要找买帮给吗呢的]|推荐|多少|怎么|什么|哪")
+_ENGLISH_FRAME = re.compile(
+    r"\b(?:i|i'm|i'd|do|does|is|are|have|has|show|need|want|looking|find|can|could|please|what|which|where|how|the|my|me|you)\b",
+    re.IGNORECASE,
+)
 _SHORT = 2
 
 
@@ -42,6 +47,8 @@ def language_of(message: str, before: str = "", wanted: str | None = None) -> st
         return before
     if han == 0 and words == 0:
         return before or DEFAULT
+    if han and words and _CHINESE_FRAME.search(message) and not _ENGLISH_FRAME.search(message):
+        return "zh"  # "有没有 waterproof 的 jacket" is a Chinese sentence with English words in it
     return "zh" if han >= 2 * words or (han and not words) else "en"
 
 

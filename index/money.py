@@ -101,10 +101,14 @@ def parse_money(value: Any, default_currency: str) -> Money | None:
     return _from_text(value, default_currency) if isinstance(value, str) else None
 
 
-def format_money(money: Money, language: str = "en") -> str:
-    """The price as people of that language write it: "$1,299.00", "CN¥15.00" (en), "¥15.00" (zh), "12,00 €" (de), "12.00 CHF"."""
+def format_money(money: Money, language: str = "en", *, short: bool = False) -> str:
+    """The price as people of that language write it: "$1,299.00", "CN¥15.00" (en), "¥15.00" (zh), "12,00 €" (de), "12.00 CHF".
+
+    `short` leaves out what is zero behind the point: "$50".
+    """
     digits = minor_digits(money.currency)
-    number = f"{Decimal(money.amount).scaleb(-digits):,.{digits}f}"
+    digits = 0 if short and money.amount % 10**digits == 0 else digits
+    number = f"{Decimal(money.amount).scaleb(-minor_digits(money.currency)):,.{digits}f}"
     sign = _NAMES["zh" if language.startswith("zh") else "en"].get(money.currency)
     if language in _COMMA:
         number = number.replace(",", " ").replace(".", ",").replace(" ", _COMMA[language])

@@ -16,8 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
+from bot.reply.values import spoken_value
 from index.filters import Filters
 from index.money import format_money
 from index.product import Availability, Money
@@ -27,6 +29,7 @@ FOLDER = Path(__file__).parent
 WHOLE = ("en", "zh")
 """The languages that have every key, patterns of their own for conditions, and the shipped intent model's training."""
 MOST_LISTED = 5
+_HAN_BESIDE_LATIN = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%][\u4e00-\u9fff]")
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class Voice:
         times = self.said_before.get(key, 0) + self.said.count(key)
         self.said.append(key)
         chosen = choices[(zlib.crc32(f"{self.seed}/{key}".encode()) + times) % len(choices)]
-        text = chosen.format(**{each: str(value) for each, value in facts.items()})
+        text = self._filled(chosen, facts)
         # A title keeps its own first letter ("iPhone"); other sentences start with a capital.
         return text if chosen.startswith("{title") or self.language.code == "zh" else text[:1].upper() + text[1:]
 
@@ -131,11 +134,24 @@ class Voice:
         """A label, or a counted one: `word("count", "views", count=3)` is "3 views"."""
         if facts.get("count") == 1 and f"{name}_one" in self.language.tables[table]:
             name = f"{name}_one"
-        return self.language.label(table, name).format(**{each: str(value) for each, value in facts.items()})
+        return self._filled(self.language.label(table, name), facts)
+
+    def _filled(self, wording: str, facts: Mapping[str, object]) -> str:
+        """The wording with its facts; in Chinese a Latin word or a number stands apart from the characters beside it."""
+        text = ""
+        for literal, name, _, _ in Formatter().parse(wording):
+            for piece in (literal, "" if name is None else str(facts[name])):
+                spaced = self.language.code == "zh" and _HAN_BESIDE_LATIN.fullmatch(text[-1:] + piece[:1])
+                text += f" {piece}" if spaced else piece
+        return text
 
     def money(self, money: Money) -> str:
         """A price as this language writes it."""
         return format_money(money, self.language.code)
+
+    def limit(self, minor: int, currency: str) -> str:
+        """A price limit, as it is said: "$50" and not "$50.00"."""
+        return format_money(Money(amount=minor, currency=currency), self.language.code, short=True)
 
     def amount(self, minor: int, currency: str) -> str:
         """The same from its parts."""
@@ -159,7 +175,10 @@ class Voice:
         return f"{self.attribute(field) if name == field else name}: {phrase}"
 
     def joined(self, parts: Iterable[str], last: str = "list") -> str:
-        """Join "a, b and c" where `last` is "and", "a, b or c" where it is "or", else a plain list."""
+        """Join "a, b and c" where `last` is "and", else a plain list.
+
+        Alternatives are asked for with "or" ("a, b or c?", "a、b，还是c？") and told with "either" ("a, b or c", "a、b或c").
+        """
         words = list(parts)
         glue: Mapping[str, str] = self.language.tables["language"]
         if last == "list" or len(words) < 2:
@@ -175,6 +194,14 @@ class Voice:
                 text += part if not text else (part if part.startswith("\n") or text.endswith("\n") else gap + part)
         return text
 
+    def currency(self, code: str) -> str:
+        """A currency by its name, "美元", where the language has one; else its code."""
+        return str(self.language.tables.get("currency", {}).get(code, code))
+
+    def written(self, text: str) -> str:
+        """The customer's words with the commas of this language, for they were read with half-width ones."""
+        return re.sub(r"(?<=[\u4e00-\u9fff])\s*,\s*", "，", text) if self.language.code == "zh" else text
+
     def rating(self, value: float) -> str:
         """One decimal: 4.5."""
         return f"{value:.1f}"
@@ -189,20 +216,24 @@ class Voice:
         table = self.language.tables["period"]
         return str(table.get(str(days)) or table["other"].format(count=days))
 
+    def value(self, value: str) -> str:
+        """An attribute's value in this language where it has a word for it: "black" is "黑色"."""
+        return spoken_value(value, self.language.code)
+
     def own(self, values: Sequence[str]) -> Sequence[str]:
-        """Of values in two scripts ("blue", "蓝色") those in this language's; all where none is."""
+        """Of values in two scripts ("blue", "蓝色") those in this language's; all, in its words, where none is."""
         spoken = [
             value
             for value in values
             if any("\u3400" <= char <= "\u9fff" for char in value) == (self.language.code == "zh")
         ]
-        return spoken or values
+        return spoken or list(dict.fromkeys(map(self.value, values)))
 
     def _listed(self, values: Sequence[str]) -> str:
         """Alternatives; of a limit's many values, which ascend, the first and the last: "20 L … 60 L"."""
         if len(values) > MOST_LISTED and all(value[0].isdigit() for value in values):
             return f"{values[0]} … {values[-1]}"
-        return self.joined(values, "or")
+        return self.joined(values, "either")
 
     def constraints(self, filters: Filters) -> dict[str, str]:
         """Each condition in words by its field's name, as `Understanding.dropped` spells it: {"price".
@@ -213,15 +244,15 @@ class Voice:
         table: Mapping[str, Any] = self.language.tables["constraint"]
         if filters.price is not None:
             price = filters.price
-            low = self.amount(price.min, price.currency) if price.min is not None else ""
-            high = self.amount(price.max, price.currency) if price.max is not None else ""
+            low = self.limit(price.min, price.currency) if price.min is not None else ""
+            high = self.limit(price.max, price.currency) if price.max is not None else ""
             kind = "price_between" if low and high else "price_max" if high else "price_min"
             if low or high:
                 found["price"] = table[kind].format(min=low, max=high)
         if filters.brand:
-            found["brand"] = table["brand"].format(value=self.joined(self.own(filters.brand), "or"))
+            found["brand"] = table["brand"].format(value=self.joined(self.own(filters.brand), "either"))
         if filters.categories:
-            found["categories"] = table["categories"].format(value=self.joined(self.own(filters.categories), "or"))
+            found["categories"] = table["categories"].format(value=self.joined(self.own(filters.categories), "either"))
         for name, values in filters.attributes.items():
             spelled = self._listed(self.own(values))
             # "Red", but "size 42": some values say by themselves what they are of.
@@ -230,10 +261,10 @@ class Voice:
         excluded = [*filters.exclude.brand, *filters.exclude.categories]
         excluded += [value for values in filters.exclude.attributes.values() for value in values]
         if excluded:
-            found["exclude"] = table["exclude"].format(value=self.joined(self.own(excluded), "or"))
+            found["exclude"] = table["exclude"].format(value=self.joined(self.own(excluded), "either"))
         if filters.availability:
             words = [self.availability(each) for each in filters.availability]
-            found["availability"] = table["availability"].format(value=self.joined(words, "or"))
+            found["availability"] = table["availability"].format(value=self.joined(words, "either"))
         if filters.rating_min is not None:
             found["rating_min"] = table["rating_min"].format(value=f"{filters.rating_min:g}")
         return found

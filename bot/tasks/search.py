@@ -22,6 +22,7 @@ from bot.tasks.positions import off_list
 from bot.tasks.staged import compared, known, lay_out
 from bot.turn import SLATE, Answer, Turn
 from index.filters import Filters, PriceRange
+from index.graph.terms import language_of, term_of
 from index.money import minor_digits, parse_money
 from index.product import Money, Product
 from retrieval.understanding import Understanding, merge
@@ -155,7 +156,7 @@ def show_again(turn: Turn, answer: Answer) -> None:
 def present(turn: Turn, answer: Answer, topic: Topic) -> None:
     """Searches the topic and shows what fits, or says what stands in the way."""
     detail = topic.detail
-    found, unsaid = _saying(topic, _exact(topic, _find(turn, topic, MOST if detail else PAGES * SLATE)))
+    found, unsaid = _saying(turn, topic, _exact(topic, _find(turn, topic, MOST if detail else PAGES * SLATE)))
     if not found.hits and detail:
         topic = topic.model_copy(update={"detail": ""})
         found = _find(turn, topic)
@@ -200,11 +201,19 @@ def _overlap(one: PriceRange, other: PriceRange) -> PriceRange | None:
     )
 
 
-def _saying(topic: Topic, found: Found) -> tuple[Found, bool]:
+def _saying(turn: Turn, topic: Topic, found: Found) -> tuple[Found, bool]:
     """Only the products whose page says what the turn added; all, and True, where that can be checked and none does."""
     if not topic.detail or not _checkable(topic.detail):
         return found, False
-    saying = tuple(each for each in found.hits if _says(found.products[each.hit.product_id], topic.detail))
+    graph = turn.shelf.snapshot.graph
+    others = [
+        each.term for each in graph.meant_by(term_of(topic.detail), language_of(topic.detail)) if each.sense == "same"
+    ]
+    saying = tuple(
+        each
+        for each in found.hits
+        if any(_says(found.products[each.hit.product_id], words) for words in (topic.detail, *others))
+    )
     return (replace(found, hits=saying, total=len(saying)), False) if saying else (found, True)
 
 
@@ -280,8 +289,11 @@ def _drawn(turn: Turn, found: Found, cards: int) -> tuple[Found, Ordering]:
 def _introduce(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
     voice, first = turn.voice, answer.cards[0]
     conditions = voice.constraints(topic.filters)
-    what = topic.query or voice.joined(conditions.values())
-    for_what = voice.language.tables["language"]["open"] + what + voice.language.tables["language"]["close"]
+    words = voice.language.tables["language"]
+    if topic.query:
+        for_what = words["open"] + voice.written(topic.query) + words["close"]
+    else:
+        for_what = words["meeting"].format(conditions=voice.joined(conditions.values()))
     key = "search.found" if found.total > len(answer.cards) else "search.found_all"
     reordered = turn.decision.task == "refine" and turn.understanding.sort and topic.sort != "relevance"
     if not reordered:
@@ -359,7 +371,10 @@ def ask_budget(turn: Turn, answer: Answer, topic: Topic) -> None:
     answer.ledger.money(budget)
     answer.ledger.text(turn.message)
     amount = turn.voice.money(budget) if budget else ""
-    answer.ask(turn.voice.say("budget.foreign", currency=turn.currency, amount=amount), Pending(kind="budget"))
+    answer.ask(
+        turn.voice.say("budget.foreign", currency=turn.voice.currency(turn.currency), amount=amount),
+        Pending(kind="budget"),
+    )
 
 
 def nothing_fits(turn: Turn, answer: Answer, topic: Topic) -> None:
@@ -383,7 +398,9 @@ def nothing_fits(turn: Turn, answer: Answer, topic: Topic) -> None:
             )
     if topic.query:
         quoted = (
-            voice.language.tables["language"]["open"] + topic.query[:80] + voice.language.tables["language"]["close"]
+            voice.language.tables["language"]["open"]
+            + voice.written(topic.query[:80])
+            + voice.language.tables["language"]["close"]
         )
         answer.say(voice.say("search.not_carried", what=quoted))
     else:
@@ -444,7 +461,7 @@ def _narrow(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
     field, options = split
     answer.topic = topic.model_copy(update={"narrowed": True})
     answer.ledger.text(*options)
-    question = turn.voice.say("search.ask_facet", options=turn.voice.joined(options, "or"))
+    question = turn.voice.say("search.ask_facet", options=turn.voice.joined(map(turn.voice.value, options), "or"))
     answer.say(question)
     answer.pending = Pending(kind="facet", field=field, options=tuple(options))
 

@@ -49,7 +49,8 @@ _CURRENCY_WORDS: dict[str, str] = {
     "rupees": "INR", "chf": "CHF",
 }  # fmt: skip
 _WRITTEN_BEFORE = word_set(
-    "us$ usd $ € eur £ gbp ¥ rmb cny jpy hk$ hkd nt$ twd c$ ca$ cad a$ au$ aud s$ sgd ₩ ₹ inr chf 人民币 美金 美元 新台币 台币 港币 港元 日元 欧元 英镑"
+    "us$ usd $ € eur £ gbp ¥ rmb cny jpy hk$ hkd nt$ twd c$ ca$ cad a$ au$ aud s$ sgd ₩ ₹ inr chf"
+    " 人民币 美金 美元 新台币 台币 港币 港元 日元 欧元 英镑"
 )
 _BEFORE = "|".join(
     re.escape(word)

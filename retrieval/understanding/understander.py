@@ -22,6 +22,7 @@ from retrieval.understanding.vocabulary import CatalogWords, Vocabulary, key_of
 
 _BETWEEN_CLAIMS = re.compile(r"(?<=\x00)\s*(?:或者|或|和|跟|以及|but|or|and|nor|[,、/&;])+\s*(?=\x00)", re.IGNORECASE)
 _SPACES = re.compile(r"[\s\x00]*[(\[][\s\x00]*[)\]][\s\x00]*|\s+")  # what a claimed "(黑色)" leaves is a space
+_AMONG_LATIN = re.compile(r"(?<=[A-Za-z0-9])\s*的\s*(?=[A-Za-z])")  # "waterproof 的 jacket"
 _EDGES = re.compile(r"^[\s,.;:!?。、…~)\]}-]+|[\s,.;:!?。、…~(\[{-]+$")
 _WORD = re.compile(r"[a-z']+|[^\W_]")
 _TOPICS = tuple((topic, re.compile(topic.english), re.compile(topic.chinese)) for topic in ASKED)
@@ -377,7 +378,7 @@ def _residual(draft: Draft, languages: tuple[ModuleType, ...]) -> str:
     text = _BETWEEN_CLAIMS.sub(" ", draft.remainder())
     for language in languages:
         text = _strip_language(text, language)
-    text = _SPACES.sub(" ", text.replace(CLAIMED, " "))
+    text = _AMONG_LATIN.sub(" ", _SPACES.sub(" ", text.replace(CLAIMED, " ")))
     for language in languages:
         text = _strip_language(text, language)
     text = _EDGES.sub("", _SPACES.sub(" ", text)).strip()

@@ -1,7 +1,7 @@
-"""Chinese as it is typed: money, measures, sizes, negation, both scripts, mixed languages; in the catalog of `measured_words.py`.
+"""Chinese as it is typed: money, sizes, negation, both scripts, two languages; in the catalog of `measured_words.py`.
 
-Written before the reader was made to read them: of 131 it read 94. `+` before a turn: it is said in a running topic. Values in any order; of the
-query the words count, not "的" or signs; `...` takes any.
+Written before the reader was made to read them: of 131 it read 94. `+` before a turn: it is said in a running topic. Values in
+any order; of the query the words count, not "的" or signs; `...` takes any.
 """
 
 from __future__ import annotations
