@@ -137,13 +137,17 @@ class Voice:
         return self._filled(self.language.label(table, name), facts)
 
     def _filled(self, wording: str, facts: Mapping[str, object]) -> str:
-        """The wording with its facts; in Chinese a Latin word or a number stands apart from the characters beside it."""
+        """The wording with its facts."""
         text = ""
         for literal, name, _, _ in Formatter().parse(wording):
             for piece in (literal, "" if name is None else str(facts[name])):
-                spaced = self.language.code == "zh" and _HAN_BESIDE_LATIN.fullmatch(text[-1:] + piece[:1])
-                text += f" {piece}" if spaced else piece
+                text = self._beside(text, piece)
         return text
+
+    def _beside(self, text: str, piece: str) -> str:
+        """The text with a piece behind it, a space between where Chinese meets a Latin word or a number."""
+        spaced = self.language.code == "zh" and _HAN_BESIDE_LATIN.fullmatch(text[-1:] + piece[:1])
+        return f"{text} {piece}" if spaced else text + piece
 
     def money(self, money: Money) -> str:
         """A price as this language writes it."""
@@ -183,7 +187,7 @@ class Voice:
         glue: Mapping[str, str] = self.language.tables["language"]
         if last == "list" or len(words) < 2:
             return glue["list"].join(words)
-        return glue["list"].join(words[:-1]) + glue[last] + words[-1]
+        return self._beside(glue["list"].join(words[:-1]) + glue[last], words[-1])
 
     def sentences(self, parts: Iterable[str]) -> str:
         """Sentences one after the other; a part that starts with a line break (a table) keeps its own lines."""
@@ -242,29 +246,33 @@ class Voice:
         """
         found: dict[str, str] = {}
         table: Mapping[str, Any] = self.language.tables["constraint"]
+
+        def phrase(kind: str, **facts: str) -> str:
+            return self._filled(table[kind], facts)
+
         if filters.price is not None:
             price = filters.price
             low = self.limit(price.min, price.currency) if price.min is not None else ""
             high = self.limit(price.max, price.currency) if price.max is not None else ""
             kind = "price_between" if low and high else "price_max" if high else "price_min"
             if low or high:
-                found["price"] = table[kind].format(min=low, max=high)
+                found["price"] = phrase(kind, min=low, max=high)
         if filters.brand:
-            found["brand"] = table["brand"].format(value=self.joined(self.own(filters.brand), "either"))
+            found["brand"] = phrase("brand", value=self.joined(self.own(filters.brand), "either"))
         if filters.categories:
-            found["categories"] = table["categories"].format(value=self.joined(self.own(filters.categories), "either"))
+            found["categories"] = phrase("categories", value=self.joined(self.own(filters.categories), "either"))
         for name, values in filters.attributes.items():
             spelled = self._listed(self.own(values))
             # "Red", but "size 42": some values say by themselves what they are of.
-            whole = table["attributes"].format(name=self.attribute(name), value=spelled)
+            whole = phrase("attributes", name=self.attribute(name), value=spelled)
             found[name] = spelled if name.casefold() in table["plain"] else whole
         excluded = [*filters.exclude.brand, *filters.exclude.categories]
         excluded += [value for values in filters.exclude.attributes.values() for value in values]
         if excluded:
-            found["exclude"] = table["exclude"].format(value=self.joined(self.own(excluded), "either"))
+            found["exclude"] = phrase("exclude", value=self.joined(self.own(excluded), "either"))
         if filters.availability:
             words = [self.availability(each) for each in filters.availability]
-            found["availability"] = table["availability"].format(value=self.joined(words, "either"))
+            found["availability"] = phrase("availability", value=self.joined(words, "either"))
         if filters.rating_min is not None:
-            found["rating_min"] = table["rating_min"].format(value=f"{filters.rating_min:g}")
+            found["rating_min"] = phrase("rating_min", value=f"{filters.rating_min:g}")
         return found

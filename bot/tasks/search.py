@@ -125,7 +125,7 @@ def more(turn: Turn, answer: Answer) -> None:
     """The next of the running topic that were not shown in it yet."""
     topic = turn.topic
     seen = turn.state.seen
-    found, _ = _saying(topic, _find(turn, topic, limit=min(MOST, len(seen) + PAGES * SLATE)))
+    found, _ = _saying(turn, topic, _find(turn, topic, limit=min(MOST, len(seen) + PAGES * SLATE)))
     rest = tuple(each for each in found.hits if each.hit.product_id not in seen)
     if not rest:
         return answer.say(turn.voice.say("search.no_more"))
@@ -370,7 +370,7 @@ def ask_budget(turn: Turn, answer: Answer, topic: Topic) -> None:
     answer.topic = topic
     answer.ledger.money(budget)
     answer.ledger.text(turn.message)
-    amount = turn.voice.money(budget) if budget else ""
+    amount = turn.voice.limit(budget.amount, budget.currency) if budget else ""
     answer.ask(
         turn.voice.say("budget.foreign", currency=turn.voice.currency(turn.currency), amount=amount),
         Pending(kind="budget"),

@@ -23,6 +23,11 @@ from retrieval.understanding.vocabulary import CatalogWords, Vocabulary, key_of
 _BETWEEN_CLAIMS = re.compile(r"(?<=\x00)\s*(?:或者|或|和|跟|以及|but|or|and|nor|[,、/&;])+\s*(?=\x00)", re.IGNORECASE)
 _SPACES = re.compile(r"[\s\x00]*[(\[][\s\x00]*[)\]][\s\x00]*|\s+")  # what a claimed "(黑色)" leaves is a space
 _AMONG_LATIN = re.compile(r"(?<=[A-Za-z0-9])\s*的\s*(?=[A-Za-z])")  # "waterproof 的 jacket"
+# "狗粮两斤装": the goods end where the measure begins.
+_MEASURE_BEHIND = re.compile(
+    r"(?<=[\u4e00-\u9fff])(?=(?:\d+(?:\.\d+)?|(?<![一二两三四五六七八九十百半])[一二两三四五六七八九十百半]+)"
+    r"\s*(?:公斤|千克|毫升|英寸|厘米|斤|克|升|寸|米|ml|kg|g|l)装)"
+)
 _EDGES = re.compile(r"^[\s,.;:!?。、…~)\]}-]+|[\s,.;:!?。、…~(\[{-]+$")
 _WORD = re.compile(r"[a-z']+|[^\W_]")
 _TOPICS = tuple((topic, re.compile(topic.english), re.compile(topic.chinese)) for topic in ASKED)
@@ -379,6 +384,7 @@ def _residual(draft: Draft, languages: tuple[ModuleType, ...]) -> str:
     for language in languages:
         text = _strip_language(text, language)
     text = _AMONG_LATIN.sub(" ", _SPACES.sub(" ", text.replace(CLAIMED, " ")))
+    text = _MEASURE_BEHIND.sub(" ", text)
     for language in languages:
         text = _strip_language(text, language)
     text = _EDGES.sub("", _SPACES.sub(" ", text)).strip()

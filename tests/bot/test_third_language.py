@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from bot.api.requests import ChatRequest
 from bot.language import foreign, language_of
 from bot.reply import voice
 from bot.reply.voice import Voice, languages
+from bot.service import Assistant
 from bot.windows.texts import language_of as window_language
 from bot.windows.texts import texts
 from index.money import format_money
 from index.product import Money
-from storage.errors import Damaged
+from storage.database import Database
+from storage.errors import Damaged, InvalidInput
+from storage.settings import ShopSettings
 from tests.bot.conftest import Conversation
 
 GERMAN = Path(__file__).parent / "languages" / "de.toml"
@@ -121,3 +126,17 @@ def test_a_file_that_is_no_toml_is_named(folder: Path) -> None:
 )
 def test_money_is_written_as_the_language_does(language: str, written: str) -> None:
     assert format_money(Money(amount=129_900, currency="EUR"), language) == written
+
+
+def test_a_shop_that_names_a_language_without_a_file_is_told_so(database: Database, tmp_path: Path) -> None:
+    settings = ShopSettings(languages=("en", "xx"))
+    with pytest.raises(InvalidInput, match="'xx', which has no file"):
+        Assistant.open(tmp_path, settings, database)
+
+
+def test_the_api_refuses_a_language_that_it_does_not_speak(folder: Path) -> None:
+    with pytest.raises(ValidationError, match="spoken here are en, zh"):
+        ChatRequest(message="hallo", language="de")
+    shutil.copy(GERMAN, folder)
+    languages.cache_clear()
+    assert ChatRequest(message="hallo", language="de").language == "de"
