@@ -216,9 +216,8 @@ def main() -> None:
     for row in figures["worst"]:
         print(f"  {row['recall']} {row['en']} | {row['zh']}")
     for language, row in found["intent"].items():
-        print(
-            f"intent {language}: n {row['n']}, macro-F1 {row['macro_f1']:.3f} ({row['interval'][0]:.3f} to {row['interval'][1]:.3f})"
-        )
+        low, high = row["interval"]
+        print(f"intent {language}: n {row['n']}, macro-F1 {row['macro_f1']:.3f} ({low:.3f} to {high:.3f})")
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ class ConditionReader:
         alone = in_topic and self._alone(draft, matches, only_filler)
         self._read_referent(draft, matches, found, in_topic)
         required = self._required_behind(draft, matches)
-        excluded = self._excluded_behind(draft, matches)
+        turned_away = self._excluded_behind(draft, matches)
         polarity: str | None = None
         previous: Match | None = None
         for place, match in enumerate(matches):
@@ -140,7 +140,7 @@ class ConditionReader:
                 joined = self._listed(draft, previous, matches[place:])
             polarity = self._polarity(draft, match, polarity if joined else None, alone)
             polarity = required.get(place, polarity) if polarity in ("name", "require") else polarity
-            polarity = "exclude" if place in excluded else polarity
+            polarity = "exclude" if place in turned_away else polarity
             if polarity == "exclude" and lacks_thing(draft, match):
                 continue  # "without a charging cable" turns no cables away
             self._take(draft, match, polarity, found, named)
