@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.needs import Names, read_products
+from bot.intent import IntentModel
 from bot.service import Assistant
 from demo.vocabulary import COLORS, FEATURES, MATERIALS
 from finetune.evaluate_intent import Scored, metrics_of, predictions
@@ -194,9 +195,11 @@ def main() -> None:
             return [card["product_id"] for card in assistant.search(text, limit=FIRST)["products"]]
 
         found: dict[str, Any] = {"search": search_figures(pairs, search), "intent": {}}
+        model = assistant.parts.intents
+        assert isinstance(model, IntentModel)
         for language in LANGUAGES:
             dialogues = read_logs([PHRASINGS / f"{language}.jsonl"]).dialogues
-            found["intent"][language] = intent_figures(predictions(assistant.parts.intents, dialogues))
+            found["intent"][language] = intent_figures(predictions(model, dialogues))
         assistant.close()
         database.close()
     if options.json:

@@ -17,7 +17,7 @@ from bot.service import Assistant
 from bot.windows.texts import language_of as window_language
 from bot.windows.texts import texts
 from index.money import format_money
-from index.product import Money
+from index.product import Availability, Money
 from storage.database import Database
 from storage.errors import Damaged, InvalidInput
 from storage.settings import ShopSettings
@@ -93,7 +93,7 @@ def test_what_it_does_not_say_is_said_in_english(german: Path) -> None:
     # Said of many only, it is not said of one in English.
     assert "Treffer" in spoken.say("search.found_all_one", for_what="Schuhe")
     assert "found_one" not in languages()["de"].tables["search"]
-    assert spoken.availability(next(iter(voice.Availability))) == "auf Lager"
+    assert spoken.availability(Availability.IN_STOCK) == "auf Lager"
 
 
 def test_the_window_speaks_it(german: Path) -> None:

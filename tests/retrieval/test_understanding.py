@@ -422,7 +422,10 @@ def plainly(found: dict[str, Any]) -> dict[str, Any]:
     return plain | ({"query": re.sub(r"[\s的,，。、?]", "", query)} if isinstance(query, str) else {})
 
 
-@pytest.mark.parametrize(("turn", "expected"), {**HELD_OUT, **SECOND}.items(), ids={**HELD_OUT, **SECOND})
+TYPED: dict[str, dict[str, Any]] = {**HELD_OUT, **SECOND}
+
+
+@pytest.mark.parametrize(("turn", "expected"), TYPED.items(), ids=TYPED)
 def test_chinese_as_it_is_typed(turn: str, expected: dict[str, Any]) -> None:
     running = Filters() if turn.startswith("+") else None
     found, wanted = plainly(flat(MEASURED.read(turn.removeprefix("+"), running, "zh"))), plainly(expected)
