@@ -24,7 +24,7 @@ from bot.parts import Parts, load_parts
 from bot.policy import check_actions
 from bot.present import belief_of, card_of, facts_of, slate_of
 from bot.profiles import Profiles
-from bot.reply.voice import Voice
+from bot.reply.voice import Voice, languages
 from bot.starters import starters_of
 from bot.talk import Clock, Talk
 from index.filters import Filters
@@ -93,10 +93,15 @@ class Assistant:
     def open(cls, shop: Path, settings: ShopSettings, database: Database, checkout_url: str = "") -> Self:
         """Loads the current index and intent model of the shop's folder.
 
-        Raises `Unavailable` or `Damaged` with the way out.
+        Raises `Unavailable`, `Damaged`, or `InvalidInput` for a language that has no file, with the way out.
 
         `checkout_url` is the shop's own page that takes the payment, with `{cart_id}` where the cart's id belongs.
         """
+        if unknown := [each for each in settings.languages if each not in languages()]:
+            raise InvalidInput(
+                f"shop.toml names the language {unknown[0]!r}, which has no file.",
+                f"There are {', '.join(languages())}; CONTRIBUTING.md says how one is added.",
+            )
         experiments = Experiments.of_shop(settings.experiment, shop)
         return cls(load_parts(shop, settings, database), settings, database, checkout_url, experiments, shop)
 

@@ -142,14 +142,16 @@ class Shelf:
         advice: bool = False,
         order: CardOrder = "ranked",
         about: Sequence[str] = (),
+        multilingual: bool = False,
     ) -> Found:
         """Searches and orders for one shopper.
 
         `clock` is told when a stage ends; `named` are the conditions that may be given as reasons, by default all;
-        `advice` as in `SearchEngine.search`; `order` says whether taste may change the order by relevance. `about` are the
-        categories of the goods that the talk is about: of a stranger who says nothing it is all that is known.
+        `advice` and `multilingual` as in `SearchEngine.search`; `order` says whether taste may change the order by
+        relevance. `about` are the categories of the goods that the talk is about: of a stranger who says nothing it is all
+        that is known.
         """
-        result = self.engine.search(text, filters, sort, limit, advice)
+        result = self.engine.search(text, filters, sort, limit, advice, multilingual)
         clock("search")
         hits = result.hits if result.matched else []
         if not text and sort == "relevance" and order == "ranked":

@@ -19,12 +19,13 @@ from bot.memory import RECENT, Memory, Standing
 from bot.novelty import Newcomer, Novelty
 from bot.parts import Parts
 from bot.policy import Decision, decide
-from bot.reply.voice import Voice
+from bot.reply.voice import Voice, languages
 from bot.state import DialogueState
 from bot.tasks import run
 from bot.turn import Answer, Turn
 from index.clean import clean_text
 from index.filters import Filters
+from index.hanzi import simplified
 from retrieval.path.stage import Position
 from retrieval.profile import Profile
 from retrieval.retention.consumption import Due
@@ -127,7 +128,7 @@ class Talk:
         clock.end("storage")
         asked = conversations.Turn(role="user", content=message[:LONGEST])
         message_id = new_id()
-        text = clean_text(message) if len(message) <= LONGEST else ""
+        text = simplified(clean_text(message)) if len(message) <= LONGEST else ""
         language = language_of(text, state.language, wanted)
         voice = Voice.of(language, conversation_id, state.said)
         answer = Answer(Ledger(self.settings.currency))
@@ -139,8 +140,10 @@ class Talk:
             answer.say(refused)
             answer.pending = state.pending
         else:
+            asking = {"role": "user", "content": text, "language": language}
+            prediction = self.parts.intents.predict([*_history(standing.recent), asking])
+            text = voice.language.glossed(text)
             asked_for = meant(decent(text) or text)
-            prediction = self.parts.intents.predict([*_history(standing.recent), {"role": "user", "content": text}])
             clock.end("intent")
             current = state.topic.filters if state.topic is not None else None
             topic = state.topic.query if state.topic is not None else ""
@@ -194,7 +197,7 @@ class Talk:
             message_id=message_id,
             role="assistant",
             content=spoken,
-            language="zh" if language == "zh" else "en",
+            language=language,
             data={
                 "action": answer.action,
                 "said": voice.said,
@@ -269,7 +272,8 @@ def _refused(message: str, text: str, voice: Voice) -> str:
     if not _WORDS.search(text):
         return voice.say("input.no_words")
     if foreign(text):
-        return voice.say("input.language")
+        names = [str(each.tables["language"]["name"]) for each in languages().values()]
+        return voice.say("input.language", languages=voice.joined(names, "and"))
     return ""
 
 

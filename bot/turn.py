@@ -12,7 +12,7 @@ from bot.exploration import Ordering
 from bot.grounding import Ledger
 from bot.novelty import Newcomer
 from bot.policy import Decision
-from bot.reply.voice import Voice
+from bot.reply.voice import WHOLE, Voice
 from bot.shelf import Found, Shelf
 from bot.state import DialogueState, Effects, Item, Pending, Topic
 from index.filters import Filters
@@ -110,7 +110,10 @@ class Turn:
         """A search in this shopper's order; what cannot be bought now comes last. `named` and `advice` as in `Shelf.find`."""
         order: CardOrder = "relevance" if self.by_relevance else "ranked"
         about = () if text else self.about
-        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice, order, about)
+        further = self.language not in WHOLE
+        found = self.shelf.find(
+            text, filters, sort, limit, self.profile, self.clock, named, advice, order, about, further
+        )
         hits = sorted(found.hits, key=lambda each: not found.orderable(each))
         return replace(found, hits=tuple(hits))
 

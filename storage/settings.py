@@ -154,7 +154,9 @@ class ShopSettings(Record):
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)] = "Aisle"
     checkout_url: Annotated[str, StringConstraints(max_length=500)] = ""
     currency: Currency = "USD"
-    languages: tuple[Literal["en", "zh"], ...] = Field(default=("en", "zh"), min_length=1)
+    languages: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")], ...] = Field(
+        default=("en", "zh"), min_length=1
+    )
     catalog: CatalogSettings = CatalogSettings()
     intents: dict[str, str] = Field(default_factory=dict)
     database: DatabaseSettings = DatabaseSettings()

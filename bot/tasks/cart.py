@@ -10,6 +10,7 @@ from bot.basket import Orderable, held, view_of
 from bot.cards import CartLineView, CartView
 from bot.policy import Decision
 from bot.references import means_several, name_in, resolve, words_of
+from bot.reply.voice import Voice
 from bot.shelf import availability_of, telling_options
 from bot.state import Item, Pending
 from bot.tasks.positions import off_list
@@ -218,7 +219,7 @@ def _ask_variant(turn: Turn, answer: Answer, product: Product, left: Sequence[Va
         return answer.say(voice.say("cart.out_of_stock", title=product.title, availability=gone))
     names = telling_options(product)
     apart = [name for name in names if len({variant.options.get(name) for variant in choices}) > 1] or names
-    spelled = _spelled(choices, apart)
+    spelled = _spelled(choices, apart, voice)
     items = tuple(Item(product_id=product.id, variant_id=variant.id, chosen=True) for variant in choices)
     answer.ledger.text(*spelled)
     pending = Pending(kind="variant", options=spelled, items=items, quantity=quantity)
@@ -230,10 +231,12 @@ def _ask_variant(turn: Turn, answer: Answer, product: Product, left: Sequence[Va
     return answer.ask(voice.say("cart.variant", option=option, title=product.title, options=options), pending)
 
 
-def _spelled(choices: Sequence[Variant], apart: Sequence[str]) -> tuple[str, ...]:
+def _spelled(choices: Sequence[Variant], apart: Sequence[str], voice: Voice) -> tuple[str, ...]:
     """Each variant by the options in which they differ; those that are alike in these by their titles or ids too."""
     names = [
-        " / ".join(filter(None, (variant.options.get(name) for name in apart))) or variant.title or variant.id
+        " / ".join(voice.value(variant.options[name]) for name in apart if variant.options.get(name))
+        or variant.title
+        or variant.id
         for variant in choices
     ]
     titles = [variant.title or variant.id for variant in choices]

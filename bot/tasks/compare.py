@@ -80,7 +80,7 @@ def table(sides: Sequence[Side], names: Sequence[str], voice: Voice) -> list[lis
         (voice.field("brand"), lambda side: side[0].brand),
         (voice.field("delivery"), lambda side: _delivery(side[0], voice)),
     ]
-    cells += [(voice.attribute(name), lambda side, name=name: _attribute(side, name)) for name in names]  # type: ignore[misc]
+    cells += [(voice.attribute(name), lambda side, name=name: _attribute(side, name, voice)) for name in names]  # type: ignore[misc]
     for label, cell in cells:
         values = [cell(side) for side in sides]
         if any(values):
@@ -108,13 +108,13 @@ def _delivery(product: Product, voice: Voice) -> str:
     return voice.word("field", "days", days=days) if days else ""
 
 
-def _attribute(side: Side, name: str) -> str:
+def _attribute(side: Side, name: str, voice: Voice) -> str:
     product, variant = side
     if variant is not None:
         own = next((value for option, value in variant.options.items() if option.casefold() == name.casefold()), None)
         if own is not None:
-            return own
-    return _cell(", ".join(product.attributes.get(name, ())))
+            return voice.value(own)
+    return _cell(", ".join(map(voice.value, product.attributes.get(name, ()))))
 
 
 def _cell(text: str) -> str:

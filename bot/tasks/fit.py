@@ -13,7 +13,7 @@ from bot.references import words_of
 from bot.shelf import Found
 from bot.state import Topic
 from bot.turn import SLATE, Answer, Turn
-from index.graph.terms import term_of
+from index.graph.terms import language_of, term_of
 from index.product import Product
 from retrieval.understanding.text import has_han
 
@@ -65,7 +65,7 @@ def named_nowhere(turn: Turn, topic: Topic, answer: Answer, found: Found) -> boo
     return not any(word == stem or word.startswith(stem[:-1]) for text in texts for word in _LATIN.findall(text))
 
 
-def saying(topic: Topic, found: Found, categories: Collection[str] = ()) -> tuple[Found, str]:
+def saying(turn: Turn, topic: Topic, found: Found, categories: Collection[str] = ()) -> tuple[Found, str]:
     """Only the products whose page says what the turn added, and those of its words that no page says.
 
     `categories` are those that the query names: what "with a laptop sleeve" finds beside backpacks is no backpack.
@@ -79,9 +79,18 @@ def saying(topic: Topic, found: Found, categories: Collection[str] = ()) -> tupl
     found = replace(found, hits=kin, total=len(kin)) if kin else found
     pages = {each.hit.product_id: found.products[each.hit.product_id] for each in found.hits}
     parts = words.split() if words.isascii() else [words]
-    there = [part for part in parts if not words_of(part) or any(_says(page, part) for page in pages.values())]
+    graph = turn.shelf.snapshot.graph
+    others = {
+        part: [part, *(each.term for each in graph.meant_by(term_of(part), language_of(part)) if each.sense == "same")]
+        for part in parts
+    }
+
+    def says(page: Product, part: str) -> bool:
+        return any(_says(page, words) for words in others[part])
+
+    there = [part for part in parts if not words_of(part) or any(says(page, part) for page in pages.values())]
     unsaid = " ".join(part for part in parts if part not in there)
-    saying = tuple(each for each in found.hits if _says(pages[each.hit.product_id], " ".join(there)))
+    saying = tuple(each for each in found.hits if all(says(pages[each.hit.product_id], part) for part in there))
     if not saying:
         return found, words
     return (replace(found, hits=saying, total=len(saying)) if len(saying) < len(found.hits) else found), unsaid

@@ -87,4 +87,4 @@ def date_of(instant: int, language: str) -> str:
     day = datetime.fromtimestamp(instant / 1000, tz=UTC)
     if language == "zh":
         return f"{day.year}年{day.month}月{day.day}日"
-    return f"{day.day} {day:%B} {day.year}"
+    return f"{day.day} {day:%B} {day.year}" if language == "en" else f"{day:%Y-%m-%d}"

@@ -110,7 +110,10 @@ def _none_such(turn: Turn, product: Product) -> list[str]:
     """That no variant is as the question asks, and what there is."""
     voice, names = turn.voice, telling_options(product)
     values = [
-        voice.joined(dict.fromkeys(variant.options[name] for variant in product.variants if name in variant.options))
+        voice.joined(
+            voice.value(each)
+            for each in dict.fromkeys(variant.options[name] for variant in product.variants if name in variant.options)
+        )
         for name in names
     ]
     said = [voice.say("product.no_such", title=product.title, wanted=asked_of(turn, names))]
@@ -135,7 +138,7 @@ def _facts(
                     "product.quote_option",
                     title=product.title,
                     attribute=voice.attribute(name),
-                    value=voice.joined(options),
+                    value=voice.joined(map(voice.value, options)),
                 )
             ]
         values = [variant.options[name]] if variant and name in variant.options else product.attributes.get(name, ())
@@ -145,7 +148,7 @@ def _facts(
                     "product.attribute",
                     title=title,
                     attribute=voice.attribute(name),
-                    value=voice.joined(values),
+                    value=voice.joined(map(voice.value, values)),
                 )
             ]
     quote = passage(product.description, asked, question, product.title)
@@ -164,7 +167,7 @@ def _facts(
                 "product.attribute",
                 title=title,
                 attribute=voice.attribute(named),
-                value=voice.joined(product.attributes[named]),
+                value=voice.joined(map(voice.value, product.attributes[named])),
             )
         ]
     if _wants_summary(question):
@@ -225,7 +228,10 @@ def summary(voice: Voice, product: Product, variant: Variant | None) -> str:
     if product.rating is not None:
         facts.append(f"{voice.field('rating')} {voice.rating(product.rating.value)}")
     facts.append(voice.availability(availability_of(product, variant)))
-    facts += [f"{voice.attribute(name)} {', '.join(values)}" for name, values in list(product.attributes.items())[:5]]
+    facts += [
+        f"{voice.attribute(name)} {'/'.join(map(voice.value, values))}"
+        for name, values in list(product.attributes.items())[:5]
+    ]
     return voice.joined(facts)
 
 

@@ -148,7 +148,7 @@ def more(turn: Turn, answer: Answer) -> None:
     """The next of the running topic that were not shown in it yet."""
     topic = turn.topic
     seen = turn.state.seen
-    found, _ = saying(topic, _find(turn, topic, limit=min(MOST, len(seen) + PAGES * SLATE)), _kinds(turn, topic))
+    found, _ = saying(turn, topic, _find(turn, topic, limit=min(MOST, len(seen) + PAGES * SLATE)), _kinds(turn, topic))
     rest = tuple(each for each in found.hits if each.hit.product_id not in seen)
     if not rest:
         return answer.say(turn.voice.say("search.no_more"))
@@ -208,7 +208,7 @@ def present(turn: Turn, answer: Answer, topic: Topic) -> None:
     """Searches the topic and shows what fits, or says what stands in the way."""
     detail = topic.detail
     found, unsaid = saying(
-        topic, exact(topic, _find(turn, topic, MOST if detail else PAGES * SLATE)), _kinds(turn, topic)
+        turn, topic, exact(topic, _find(turn, topic, MOST if detail else PAGES * SLATE)), _kinds(turn, topic)
     )
     if not found.hits and detail:
         topic = topic.model_copy(update={"detail": ""})
@@ -268,7 +268,7 @@ def _overlap(one: PriceRange, other: PriceRange) -> PriceRange | None:
 
 def _quoted(turn: Turn, words: str) -> str:
     marks = turn.voice.language.tables["language"]
-    return f"{marks['open']}{words}{marks['close']}"
+    return f"{marks['open']}{turn.voice.written(words)}{marks['close']}"
 
 
 def show(
@@ -312,8 +312,11 @@ def _drawn(turn: Turn, found: Found, cards: int) -> tuple[Found, Ordering]:
 def _introduce(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
     voice, first = turn.voice, answer.cards[0]
     conditions = voice.constraints(topic.filters)
-    what = voice.joined(filter(None, (topic.query, checked_news(topic)))) or voice.joined(conditions.values())
-    for_what = voice.language.tables["language"]["open"] + what + voice.language.tables["language"]["close"]
+    if topic.query:
+        for_what = _quoted(turn, voice.joined(filter(None, (topic.query, checked_news(topic)))))
+    else:
+        meeting = voice.language.tables["language"]["meeting"]
+        for_what = meeting.format(conditions=voice.joined(conditions.values()))
     key = "search.found" if found.total > len(answer.cards) else "search.found_all"
     reordered = turn.decision.task == "refine" and turn.understanding.sort and topic.sort != "relevance"
     if not reordered:
@@ -390,8 +393,11 @@ def ask_budget(turn: Turn, answer: Answer, topic: Topic) -> None:
     answer.topic = topic
     answer.ledger.money(budget)
     answer.ledger.text(turn.message)
-    amount = turn.voice.money(budget) if budget else ""
-    answer.ask(turn.voice.say("budget.foreign", currency=turn.currency, amount=amount), Pending(kind="budget"))
+    amount = turn.voice.limit(budget.amount, budget.currency) if budget else ""
+    answer.ask(
+        turn.voice.say("budget.foreign", currency=turn.voice.currency(turn.currency), amount=amount),
+        Pending(kind="budget"),
+    )
 
 
 def nothing_fits(turn: Turn, answer: Answer, topic: Topic) -> None:
@@ -414,7 +420,12 @@ def nothing_fits(turn: Turn, answer: Answer, topic: Topic) -> None:
                 voice.say("search.conflict", constraints=phrases), Pending(kind="relax", fields=fields, options=options)
             )
     if topic.query:
-        answer.say(voice.say("search.not_carried", what=_quoted(turn, topic.query[:80])))
+        quoted = (
+            voice.language.tables["language"]["open"]
+            + voice.written(topic.query[:80])
+            + voice.language.tables["language"]["close"]
+        )
+        answer.say(voice.say("search.not_carried", what=quoted))
     else:
         answer.say(voice.say("search.not_carried_plain"))
     departments = departments_of(turn)
@@ -476,7 +487,7 @@ def _narrow(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
     field, options = split
     answer.topic = topic.model_copy(update={"narrowed": True})
     answer.ledger.text(*options)
-    question = turn.voice.say("search.ask_facet", options=turn.voice.joined(options, "or"))
+    question = turn.voice.say("search.ask_facet", options=turn.voice.joined(map(turn.voice.value, options), "or"))
     answer.say(question)
     answer.pending = Pending(kind="facet", field=field, options=tuple(options))
 

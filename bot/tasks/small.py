@@ -14,7 +14,10 @@ _BOT = re.compile(
     r"\b(?:bot|robot|human|real person|ai|machine|chatgpt|program|person)\b|机器人|真人|人工智能|是人吗|程序",
     re.IGNORECASE,
 )
-_WELL = re.compile(r"how(?:'s| is| are|s)\b|what'?s up|你好吗|怎么样|过得", re.IGNORECASE)
+_WELL = re.compile(
+    r"how(?:'s| is| are|s)\b|what'?s up|你好吗|你?(?:最近|今天)?过得|你(?:最近|今天)?怎么样|最近(?:好吗|怎么样)",
+    re.IGNORECASE,
+)
 
 
 def greet(turn: Turn, answer: Answer) -> None:

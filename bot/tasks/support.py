@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from bot.references import resolve
 from bot.state import Pending
 from bot.tasks import cart, search
 from bot.tasks.staged import offer_help
 from bot.turn import Answer, Turn
+
+_LEAVING = re.compile(
+    r"\b(?:not today|maybe later|another time|just (?:looking|browsing)|think (?:about|it over)|sleep on it)\b"
+    r"|不看了|不买了|不逛了|先不买|下次再|改天|再想想|再考虑|考虑考虑|考虑一下",
+    re.IGNORECASE,
+)
 
 
 def complaint(turn: Turn, answer: Answer) -> None:
@@ -65,6 +73,8 @@ def reject(turn: Turn, answer: Answer) -> None:
     """A no ends what was pending; a no to what is shown asks for the one thing that should change."""
     if turn.decision.pending is not None and turn.decision.pending.kind not in ("facet", "what"):
         return answer.say(turn.voice.say("reject.pending"))
+    if _LEAVING.search(turn.message):
+        return answer.say(turn.voice.say("reject.leave"))
     offer_help(turn, answer)
     if turn.state.shown:
         return answer.ask(turn.voice.say("reject.slate"), Pending(kind="what"))

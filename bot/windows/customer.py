@@ -181,7 +181,9 @@ class CustomerWindow:
         words = texts(language)
         principal = principal_of(request)
         talk = Talk(language=language, turns=(("html", render.hello(language)),))
-        choices = [(words["anonymous"], "")] + [(shopper.name[language], shopper.id) for shopper in self.shoppers]
+        choices = [(words["anonymous"], "")] + [
+            (shopper.name.get(language, shopper.name["en"]), shopper.id) for shopper in self.shoppers
+        ]
         known = {shopper.id for shopper in self.shoppers}
         picker = gr.Dropdown(
             choices=choices, value=principal.id if principal.id in known else "", label=words["shopper"]

@@ -23,7 +23,13 @@ from retrieval.understanding.text import CLAIMED, Draft, has_han, has_latin, low
 from retrieval.understanding.vocabulary import CatalogWords, Vocabulary, key_of
 
 _BETWEEN_CLAIMS = re.compile(r"(?<=\x00)\s*(?:或者|或|和|跟|以及|but|or|and|nor|[,、/&;])+\s*(?=\x00)", re.IGNORECASE)
-_SPACES = re.compile(r"\s+")
+_SPACES = re.compile(r"[\s\x00]*[(\[][\s\x00]*[)\]][\s\x00]*|\s+")  # what a claimed "(黑色)" leaves is a space
+_AMONG_LATIN = re.compile(r"(?<=[A-Za-z0-9])\s*的\s*(?=[A-Za-z])")  # "waterproof 的 jacket"
+# "狗粮两斤装": the goods end where the measure begins.
+_MEASURE_BEHIND = re.compile(
+    r"(?<=[\u4e00-\u9fff])(?=(?:\d+(?:\.\d+)?|(?<![一二两三四五六七八九十百半])[一二两三四五六七八九十百半]+)"
+    r"\s*(?:公斤|千克|毫升|英寸|厘米|斤|克|升|寸|米|ml|kg|g|l)装)"
+)
 _EDGES = re.compile(r"^[\s,.;:!?。、…~)\]}-]+|[\s,.;:!?。、…~(\[{-]+$")
 _WORD = re.compile(r"[a-z']+|[^\W_]")
 _TOPICS = tuple((topic, re.compile(topic.english), re.compile(topic.chinese)) for topic in ASKED)
@@ -84,7 +90,8 @@ class Understander:
         )
         rating = next((value for spoken_in in languages if (value := _rating(draft, spoken_in)) is not None), None)
         limits = self.limits.read(draft, said == "zh", kind)
-        sizes = self.sizes.read(draft, kind, topic)
+        held = current.attributes.get(self.sizes.name or "", ()) if current is not None else ()
+        sizes = self.sizes.read(draft, kind, topic, held)
         budget = self.prices.read(draft, _only_filler)
         quantity = next(
             (count for spoken_in in languages if (count := read_quantity(draft, spoken_in)) is not None), None
@@ -354,9 +361,10 @@ def _sort(draft: Draft, language: ModuleType) -> Sort | None:
 
 def _relative(draft: Draft, language: ModuleType) -> Relative | None:
     for relative, pattern in language.RELATIVE:
-        match = pattern.search(draft.view)
-        if match is not None:
+        matches = list(pattern.finditer(draft.view))  # "太贵了,便宜点" says it twice
+        for match in matches:
             draft.claim(match.start(), match.end())
+        if matches:
             return relative  # type: ignore[no-any-return]
     return None
 
@@ -401,7 +409,8 @@ def _residual(draft: Draft, languages: tuple[ModuleType, ...]) -> str:
     text = _BETWEEN_CLAIMS.sub(" ", draft.remainder())
     for language in languages:
         text = _strip_language(text, language)
-    text = _SPACES.sub(" ", text.replace(CLAIMED, " "))
+    text = _AMONG_LATIN.sub(" ", _SPACES.sub(" ", text.replace(CLAIMED, " ")))
+    text = _MEASURE_BEHIND.sub(" ", text)
     for language in languages:
         text = _strip_language(text, language)
     text = _EDGES.sub("", _SPACES.sub(" ", text)).strip()

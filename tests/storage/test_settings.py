@@ -125,7 +125,7 @@ def test_an_unknown_key_is_named_with_the_way_out(text: str, named: str, way_out
         "currency = ",
         'currency = "dollars"',
         "languages = []",
-        'languages = ["fr"]',
+        'languages = ["French"]',
         '[identity]\nalgorithm = "none"',
         '[embed]\norigins = ["*"]',
         '[embed]\norigins = ["https://shop.example/path"]',
