@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from finetune.turn_keys import KeyedDialogue
     from index.build import BuildReport
     from index.filters import Filters
+    from index.review_file import LoadedReviews
     from index.snapshot import Snapshot
     from storage.database import Database
     from storage.event_file import Loaded as LoadedEvents
@@ -428,14 +429,14 @@ def publisher(name: str, shop: Path) -> Callable[[Path | None], object] | None:
 
 @app.command()
 def ingest(
-    kind: Annotated[Literal["events", "orders"], typer.Argument(help="What the file holds.")],
+    kind: Annotated[Literal["events", "orders", "reviews"], typer.Argument(help="What the file holds.")],
     file: Annotated[Path, typer.Argument(help="JSONL, also .gz.")],
     shop: Shop = Path("var"),
     max_rejected: MaxRejected = 0.01,
     rejected: RejectedFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Load a behavior or order log into the database; loading it again changes nothing.
+    """Load a log of behavior, orders or reviews into the database; loading it again changes nothing.
 
     For events it also says how good they are, and writes that beside the rejected rows: docs/personalization.md explains it.
 
@@ -449,6 +450,8 @@ def ingest(
         else:
             put(counts, as_json)
             typer.echo(f"\n{loaded.quality.text()}", nl=False)
+    elif kind == "reviews":
+        put(run_ingest_reviews(file, shop, max_rejected, rejected), as_json)
     else:
         put(run_ingest_orders(file, shop, max_rejected, rejected), as_json)
 
@@ -516,6 +519,17 @@ def run_ingest_orders(
             counts["accepted"] += put_orders(database, local_operator(), batch)
             show("loading orders", start + len(batch), len(rows))
     return counts | {"rejected": rejects.count, "rejected_file": str(path) if path else None}
+
+
+def run_ingest_reviews(
+    file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None
+) -> LoadedReviews:
+    """Loads a file of reviews, with a progress bar; nothing is loaded where too many rows cannot be used."""
+    from index.review_file import load_reviews
+
+    with opened(shop) as database, bars() as show:
+        to = rejected or rejected_file(shop, "reviews")
+        return load_reviews(database, local_operator(), file, to, max_rejected, catalog_has(shop), show)
 
 
 @app.command()
