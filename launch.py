@@ -309,6 +309,7 @@ def build_demo(shop: Path) -> None:
             write_demo_shop(shop, progress=show)
     run_ingest_events(files.events, shop)
     run_ingest_orders(files.orders, shop)
+    run_ingest_reviews(files.reviews, shop)
     # After the orders: the index counts what is bought together.
     run_index(files.catalog, shop, files.documents, allow_shrink=True)
     mark(shop, Stage.COMPLETE)
@@ -339,7 +340,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed gives another shop.")] = 7,
     as_json: AsJson = False,
 ) -> None:
-    """Write the example shop's files: catalog, pictures, documents, events, orders, dialogues, shop.toml.
+    """Write the example shop's files: catalog, pictures, documents, events, orders, reviews, dialogues, shop.toml.
 
     Example: launch.py demo --shop var
     """
@@ -347,7 +348,7 @@ def demo(
 
     with bars() as show:
         files = write_demo_shop(shop, seed=seed, products=products, shoppers=shoppers, progress=show)
-    names = ("catalog", "documents", "media", "events", "orders", "dialogues", "settings")
+    names = ("catalog", "documents", "media", "events", "orders", "reviews", "dialogues", "settings")
     put({name: getattr(files, name) for name in names}, as_json)
 
 
