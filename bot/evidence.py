@@ -24,6 +24,8 @@ LONGEST: Final = 300
 """Characters of a quote."""
 SHORTEST: Final = {"latin": 12, "han": 5}
 FEATURES: Final = ("bias", "meaning", "above", "share", "telling", "mismatch")
+_NAMED = 0.5
+"""Share of the question's words that other words for what is asked are worth."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[a-z0-9)][.!?])(?=[A-Z])|(?<=[。！？；!?])|\n+")
 _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u3400-\u9fff]+")
@@ -35,10 +37,12 @@ _STOP = frozenset(
     "item".split()
 )
 _STOP_HAN = frozenset(
-    "怎么 什么 可以 如何 请问 能不 不能 你们 我们 这个 那个 一个 时候 是不 不是 会不 不会 有没 没有 多少 几个 这款 那款 大家 觉得 样子".split()
+    "怎么 什么 可以 如何 请问 能不 不能 你们 我们 这个 那个 一个 时候 是不 不是 会不 不会 有没 "
+    "没有 多少 几个 这款 那款 大家 觉得 样子".split()
 )
 _ASKS_FIGURE = re.compile(
-    r"\bhow (?:many|long|big|large|heavy|tall|wide|deep|thick|often)\b|\bhow much (?:does (?:it|this|that) (?:weigh|hold)|memory|storage)\b"
+    r"\bhow (?:many|long|big|large|heavy|tall|wide|deep|thick|often)\b"
+    r"|\bhow much (?:does (?:it|this|that) (?:weigh|hold)|memory|storage)\b"
     r"|\bwhat (?:size|weight|length|capacity|wattage)\b|多[久长大重高宽深厚]|多少|几[个天年小斤升次]",
     re.IGNORECASE,
 )
@@ -49,10 +53,10 @@ _FIGURE = re.compile(
 )
 _GOOD = re.compile(
     r"\b(?:good|great|excellent|perfect(?:ly)?|love[ds]?|lovely|nice(?:ly)?|amazing|awesome|fantastic|superb|best|better|comfortable|"
-    r"comfy|comfortably|easy|easily|quiet(?:ly)?|silent|sturdy|solid|durable|reliable|fast|quick|bright|clear|crisp|sharp|soft|smooth|"
-    r"light|accurate|true|happy|pleased|impressed|recommend|well|fine|works?|worked|plenty|generous|strong|fits?|beautiful|holds up|"
-    r"warm|easily|survived)\b|好用|不错|很好|喜欢|舒服|舒适|方便|安静|结实|耐用|清晰|清楚|柔软|轻便|准确|很准|满意|推荐|漂亮|合适|够用|牢固|"
-    r"顺滑|简单|保暖|扎实",
+    r"comfy|easy|easily|quiet(?:ly)?|silent|sturdy|solid|durable|reliable|fast|quick|bright|clear|crisp|sharp|soft|smooth|"
+    r"light|accurate|true|happy|pleased|impressed|recommend|well|fine|works?|worked|plenty|generous|strong|fits?|beautiful|"
+    r"holds up|warm|survived)\b|好用|不错|很好|喜欢|舒服|舒适|方便|安静|结实|耐用|清晰|清楚|柔软|轻便|准确|很准|满意|推荐|漂亮|"
+    r"合适|够用|牢固|顺滑|简单|保暖|扎实",
     re.IGNORECASE,
 )
 _BAD = re.compile(
@@ -111,7 +115,11 @@ def sentences_of(text: str) -> list[str]:
 
 
 def features_of(
-    question: str, sentences: Sequence[str], cosines: Sequence[float] | Vectors, known: Collection[str] = ()
+    question: str,
+    sentences: Sequence[str],
+    cosines: Sequence[float] | Vectors,
+    known: Collection[str] = (),
+    about: re.Pattern[str] | None = None,
 ) -> Vector:
     """What is judged: (sentences, len(FEATURES)) for one question.
 
@@ -120,6 +128,7 @@ def features_of(
         sentences: what may answer, all of one product or page: rare words are told from them.
         cosines: of question and sentence on the scale of the pretrained encoder, (sentences,).
         known: words that every sentence is about, such as the product's title: they tell nothing.
+        about: other words for what is asked, in any language; a sentence with one counts as if it had the question's.
     """
     asked = words_of(question) - set(known)
     held = [words_of(each) for each in sentences]
@@ -136,11 +145,12 @@ def features_of(
             1.0,
             float(cosine),
             float(cosine) - middle,
-            sum(rarity[word] for word in asked & words) / total,
-            float(telling in words),
+            max(sum(rarity[word] for word in asked & words) / total, _NAMED * named),
+            max(float(telling in words), float(named)),
             float(figure and not _FIGURE.search(each)),
         )
         for each, words, cosine in zip(sentences, held, meaning, strict=True)
+        for named in [about is not None and about.search(each) is not None]
     ]
     return np.array(rows, np.float64).reshape(len(sentences), len(FEATURES))
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from bot.answer_book import AnswerBook
 from bot.basket import orderable, view_of
 from bot.cards import Card, CartView, ProfileView, Reply
 from bot.experiments import Experiments
@@ -80,6 +81,7 @@ class Assistant:
         self.exposures = Exposures(database, settings.consent)
         share = settings.exploration.new_products
         self._novelty = Novelty(database, settings.consent, share, self.exposures.flush) if share else None
+        self._answers = AnswerBook(database)
         self._profiles = Profiles(database, settings.consent)
         self._shop: Path | None = None
 
@@ -134,6 +136,7 @@ class Assistant:
             self._due_of,
             self.experiments,
             self._novelty,
+            self._answers,
         )
         reply, removed, ordering = talk.turn(principal, shopper, message, conversation_id, language, clock)
         self.timings.append(clock.ended())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
+from bot.answer_book import AnswerBook
 from bot.cards import IntentView, Reply
 from bot.experiments import Experiments
 from bot.exploration import Ordering
@@ -27,6 +28,7 @@ from retrieval.profile import Profile
 from retrieval.retention.consumption import Due
 from retrieval.understanding import Understanding
 from storage import conversations
+from storage.answers import note_unanswered
 from storage.database import Database
 from storage.principal import Principal
 from storage.record import new_id, now_ms
@@ -91,6 +93,7 @@ class Talk:
         due_of: Callable[[Principal, str], Due | None],
         experiments: Experiments,
         novelty: Novelty | None,
+        answers: AnswerBook,
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -102,6 +105,7 @@ class Talk:
         self.due_of = due_of
         self.experiments = experiments
         self.novelty = novelty
+        self.answers = answers
 
     def turn(
         self,
@@ -189,6 +193,9 @@ class Talk:
             },
         )
         conversations.append(self.database, principal, conversation_id, [asked, told])
+        if answer.unanswered is not None:
+            open_ = answer.unanswered
+            note_unanswered(self.database, message_id, text, told.language, open_.kind, open_.product_id)
         if answer.handed_off and not state.handed_off:
             conversations.hand_to_team(self.database, principal, conversation_id, conversations.SUPPORT)
         clock.end("storage")
@@ -231,6 +238,7 @@ class Talk:
             database=self.database,
             currency=self.settings.currency,
             checkout_url=self.checkout_url,
+            answers=self.answers,
             exploration=self.settings.exploration.share,
             assigned=self.experiments.running(user_id, now_ms()),
             profile_of=profile_of,
