@@ -75,11 +75,15 @@ evaluate_app = typer.Typer(
 )
 models_app = typer.Typer(help="The shop's models: list, promote, rollback.", no_args_is_help=True)
 experiment_app = typer.Typer(help="Plan an experiment.", no_args_is_help=True)
+answers_app = typer.Typer(
+    help="Answers from past dialogues: mine, list, approve, reject, import.", no_args_is_help=True
+)
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 app.add_typer(finetune_app, name="finetune")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(models_app, name="models")
+app.add_typer(answers_app, name="answers")
 app.add_typer(keys_app, name="keys")
 
 console = Console(stderr=True)
@@ -1519,6 +1523,114 @@ def models_rollback(
         done = registry.roll_back(name, publisher(name, shop))
     text = f"The {done.name} model {done.to_version} serves again, in place of {done.from_version}."
     put(done, as_json, text)
+
+
+@answers_app.command("mine")
+def answers_mine(
+    shop: Shop = Path("var"),
+    logs: Annotated[
+        list[Path] | None, typer.Option("--logs", help="Dialogue logs, instead of the database's conversations.")
+    ] = None,
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose pairs of question and answer from dialogues that went well; nothing is spoken before somebody approves it.
+
+    Without --logs the answers are those of the shop's people, in conversations whose shoppers let models learn from them.
+
+    Example: launch.py answers mine --logs dialogues.jsonl
+    """
+    from finetune.answer_run import mine_answers
+
+    with opened(shop) as database, bars() as show:
+        mined = mine_answers(
+            database,
+            ADMIN,
+            settings_of(shop).consent,
+            encoder_cache(shop),
+            logs,
+            rejected or rejected_file(shop, "answers"),
+            max_rejected,
+            lambda done, total: show("comparing questions", done, total),
+        )
+    put(mined, as_json)
+
+
+@answers_app.command("list")
+def answers_list(
+    shop: Shop = Path("var"),
+    status: Annotated[
+        Literal["mined", "approved", "rejected"] | None, typer.Option(help="Only these; all where left out.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List the pairs, what was asked most first.
+
+    Example: launch.py answers list --status mined
+    """
+    from storage.answers import list_answers
+
+    with opened(shop) as database:
+        found = [asdict(pair) for pair in list_answers(database, ADMIN, status, limit)]
+    rows = "\n\n".join(
+        f"{pair['answer_id']}  {pair['status']}  asked {pair['asked']}x\n  {pair['question']}\n  → {pair['answer']}"
+        for pair in found
+    )
+    put({"answers": found}, as_json, rows or "There are no answers. Propose some: launch.py answers mine")
+
+
+@answers_app.command("approve")
+def answers_approve(
+    answer_id: Annotated[str, typer.Argument(help="As `answers list` shows it.")],
+    shop: Shop = Path("var"),
+    question: Annotated[str | None, typer.Option(help="The question in other words.")] = None,
+    answer: Annotated[str | None, typer.Option(help="The answer in other words.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a pair be spoken, as it is or in other words. A server that runs takes it with its next answer.
+
+    Example: launch.py answers approve 0f3a… --answer "We are open from 9 to 18, Monday to Friday."
+    """
+    from storage.answers import decide
+
+    with opened(shop) as database:
+        put(decide(database, ADMIN, answer_id, "approved", question, answer), as_json)
+
+
+@answers_app.command("reject")
+def answers_reject(
+    answer_id: Annotated[str, typer.Argument(help="As `answers list` shows it.")],
+    shop: Shop = Path("var"),
+    as_json: AsJson = False,
+) -> None:
+    """Keep a pair from being spoken, and from being proposed again.
+
+    Example: launch.py answers reject 0f3a…
+    """
+    from storage.answers import decide
+
+    with opened(shop) as database:
+        put(decide(database, ADMIN, answer_id, "rejected"), as_json)
+
+
+@answers_app.command("import")
+def answers_import(
+    file: Annotated[Path, typer.Argument(help="JSONL, {question, answer, language?} a line; also .gz.")],
+    shop: Shop = Path("var"),
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load pairs that the shop has written itself, as approved; loading them again changes nothing.
+
+    Example: launch.py answers import answers.jsonl
+    """
+    from finetune.answer_run import load_answers
+
+    with opened(shop) as database:
+        put(load_answers(database, ADMIN, file, rejected or rejected_file(shop, "answers"), max_rejected), as_json)
 
 
 @keys_app.command("create")

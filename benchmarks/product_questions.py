@@ -237,7 +237,7 @@ def demo(shop: Path, fit: bool) -> None:
     for mode in JUDGES:
         learnt, test = cases[mode, "fit"], cases[mode, "test"]
         judge = JUDGES[mode]
-        if fit:
+        if fit and mode != "crossed":
             weights = np.round(fitted(learnt), 2)
             # That a figure must be there where one is asked for is a rule of ours, which generated reviews cannot teach.
             weights[-1] = min(weights[-1], MISMATCH)

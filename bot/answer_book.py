@@ -6,7 +6,7 @@ shop is served counts from the next question on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
@@ -19,11 +19,15 @@ from index.encoders import Encoder, Script, Vectors, script_of
 from storage.answers import StoredAnswer, approved_answers, approved_mark
 from storage.database import Database
 
+ALONE: Final = 0.15
+"""By how much the cosine of a pair leads that is the only one: as much as between questions about different things."""
+SAME_WORDS: Final = 2
+"""Telling words from which on a question that has just those of a pair's question is the same question."""
 _KEPT: Final = 10_000
-FEATURES: Final = ("bias", "meaning", "share", "lead")
+FEATURES: Final = ("bias", "meaning", "share", "lead", "answer", "unheld")
 JUDGES: Final[Mapping[Script, Judge]] = {
-    "latin": Judge((-8.0, 10.0, 2.0, 2.0), 0.5),
-    "han": Judge((-30.0, 32.0, 2.0, 2.0), 0.5),
+    "latin": Judge((-5.44, 8.84, -4.22, 12.94, 4.94, 1.08), 0.991),
+    "han": Judge((-25.1, 16.69, -3.18, 26.86, 15.39, -2.58), 0.964),
 }
 """By script. Fitted on wordings of the demo's questions: `python -m benchmarks.answers --fit`."""
 
@@ -38,11 +42,20 @@ class Remembered:
 
 @dataclass(frozen=True)
 class _Page:
-    """The approved pairs of one language and script, with the vectors of their questions: (pairs, dim)."""
+    """The approved pairs of one language and script, and how they are compared."""
 
     pairs: tuple[StoredAnswer, ...]
-    words: tuple[frozenset[str], ...]
-    vectors: Vectors
+    looks: Looks
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Pairs as questions are compared with them: (pairs, dim) vectors and the telling words of question and answer."""
+
+    questions: Vectors
+    answers: Vectors
+    asked: tuple[frozenset[str], ...]
+    said: tuple[frozenset[str], ...]
 
 
 class AnswerBook:
@@ -70,9 +83,8 @@ class AnswerBook:
         page = self._page(language, script, encoder)
         if page is None:
             return None
-        features = features_of(question, page.words, page.vectors, encoder)
         judge = JUDGES[script]
-        scores = judge.scores(features)
+        scores = scores_of(question, page.looks, features_of(question, page.looks, encoder), judge)
         best = int(scores.argmax())
         return Remembered(page.pairs[best], float(scores[best])) if scores[best] > judge.enough else None
 
@@ -94,30 +106,58 @@ class AnswerBook:
             for pair in approved_answers(self._database)
             if pair.language == language and script_of(pair.question) == script
         ]
-        missing = [pair.question for pair in pairs if (encoder.hash, pair.question) not in self._known]
+        looks = Looks(
+            self._vectors(encoder, [pair.question for pair in pairs], encoder.encode_queries),
+            self._vectors(encoder, [pair.answer for pair in pairs], encoder.encode_documents),
+            tuple(words_of(pair.question) for pair in pairs),
+            tuple(words_of(pair.answer) for pair in pairs),
+        )
+        return _Page(tuple(pairs), looks)
+
+    def _vectors(self, encoder: Encoder, texts: Sequence[str], encode: Callable[[list[str]], Vectors]) -> Vectors:
+        """(texts, dim); what is known is not embedded again."""
         if (
-            len(self._known) > 2 * len(pairs) + _KEPT
+            len(self._known) > 4 * len(texts) + _KEPT
         ):  # pairs that are no longer approved, vectors of a replaced encoder
             self._known = {}
-            missing = [pair.question for pair in pairs]
-        for question, vector in zip(missing, encoder.encode_queries(missing), strict=True):
-            self._known[encoder.hash, question] = vector
-        vectors = [self._known[encoder.hash, pair.question] for pair in pairs]
-        stacked = np.stack(vectors) if vectors else np.empty((0, encoder.dim), np.float32)
-        return _Page(tuple(pairs), tuple(words_of(pair.question) for pair in pairs), stacked)
+        missing = list(dict.fromkeys(text for text in texts if (encoder.hash, text) not in self._known))
+        for text, vector in zip(missing, encode(missing), strict=True):
+            self._known[encoder.hash, text] = vector
+        return np.stack([self._known[encoder.hash, text] for text in texts]) if texts else encode([])
 
 
-def features_of(
-    question: str, words: Sequence[frozenset[str]], vectors: Vectors, encoder: Encoder
-) -> NDArray[np.float64]:
-    """The cosine of both questions, the share of words that they have in common (Dice), and by how much the cosine leads.
+def looks_of(pairs: Sequence[tuple[str, str]], encoder: Encoder) -> Looks:
+    """Of (question, answer) pairs."""
+    questions, answers = [question for question, _ in pairs], [answer for _, answer in pairs]
+    return Looks(
+        encoder.encode_queries(questions),
+        encoder.encode_documents(answers),
+        tuple(map(words_of, questions)),
+        tuple(map(words_of, answers)),
+    )
 
-    (pairs, len(FEATURES)).
-    """
-    cosines = encoder.on_pretrained_scale(vectors @ encoder.encode_queries([question])[0])  # (pairs,)
+
+def scores_of(question: str, looks: Looks, features: NDArray[np.float64], judge: Judge) -> NDArray[np.float64]:
+    """How sure it is that each pair answers, (pairs,) from 0 to 1; 1 where the question has the pair's own telling words."""
     asked = words_of(question)
-    shares = [2 * len(asked & each) / ((len(asked) + len(each)) or 1) for each in words]
+    same = np.array([len(asked) >= SAME_WORDS and asked == each for each in looks.asked])
+    return np.where(same, 1.0, judge.scores(features))
+
+
+def features_of(question: str, looks: Looks, encoder: Encoder) -> NDArray[np.float64]:
+    """How a question looks beside each pair, (pairs, len(FEATURES)).
+
+    The cosine of both questions, the share of words that they have in common (Dice), by how much that cosine leads, the cosine of
+    question and answer, and the share of the question's words that the pair does not have at all: "Do you ship to Brazil?" differs
+    from "Do you ship to Peru?" in nothing else.
+    """
+    vector = encoder.encode_queries([question])[0]  # (dim,)
+    cosines = encoder.on_pretrained_scale(looks.questions @ vector)  # (pairs,)
+    answered = encoder.on_pretrained_scale(looks.answers @ vector)
+    asked = words_of(question)
+    shares = [2 * len(asked & each) / ((len(asked) + len(each)) or 1) for each in looks.asked]
+    unheld = [len(asked - own - said) / (len(asked) or 1) for own, said in zip(looks.asked, looks.said, strict=True)]
     highest = np.sort(cosines)[::-1]
-    rival = np.where(cosines == highest[0], highest[1] if len(highest) > 1 else highest[0] - 0.2, highest[0])
+    rival = np.where(cosines == highest[0], highest[1] if len(highest) > 1 else highest[0] - ALONE, highest[0])
     lead = np.clip(cosines - rival, -0.2, 0.2)
-    return np.column_stack([np.ones(len(cosines)), cosines, shares, lead]).astype(np.float64)
+    return np.column_stack([np.ones(len(cosines)), cosines, shares, lead, answered, unheld]).astype(np.float64)

@@ -52,23 +52,29 @@ _FIGURE = re.compile(
     re.IGNORECASE,
 )
 _GOOD = re.compile(
-    r"\b(?:good|great|excellent|perfect(?:ly)?|love[ds]?|lovely|nice(?:ly)?|amazing|awesome|fantastic|superb|best|better|comfortable|"
+    r"\b(?:good|great|excellent|perfect(?:ly)?|love[ds]?|lovely|nice(?:ly)?|amazing|awesome|fantastic|superb|best|"
+    r"better|comfortable|"
     r"comfy|easy|easily|quiet(?:ly)?|silent|sturdy|solid|durable|reliable|fast|quick|bright|clear|crisp|sharp|soft|smooth|"
     r"light|accurate|true|happy|pleased|impressed|recommend|well|fine|works?|worked|plenty|generous|strong|fits?|beautiful|"
-    r"holds up|warm|survived)\b|好用|不错|很好|喜欢|舒服|舒适|方便|安静|结实|耐用|清晰|清楚|柔软|轻便|准确|很准|满意|推荐|漂亮|"
+    r"holds up|warm|survived)\b|好用|不错|很好|喜欢|舒服|舒适|方便|安静|结实|耐用|清晰|清楚|柔软|轻便|准确|很准|"
+    r"满意|推荐|漂亮|"
     r"合适|够用|牢固|顺滑|简单|保暖|扎实",
     re.IGNORECASE,
 )
 _BAD = re.compile(
-    r"\b(?:bad(?:ly)?|poor(?:ly)?|terrible|awful|horrible|worst|worse|hate[ds]?|disappoint\w*|uncomfortable|hard|difficult|noisy|noise|"
+    r"\b(?:bad(?:ly)?|poor(?:ly)?|terrible|awful|horrible|worst|worse|hate[ds]?|disappoint\w*|uncomfortable|hard|"
+    r"difficult|noisy|noise|"
     r"loud|flimsy|cheap|broken?|broke|breaks|fail(?:ed|s)?|slow|dim|blurry|rough|stiff|heavy|heavier|wrong|useless|waste|"
-    r"return(?:ed|ing)|regret|weak|wobbl\w+|tight|leak\w*|scratch\w*|faded?|fades|shrank|shrink|shrinks|dies|died|annoying|pain|painful|"
+    r"return(?:ed|ing)|regret|weak|wobbl\w+|tight|leak\w*|scratch\w*|faded?|fades|shrank|shrink|shrinks|dies|died|"
+    r"annoying|pain|painful|"
     r"hurts?|problems?|issues?|rash|itch\w*|loose|muffled|tinny|runs small|too small|too big|nightmare|crushed|freezing)\b"
-    r"|不好|很差|太差|难用|失望|难受|麻烦|很吵|吵得|噪音|松垮|坏了|模糊|粗糙|太重|偏小|偏大|后悔|退货|漏水|掉色|缩水|褪色|刺鼻|起疹|发痒|费劲|太紧|难清|发闷",
+    r"|不好|很差|太差|难用|失望|难受|麻烦|很吵|吵得|噪音|松垮|坏了|模糊|粗糙|太重|偏小|偏大|后悔|退货|漏水|掉色|"
+    r"缩水|褪色|刺鼻|起疹|发痒|费劲|太紧|难清|发闷",
     re.IGNORECASE,
 )
 _NOT = re.compile(
-    r"(?:\b(?:not|no|never|isn't|wasn't|aren't|don't|doesn't|didn't|won't|can't|cannot|without|hardly|barely|nothing|neither|nor)\b"
+    r"(?:\b(?:not|no|never|isn't|wasn't|aren't|don't|doesn't|didn't|won't|can't|cannot|without|hardly|barely|"
+    r"nothing|neither|nor)\b"
     r"(?:\W+\w+){0,3}\W*|(?:不|没有?|别|未|无)[\u4e00-\u9fff]{0,2})$",
     re.IGNORECASE,
 )
@@ -97,11 +103,14 @@ class Judge:
 Mode = Literal["latin", "han", "crossed"]
 """Question and sentence both in Latin script, both in Chinese, or one in each."""
 JUDGES: Final[dict[Mode, Judge]] = {
-    "latin": Judge((-8.0, 10.0, 7.0, 1.2, 0.5, -1.0), 0.6),
-    "han": Judge((-8.0, 10.0, 7.0, 1.2, 0.5, -1.0), 0.6),
-    "crossed": Judge((-8.0, 10.0, 7.0, 1.2, 0.5, -1.0), 0.6),
+    "latin": Judge((-5.24, 10.38, 7.39, 1.14, 0.19, -1.0), 0.665),
+    "han": Judge((-6.53, 4.93, 4.24, 1.86, 3.02, -1.0), 0.766),
+    "crossed": Judge((-6.51, 5.63, 4.8, 1.86, 3.02, -1.0), 0.5),
 }
-"""Fitted on the demo shop's reviews: `python -m benchmarks.product_questions demo SHOP --fit`."""
+"""The first two are fitted on the demo shop's reviews: `python -m benchmarks.product_questions demo SHOP --fit`.
+
+Across languages meaning alone does not tell (AUROC .64): the threshold is so high that other words for what is asked must be there.
+"""
 
 
 def sentences_of(text: str) -> list[str]:

@@ -106,7 +106,7 @@ def propose(db: Database, principal: Principal, pairs: Sequence[Proposal]) -> Pr
         gone: set[str | None] = {row["conversation_id"] for row in rows.values() if row["conversation_id"]}
         for ids in in_chunks(list(rows)):
             found = select(answers.c.answer_id, answers.c.status).where(answers.c.answer_id.in_(ids))
-            known |= {answer_id: status for answer_id, status in connection.execute(found)}
+            known |= {row.answer_id: row.status for row in connection.execute(found)}
         for ids in in_chunks([id_ for id_ in gone if id_ is not None]):
             # What was erased while it was read is not proposed.
             there = select(conversations.c.conversation_id).where(conversations.c.conversation_id.in_(ids))
@@ -115,11 +115,9 @@ def propose(db: Database, principal: Principal, pairs: Sequence[Proposal]) -> Pr
             if row["conversation_id"] in gone:
                 continue
             status = known.get(answer_id)
-            added, waiting, decided = (
-                added + (status is None),
-                waiting + (status == "mined"),
-                decided + (status in ("approved", "rejected")),
-            )
+            added += status is None
+            waiting += status == "mined"
+            decided += status in ("approved", "rejected")
             if status == "mined":
                 changed = {name: value for name, value in row.items() if name not in ("answer_id", "mined_at")}
                 connection.execute(update(answers).where(answers.c.answer_id == answer_id).values(changed))

@@ -12,8 +12,14 @@ SHORTEST_QUESTION: Final = {"en": 10, "zh": 4}
 SHORTEST_ANSWER: Final = {"en": 12, "zh": 6}
 """Characters, in languages that are not listed as in English."""
 LONGEST: Final = 1_000
-_MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
-_MONEY = r"[$€£¥￥]\s?\d|\d(?:[\d.,]*\d)?\s?(?:[$€£¥￥]|\b(?:usd|eur|gbp|cny|dollars?|bucks|euros?|pounds?|cents?)\b|元|块|美元|欧元|英镑)"
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
+    r"nov(?:ember)?|dec(?:ember)?)"
+)
+_MONEY = (
+    r"[$€£¥￥]\s?\d|\d(?:[\d.,]*\d)?\s?(?:[$€£¥￥]|\b(?:usd|eur|gbp|cny|dollars?|bucks|euros?|pounds?|cents?)\b|元|块|"
+    r"美元|欧元|英镑)"
+)
 # The first that is found names the reason.
 _BOTH: Final = (
     ("personal data", re.compile(r"REDACTED_[A-Z]+|\b[\w.+-]+@[\w-]+\.\w+")),
@@ -27,7 +33,8 @@ _BOTH: Final = (
         "a number of one case",
         re.compile(
             r"#\s?\w*\d|\d{5,}|\b(?=\w*\d\w*\d\w*\d)(?=\w*[A-Za-z])\w{5,}\b"
-            r"|(?:order|ticket|case|tracking|parcel)\s(?:no\.?|number|id)?\s?[a-z]*-?\d{2,}|(?:订单|单号|运单|工单)号?[:：\s]*[A-Za-z]*\d{2,}",
+            r"|(?:order|ticket|case|tracking|parcel)\s(?:no\.?|number|id)?\s?[a-z]*-?\d{2,}|(?:订单|单号|运单|"
+            r"工单)号?[:：\s]*[A-Za-z]*\d{2,}",
             re.IGNORECASE | re.ASCII,
         ),
     ),
@@ -35,15 +42,18 @@ _BOTH: Final = (
         "a date",
         re.compile(
             rf"\b(?:today|tomorrow|yesterday|tonight)\b|\b(?:by|this|next|last) (?:mon|tues|wednes|thurs|fri|satur|sun)day\b"
-            rf"|\b(?:this|next|last) (?:week|month|morning|evening)\b|\b{_MONTH}\.? \d{{1,2}}\b|\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}\b"
-            r"|\b\d{1,2}/\d{1,2}\b|\b20\d\d\b|今天|明天|昨天|后天|今晚|(?:本|这|下|上)(?:个)?(?:周|星期|月)|\d{1,2}\s?月\s?\d{1,2}|\d{1,2}[号日](?!内|之)",
+            rf"|\b(?:this|next|last) (?:week|month|morning|evening)\b|\b{_MONTH}\.? \d{{1,2}}\b|\b\d{{1,2}}(?:st|"
+            rf"nd|rd|th)?(?: of)? {_MONTH}\b"
+            r"|\b\d{1,2}/\d{1,2}\b|\b20\d\d\b|今天|明天|昨天|后天|今晚|(?:本|这|下|上)(?:个)?(?:周|星期|月)|"
+            r"\d{1,2}\s?月\s?\d{1,2}|\d{1,2}[号日](?!内|之)",
             re.IGNORECASE,
         ),
     ),
     (
         "a name",
         re.compile(
-            r"(?i:\b(?:hi|hello|hey|dear|thanks|thank you|sorry)),? (?!(?:There|All|Everyone|Team|For|To|And|We|I)\b)[A-Z][a-z]+\b"
+            r"(?i:\b(?:hi|hello|hey|dear|thanks|thank you|sorry)),? (?!(?:There|All|Everyone|Team|For|To|And|We|"
+            r"I)\b)[A-Z][a-z]+\b"
             r"|\b(?:Mr|Mrs|Ms|Miss|Dr)\.? [A-Z]|(?i:\b(?:my name is|this is|i am|i'm)) (?!(?:There|Our|The|A)\b)[A-Z][a-z]+\b"
             r"|[\u4e00-\u9fff](?:先生|女士|小姐|太太)|我叫[\u4e00-\u9fff]|客服小?[\u4e00-\u9fff]{1,2}为您"
         ),
@@ -51,25 +61,30 @@ _BOTH: Final = (
     ("stock, which changes", re.compile(r"\b(?:in|out of|back in) stock\b|\b\d+ left\b|有货|缺货|库存|补货", re.IGNORECASE)),
 )  # fmt: skip
 _OWN = re.compile(
-    r"\b(?:my|your) (?:\w+ )?(?:orders?|parcel|package|shipment|delivery|refund|account|invoice|payment|cart|basket|address|replacement)\b"
-    r"|\b(?:i've|i have|we've|we have) (?:just )?(?:refunded|cancell?ed|sent|shipped|issued|changed|updated|looked|checked|passed)\b"
-    r"|(?:我的?|您的?|你的?)(?:那个|这个)?(?:订单|包裹|快递|退款|账户|账号|发票|地址|购物车|单子)|已(?:经)?(?:为您|帮您|给您)|帮您(?:查|看|登记)",
+    r"\b(?:my|your) (?:\w+ )?(?:orders?|parcel|package|shipment|delivery|refund|account|invoice|payment|cart|"
+    r"basket|address|replacement)\b"
+    r"|\b(?:i've|i have|we've|we have) (?:just )?(?:refunded|cancell?ed|sent|shipped|issued|changed|updated|looked|"
+    r"checked|passed)\b"
+    r"|(?:我的?|您的?|你的?)(?:那个|这个)?(?:订单|包裹|快递|退款|账户|账号|发票|地址|购物车|单子)|已(?:经)?(?:为您|"
+    r"帮您|给您)|帮您(?:查|看|登记)",
     re.IGNORECASE,
 )
 _POINTS = re.compile(
-    r"\b(?:it|its|this|that|these|those|they|them|the (?:first|second|third|last|other) one)\b|[这那](?:个|款|件|双|些|种|条|台)|它|第[一二三]",
+    r"\b(?:it|its|this|that|these|those|they|them|the (?:first|second|third|last|other) one)\b|[这那](?:个|款|件|"
+    r"双|些|种|条|台)|它|第[一二三]",
     re.IGNORECASE,
 )
 _ASKS_BACK = re.compile(r"[?？]\s*$")
 _NOT_YET = re.compile(
-    r"\b(?:let me (?:check|look|see|find)|i(?:'ll| will) (?:check|look|ask|get back)|one moment|hold on|bear with me|just a (?:second|moment|minute))\b"
+    r"\b(?:let me (?:check|look|see|find)|i(?:'ll| will) (?:check|look|ask|get back)|one moment|hold on|"
+    r"bear with me|just a (?:second|moment|minute))\b"
     r"|稍等|稍候|我(?:来|去|先)?(?:查|看|问)一下|马上为您",
     re.IGNORECASE,
 )
 
 
 def problem_of(question: str, answer: str, language: str) -> str | None:
-    """Why a pair may not be given to others, None where it may: `"it holds a price"`, `"the question points at something said before"`."""
+    """Why a pair may not be given to others, such as "it holds a price"; None where it may."""
     if len(question) < SHORTEST_QUESTION.get(language, SHORTEST_QUESTION["en"]):
         return "the question is too short to stand alone"
     if len(answer) < SHORTEST_ANSWER.get(language, SHORTEST_ANSWER["en"]):
