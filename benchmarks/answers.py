@@ -4,8 +4,8 @@
 
 `benchmarks/demo_queries/answers.toml` has pairs in English and Chinese, paraphrases of their questions, and questions that no pair
 answers: near ones, which speak of the same things, and far ones. The book that ships is beside BM25 and the plain encoder's cosine
-(MiniLM for English, multilingual e5 for Chinese), each with the threshold that lets at most `AIM` of the near questions of the `fit`
-part through. `--fit` prints what `bot/answer_book.py` ships.
+(MiniLM for English, multilingual e5 for Chinese), each with the threshold that lets at most `AIM` of the near questions of the
+`fit` part through. `--fit` prints what `bot/answer_book.py` ships.
 """
 
 from __future__ import annotations
