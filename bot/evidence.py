@@ -11,6 +11,7 @@ import re
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import lru_cache
 from threading import Lock
 from typing import Final, Literal
@@ -22,10 +23,14 @@ from index.encoders import Encoder, Vectors, script_of
 
 LONGEST: Final = 300
 """Characters of a quote."""
-SHORTEST: Final = {"latin": 12, "han": 5}
+SHORTEST: Final = {"latin": 8, "han": 5}
 FEATURES: Final = ("bias", "meaning", "above", "share", "telling", "mismatch")
 _NAMED = 0.5
 """Share of the question's words that other words for what is asked are worth."""
+_LEAST_NAMED: Final = {"latin": 9, "han": 3}
+"""Characters that question and title must have in common for them to be the product's name."""
+_ARTICLE_IT = re.compile(r"\b(?:the|an?|this|your) it\b", re.IGNORECASE)
+_STANDS_FOR: Final = {"latin": "it", "han": "它"}
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[a-z0-9)][.!?])(?=[A-Z])|(?<=[。！？；!?])|\n+")
 _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u3400-\u9fff]+")
@@ -38,7 +43,7 @@ _STOP = frozenset(
 )
 _STOP_HAN = frozenset(
     "怎么 什么 可以 如何 请问 能不 不能 你们 我们 这个 那个 一个 时候 是不 不是 会不 不会 有没 "
-    "没有 多少 几个 这款 那款 大家 觉得 样子".split()
+    "没有 多少 几个 这款 那款 大家 觉得 样子 么样".split()
 )
 _ASKS_FIGURE = re.compile(
     r"\bhow (?:many|long|big|large|heavy|tall|wide|deep|thick|often)\b"
@@ -190,6 +195,24 @@ def words_of(text: str) -> frozenset[str]:
     return frozenset(words)
 
 
+def without_title(question: str, title: str) -> str:
+    """The question without the words of the product's title: what is left is what is asked.
+
+    `without_title("Is Oak desk lamp bright?", "Oak desk lamp, brass")` is `"Is it bright?"`.
+    """
+    low, name = question.casefold(), title.casefold()
+    while len(low) == len(question):
+        match = SequenceMatcher(None, low, name, autojunk=False).find_longest_match()
+        found = low[match.a : match.a + match.size]
+        least = _LEAST_NAMED[script_of(found)]
+        if len(found.strip()) < least:
+            break
+        question = f"{question[: match.a].rstrip()} {_STANDS_FOR[script_of(found)]} {question[match.a + match.size :].lstrip()}"
+        low = question.casefold()
+        name = name.replace(found, " ")
+    return " ".join(_ARTICLE_IT.sub("it", question).split())
+
+
 def stem_of(word: str) -> str:
     """Endings off, so that "batteries" meets "battery" and "charging" meets "charge"."""
     for ending, put in (
@@ -207,7 +230,7 @@ def stem_of(word: str) -> str:
             break
     if len(word) > 3 and word[-1] == word[-2]:
         word = word[:-1]
-    return word[:-1] if len(word) > 3 and word.endswith("e") else word
+    return word[:-1] if len(word) > 3 and word.endswith(("e", "y")) else word
 
 
 class _Remembered:

@@ -65,7 +65,7 @@ _OWN = re.compile(
     r"basket|address|replacement)\b"
     r"|\b(?:i've|i have|we've|we have) (?:just )?(?:refunded|cancell?ed|sent|shipped|issued|changed|updated|looked|"
     r"checked|passed)\b"
-    r"|(?:我的?|您的?|你的?)(?:那个|这个)?(?:订单|包裹|快递|退款|账户|账号|发票|地址|购物车|单子)|已(?:经)?(?:为您|"
+    r"|(?:我的?|您的?|你的?)(?:那个|这个)?(?:订单|包裹|快递|退款|单子)|已(?:经)?(?:为您|"
     r"帮您|给您)|帮您(?:查|看|登记)",
     re.IGNORECASE,
 )

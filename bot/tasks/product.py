@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 
 from bot.cards import Citation
+from bot.evidence import without_title
 from bot.present import card_of
 from bot.references import Reference, resolve, words_of
 from bot.reply.voice import Voice
@@ -155,7 +156,7 @@ def _facts(
     quote = passage(product.description, asked, question, product.title)
     if quote:
         return [_quoted(turn, answer, product, title, quote)]
-    named = None if asked else _attribute_named(product, question)
+    named = None if asked else _attribute_named(product, without_title(question, product.title))
     if named:
         return [
             voice.say(

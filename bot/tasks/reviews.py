@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from bot.cards import Citation
-from bot.evidence import JUDGES, Mode, cosines_of, features_of, sentences_of, stance_of, words_of
+from bot.evidence import JUDGES, Mode, cosines_of, features_of, sentences_of, stance_of, without_title, words_of
 from bot.turn import Answer, Turn
 from index.encoders import script_of
 from index.product import Product
@@ -117,6 +117,7 @@ def _answering(
 ) -> list[Found]:
     """The sentences that answer, with their scores."""
     known = words_of(product.title)
+    question = without_title(question, product.title)
     asked = words_of(question) - known
     # Stable: among sentences without a word in common the order of the reviews stays.
     pairs = sorted(pairs, key=lambda pair: not (asked & words_of(pair[0]) or (about and about.search(pair[0]))))[

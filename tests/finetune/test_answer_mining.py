@@ -81,10 +81,7 @@ def test_what_asks_nothing_is_no_pair(encoders_by_space: Mapping[str, Encoder]) 
 
 
 def test_greetings_and_offers_belong_to_the_moment() -> None:
-    assert (
-        trimmed("Hello there! Sure, we wrap gifts. Is there anything else I can help you with?")
-        == "Sure, we wrap gifts."
-    )
+    assert trimmed("Hello there! Sure, we wrap gifts. Is there anything else I can help you with?") == "We wrap gifts."
     assert trimmed("您好！可以礼品包装。还有其他需要吗？") == "可以礼品包装。"
     assert trimmed("We wrap gifts.") == "We wrap gifts."
 
