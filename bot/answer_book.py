@@ -160,9 +160,9 @@ def scores_of(question: str, looks: Looks, features: NDArray[np.float64], judge:
 def features_of(question: str, looks: Looks, encoder: Encoder) -> NDArray[np.float64]:
     """How a question looks beside each pair, (pairs, len(FEATURES)).
 
-    The cosine of both questions, the share of words that they have in common (Dice), by how much that cosine leads over those of all
-    others, the cosine of question and answer, and the share of the question's words that the pair does not have at all: "Do you ship
-    to Brazil?" differs from "Do you ship to Peru?" in nothing else.
+    The cosine of both questions, the share of words that they have in common (Dice), by how much that cosine leads over those of
+    all others, the cosine of question and answer, and the share of the question's words that the pair does not have at all: "Do you
+    ship to Brazil?" differs from "Do you ship to Peru?" in nothing else.
     """
     vector = encoder.encode_queries([question])[0]  # (dim,)
     cosines = encoder.on_pretrained_scale(looks.questions @ vector)  # (pairs,)

@@ -60,18 +60,25 @@ _BOTH: Final = (
     ),
     ("stock, which changes", re.compile(r"\b(?:in|out of|back in) stock\b|\b\d+ left\b|有货|缺货|库存|补货", re.IGNORECASE)),
 )  # fmt: skip
-_OWN = re.compile(
-    r"\b(?:my|your) (?:\w+ )?(?:orders?|parcel|package|shipment|delivery|refund|account|invoice|payment|cart|"
-    r"basket|address|replacement)\b"
-    r"|\b(?:i've|i have|we've|we have) (?:just )?(?:refunded|cancell?ed|sent|shipped|issued|changed|updated|looked|"
-    r"checked|passed)\b"
-    r"|(?:我的?|您的?|你的?)(?:那个|这个)?(?:订单|包裹|快递|退款|单子)|已(?:经)?(?:为您|"
-    r"帮您|给您)|帮您(?:查|看|登记)",
+_THINGS = r"(?:\w+ )?(?:orders?|parcels?|packages?|shipments?|delivery|refund|replacement)"
+_OWN_QUESTION = re.compile(
+    rf"\b(?:where(?:'s| is| are)|when (?:will|does|is)|has|have|did|status of|what happened to|why (?:is|was|"
+    rf"has))\b.{{0,20}}\bmy {_THINGS}\b"
+    r"|我的?(?:那个|这个)?(?:订单|包裹|快递|退款|单子)",
     re.IGNORECASE,
 )
+_OWN_ANSWER = re.compile(
+    rf"\byour {_THINGS} (?:is|was|has|had|will|should|left|shipped|arrived|got)\b"
+    r"|\b(?:i've|i have|we've|we have) (?:just )?(?:refunded|cancell?ed|sent|shipped|issued|changed|updated|looked|"
+    r"checked|passed)\b"
+    r"|(?:您的?|你的?)(?:那个|这个)?(?:订单|包裹|快递|退款|单子)|已(?:经)?(?:为您|帮您|给您)|帮您(?:查|看|登记)",
+    re.IGNORECASE,
+)
+# Not where it only holds a place ("is it possible to …") or joins ("products that you sold").
 _POINTS = re.compile(
-    r"\b(?:it|its|this|that|these|those|they|them|the (?:first|second|third|last|other) one)\b|[这那](?:个|款|件|"
-    r"双|些|种|条|台)|它|第[一二三]",
+    r"\b(?:it(?! (?:possible|ok|okay|allowed|true|take)\b)|its|this(?! (?:shop|store|site|website)\b)"
+    r"|that(?! (?:you|i|we|they|are|were|the)\b)|these|those|them|the (?:first|second|third|last|other) one)\b"
+    r"|[这那](?:个|款|件|双|些|种|条|台)|它|第[一二三]",
     re.IGNORECASE,
 )
 _ASKS_BACK = re.compile(r"[?？]\s*$")
@@ -94,7 +101,7 @@ def problem_of(question: str, answer: str, language: str) -> str | None:
     for what, pattern in _BOTH:
         if pattern.search(question) or pattern.search(answer):
             return f"it holds {what}"
-    if _OWN.search(question) or _OWN.search(answer):
+    if _OWN_QUESTION.search(question) or _OWN_ANSWER.search(answer):
         return "it speaks of one customer's records"
     if _POINTS.search(question):
         return "the question points at something said before"
