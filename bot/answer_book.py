@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.evidence import Judge, words_of
+from bot.evidence import Judge, vector_of, words_of
 from index.encoders import Encoder, Script, Vectors, script_of
 from storage.answers import StoredAnswer, approved_answers, approved_mark
 from storage.database import Database
@@ -164,7 +164,7 @@ def features_of(question: str, looks: Looks, encoder: Encoder) -> NDArray[np.flo
     all others, the cosine of question and answer, and the share of the question's words that the pair does not have at all: "Do you
     ship to Brazil?" differs from "Do you ship to Peru?" in nothing else.
     """
-    vector = encoder.encode_queries([question])[0]  # (dim,)
+    vector = vector_of(encoder, question)  # (dim,)
     cosines = encoder.on_pretrained_scale(looks.questions @ vector)  # (pairs,)
     answered = encoder.on_pretrained_scale(looks.answers @ vector)
     asked = words_of(question)

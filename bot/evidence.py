@@ -171,8 +171,14 @@ def features_of(
 
 def cosines_of(encoder: Encoder, question: str, sentences: Sequence[str]) -> Vectors:
     """(sentences,) on the scale of the pretrained encoder; sentences that were asked about lately are remembered."""
-    vector = encoder.encode_queries([question])[0]  # (dim,)
-    return encoder.on_pretrained_scale(_REMEMBERED.of(encoder, sentences) @ vector)
+    return encoder.on_pretrained_scale(_REMEMBERED.of(encoder, sentences) @ vector_of(encoder, question))
+
+
+@lru_cache(maxsize=256)
+def vector_of(encoder: Encoder, question: str) -> NDArray[np.float32]:
+    """(dim,); page, reviews and answers given before are asked with the same question."""
+    vector: NDArray[np.float32] = encoder.encode_queries([question])[0]
+    return vector
 
 
 def stance_of(sentence: str) -> Literal[-1, 0, 1]:

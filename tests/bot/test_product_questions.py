@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -66,20 +67,22 @@ def test_reviews_that_disagree_are_counted(talk: Conversation, database: Databas
     written(
         database,
         "kettle-1",
-        "It is very quiet, you hardly hear it boil.",
+        "It is not noisy at all, very quiet.",
         "Terribly noisy when it boils.",
         "Quiet, hardly any noise.",
         "Lovely color.",
     )
     reply = talk.say("ask_product", "Is the Hearthway gooseneck kettle noisy?")
     assert [each.kind for each in reply.citations] == ["review", "review"]
-    assert "3 of 4 reviews" in reply.text or ("4 reviews" in reply.text and "3 mention" in reply.text)
+    # Of 4 reviews 3 mention it, 2 in praise and 1 not.
+    assert {"4", "3", "2", "1"} <= set(re.findall(r"\d", reply.text))
     assert "noisy when it boils" in reply.text
 
 
 def test_chinese_alike(talk: Conversation, database: Database) -> None:
     written(database, "zh-2", "戴久了也很舒服，耳朵不疼。", "包装很漂亮。", language="zh")
-    reply = talk.say("ask_product", "降噪蓝牙耳机 黑色戴久了舒服吗？")
+    talk.say("search", "降噪蓝牙耳机")
+    reply = talk.say("ask_product", "第一款戴久了舒服吗？")
     assert reply.language == "zh"
     assert [each.quote for each in reply.citations] == ["戴久了也很舒服，耳朵不疼。"]
     reply = talk.say("ask_product", "它是德国产的吗？")
@@ -87,15 +90,15 @@ def test_chinese_alike(talk: Conversation, database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "question"),
-    [("Arbor Studio over-ear headphones", "Are the {} vegan?"), ("降噪蓝牙耳机 黑色", "{}支持鸿蒙系统吗？")],
+    ("looked_for", "asked"),
+    [("Arbor Studio over-ear headphones", "Is the first one vegan?"), ("降噪蓝牙耳机", "第一款支持鸿蒙系统吗？")],
 )
 def test_what_nothing_says_is_not_invented_and_kept(
-    talk: Conversation, database: Database, title: str, question: str
+    talk: Conversation, database: Database, looked_for: str, asked: str
 ) -> None:
     written(database, "head-1", "Nice bass. The box was crushed.", "Solid hinge.")
     written(database, "zh-2", "音质很好。", "快递很快。")
-    asked = question.format(title)
+    talk.say("search", looked_for)
     reply = talk.say("ask_product", asked)
     assert reply.citations == ()
     (kept,) = unanswered_questions(database, SUPERVISOR)
