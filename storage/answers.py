@@ -27,6 +27,7 @@ Status = Literal["mined", "approved", "rejected"]
 READERS = (Role.AGENT, Role.SUPERVISOR, Role.ENGINEER, Role.ADMIN)
 PROPOSERS = (Role.SUPERVISOR, Role.ENGINEER, Role.ADMIN)
 APPROVERS = (Role.SUPERVISOR, Role.ADMIN)
+_LAST_DECISION = select(func.max(answers.c.decided_at))
 _APART = re.compile(r"[\W_]+")
 
 
@@ -163,16 +164,18 @@ def decide(
         row = connection.execute(lock_row(connection, found)).one_or_none()
         if row is None:
             raise NotFound(f"There is no answer {answer_id[:200]!r}.", "Take the id from: launch.py answers list")
+        asked = redact(storable(question)).strip() if question is not None else row.question
+        said = redact(storable(answer)).strip() if answer is not None else row.answer
         changed = {
-            "question": redact(storable(question)).strip() if question is not None else row.question,
-            "answer": redact(storable(answer)).strip() if answer is not None else row.answer,
+            "question": asked,
+            "answer": said,
             "status": status,
             "decided_by": principal.id,
-            # Strictly later than before, so that whoever remembers the approved ones sees that something changed.
-            "decided_at": max(now_ms(), (row.decided_at or 0) + 1),
+            # Strictly later than any before, so that whoever remembers the approved ones sees that something changed.
+            "decided_at": max(now_ms(), (connection.execute(_LAST_DECISION).scalar_one() or 0) + 1),
         }
         if status == "approved":
-            problem = problem_of(changed["question"], changed["answer"], row.language)
+            problem = problem_of(asked, said, row.language)
             if problem:
                 raise InvalidInput(f"This pair cannot be approved: {problem}.", "Word it for every customer.")
             # From here on these are the shop's own words.
@@ -201,7 +204,7 @@ def import_answers(db: Database, principal: Principal, pairs: Sequence[Proposal]
         rows[row["answer_id"]] = row | {"status": "approved", "decided_by": principal.id, "decided_at": now}
     with db.write(durable=True) as connection:
         if rows:
-            last = connection.execute(select(func.max(answers.c.decided_at))).scalar_one()
+            last = connection.execute(_LAST_DECISION).scalar_one()
             moment = max(now, (last or 0) + 1)
             connection.execute(
                 db.upsert(answers, keys=("answer_id",)), [row | {"decided_at": moment} for row in rows.values()]

@@ -65,7 +65,7 @@ def test_each_decision_leaves_another_mark(database: Database) -> None:
     name = answer_id_of(PARKING.question, "en")
     marks = {approved_mark(database)}
     for status in ("approved", "approved", "rejected", "approved"):
-        decide(database, SUPERVISOR, name, status, answer=f"There are spaces, {status}.")  # type: ignore[arg-type]
+        decide(database, SUPERVISOR, name, status, answer=f"There are spaces, {status}.")
         marks.add(approved_mark(database))
     assert len(marks) == 5
 
