@@ -86,14 +86,3 @@ def reviews_of(db: Database, product_ids: Iterable[str], most: int) -> dict[str,
                 fields = {name: row[name] for name in Review.model_fields}
                 found.setdefault(row["product_id"], []).append(Review.model_construct(**fields))
     return {product_id: tuple(each) for product_id, each in found.items()}
-
-
-def review_counts(db: Database, product_ids: Iterable[str]) -> dict[str, int]:
-    """How many reviews some products have; products without any are left out."""
-    counts: dict[str, int] = {}
-    with db.read() as connection:
-        for some in in_chunks(list(dict.fromkeys(product_ids))):
-            counted = select(reviews.c.product_id, func.count()).where(reviews.c.product_id.in_(some))
-            for product_id, count in connection.execute(counted.group_by(reviews.c.product_id)):
-                counts[product_id] = count
-    return counts

@@ -9,7 +9,7 @@ import pytest
 from storage.database import Database
 from storage.errors import Forbidden, InvalidInput
 from storage.principal import Principal, Role
-from storage.reviews import Review, put_reviews, read_review, review_counts, reviews_of
+from storage.reviews import Review, put_reviews, read_review, reviews_of
 
 
 def review(number: int, **fields: Any) -> Review:
@@ -32,7 +32,6 @@ def test_they_are_read_back_whole_and_newest_first(database: Database, backend: 
     assert put_reviews(database, backend, new) == 4
     assert reviews_of(database, ["p1", "p2", "p9"], 10) == {"p1": (new[1], new[0], new[2]), "p2": (new[3],)}
     assert reviews_of(database, ["p1"], 1) == {"p1": (new[1],)}
-    assert review_counts(database, ["p1", "p2", "p9"]) == {"p1": 3, "p2": 1}
     assert reviews_of(database, [], 10) == {}
 
 
