@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from finetune.turn_keys import KeyedDialogue
     from index.build import BuildReport
     from index.filters import Filters
+    from index.review_file import LoadedReviews
     from index.snapshot import Snapshot
     from storage.database import Database
     from storage.event_file import Loaded as LoadedEvents
@@ -74,11 +75,15 @@ evaluate_app = typer.Typer(
 )
 models_app = typer.Typer(help="The shop's models: list, promote, rollback.", no_args_is_help=True)
 experiment_app = typer.Typer(help="Plan an experiment.", no_args_is_help=True)
+answers_app = typer.Typer(
+    help="Answers from past dialogues: mine, list, approve, reject, import.", no_args_is_help=True
+)
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 app.add_typer(finetune_app, name="finetune")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(models_app, name="models")
+app.add_typer(answers_app, name="answers")
 app.add_typer(keys_app, name="keys")
 
 console = Console(stderr=True)
@@ -309,6 +314,7 @@ def build_demo(shop: Path) -> None:
             write_demo_shop(shop, progress=show)
     run_ingest_events(files.events, shop)
     run_ingest_orders(files.orders, shop)
+    run_ingest_reviews(files.reviews, shop)
     # After the orders: the index counts what is bought together.
     run_index(files.catalog, shop, files.documents, allow_shrink=True)
     mark(shop, Stage.COMPLETE)
@@ -339,7 +345,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed gives another shop.")] = 7,
     as_json: AsJson = False,
 ) -> None:
-    """Write the example shop's files: catalog, pictures, documents, events, orders, dialogues, shop.toml.
+    """Write the example shop's files: catalog, pictures, documents, events, orders, reviews, dialogues, shop.toml.
 
     Example: launch.py demo --shop var
     """
@@ -347,7 +353,7 @@ def demo(
 
     with bars() as show:
         files = write_demo_shop(shop, seed=seed, products=products, shoppers=shoppers, progress=show)
-    names = ("catalog", "documents", "media", "events", "orders", "dialogues", "settings")
+    names = ("catalog", "documents", "media", "events", "orders", "reviews", "dialogues", "settings")
     put({name: getattr(files, name) for name in names}, as_json)
 
 
@@ -429,14 +435,14 @@ def publisher(name: str, shop: Path) -> Callable[[Path | None], object] | None:
 
 @app.command()
 def ingest(
-    kind: Annotated[Literal["events", "orders"], typer.Argument(help="What the file holds.")],
+    kind: Annotated[Literal["events", "orders", "reviews"], typer.Argument(help="What the file holds.")],
     file: Annotated[Path, typer.Argument(help="JSONL, also .gz.")],
     shop: Shop = Path("var"),
     max_rejected: MaxRejected = 0.01,
     rejected: RejectedFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Load a behavior or order log into the database; loading it again changes nothing.
+    """Load a log of behavior, orders or reviews into the database; loading it again changes nothing.
 
     For events it also says how good they are, and writes that beside the rejected rows: docs/personalization.md explains it.
 
@@ -450,6 +456,8 @@ def ingest(
         else:
             put(counts, as_json)
             typer.echo(f"\n{loaded.quality.text()}", nl=False)
+    elif kind == "reviews":
+        put(run_ingest_reviews(file, shop, max_rejected, rejected), as_json)
     else:
         put(run_ingest_orders(file, shop, max_rejected, rejected), as_json)
 
@@ -528,6 +536,17 @@ def run_ingest_orders(
             show("loading orders", start + len(batch), len(rows))
         forget_again(database, shop)
     return counts | {"rejected": rejects.count, "rejected_file": str(path) if path else None}
+
+
+def run_ingest_reviews(
+    file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None
+) -> LoadedReviews:
+    """Loads a file of reviews, with a progress bar; nothing is loaded where too many rows cannot be used."""
+    from index.review_file import load_reviews
+
+    with opened(shop) as database, bars() as show:
+        to = rejected or rejected_file(shop, "reviews")
+        return load_reviews(database, local_operator(), file, to, max_rejected, catalog_has(shop), show)
 
 
 @app.command()
@@ -1516,6 +1535,114 @@ def models_rollback(
         done = registry.roll_back(name, publisher(name, shop))
     text = f"The {done.name} model {done.to_version} serves again, in place of {done.from_version}."
     put(done, as_json, text)
+
+
+@answers_app.command("mine")
+def answers_mine(
+    shop: Shop = Path("var"),
+    logs: Annotated[
+        list[Path] | None, typer.Option("--logs", help="Dialogue logs, instead of the database's conversations.")
+    ] = None,
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose pairs of question and answer from dialogues that went well; nothing is spoken before somebody approves it.
+
+    Without --logs the answers are those of the shop's people, in conversations whose shoppers let models learn from them.
+
+    Example: launch.py answers mine --logs dialogues.jsonl
+    """
+    from finetune.answer_run import mine_answers
+
+    with opened(shop) as database, bars() as show:
+        mined = mine_answers(
+            database,
+            ADMIN,
+            settings_of(shop).consent,
+            encoder_cache(shop),
+            logs,
+            rejected or rejected_file(shop, "answers"),
+            max_rejected,
+            lambda done, total: show("comparing questions", done, total),
+        )
+    put(mined, as_json)
+
+
+@answers_app.command("list")
+def answers_list(
+    shop: Shop = Path("var"),
+    status: Annotated[
+        Literal["mined", "approved", "rejected"] | None, typer.Option(help="Only these; all where left out.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List the pairs, what was asked most first.
+
+    Example: launch.py answers list --status mined
+    """
+    from storage.answers import list_answers
+
+    with opened(shop) as database:
+        found = [asdict(pair) for pair in list_answers(database, ADMIN, status, limit)]
+    rows = "\n\n".join(
+        f"{pair['answer_id']}  {pair['status']}  asked {pair['asked']}x\n  {pair['question']}\n  → {pair['answer']}"
+        for pair in found
+    )
+    put({"answers": found}, as_json, rows or "There are no answers. Propose some: launch.py answers mine")
+
+
+@answers_app.command("approve")
+def answers_approve(
+    answer_id: Annotated[str, typer.Argument(help="As `answers list` shows it.")],
+    shop: Shop = Path("var"),
+    question: Annotated[str | None, typer.Option(help="The question in other words.")] = None,
+    answer: Annotated[str | None, typer.Option(help="The answer in other words.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a pair be spoken, as it is or in other words. A server that runs takes it with its next answer.
+
+    Example: launch.py answers approve 0f3a… --answer "We are open from 9 to 18, Monday to Friday."
+    """
+    from storage.answers import decide
+
+    with opened(shop) as database:
+        put(decide(database, ADMIN, answer_id, "approved", question, answer), as_json)
+
+
+@answers_app.command("reject")
+def answers_reject(
+    answer_id: Annotated[str, typer.Argument(help="As `answers list` shows it.")],
+    shop: Shop = Path("var"),
+    as_json: AsJson = False,
+) -> None:
+    """Keep a pair from being spoken, and from being proposed again.
+
+    Example: launch.py answers reject 0f3a…
+    """
+    from storage.answers import decide
+
+    with opened(shop) as database:
+        put(decide(database, ADMIN, answer_id, "rejected"), as_json)
+
+
+@answers_app.command("import")
+def answers_import(
+    file: Annotated[Path, typer.Argument(help="JSONL, {question, answer, language?} a line; also .gz.")],
+    shop: Shop = Path("var"),
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load pairs that the shop has written itself, as approved; loading them again changes nothing.
+
+    Example: launch.py answers import answers.jsonl
+    """
+    from finetune.answer_run import load_answers
+
+    with opened(shop) as database:
+        put(load_answers(database, ADMIN, file, rejected or rejected_file(shop, "answers"), max_rejected), as_json)
 
 
 @keys_app.command("create")

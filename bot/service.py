@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from bot.answer_book import AnswerBook
 from bot.basket import orderable, view_of
 from bot.cards import Card, CartView, ProfileView, Reply
 from bot.experiments import Experiments
@@ -85,6 +86,7 @@ class Assistant:
         self.exposures = Exposures(database, settings.consent)
         share = settings.exploration.new_products
         self._novelty = Novelty(database, settings.consent, share, self.exposures.flush) if share else None
+        self._answers = AnswerBook(database)
         self._profiles = Profiles(database, settings.consent)
         self._memory = Memory(database)
         self._shop = shop
@@ -144,6 +146,7 @@ class Assistant:
             self.experiments,
             self._novelty,
             self._memory,
+            self._answers,
         )
         reply, removed, ordering = talk.turn(principal, shopper, message, conversation_id, language, clock)
         self.timings.append(clock.ended())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
+from bot.answer_book import AnswerBook
 from bot.cards import IntentView, Reply
 from bot.corrections import meant
 from bot.experiments import Experiments
@@ -31,6 +32,7 @@ from retrieval.profile import Profile
 from retrieval.retention.consumption import Due
 from retrieval.understanding import Language, Understanding
 from storage import conversations
+from storage.answers import note_unanswered
 from storage.database import Database
 from storage.principal import Principal
 from storage.record import new_id, now_ms
@@ -96,6 +98,7 @@ class Talk:
         experiments: Experiments,
         novelty: Novelty | None,
         memory: Memory,
+        answers: AnswerBook,
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -108,6 +111,7 @@ class Talk:
         self.experiments = experiments
         self.novelty = novelty
         self.memory = memory
+        self.answers = answers
 
     def turn(
         self,
@@ -209,6 +213,9 @@ class Talk:
             },
         )
         conversations.append(self.database, principal, conversation_id, [asked, told])
+        if answer.unanswered is not None:
+            open_ = answer.unanswered
+            note_unanswered(self.database, message_id, text, told.language, open_.kind, open_.product_id)
         if answer.handed_off and not state.handed_off:
             conversations.hand_to_team(self.database, principal, conversation_id, conversations.SUPPORT)
         clock.end("storage")
@@ -252,6 +259,7 @@ class Talk:
             currency=self.settings.currency,
             checkout_url=self.checkout_url,
             crisis_contact=self.settings.care.crisis_contact,
+            answers=self.answers,
             exploration=self.settings.exploration.share,
             assigned=self.experiments.running(user_id, now_ms()),
             profile_of=profile_of,

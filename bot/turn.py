@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from bot.answer_book import AnswerBook
 from bot.cards import Action, Card, CartView, Citation
 from bot.experiments import Assigned
 from bot.exploration import Ordering
@@ -21,6 +22,7 @@ from retrieval.path.stage import Position, Stage
 from retrieval.profile import Profile
 from retrieval.retention.consumption import DAY_MS, Due
 from retrieval.understanding import Sort, Understander, Understanding
+from storage.answers import UnansweredKind
 from storage.database import Database
 from storage.principal import Principal
 from storage.record import now_ms
@@ -54,6 +56,7 @@ class Turn:
     currency: str
     checkout_url: str
     crisis_contact: str
+    answers: AnswerBook
     exploration: float
     assigned: Assigned | None
     profile_of: Callable[[], Profile]
@@ -118,6 +121,14 @@ class Turn:
         return replace(found, hits=tuple(hits))
 
 
+@dataclass(frozen=True, slots=True)
+class Open:
+    """That nothing answered a question: what it was about, and the product where it was about one."""
+
+    kind: UnansweredKind
+    product_id: str | None = None
+
+
 @dataclass
 class Answer:
     """What a task says, shows and changes. Parts are sentences.
@@ -140,6 +151,7 @@ class Answer:
     ordering: Ordering | None = None
     stage: Stage | None = None
     found: Found | None = None
+    unanswered: Open | None = None
 
     def say(self, *parts: str) -> None:
         """Adds sentences."""

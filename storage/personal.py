@@ -49,6 +49,8 @@ PARTS: Final = {
     tables.cart_requests: tables.carts,
     tables.order_items: tables.orders,
     tables.labels: tables.turns,
+    tables.answers: tables.conversations,  # until somebody approves one: then it is the shop's
+    tables.unanswered: tables.turns,
 }
 """Tables whose rows belong to a row of another and go with it, by the database's own rule (ON DELETE CASCADE)."""
 IMPERSONAL: Final = frozenset(
@@ -58,6 +60,7 @@ IMPERSONAL: Final = frozenset(
         tables.api_keys,
         tables.sign_in_links,
         tables.model_runs,
+        tables.reviews,
         tables.model_users,  # keyed hashes; `storage.models` finds and forgets them
     }
 )

@@ -299,3 +299,50 @@ model_users = Table(
     Column("user_hash", String(64), primary_key=True),
     Index(None, "user_hash"),
 )
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("review_id", ID, primary_key=True),
+    Column("product_id", ID, nullable=False),
+    Column("rating", Double),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("language", WORD),
+    Column("timestamp", BigInteger),
+    Index(None, "product_id", "timestamp"),
+)
+
+# Questions with the answers that people gave them; only what a supervisor approved is ever spoken.
+answers = Table(
+    "answers",
+    metadata,
+    Column("answer_id", ID, primary_key=True),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("language", WORD, nullable=False),
+    Column("source", ID, nullable=False),
+    # Set while nobody has approved it, so that it is erased with the conversation that it was taken from.
+    Column("conversation_id", ID, ForeignKey("conversations.conversation_id", ondelete="CASCADE")),
+    Column("asked", Integer, nullable=False),
+    Column("status", WORD, nullable=False),
+    Column("mined_at", BigInteger, nullable=False),
+    Column("decided_by", ID),
+    Column("decided_at", BigInteger),
+    Index(None, "status", "decided_at"),
+    Index(None, "conversation_id"),
+)
+
+# Questions of shoppers that nothing answered, redacted.
+unanswered = Table(
+    "unanswered",
+    metadata,
+    # The reply that said so.
+    Column("message_id", ID, ForeignKey("turns.message_id", ondelete="CASCADE"), primary_key=True),
+    Column("question", Text, nullable=False),
+    Column("language", WORD, nullable=False),
+    Column("kind", WORD, nullable=False),
+    Column("product_id", ID),
+    Column("asked_at", BigInteger, nullable=False),
+    Index(None, "asked_at"),
+)

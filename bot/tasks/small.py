@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from bot.basket import view_of
+from bot.tasks.answers import from_book
 from bot.tasks.reorder import remind
 from bot.tasks.staged import offer_help
-from bot.turn import Answer, Turn
+from bot.turn import Answer, Open, Turn
 from storage.carts import cart_of
 
 _BOT = re.compile(
@@ -51,6 +52,10 @@ def chitchat(turn: Turn, answer: Answer) -> None:
 
 
 def out_of_scope(turn: Turn, answer: Answer) -> None:
-    """What it can do instead."""
-    answer.say(turn.voice.say("out_of_scope.plain"))
+    """An answer that a person gave to the same question before, or what it can do instead."""
+    known = from_book(turn, answer)
+    if known:
+        return answer.say(*known)
+    answer.unanswered = Open("other")
     answer.pending = turn.state.pending
+    return answer.say(turn.voice.say("out_of_scope.plain"))

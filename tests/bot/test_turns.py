@@ -52,7 +52,9 @@ class TestReturning:
         talk.say("search", "蓝牙耳机")
         talk.say("search", "保温杯")
         reply = talk.say("out_of_scope", "还是看刚才的蓝牙耳机吧")
-        assert {card.product_id for card in reply.products} == {"zh-1", "zh-2"}
+        assert {card.product_id for card in reply.products[:2]} == {"zh-1", "zh-2"}, (
+            "those in the language of the talk first"
+        )
         assert reply.language == "zh"
 
     def test_it_survives_a_restart(self, talk: Conversation, assistant: Assistant, database: Database) -> None:

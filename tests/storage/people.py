@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import insert
 
+from storage.answers import Proposal, note_unanswered, propose
 from storage.beliefs import hide_belief
 from storage.carts import add_line
 from storage.consent import Consent, set_consent
@@ -33,6 +34,9 @@ def settle(database: Database, user_id: str, said: str = "hello") -> str:
     append(database, who, talk := start(database, who), [turn, reply])
     request_labels(database, ENGINEER, {f"t {user_id}": turn.message_id})
     put_feedback(database, who, reply.message_id, None, "up")
+    note_unanswered(database, reply.message_id, said, "en", "other")
+    pair = Proposal(question=f"{said}? asks {user_id}", answer="Yes.", language="en", source=talk, conversation_id=talk)
+    propose(database, ENGINEER, [pair])
     add_line(database, who, user_id, "p1", request_id=f"r {user_id}")
     order = {"order_id": f"order of {user_id}", "user_id": user_id, "status": "paid", "placed_at": now_ms()}
     order |= {"currency": "USD", "items": [{"product_id": "p1", "quantity": 1, "price": 900}]}

@@ -14,6 +14,7 @@ from alembic.operations import Operations
 from sqlalchemy import Connection, inspect, select, text
 
 from storage import migrate
+from storage.answers import Proposal, note_unanswered, propose
 from storage.carts import add_line
 from storage.consent import Consent, set_consent
 from storage.conversations import Turn, append, start, turns_of
@@ -28,6 +29,7 @@ from storage.models import register_run
 from storage.offers import Offer, Price, all_offers, put_offers
 from storage.orders import Order, put_orders
 from storage.principal import Principal, Role
+from storage.reviews import Review, put_reviews
 from storage.tables import consents, metadata
 
 ALICE = Principal("alice", Role.CUSTOMER)
@@ -80,6 +82,9 @@ def fill(database: Database) -> str:
         drawn = "INSERT INTO contacts (campaign, user_id, band, control, drawn_at) VALUES ('c', 'alice', 'at-risk', true, 1)"
         connection.execute(text(drawn))
     put_offers(database, BACKEND, [Offer(product_id="p2", stock=0)])
+    put_reviews(database, BACKEND, [Review(review_id="r", product_id="p1", text="Good.")])
+    propose(database, Principal("e", Role.ENGINEER), [Proposal("Is there parking?", "Behind the house.", "en", "d")])
+    note_unanswered(database, "m", "Do you sell boats?", "en", "policy")
     return talking
 
 
