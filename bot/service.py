@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from bot.backend import Backend
 from bot.basket import orderable, view_of
 from bot.cards import Card, CartView, ProfileView, Reply
+from bot.embedded import backend_of
 from bot.experiments import Experiments
 from bot.exposure import Exposures
 from bot.grounding import Ledger
@@ -59,6 +61,7 @@ class Assistant:
     `timings` holds one dict a turn: milliseconds by stage (storage, intent, understanding, search, ranking,
     reply, total), newest last; search includes the query's embedding. `removed` counts statements that the
     grounding check took out. `experiments` deal the shop's arms; without them none runs.
+    `backend` keeps the orders; without one it is the one that the settings name.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Assistant:
         database: Database,
         checkout_url: str = "",
         experiments: Experiments | None = None,
+        backend: Backend | None = None,
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -81,6 +85,7 @@ class Assistant:
         share = settings.exploration.new_products
         self._novelty = Novelty(database, settings.consent, share, self.exposures.flush) if share else None
         self._profiles = Profiles(database, settings.consent)
+        self.backend = backend or backend_of(settings.orders, database, self._product_now)
         self._shop: Path | None = None
 
     @classmethod
@@ -134,6 +139,7 @@ class Assistant:
             self._due_of,
             self.experiments,
             self._novelty,
+            self.backend,
         )
         reply, removed, ordering = talk.turn(principal, shopper, message, conversation_id, language, clock)
         self.timings.append(clock.ended())
@@ -322,6 +328,10 @@ class Assistant:
     def starters(self, language: str = "en") -> list[str]:
         """Starter questions for the window, made from what this catalog sells."""
         return starters_of(self.parts, self.settings.currency, spoken(language))
+
+    def _product_now(self, product_id: str) -> Product | None:
+        """A product by the parts that are current at the moment of the call."""
+        return self.parts.shelf.product(product_id)
 
     def _view(self, cart: Cart) -> CartView:
         return view_of(cart, self.parts.shelf, self.settings.currency, self.checkout_url)

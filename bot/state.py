@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from index.filters import Filters, PriceRange
 from retrieval.understanding import Sort
 from storage.conversations import Turn
+from storage.settings import ChangeKind
 
 PendingKind = Literal[
     "relax",
@@ -33,6 +34,8 @@ PendingKind = Literal[
     "handoff",
     "facet",
     "what",
+    "order_change",
+    "order_slot",
 ]
 
 
@@ -69,6 +72,25 @@ class Topic(Stored):
         return not self.query and self.filters.empty and self.bound is None
 
 
+class Draft(Stored):
+    """A change to an order as far as it has been said.
+
+    `lines` are 0-based; in the same order `counts` are how many pieces of each, 0 for all, and `variants` what takes their place,
+    "" for one not chosen yet. `stamp` and `request_id` are those of the proposal that a yes agrees to.
+    """
+
+    kind: ChangeKind
+    order_id: str = ""
+    lines: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
+    variants: tuple[str, ...] = ()
+    method: str = ""
+    address: str = ""
+    reason: str = ""
+    stamp: str = ""
+    request_id: str = ""
+
+
 class Pending(Stored):
     """What the assistant asked or offered last, to be resolved by the next turn.
 
@@ -85,6 +107,8 @@ class Pending(Stored):
     quantity: int = 1
     task: str = ""
     text: str = ""
+    draft: Draft | None = None
+    """Of `order_change` and `order_slot`: what is agreed to, or what it lacks, which `field` names."""
 
 
 class Effects(Stored):
@@ -99,6 +123,8 @@ class Effects(Stored):
     focus: tuple[Item, ...] | None = None
     pending: Pending | None = None
     handed_off: bool = False
+    order_id: str | None = None
+    """The order spoken of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +144,7 @@ class DialogueState:
     last_task: str = ""
     handed_off: bool = False
     complaints: int = 0
+    order_id: str = ""
     said: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -160,5 +187,6 @@ def _applied(state: DialogueState, effects: Effects, data: Mapping[str, Any]) ->
         focus=state.focus if effects.focus is None else effects.focus,
         pending=effects.pending,
         handed_off=state.handed_off or effects.handed_off,
+        order_id=state.order_id if effects.order_id is None else effects.order_id,
         said=Counter(state.said) + Counter(data.get("said", ())),
     )

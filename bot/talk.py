@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
+from bot.backend import Backend
 from bot.cards import IntentView, Reply
 from bot.experiments import Experiments
 from bot.exploration import Ordering
@@ -91,6 +92,7 @@ class Talk:
         due_of: Callable[[Principal, str], Due | None],
         experiments: Experiments,
         novelty: Novelty | None,
+        backend: Backend,
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -102,6 +104,7 @@ class Talk:
         self.due_of = due_of
         self.experiments = experiments
         self.novelty = novelty
+        self.backend = backend
 
     def turn(
         self,
@@ -148,6 +151,7 @@ class Talk:
                 text,
                 self.actions,
                 self.parts.shelf.names,
+                self.backend.rules.self_service,
             )
             task = decision.task
             label = "out_of_scope" if prediction.out_of_scope else prediction.label
@@ -229,6 +233,7 @@ class Talk:
             shelf=self.parts.shelf,
             understander=self.parts.understander,
             database=self.database,
+            backend=self.backend,
             currency=self.settings.currency,
             checkout_url=self.checkout_url,
             exploration=self.settings.exploration.share,

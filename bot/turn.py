@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from bot.backend import Backend
 from bot.cards import Action, Card, CartView, Citation
 from bot.experiments import Assigned
 from bot.exploration import Ordering
@@ -50,6 +51,7 @@ class Turn:
     shelf: Shelf
     understander: Understander
     database: Database
+    backend: Backend
     currency: str
     checkout_url: str
     exploration: float
@@ -135,6 +137,7 @@ class Answer:
     ordering: Ordering | None = None
     stage: Stage | None = None
     found: Found | None = None
+    order_id: str | None = None
 
     def say(self, *parts: str) -> None:
         """Adds sentences."""
@@ -174,5 +177,10 @@ class Answer:
     def effects(self) -> Effects:
         """What the assistant turn stores."""
         return Effects(
-            topic=self.topic, shown=self.shown, focus=self.focus, pending=self.pending, handed_off=self.handed_off
+            topic=self.topic,
+            shown=self.shown,
+            focus=self.focus,
+            pending=self.pending,
+            handed_off=self.handed_off,
+            order_id=self.order_id,
         )

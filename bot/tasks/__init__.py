@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bot.policy import Task
-from bot.tasks import cart, compare, orders, policies, product, recommend, search, small, support
+from bot.tasks import cart, compare, order_changes, orders, policies, product, recommend, search, small, support
 from bot.turn import Answer, Turn
 
 Run = Callable[[Turn, Answer], None]
@@ -26,6 +26,7 @@ _TASKS: Mapping[Task, Run] = {
     "ask_product": product.ask,
     "ask_policy": policies.ask,
     "order_status": orders.status,
+    "order_change": order_changes.begin,
     "cart_add": cart.add,
     "cart_remove": cart.remove,
     "cart_view": cart.view,
@@ -54,4 +55,6 @@ _RESOLVED: Mapping[str, Run] = {
     "variant": cart.add_chosen,
     "which_product": product.chosen,
     "which_line": cart.remove_chosen,
+    "order_slot": order_changes.answered,
+    "order_change": order_changes.answered,
 }
