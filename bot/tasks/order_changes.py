@@ -400,7 +400,6 @@ class _Flow:
 def _request(draft: Draft) -> ChangeRequest:
     """The request that a complete draft stands for."""
     method = draft.method or None
-    swaps = tuple(Swap(line=line, variant_id=to) for line, to in zip(draft.lines, draft.variants, strict=False))
     match draft.kind:
         case "cancel":
             return CancelOrder(order_id=draft.order_id, reason=draft.reason)
@@ -409,12 +408,16 @@ def _request(draft: Draft) -> ChangeRequest:
             pieces = tuple(Piece(line=line, quantity=n or None) for line, n in zip(draft.lines, counts, strict=True))
             return ReturnItems(order_id=draft.order_id, pieces=pieces, payment_method=method)
         case "exchange":
-            return ExchangeItems(order_id=draft.order_id, swaps=swaps, payment_method=method)
+            return ExchangeItems(order_id=draft.order_id, swaps=_swaps(draft), payment_method=method)
         case "items":
-            return ModifyItems(order_id=draft.order_id, swaps=swaps, payment_method=method)
+            return ModifyItems(order_id=draft.order_id, swaps=_swaps(draft), payment_method=method)
         case "address":
             return ModifyAddress(order_id=draft.order_id, address=Address(address1=draft.address))
         case "payment":
             return ModifyPayment(order_id=draft.order_id, payment_method=draft.method)
         case "default_address":
             return ModifyDefaultAddress(address=Address(address1=draft.address))
+
+
+def _swaps(draft: Draft) -> tuple[Swap, ...]:
+    return tuple(Swap(line=line, variant_id=to) for line, to in zip(draft.lines, draft.variants, strict=True))
