@@ -81,6 +81,10 @@ _EXCEPT = re.compile(
 _AMENDS = re.compile(
     r"\b(?:only|just|not|except|instead|rather|also|both|all|actually)\b|只|仅|除了|还有|也|都|改|换", re.IGNORECASE
 )
+_SAME = re.compile(
+    r"\b(?:the )?(?:exact(?:ly)? )?same (?:item|one|product|thing|kind|model)\b|同款|一样的|一模一样|同样的",
+    re.IGNORECASE,
+)
 _ADDS = re.compile(r"\b(?:too|also|as well|and|plus)\b|也|还有|再加|加上", re.IGNORECASE)
 _FROM = re.compile(r"\b(?:for|to|into|with)\b|换成|改成|换为|改为|换个|换一|要", re.IGNORECASE)
 _TO = re.compile(
@@ -91,6 +95,8 @@ _TO = re.compile(
 _PLACE = re.compile(
     r"\d|[路街道号室楼弄巷村镇]|\b(?:street|st|road|rd|avenue|ave|lane|drive|suite|apt)\b", re.IGNORECASE
 )
+_NO_PLACE = re.compile(r"\b(?:same|orders?|items?)\b|订单|商品|一样", re.IGNORECASE)
+"""Points at another record instead of spelling an address."""
 _PIECES = re.compile(
     r"\b(one|two|three|four|five|1|2|3|4|5)\b(?: (?:piece|pieces))?(?: of|\b)|([一二两三四五1-5])[个件只双条台]",
     re.IGNORECASE,
@@ -197,23 +203,44 @@ def pieces(message: str) -> int | None:
     return _COUNTS.get(word) or int(word)
 
 
-def wish(message: str) -> str:
-    """The part of the message that says what is wanted in place of something: "in 43" of "the shoes in 42 for ones in 43"."""
-    parts = _FROM.split(message)
-    return parts[-1] if len(parts) > 1 else message
+def wish(message: str, titles: Sequence[str], number: int) -> str:
+    """What a message says of the title of that number: what stands behind its name, up to the name of the next one.
+
+    `wish("the mug for a red one and the shoes in 42 for 43", ["Mug", "Shoes"], 1) == " 43"`: of that, what stands behind the last
+    word that leads to what is wanted. The whole message where the title is not named.
+    """
+    places = [_last_word_of(title, message) for title in titles]
+    start = max(places[number], 0)
+    end = (
+        min((place for place in places if place > start), default=len(message)) if places[number] >= 0 else len(message)
+    )
+    parts = _FROM.split(message[start:end])
+    return parts[-1] if len(parts) > 1 else message[start:end]
+
+
+def _last_word_of(title: str, message: str) -> int:
+    """Where the last of a title's words that the message has stands in it; -1 where it has none."""
+    low = message.casefold()
+    return max((low.find(word) for word in words_in(title) if not any(map(str.isdigit, word))), default=-1)
+
+
+def wants_same(message: str) -> bool:
+    """Whether an item is to be exchanged for another one like it."""
+    return bool(_SAME.search(message))
 
 
 def address_in(message: str, asked_for: bool) -> str | None:
     """The new address in a message, as it was written; `asked_for` where the message answers that very question."""
     text = " ".join(message.split())
-    cut = list(_TO.finditer(text))
-    said = text[cut[0].end() :] if cut else text if asked_for else ""
+    cuts = [text[cut.end() :] for cut in _TO.finditer(text)] or ([text] if asked_for else [])
+    # "I want to change it to 5 Elm Road": the last lead that an address follows.
+    said = next((each for each in reversed(cuts) if _PLACE.search(each)), "")
     said = re.sub(
-        r"^(?:\W*(?:it(?:'s| is)|please|use|my new address is|the new (?:one|address) is|新地址|是|为))*[\s:：,，]+",
+        r"^(?:\W*(?:be\b|it(?:'s| is)|please|use|my new address is|the new (?:one|address) is|新地址|是|为))*[\s:：,，]+",
         "",
         f" {said}",
     ).strip(" .。!！")
-    return said if len(said) >= 5 and _PLACE.search(said) else None
+    return said if len(said) >= 5 and _PLACE.search(said) and not _NO_PLACE.search(said) else None
 
 
 def amends(kind: ChangeKind, message: str) -> bool:

@@ -80,7 +80,7 @@ def confirmed(turn: Turn, answer: Answer) -> None:
         return answer.say(turn.voice.say("accept.nothing"))
     flow = _Flow(turn, answer)
     try:
-        made = turn.backend.change(turn.principal, turn.user_id, _request(draft), draft.request_id, draft.stamp)
+        made = turn.backend.change(turn.principal, turn.user_id, request_of(draft), draft.request_id, draft.stamp)
     except Refused as refused:
         return flow.refuse(refused, draft)
     except Unavailable:
@@ -169,7 +169,7 @@ class _Flow:
 
     def _propose(self, draft: Draft) -> None:
         try:
-            proposal = self.turn.backend.propose(self.turn.principal, self.turn.user_id, _request(draft))
+            proposal = self.turn.backend.propose(self.turn.principal, self.turn.user_id, request_of(draft))
         except Refused as refused:
             return self.refuse(refused, draft)
         except NotFound:
@@ -261,7 +261,7 @@ class _Flow:
             counts=(),
         )
         try:
-            self.turn.backend.propose(self.turn.principal, self.turn.user_id, _request(probe))
+            self.turn.backend.propose(self.turn.principal, self.turn.user_id, request_of(probe))
         except Refused as refused:
             return refused if refused.reason in _BY_STATE else None
         return None
@@ -316,19 +316,27 @@ class _Flow:
                 self.answer.say(self.turn.voice.say("change.no_variant", title=self.words.titles(order)[line]))
                 self.answer.ask(self.turn.voice.say("change.person"), Pending(kind="handoff"))
                 return None
-            found = picked or self._wished(product, others, product.variant(item.variant_id or ""))
-            picked = None
-            if found is None:
+            if draft.kind == "exchange" and changes.wants_same(self.turn.message) and len(others) < len(able):
+                chosen[place] = str(item.variant_id)
+                continue
+            wished = self._wished(product, others, draft, place, order)
+            if picked is None and len(wished) != 1:
                 if chosen[place]:
                     continue
-                self._ask_variant(_with(draft, variants=tuple(chosen)), order, line, product, others)
+                self._ask_variant(_with(draft, variants=tuple(chosen)), order, line, product, wished or others)
                 return None
-            chosen[place] = found
+            chosen[place] = picked or wished[0].id
+            picked = None
         return _with(draft, variants=tuple(chosen))
 
-    def _wished(self, product: Product, others: Sequence[Variant], now: Variant | None) -> str | None:
-        """The one variant that the words name, options not named staying as they are; None unless exactly one."""
-        said = Said(changes.wish(self.turn.message))
+    def _wished(
+        self, product: Product, others: Sequence[Variant], draft: Draft, place: int, order: Order
+    ) -> list[Variant]:
+        """Of `others` those that have what the words name, and of them those most like the variant of now."""
+        items = [order.items[line] for line in draft.lines]
+        names = [self.words.name(item.product_id) for item in items]
+        now = product.variant(items[place].variant_id or "")
+        said = Said(changes.wish(self.turn.message, names, place))
         values: dict[str, set[str]] = {}
         for variant in product.variants:
             for name, value in variant.options.items():
@@ -338,7 +346,7 @@ class _Flow:
         if now is not None and left:
             alike = [len(variant.options.items() & now.options.items()) for variant in left]
             left = [variant for variant, shared in zip(left, alike, strict=True) if shared == max(alike)]
-        return left[0].id if len(left) == 1 else None
+        return left
 
     def _ask_variant(self, draft: Draft, order: Order, line: int, product: Product, others: Sequence[Variant]) -> None:
         listed = others[:OPTIONS]
@@ -397,7 +405,7 @@ class _Flow:
         return pending.fields[self.choice]
 
 
-def _request(draft: Draft) -> ChangeRequest:
+def request_of(draft: Draft) -> ChangeRequest:
     """The request that a complete draft stands for."""
     method = draft.method or None
     match draft.kind:

@@ -44,6 +44,11 @@ class Words:
         """The title of each line, with its variant's options; the id where the catalog has the product no longer."""
         return [self._title(item.product_id, item.variant_id) for item in order.items]
 
+    def name(self, product_id: str) -> str:
+        """A product's title without options; the id where the catalog has it no longer."""
+        product = self.turn.backend.product(product_id)
+        return product_id if product is None else product.title
+
     def counted(self, order: Order) -> list[str]:
         """The same with how many: "2 × Red mug"."""
         return [self._pieces(item.quantity, title) for item, title in zip(order.items, self.titles(order), strict=True)]

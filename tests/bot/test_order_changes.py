@@ -10,7 +10,7 @@ import pytest
 
 from bot.backend import OPERATIONS, Backend, Caller
 from bot.cards import Reply
-from bot.changes import address_in, named_lines, wanted
+from bot.changes import address_in, named_lines, wanted, wish
 from bot.embedded import EmbeddedBackend, backend_of
 from bot.parts import Parts
 from bot.service import Assistant
@@ -292,6 +292,12 @@ class TestExchange:
         talk.say("accept", "yes")
         assert made(database)[0].lines[0]["to_variant_id"] == "shoe-1-black-42"
 
+    def test_what_broke_is_exchanged_for_the_same(self, talk: Conversation, database: Database) -> None:
+        asked = talk.say("order_status", "the shoes from order A-1002 broke, I want to exchange them for the same item")
+        assert asked.text.count("(green, 41)") >= 2 or asked.text.count("41") >= 2
+        talk.say("accept", "yes")
+        assert made(database)[0].lines[0]["to_variant_id"] == "shoe-2-green-41"
+
     def test_an_open_order_is_changed_instead(self, talk: Conversation, database: Database) -> None:
         put_orders(database, SHOP, [order("A-1006", "paid", SHOE, days=1)])
         asked = talk.say("order_status", "把订单 A-1006 的鞋换成 42 码")
@@ -518,7 +524,8 @@ class TestOperations:
         # Questions about rules, and other talk, ask for no change.
         ("what is your return policy?", True, None), ("how do I return something?", True, None), ("怎么退货", True, None),
         ("can I return it within 30 days?", False, None), ("cancel", False, None), ("why was my order cancelled?", True, None),
-        ("我的订单为什么被取消了", True, None), ("remove the kettle from the cart", False, None), ("change it to blue", False, None),
+        ("我的订单为什么被取消了", True, None), ("remove the kettle from the cart", False, None),
+        ("change it to blue", False, None),
         ("换成蓝色的", False, None), ("do you have a return label printer", False, None),
         ("don't cancel my order", True, None),
         ("I want to exchange ideas", False, None), ("show me something to swap tyres", False, None),
@@ -537,7 +544,12 @@ def test_which_lines_and_where_to() -> None:
     assert named_lines("the lamp", titles) == ()
     assert address_in("change the address to 5 Elm Road, Boston", asked_for=False) == "5 Elm Road, Boston"
     assert address_in("5 Elm Road, Boston", asked_for=True) == "5 Elm Road, Boston"
-    assert address_in("change the address to something else", asked_for=False) is None
+    assert address_in("I want to change it to 5 Elm Road", asked_for=False) == "5 Elm Road"
+    for none in ("change the address to something else", "change it to be the same as order #W123", "to item 98448"):
+        assert address_in(none, asked_for=False) is None
+    swap = "exchange the red mug for a green one and the tea pot in 1 l for 2 l"
+    assert wish(swap, titles, 2).strip() == "2 l"
+    assert wish(swap, titles, 0).split()[:2] == ["a", "green"]
 
 
 def test_what_is_stored_says_what_was_agreed_to(talk: Conversation, database: Database) -> None:
