@@ -247,7 +247,7 @@ def amends(kind: ChangeKind, message: str) -> bool:
     """Whether a message changes what was proposed instead of agreeing to it: "only the kettle", "no, to 5 Elm Road"."""
     if kind in ("address", "default_address"):
         return address_in(message, asked_for=False) is not None
-    return bool(_AMENDS.search(message))
+    return bool(_AMENDS.search(message)) or (kind == "return" and len(message) <= 30 and pieces(message) is not None)
 
 
 def adds(message: str) -> bool:

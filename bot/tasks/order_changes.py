@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot import changes
-from bot.backend import Caller
 from bot.state import Draft, Pending
 from bot.tasks import orders
 from bot.tasks.order_words import Words
@@ -116,7 +115,6 @@ class _Flow:
     def __init__(self, turn: Turn, answer: Answer, asked: str = "", choice: int | None = None) -> None:
         self.turn, self.answer, self.asked, self.choice = turn, answer, asked, choice
         self.words = Words(turn, answer)
-        self.caller = Caller(turn.principal, turn.user_id)
 
     def go_on(self, draft: Draft) -> None:
         """Asks the next question, proposes, or says why not."""
@@ -309,7 +307,7 @@ class _Flow:
             if chosen[place] and not (self.asked == "" and len(draft.lines) == 1):
                 continue
             item = order.items[line]
-            product = self.turn.backend.product(item.product_id)
+            product = self.words.product(item.product_id)
             able = self.words.orderable(product)
             others = [variant for variant in able if variant.id != item.variant_id]
             if product is None or not others:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from bot.shelf import availability_of, telling_options, title_of
 from bot.state import Draft
@@ -39,6 +40,8 @@ class Words:
 
     def __init__(self, turn: Turn, answer: Answer) -> None:
         self.turn, self.answer = turn, answer
+        self.product = cache(turn.backend.product)
+        """A product as it is offered now, looked up once a turn."""
 
     def titles(self, order: Order) -> list[str]:
         """The title of each line, with its variant's options; the id where the catalog has the product no longer."""
@@ -46,7 +49,7 @@ class Words:
 
     def name(self, product_id: str) -> str:
         """A product's title without options; the id where the catalog has it no longer."""
-        product = self.turn.backend.product(product_id)
+        product = self.product(product_id)
         return product_id if product is None else product.title
 
     def counted(self, order: Order) -> list[str]:
@@ -176,7 +179,7 @@ class Words:
         return f"{quantity} × {title}"
 
     def _title(self, product_id: str, variant_id: str | None) -> str:
-        product = self.turn.backend.product(product_id)
+        product = self.product(product_id)
         if product is None:
             self.answer.ledger.text(product_id)
             return product_id

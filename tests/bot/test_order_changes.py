@@ -225,6 +225,10 @@ class TestReturn:
         talk.say("accept", "yes")
         assert [line["product_id"] for line in made(database)[0].lines] == ["shoe-2"]
 
+    def test_fewer_pieces_than_were_stated(self, talk: Conversation) -> None:
+        assert "$24.00" in talk.say("order_status", "I want to return the tea from order A-1002").text
+        assert "$12.00" in talk.say("cart_add", "one of them").text
+
     def test_the_one_order_that_has_it_is_meant(self, talk: Conversation) -> None:
         assert "A-1002" in talk.say("ask_policy", "I want to return the trail running shoes").text
 
