@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from bot.changes import amends, answers, in_talk, plain_yes, wanted
 from bot.labels import LABELS, OUT_OF_SCOPE
+from bot.order_wishes import amends, answers, in_talk, plain_yes, wanted
 from bot.state import DialogueState, Pending
 from index.graph.terms import term_of
 from retrieval.expansion import goods_named, related

@@ -12,7 +12,7 @@ from storage.database import Database, lock_row
 from storage.errors import Conflict, NotFound
 from storage.orders import Address, Part
 from storage.principal import Principal, Role
-from storage.record import Id, MinorUnits, Record, read_leniently
+from storage.record import Id, MinorUnits, Record, now_ms, read_leniently
 from storage.tables import customers
 
 _REQUIRED = frozenset({"user_id"})
@@ -122,13 +122,14 @@ def customer_within(connection: Connection, user_id: str, hold: bool = False) ->
 
 
 def row_of(customer: Customer) -> dict[str, Any]:
-    """All columns of a record."""
+    """All columns of a record, as of now."""
     zip_code = customer.address.zip if customer.address else ""
     named = customer.first_name and customer.last_name and zip_code
     return {
         **customer.model_dump(mode="json"),
         "email_key": _folded(customer.email) if customer.email else None,
         "name_key": _folded(customer.first_name, customer.last_name, zip_code) if named else None,
+        "updated_at": now_ms(),
     }
 
 

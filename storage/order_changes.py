@@ -72,6 +72,7 @@ def propose(
         Refused: the rules do not allow it.
     """
     _check_caller(principal, user_id)
+    catalog = _fetched(db, user_id, request, catalog)
     with db.read() as connection:
         return _judged(connection, user_id, request, rules, catalog, hold=False)
 
@@ -103,6 +104,7 @@ def make_change(
         Conflict: the change would no longer be what the customer agreed to, or `request_id` was used for another one.
     """
     _check_caller(principal, user_id)
+    catalog = _fetched(db, user_id, request, catalog)
     with db.write(durable=True) as connection:
         if not db.is_sqlite:
             # One at a time, as on SQLite: so a request that comes twice is seen, and rows come in the order of their numbers.
@@ -167,6 +169,21 @@ def _check_caller(principal: Principal, user_id: str) -> None:
     principal.require_owner(user_id)
     if principal.anonymous:
         raise Unauthenticated("A visitor has no orders.", "Sign in.")
+
+
+def _fetched(db: Database, user_id: str, request: ChangeRequest, catalog: Catalog) -> Catalog:
+    """What the catalog says of the products that are exchanged, asked before the transaction.
+
+    A catalog reads from the database itself: inside of it, it would wait for a connection that those hold who wait for the lock.
+    """
+    if not isinstance(request, ExchangeItems | ModifyItems):
+        return catalog
+    with db.read() as connection:
+        order = order_within(connection, user_id, request.order_id, hold=False)
+    lines = {swap.line for swap in request.swaps}
+    ids = {item.product_id for line, item in enumerate(order.items if order else ()) if line in lines}
+    known = {product_id: catalog(product_id) for product_id in ids}
+    return lambda product_id: known.get(product_id, {})
 
 
 def _judged(

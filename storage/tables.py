@@ -186,6 +186,7 @@ customers = Table(
     Column("payment_methods", JSON, nullable=False),
     Column("email_key", Text),
     Column("name_key", Text),
+    Column("updated_at", BigInteger, nullable=False),
     Index(None, "email_key"),
     Index(None, "name_key"),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot import changes
+from bot import order_wishes
 from bot.state import Draft, Pending
 from bot.tasks import orders
 from bot.tasks.order_words import Words
@@ -52,7 +52,7 @@ _BY_STATE = frozenset(
 
 def begin(turn: Turn, answer: Answer) -> None:
     """Starts a change, or goes on with the one that was begun where the turn asks for the same kind of one."""
-    kind = changes.wanted(turn.message, changes.in_talk(turn.state, "order_status"))
+    kind = order_wishes.wanted(turn.message, order_wishes.in_talk(turn.state, "order_status"))
     if turn.principal.anonymous:
         return answer.say(turn.voice.say("orders.sign_in"))
     if kind is None or not _offered(turn, kind):
@@ -195,10 +195,10 @@ class _Flow:
             self.answer.say(turn.voice.say("orders.none"))
             return None
         by_id = {order.order_id: order for order in known}
-        named = changes.named_order(turn.message, list(by_id))
+        named = order_wishes.named_order(turn.message, list(by_id))
         if self.asked == "order" and self.choice is not None and turn.decision.pending is not None:
             named = turn.decision.pending.options[self.choice]
-        number = changes.unknown_number(turn.message) if named is None and self.asked in ("", "order") else None
+        number = order_wishes.unknown_number(turn.message) if named is None and self.asked in ("", "order") else None
         if number is not None and not (draft.order_id or draft.kind == "address"):
             self.answer.ledger.text(number)
             self.answer.say(turn.voice.say("orders.unknown", order=number))
@@ -218,17 +218,17 @@ class _Flow:
     def _told(self, draft: Draft, known: Sequence[Order]) -> Order | None:
         """The order that words other than its number tell, else the only one that can be meant; asks where several can."""
         turn = self.turn
-        if changes.latest(turn.message):
+        if order_wishes.latest(turn.message):
             return known[0]
         changed = {each.order_id for each in turn.backend.changes(turn.principal, turn.user_id)}
         fitting = [order for order in known if self._fits(draft.kind, order, changed)]
         if draft.kind in _ABOUT_ITEMS:
-            with_it = [order for order in fitting if changes.named(turn.message, self.words.titles(order))]
+            with_it = [order for order in fitting if order_wishes.named(turn.message, self.words.titles(order))]
             if len(with_it) == 1:
                 return with_it[0]
             fitting = with_it or fitting
         spoken = next((order for order in known if order.order_id == turn.state.order_id), None)
-        if spoken is not None and turn.state.last_task in changes.ABOUT_ORDERS:
+        if spoken is not None and turn.state.last_task in order_wishes.ABOUT_ORDERS:
             return spoken
         if len(fitting) == 1:
             return fitting[0]
@@ -269,21 +269,21 @@ class _Flow:
     def _lines(self, draft: Draft, order: Order) -> Draft | None:
         """The draft with the lines meant, and how many pieces of a single one; None where they have to be asked for."""
         titles = self.words.titles(order)
-        picked = tuple(range(len(titles))) if len(titles) == 1 else changes.named_lines(self.turn.message, titles)
+        picked = tuple(range(len(titles))) if len(titles) == 1 else order_wishes.named_lines(self.turn.message, titles)
         if not picked:
             placed = [each - 1 if each > 0 else len(titles) + each for each in self.turn.understanding.ordinals]
             picked = tuple(sorted({each for each in placed if 0 <= each < len(titles)}))
         # An answer about a size may name a color that a title has too: it changes no lines.
         if self.asked not in ("", "lines", "order") and draft.lines:
             picked = ()
-        if picked and draft.lines and changes.adds(self.turn.message):
+        if picked and draft.lines and order_wishes.adds(self.turn.message):
             picked = tuple(sorted({*draft.lines, *picked}))
         lines = picked or draft.lines
         if not lines:
             return None
         before = dict(zip(draft.lines, draft.counts, strict=False))
         if draft.kind == "return" and len(picked or lines) == 1 and self.asked != "order":
-            line, said = (picked or lines)[0], changes.pieces(self.turn.message)
+            line, said = (picked or lines)[0], order_wishes.pieces(self.turn.message)
             if said is not None and said < order.items[line].quantity:
                 before[line] = said
         chosen = dict(zip(draft.lines, draft.variants, strict=False))
@@ -314,7 +314,7 @@ class _Flow:
                 self.answer.say(self.turn.voice.say("change.no_variant", title=self.words.titles(order)[line]))
                 self.answer.ask(self.turn.voice.say("change.person"), Pending(kind="handoff"))
                 return None
-            if draft.kind == "exchange" and changes.wants_same(self.turn.message) and len(others) < len(able):
+            if draft.kind == "exchange" and order_wishes.wants_same(self.turn.message) and len(others) < len(able):
                 chosen[place] = str(item.variant_id)
                 continue
             wished = self._wished(product, others, draft, place, order)
@@ -334,7 +334,7 @@ class _Flow:
         items = [order.items[line] for line in draft.lines]
         names = [self.words.name(item.product_id) for item in items]
         now = product.variant(items[place].variant_id or "")
-        said = Said(changes.wish(self.turn.message, names, place))
+        said = Said(order_wishes.wish(self.turn.message, names, place))
         values: dict[str, set[str]] = {}
         for variant in product.variants:
             for name, value in variant.options.items():
@@ -360,7 +360,7 @@ class _Flow:
     # Where to, why, and with what.
 
     def _address(self, draft: Draft) -> str:
-        return changes.address_in(self.turn.message, self.asked == "address") or draft.address
+        return order_wishes.address_in(self.turn.message, self.asked == "address") or draft.address
 
     def _method(self, draft: Draft, order: Order) -> PaymentMethod | None:
         """The means of payment that the turn names, else the one said before; None where none was said."""

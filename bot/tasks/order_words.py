@@ -114,7 +114,10 @@ class Words:
             case "payment":
                 method = self.label(proposal.method) or request.payment_method
                 self.answer.ledger.text(method)
-                self._say("change.pay", order=request.order_id, method=method)
+                total = Money(amount=order.total or 0, currency=order.currency or self.turn.currency) if order else None
+                self.answer.ledger.money(total)
+                price = self.turn.voice.money(total) if total else ""
+                self._say("change.pay", order=request.order_id, price=price, method=method)
         if request.kind in ("address", "default_address", "payment"):
             return
         self._money(proposal.amount, proposal.currency, self.label(proposal.method))

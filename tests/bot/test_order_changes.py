@@ -10,8 +10,8 @@ import pytest
 
 from bot.backend import OPERATIONS, Backend, Caller
 from bot.cards import Reply
-from bot.changes import address_in, named_lines, wanted, wish
 from bot.embedded import EmbeddedBackend, backend_of
+from bot.order_wishes import address_in, named_lines, wanted, wish
 from bot.parts import Parts
 from bot.service import Assistant
 from index.product import Product
@@ -340,6 +340,7 @@ class TestAddressAndPayment:
     def test_another_means_of_payment(self, talk: Conversation, database: Database) -> None:
         asked = talk.say("order_status", "I want to change the payment of order A-1001 to my gift card")
         assert "gift card" in asked.text
+        assert "$58.00" in asked.text
         talk.say("accept", "yes")
         customer = customer_of(database, SHOP, "shopper-1")
         assert customer is not None

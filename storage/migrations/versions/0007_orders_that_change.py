@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("payment_methods", sa.JSON(), nullable=False),
         sa.Column("email_key", sa.Text()),
         sa.Column("name_key", sa.Text()),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("user_id", name="pk_customers"),
     )
     op.create_index("ix_customers_email_key", "customers", ["email_key"])
