@@ -9,13 +9,13 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 from rich.console import Console
@@ -92,6 +92,7 @@ ADMIN = Principal("operator", Role.ADMIN)
 SHIPPED_MODEL = Path(__file__).parent / "demo" / "model" / "intent"
 _NAMED = 20  # labels that a warning names
 _WEEK = 7  # days: in a small shop that many pass without a sale
+R = TypeVar("R")
 _BATCH = 5_000  # orders a transaction
 
 Shop = Annotated[Path, typer.Option("--shop", help="The shop's folder.", file_okay=False)]
@@ -435,14 +436,14 @@ def publisher(name: str, shop: Path) -> Callable[[Path | None], object] | None:
 
 @app.command()
 def ingest(
-    kind: Annotated[Literal["events", "orders", "reviews"], typer.Argument(help="What the file holds.")],
+    kind: Annotated[Literal["events", "orders", "reviews", "customers"], typer.Argument(help="What the file holds.")],
     file: Annotated[Path, typer.Argument(help="JSONL, also .gz.")],
     shop: Shop = Path("var"),
     max_rejected: MaxRejected = 0.01,
     rejected: RejectedFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Load a log of behavior, orders or reviews into the database; loading it again changes nothing.
+    """Load a log of behavior, orders or reviews, or the customers, into the database; loading it again changes nothing.
 
     For events it also says how good they are, and writes that beside the rejected rows: docs/personalization.md explains it.
 
@@ -459,7 +460,8 @@ def ingest(
     elif kind == "reviews":
         put(run_ingest_reviews(file, shop, max_rejected, rejected), as_json)
     else:
-        put(run_ingest_orders(file, shop, max_rejected, rejected), as_json)
+        load = run_ingest_orders if kind == "orders" else run_ingest_customers
+        put(load(file, shop, max_rejected, rejected), as_json)
 
 
 def run_ingest_events(file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None) -> LoadedEvents:
@@ -504,10 +506,37 @@ def catalog_has(shop: Path) -> Callable[[str], bool] | None:
 def run_ingest_orders(
     file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None
 ) -> dict[str, Any]:
-    """Loads a file of orders in batches, with a progress bar; nothing is loaded where too many rows cannot be used."""
-    from storage.orders import Order, put_orders, read_order
+    """Loads a file of orders; see `_ingest_records`."""
+    from storage.orders import put_orders, read_order
 
-    rejects, orders = Rejects(), dict[str, Order]()
+    return _ingest_records(
+        file, shop, "orders", read_order, put_orders, lambda order: order.order_id, max_rejected, rejected
+    )
+
+
+def run_ingest_customers(
+    file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None
+) -> dict[str, Any]:
+    """Loads a file of customers; see `_ingest_records`."""
+    from storage.customers import put_customers, read_customer
+
+    return _ingest_records(
+        file, shop, "customers", read_customer, put_customers, lambda each: each.user_id, max_rejected, rejected
+    )
+
+
+def _ingest_records(
+    file: Path,
+    shop: Path,
+    kind: str,
+    read: Callable[[dict[str, Any]], tuple[R, tuple[str, ...]]],
+    keep: Callable[[Database, Principal, Sequence[R]], int],
+    id_of: Callable[[R], str],
+    max_rejected: float,
+    rejected: Path | None,
+) -> dict[str, Any]:
+    """Loads a file of records in batches, with a progress bar; nothing is loaded where too many rows cannot be used."""
+    rejects, records = Rejects(), dict[str, R]()
     counts = {"read": 0, "accepted": 0, "duplicates": 0, "rejected": 0, "dropped_fields": 0}
     for number, row in read_jsonl(file):
         counts["read"] += 1
@@ -515,9 +544,9 @@ def run_ingest_orders(
             if isinstance(row, RowProblem):
                 rejects.add_problem(row)
                 continue
-            order, dropped = read_order(row)
-            counts["duplicates"] += order.order_id in orders
-            orders[order.order_id] = order
+            record, dropped = read(row)
+            counts["duplicates"] += id_of(record) in records
+            records[id_of(record)] = record
             counts["dropped_fields"] += len(dropped)
         except InvalidInput as error:
             rejects.add(number, error.message, row)
@@ -525,15 +554,15 @@ def run_ingest_orders(
             rejects.add_problem(unexpected(number, error, row))
     path = None
     if rejects.count:
-        path = rejected or rejected_file(shop, "orders")
+        path = rejected or rejected_file(shop, kind)
         rejects.write(path)
     rejects.check(counts["read"], max_rejected)
-    rows = list(orders.values())
+    rows = list(records.values())
     with opened(shop) as database, bars() as show:
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
-            counts["accepted"] += put_orders(database, local_operator(), batch)
-            show("loading orders", start + len(batch), len(rows))
+            counts["accepted"] += keep(database, local_operator(), batch)
+            show(f"loading {kind}", start + len(batch), len(rows))
         forget_again(database, shop)
     return counts | {"rejected": rejects.count, "rejected_file": str(path) if path else None}
 

@@ -50,7 +50,9 @@ def asked(part: str, language: str, body: dict[str, Any], encoder: Encoder) -> l
     questions = [pair["question"] for pair in pairs]
     looks = looks_of([(pair["question"], pair["answer"]) for pair in pairs], encoder)
     ranker = Bm25(questions)
-    rows = [(number, False, text) for number, pair in enumerate(pairs) for text in pair[part]]
+    rows: list[tuple[int | None, bool, str]] = [
+        (number, False, text) for number, pair in enumerate(pairs) for text in pair[part]
+    ]
     rows += [(None, kind == "near", text) for kind in ("near", "far") for text in body[kind][part][language]]
     return [
         Asked(text, gold, near, features_of(text, looks, encoder), ranker.scores(text).astype(np.float64), looks)

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+from scipy.stats import beta  # type: ignore[attr-defined]
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
@@ -248,7 +248,7 @@ def demo_cases(shop: Path, encoders: Mapping[str, Encoder]) -> dict[tuple[Mode, 
 def mode_of(language: str, sentences: Sequence[str]) -> Mode:
     """As `bot.evidence` has it."""
     asked = "han" if language == "zh" else "latin"
-    return asked if script_of(sentences[0]) == asked else "crossed"  # type: ignore[return-value]
+    return asked if script_of(sentences[0]) == asked else "crossed"
 
 
 def demo(shop: Path, fit: bool) -> None:

@@ -9,7 +9,7 @@ words are plain ("under 50", "blue", "the second one"), the words win.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -17,6 +17,7 @@ from bot.concern import concern_of
 from bot.corrections import corrects
 from bot.labels import LABELS, OUT_OF_SCOPE
 from bot.manners import decent, only_swears
+from bot.order_wishes import amends, answers, in_talk, plain_yes, wanted
 from bot.phrases import asks_again, asks_new, asks_others, bundled, returned_to
 from bot.state import DialogueState, Pending, Topic
 from index.graph.terms import term_of
@@ -38,6 +39,7 @@ Task = Literal[
     "ask_product",
     "ask_policy",
     "order_status",
+    "order_change",
     "cart_add",
     "cart_remove",
     "cart_view",
@@ -59,7 +61,8 @@ Task = Literal[
 """`accepted` and `resolved` carry out what was pending: by a yes, or by an answer to the question.
 
 `companions` is what goes with a product: advice that the words ask for, whatever the label. So are `return_to` an earlier topic,
-`reorder` of what was bought, a `bundle` of everything for something, and `care`, where no product helps.
+`reorder` of what was bought, `order_change` of what was ordered, a `bundle` of everything for something, and `care`, where no
+product helps.
 """
 
 ACTIONS: tuple[str, ...] = (*LABELS, OUT_OF_SCOPE)
@@ -149,8 +152,8 @@ _AWAY = (
     r"(?:不要|不想要|不是|不喜欢|别要|别|除了|留着?|保留)(?:那个|这个|那款|这款)?)"
 )
 _TOKEN = re.compile(r"[a-z]{3,}|\d+|[\u3400-\u9fff]")
-_WRITES = frozenset({"variant", "which_product", "which_line", "empty_cart", "add"})
-"""Kinds of questions whose answer changes the cart: a guess is not good enough for them."""
+_WRITES = frozenset({"variant", "which_product", "which_line", "empty_cart", "add", "order_change"})
+"""Kinds of questions whose answer changes the cart or an order: a guess is not good enough for them."""
 _ELSEWHERE = frozenset(
     {"ask_product", "ask_policy", "compare", "order_status", "complaint", "handoff", "reject", "goodbye"}
 )
@@ -189,6 +192,8 @@ _BUYS = re.compile(
     re.IGNORECASE,
 )
 """Words without which nothing is bought, whatever a model thinks."""
+_SWAPS = frozenset({"exchange", "items"})
+"""Asked for in the same words; the order's status tells which of them it is."""
 _UNSHAKEN = frozenset({"cart_view", "checkout", "order_status", "ask_policy", "handoff", "complaint"})
 
 
@@ -227,12 +232,14 @@ def decide(
     message: str,
     mapping: Mapping[str, str] | None = None,
     names_product: Callable[[str], bool] = lambda _: False,
+    changeable: Collection[str] = (),
 ) -> Decision:
     """The decision for one turn. `label` may be the shop's own: `mapping` then names the action.
 
     A label that is neither built in nor mapped is treated as doubtful words: search if they name something, else
     out of scope. `names_product` tells whether words stand in a product's title: a bare name ("跑鞋") carries no intent
-    that a model could read, and it is a search in a shop that sells the thing.
+    that a model could read, and it is a search in a shop that sells the thing. `changeable` are the kinds of changes to orders
+    that customers of the shop make by themselves.
     """
     label = (mapping or {}).get(label, label)
     if concern_of(message) is not None:
@@ -244,6 +251,9 @@ def decide(
     corrected = _corrected(state, label, understanding, message)
     if corrected is not None:
         return corrected
+    change = wanted(message, in_talk(state, label))
+    if change in changeable or (change in _SWAPS and not _SWAPS.isdisjoint(changeable)):
+        return Decision("order_change", pending)
     if pending is not None:
         resolved = _resolution(pending, label, 0.0 if out_of_scope else confidence, understanding, message)
         if resolved is not None:
@@ -376,6 +386,8 @@ def _resolution(
     pending: Pending, label: str, confidence: float, understanding: Understanding, message: str
 ) -> Decision | None:
     """How the turn answers what was asked, or None where it goes its own way."""
+    if pending.draft is not None:
+        return _of_order(pending, label, confidence, understanding, message)
     elsewhere = pending.kind in _WRITES and label in _ELSEWHERE and confidence >= SURE
     choice = None if elsewhere else _chosen(pending, understanding, message)
     if choice is not None:
@@ -406,6 +418,24 @@ def _resolution(
     return None
 
 
+def _of_order(
+    pending: Pending, label: str, confidence: float, understanding: Understanding, message: str
+) -> Decision | None:
+    """How the turn answers a question about a change to an order: a yes that adds anything is no yes."""
+    if _NO.match(message):
+        return Decision("reject", pending)
+    if confidence >= SURE and label in _ELSEWHERE - {"order_status", "reject"}:
+        return None
+    if pending.kind == "order_slot":
+        choice = _chosen(pending, understanding, message)
+        return Decision("resolved", pending, choice) if choice is not None or answers(pending, message) else None
+    if _YES.match(message) or (label == "accept" and confidence >= WRITE_SURE and plain_yes(message)):
+        return Decision("accepted", pending)
+    if pending.draft is not None and amends(pending.draft.kind, message):
+        return Decision("resolved", pending)
+    return Decision("reject", pending) if label == "reject" else None
+
+
 def _chosen(pending: Pending, understanding: Understanding, message: str) -> int | None:
     """Which of the options named in the question the message picks; None unless exactly one."""
     if not pending.options:
@@ -433,7 +463,10 @@ def _chosen(pending: Pending, understanding: Understanding, message: str) -> int
         longest = max(named, key=lambda number: len(pending.options[number]))
         if all(_holds(pending.options[longest].casefold(), pending.options[number]) for number in named):
             return longest
-    if pending.kind in ("variant", "which_product", "which_line", "facet") and len(understanding.ordinals) == 1:
+    if (
+        pending.kind in ("variant", "which_product", "which_line", "facet", "order_slot")
+        and len(understanding.ordinals) == 1
+    ):
         position = understanding.ordinals[0]
         index = position - 1 if position > 0 else len(pending.options) + position
         if 0 <= index < len(pending.options) and pending.kind != "facet":

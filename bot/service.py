@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from bot.answer_book import AnswerBook
+from bot.backend import Backend
 from bot.basket import orderable, view_of
 from bot.cards import Card, CartView, ProfileView, Reply
+from bot.embedded import backend_of
 from bot.experiments import Experiments
 from bot.exposure import Exposures
 from bot.grounding import Ledger
@@ -64,6 +66,7 @@ class Assistant:
     reply, total), newest last; search includes the query's embedding. `removed` counts statements that the
     grounding check took out. `experiments` deal the shop's arms; without them none runs. Without the `shop`'s folder nothing is
     loaded anew, and nobody can be erased.
+    `backend` keeps the orders; without one it is the one that the settings name.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Assistant:
         checkout_url: str = "",
         experiments: Experiments | None = None,
         shop: Path | None = None,
+        backend: Backend | None = None,
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -90,6 +94,7 @@ class Assistant:
         self._profiles = Profiles(database, settings.consent)
         self._memory = Memory(database)
         self._shop = shop
+        self.backend = backend or backend_of(settings.orders, database, self._product_now)
 
     @classmethod
     def open(cls, shop: Path, settings: ShopSettings, database: Database, checkout_url: str = "") -> Self:
@@ -147,6 +152,7 @@ class Assistant:
             self._novelty,
             self._memory,
             self._answers,
+            self.backend,
         )
         reply, removed, ordering = talk.turn(principal, shopper, message, conversation_id, language, clock)
         self.timings.append(clock.ended())
@@ -359,6 +365,10 @@ class Assistant:
     def starters(self, language: str = "en") -> list[str]:
         """Starter questions for the window, made from what this catalog sells."""
         return starters_of(self.parts, self.settings.currency, spoken(language))
+
+    def _product_now(self, product_id: str) -> Product | None:
+        """A product by the parts that are current at the moment of the call."""
+        return self.parts.shelf.product(product_id)
 
     def _view(self, cart: Cart) -> CartView:
         return view_of(cart, self.parts.shelf, self.settings.currency, self.checkout_url)

@@ -22,6 +22,7 @@ from index.filters import Filters, PriceRange
 from index.product import Availability, Money
 from retrieval.understanding import Sort
 from storage.conversations import Turn
+from storage.settings import ChangeKind
 
 TOPICS = 10
 """So many earlier topics can be returned to."""
@@ -38,6 +39,8 @@ PendingKind = Literal[
     "facet",
     "what",
     "gift",
+    "order_change",
+    "order_slot",
 ]
 
 
@@ -76,6 +79,25 @@ class Topic(Stored):
         return not self.query and self.filters.empty and self.bound is None
 
 
+class Draft(Stored):
+    """A change to an order as far as it has been said.
+
+    `lines` are 0-based; in the same order `counts` are how many pieces of each, 0 for all, and `variants` what takes their place,
+    "" for one not chosen yet. `stamp` and `request_id` are those of the proposal that a yes agrees to.
+    """
+
+    kind: ChangeKind
+    order_id: str = ""
+    lines: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
+    variants: tuple[str, ...] = ()
+    method: str = ""
+    address: str = ""
+    reason: str = ""
+    stamp: str = ""
+    request_id: str = ""
+
+
 class Pending(Stored):
     """What the assistant asked or offered last, to be resolved by the next turn.
 
@@ -94,6 +116,8 @@ class Pending(Stored):
     text: str = ""
     rest: tuple[Item, ...] = ()
     """What is to go into the cart, too, once the question about the first of them is answered."""
+    draft: Draft | None = None
+    """Of `order_change` and `order_slot`: what is agreed to, or what it lacks, which `field` names."""
 
 
 class Effects(Stored):
@@ -108,6 +132,8 @@ class Effects(Stored):
     focus: tuple[Item, ...] | None = None
     pending: Pending | None = None
     handed_off: bool = False
+    order_id: str | None = None
+    """The order spoken of."""
 
 
 class Told(Stored):
@@ -138,6 +164,7 @@ class DialogueState:
     last_task: str = ""
     handed_off: bool = False
     complaints: int = 0
+    order_id: str = ""
     said: Mapping[str, int] = field(default_factory=dict)
     topics: tuple[Topic, ...] = ()
     told: Mapping[tuple[str, str | None], Told] = field(default_factory=dict)
@@ -186,6 +213,7 @@ def _applied(state: DialogueState, effects: Effects, data: Mapping[str, Any]) ->
         compared=_compared(state, effects),
         pending=effects.pending,
         handed_off=state.handed_off or effects.handed_off,
+        order_id=state.order_id if effects.order_id is None else effects.order_id,
         said=Counter(state.said) + Counter(data.get("said", ())),
         topics=state.topics if effects.topic is None else _with_topic(state.topics, effects.topic),
         told={**state.told, **cards} if cards else state.told,

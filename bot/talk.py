@@ -9,6 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from bot.answer_book import AnswerBook
+from bot.backend import Backend
 from bot.cards import IntentView, Reply
 from bot.corrections import meant
 from bot.experiments import Experiments
@@ -99,6 +100,7 @@ class Talk:
         novelty: Novelty | None,
         memory: Memory,
         answers: AnswerBook,
+        backend: Backend,
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -112,6 +114,7 @@ class Talk:
         self.novelty = novelty
         self.memory = memory
         self.answers = answers
+        self.backend = backend
 
     def turn(
         self,
@@ -162,6 +165,7 @@ class Talk:
                 text,
                 self.actions,
                 self.parts.shelf.names,
+                self.backend.rules.self_service,
             )
             task = decision.task
             label = "out_of_scope" if prediction.out_of_scope else prediction.label
@@ -256,6 +260,7 @@ class Talk:
             shelf=self.parts.shelf,
             understander=self.parts.understander,
             database=self.database,
+            backend=self.backend,
             currency=self.settings.currency,
             checkout_url=self.checkout_url,
             crisis_contact=self.settings.care.crisis_contact,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from bot.answer_book import AnswerBook
+from bot.backend import Backend
 from bot.cards import Action, Card, CartView, Citation
 from bot.experiments import Assigned
 from bot.exploration import Ordering
@@ -53,6 +54,7 @@ class Turn:
     shelf: Shelf
     understander: Understander
     database: Database
+    backend: Backend
     currency: str
     checkout_url: str
     crisis_contact: str
@@ -152,6 +154,7 @@ class Answer:
     stage: Stage | None = None
     found: Found | None = None
     unanswered: Open | None = None
+    order_id: str | None = None
 
     def say(self, *parts: str) -> None:
         """Adds sentences."""
@@ -191,5 +194,10 @@ class Answer:
     def effects(self) -> Effects:
         """What the assistant turn stores."""
         return Effects(
-            topic=self.topic, shown=self.shown, focus=self.focus, pending=self.pending, handed_off=self.handed_off
+            topic=self.topic,
+            shown=self.shown,
+            focus=self.focus,
+            pending=self.pending,
+            handed_off=self.handed_off,
+            order_id=self.order_id,
         )

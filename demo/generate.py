@@ -27,6 +27,9 @@ _SETTINGS = f"""\
 # The settings of the demo shop; what is not set here has its default.
 currency = "{CURRENCY}"
 languages = ["en", "zh"]
+
+[orders]
+self_service = ["cancel", "return", "exchange", "items", "address"]
 """
 
 

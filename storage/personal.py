@@ -41,6 +41,8 @@ OWNED: Final = (
     _owned(tables.carts, "updated_at"),
     _owned(tables.orders, "placed_at"),
     _owned(tables.contacts, "drawn_at"),
+    _owned(tables.customers, "updated_at"),
+    _owned(tables.order_changes, "created_at"),
 )
 PARTS: Final = {
     tables.event_items: tables.events,

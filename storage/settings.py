@@ -145,6 +145,25 @@ class CareSettings(Record):
     crisis_contact: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
 
 
+ChangeKind = Literal["cancel", "return", "exchange", "items", "address", "payment", "default_address"]
+
+
+class OrderSettings(Record):
+    """`[orders]`: what customers may change by themselves, once they said yes to it; all else is handed to a person.
+
+    `return_days` is how long after delivery an item can be returned or exchanged. Of `cancel_reasons` a customer has to give
+    one; where there are none, none is asked for. `backend` names the shop's own system in place of the tables here, as
+    "package.module:factory".
+    """
+
+    self_service: tuple[ChangeKind, ...] = ()
+    return_days: Annotated[int, Field(ge=0, le=3650)] = 30
+    cancel_reasons: tuple[
+        Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)], ...
+    ] = ()
+    backend: Annotated[str, StringConstraints(pattern=r"^$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = ""
+
+
 class ShopSettings(Record):
     """The whole of shop.toml; an empty file is a valid one.
 
@@ -169,6 +188,7 @@ class ShopSettings(Record):
     privacy: PrivacySettings = PrivacySettings()
     audience: AudienceSettings = AudienceSettings()
     care: CareSettings = CareSettings()
+    orders: OrderSettings = OrderSettings()
 
     @model_validator(mode="after")
     def _one_experiment_at_a_time(self) -> Self:

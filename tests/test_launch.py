@@ -17,6 +17,7 @@ import pytest
 
 import launch
 from bot.experiments import Experiments
+from storage.customers import Customer, customer_of
 from storage.errors import Conflict
 from storage.orders import orders_of
 from storage.principal import Principal, Role
@@ -352,6 +353,29 @@ def test_a_row_that_a_reader_fails_on_is_rejected_alone(run: Run, tmp_path: Path
     report = json.loads(out)
     assert (report["accepted"], report["rejected"]) == (1, 1)
     assert "RecursionError" in Path(report["rejected_file"]).read_text(encoding="utf-8")
+
+
+def test_customers_are_loaded_and_a_bad_row_is_kept_apart(run: Run, tmp_path: Path) -> None:
+    rows = [
+        {
+            "user_id": "maya",
+            "first_name": "Maya",
+            "payment_methods": [{"id": "g", "source": "gift_card", "balance": 500}],
+        },
+        {"user_id": "maya", "first_name": "Maya", "email": ["?"]},
+        {"email": "nobody@shop.example"},
+    ]
+    log = tmp_path / "customers.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    status, out, err = run("ingest", "customers", log, "--shop", tmp_path, "--json")
+    assert status == 0, err
+    report = json.loads(out)
+    assert Path(report.pop("rejected_file")).name.startswith("customers-")
+    assert report == {"read": 3, "accepted": 1, "duplicates": 1, "rejected": 1, "dropped_fields": 1}
+    with launch.opened(tmp_path) as database:
+        assert customer_of(database, Principal("maya", Role.CUSTOMER), "maya") == Customer(
+            user_id="maya", first_name="Maya"
+        )
 
 
 def test_orders_replace_their_earlier_state(run: Run, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from bot.tasks import (
     cart,
     compare,
     gifts,
+    order_changes,
     orders,
     policies,
     product,
@@ -42,6 +43,7 @@ _TASKS: Mapping[Task, Run] = {
     "ask_product": product.ask,
     "ask_policy": policies.ask,
     "order_status": orders.status,
+    "order_change": order_changes.begin,
     "cart_add": cart.add,
     "cart_remove": cart.remove,
     "cart_view": cart.view,
@@ -80,4 +82,6 @@ _RESOLVED: Mapping[str, Run] = {
     "variant": cart.add_chosen,
     "which_product": product.chosen,
     "which_line": cart.remove_chosen,
+    "order_slot": order_changes.answered,
+    "order_change": order_changes.answered,
 }

@@ -6,7 +6,7 @@ import re
 
 from bot.references import resolve
 from bot.state import Pending
-from bot.tasks import cart, search
+from bot.tasks import cart, order_changes, search
 from bot.tasks.staged import offer_help
 from bot.turn import Answer, Turn
 
@@ -50,6 +50,8 @@ def accepted(turn: Turn, answer: Answer) -> None:
             return search.relaxed(turn, answer)
         if pending.kind == "handoff":
             return handoff(turn, answer)
+        if pending.kind == "order_change":
+            return order_changes.confirmed(turn, answer)
         if pending.kind == "empty_cart":
             return cart.emptied(turn, answer)
         if pending.kind == "add" and pending.items:

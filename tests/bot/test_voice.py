@@ -11,7 +11,18 @@ from index.filters import Exclusions, Filters, PriceRange
 from index.product import Availability, Product
 from retrieval.ranking import Reason
 
-PLAIN_TABLES = {"language", "constraint", "availability", "field", "attribute", "count", "period", "band", "currency"}
+PLAIN_TABLES = {
+    "language",
+    "constraint",
+    "availability",
+    "field",
+    "attribute",
+    "count",
+    "period",
+    "band",
+    "currency",
+    "payment",
+}
 
 
 def wordings() -> list[tuple[str, str, str, list[str]]]:
