@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bot.cards import IntentView, Reply
 from bot.experiments import Experiments
@@ -17,6 +17,7 @@ from bot.novelty import Newcomer, Novelty
 from bot.parts import Parts
 from bot.policy import Decision, decide
 from bot.reply.voice import Voice
+from bot.spoken import Event, Spoken
 from bot.state import DialogueState, fold
 from bot.tasks import run
 from bot.turn import Answer, Turn
@@ -31,6 +32,9 @@ from storage.database import Database
 from storage.principal import Principal
 from storage.record import new_id, now_ms
 from storage.settings import ShopSettings
+
+if TYPE_CHECKING:
+    from bot.llm.advise import Adviser
 
 LONGEST = 4_000
 """Characters of a message that are read; a longer one is refused with this figure, and its start is kept."""
@@ -91,6 +95,8 @@ class Talk:
         due_of: Callable[[Principal, str], Due | None],
         experiments: Experiments,
         novelty: Novelty | None,
+        adviser: Adviser | None,
+        told: Callable[[Told], None],
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -102,6 +108,8 @@ class Talk:
         self.due_of = due_of
         self.experiments = experiments
         self.novelty = novelty
+        self.adviser = adviser
+        self.told = told
 
     def turn(
         self,
@@ -111,8 +119,11 @@ class Talk:
         conversation_id: str | None,
         wanted: str | None,
         clock: Clock,
-    ) -> Told:
-        """The reply, stored, and what is to be written down of it."""
+    ) -> Iterator[Event]:
+        """One turn as it comes: `meta`, `products`, then `text` repeated, as `Assistant.stream` spells them.
+
+        At its end the turn is stored and `told` is given the reply; so it is where nobody reads on, with what was said so far.
+        """
         if conversation_id is None:
             conversation_id = conversations.start(self.database, principal, user_id)
             turns: list[conversations.Turn] = []
@@ -128,6 +139,7 @@ class Talk:
         answer = Answer(Ledger(self.settings.currency))
         understanding: Understanding | None = None
         task = "input"
+        turn: Turn | None = None
         refused = _refused(message, text, voice)
         if refused:
             intent = IntentView(label="out_of_scope", confidence=1.0)
@@ -153,46 +165,53 @@ class Talk:
             label = "out_of_scope" if prediction.out_of_scope else prediction.label
             intent = IntentView(label=label, confidence=round(prediction.confidence, 4))
             clock.end("understanding")
-            self._act(
+            turn = self._act(
                 principal, user_id, message_id, text, language, state, decision, understanding, voice, answer, clock
             )
-        cards = answer.ledger.reasons(answer.ledger.cards(answer.cards, answer.products), answer.found)
-        parts = answer.ledger.checked(answer.parts)
-        spoken = voice.sentences(parts).strip() or voice.say("removed.sentence")
-        reply = Reply(
-            conversation_id=conversation_id,
-            message_id=message_id,
-            text=spoken,
-            language=language,
-            intent=intent,
-            action=answer.action,
-            products=tuple(cards),
-            citations=tuple(answer.citations),
-            cart=answer.cart,
-        )
-        clock.end("reply")
+        consultation = self.adviser.consult(turn, answer, turns) if self.adviser is not None and turn else None
+        spoken = Spoken(voice, answer, consultation)
         data = {"intent": intent.model_dump(), "task": task, "understanding": _spelled(understanding)}
         asked = asked.model_copy(update={"language": language, "data": data})
-        told = conversations.Turn(
-            message_id=message_id,
-            role="assistant",
-            content=spoken,
-            language="zh" if language == "zh" else "en",
-            data={
-                "action": answer.action,
-                "said": voice.said,
-                "effects": answer.effects.model_dump(mode="json"),
-                "products": [card.model_dump(mode="json") for card in cards],
-                "citations": [citation.model_dump(mode="json") for citation in answer.citations],
-                "removed": answer.ledger.removed,
-                "stage": answer.stage,
-            },
-        )
-        conversations.append(self.database, principal, conversation_id, [asked, told])
-        if answer.handed_off and not state.handed_off:
-            conversations.hand_to_team(self.database, principal, conversation_id, conversations.SUPPORT)
-        clock.end("storage")
-        return Told(reply, answer.ledger.removed, answer.ordering)
+        names = {"conversation_id": conversation_id, "message_id": message_id, "language": language}
+        try:
+            yield "meta", {**names, "intent": intent.model_dump(mode="json")}
+            yield from spoken.events()
+        finally:
+            text, cards = spoken.finish(), spoken.cards or []
+            reply = Reply(
+                conversation_id=conversation_id,
+                message_id=message_id,
+                text=text,
+                language=language,
+                intent=intent,
+                action=answer.action,
+                products=tuple(cards),
+                citations=tuple(answer.citations),
+                cart=answer.cart,
+            )
+            clock.end("reply")
+            removed = answer.ledger.removed + (consultation.removed if consultation is not None else 0)
+            answered = conversations.Turn(
+                message_id=message_id,
+                role="assistant",
+                content=text,
+                language="zh" if language == "zh" else "en",
+                data={
+                    "action": answer.action,
+                    "said": voice.said,
+                    "effects": answer.effects.model_dump(mode="json"),
+                    "products": [card.model_dump(mode="json") for card in cards],
+                    "citations": [citation.model_dump(mode="json") for citation in answer.citations],
+                    "removed": removed,
+                    "stage": answer.stage,
+                    **({"llm": consultation.record} if consultation is not None else {}),
+                },
+            )
+            conversations.append(self.database, principal, conversation_id, [asked, answered])
+            if answer.handed_off and not state.handed_off:
+                conversations.hand_to_team(self.database, principal, conversation_id, conversations.SUPPORT)
+            clock.end("storage")
+            self.told(Told(reply, removed, answer.ordering))
 
     def _act(
         self,
@@ -207,7 +226,7 @@ class Talk:
         voice: Voice,
         answer: Answer,
         clock: Clock,
-    ) -> None:
+    ) -> Turn:
         profile_of = cache(lambda: self.profile_of(principal, user_id))  # it is read from the database: once a turn
 
         def newcomer_of(filters: Filters, shown: Collection[str]) -> Newcomer | None:
@@ -240,6 +259,7 @@ class Talk:
             clock=clock.end,
         )
         run(turn, answer)
+        return turn
 
 
 def _refused(message: str, text: str, voice: Voice) -> str:

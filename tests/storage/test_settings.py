@@ -105,7 +105,7 @@ def test_the_database_is_in_the_shops_folder_unless_set(tmp_path: Path) -> None:
         ('curency = "USD"', "'curency'", "'currency'"),
         ("[catalog]\ncolums = {}", "'catalog.colums'", "'columns'"),
         ("[consent]\nsell = true", "'consent.sell'", "personalize"),
-        ("[llm]\nmodel = 'x'", "'llm'", "currency"),
+        ("[voice]\nmodel = 'x'", "'voice'", "currency"),
         ("[identity]\nsecret = 'x'", "'identity.secret'", "session_hours"),
         (EXPERIMENT + "end = 2026-01-01", "'experiment.one.end'", "window_days"),
         (EXPERIMENT.replace("share", "sahre"), "'experiment.one.arms.a.sahre'", "'share'"),
