@@ -19,6 +19,7 @@ from bot.llm.masking import Mask
 from bot.llm.words import Lexicon, lexicons
 from index.filters import Filters
 from index.product import Money
+from storage.redaction import redact
 
 Problem = Literal[
     "address", "markup", "record", "language", "figure", "promise", "property", "name", "prompt", "length"
@@ -78,6 +79,8 @@ class Check:
         if not _LETTER.search(filled.text):
             return None, None
         own = self.mask.without(unicodedata.normalize("NFKC", filled.own))
+        if redact(own) != own:  # a telephone or an account number leads out of the shop as a link does
+            return None, "address"
         problem = self._problem(filled, own)
         return (filled, None) if problem is None else (None, problem)
 

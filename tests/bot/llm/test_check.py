@@ -57,8 +57,8 @@ def test_what_records_back_is_kept(written: str, read: str | None) -> None:
     [
         ("{p1} costs $1.", "figure"),
         ("{p1} costs $89.00.", "figure"),  # the price of another
-        ("{p1} costs 19 euros.", "promise"),
-        ("{p1} costs １ dollar.", "promise"),
+        ("{p1} costs 19 euros.", "figure"),
+        ("{p1} costs １ dollar.", "figure"),
         ("{p1} costs ¹⁹.", "figure"),
         ("{p2} plays for 40 hours.", "figure"),
         ("{p2} is 50% quieter.", "figure"),
@@ -85,6 +85,7 @@ def test_what_records_back_is_kept(written: str, read: str | None) -> None:
         ("Visit evil[.]shop for it.", "address"),
         ("Visit evil dot com for it.", "address"),
         ("Ask at pay@evil.example.", "address"),
+        ("Call +1 900 555 1234 about {p1}.", "address"),
         ("![x](data:image/png;base64,AA)", "markup"),
         ("<img src=x onerror=alert(document)>", "markup"),
         ("[{p1}](javascript:alert)", "markup"),
