@@ -142,8 +142,8 @@ class SpelledCalls(AgentMiddleware):
         return message.model_copy(update={"content": "", "tool_calls": [made]})
 
 
-class _Stopped(Exception):
-    """The turn is over; nobody reads on."""
+class _Stopped(BaseException):
+    """The turn is over; nobody reads on. No Exception, for LangChain logs those of a callback as defects."""
 
 
 class _Stop(BaseCallbackHandler):

@@ -92,14 +92,15 @@ class Toolbox:
     def tools(self, may: Collection[LlmUse], plans: bool) -> tuple[Tool, ...]:
         """Those that the shop allows: a search only where the turn `plans`, the customer's own things only to who is signed in."""
         own = not self.turn.principal.anonymous
+        # What is always there comes first: servers keep what they have read of a beginning that they know.
         offered = (
-            (plans, self._tool("search_products", "Finds products that the shop sells.", Searching)),
             (True, self._tool("product_details", "All that the shop knows about one product.", Naming)),
             (True, self._tool("compare_products", "In what products differ.", Comparing)),
             (True, self._tool("shop_pages", "What the shop's pages say of delivery, returns and the like.", Asking)),
             (True, self._tool("propose_add_to_cart", "Asks the customer whether to add a product.", Proposing)),
             ("cart" in may, self._tool("view_cart", "What is in the customer's cart.", Nothing)),
             ("orders" in may and own, self._tool("look_up_orders", "How the customer's orders stand.", Nothing)),
+            (plans, self._tool("search_products", "Finds products that the shop sells.", Searching)),
         )
         return tuple(tool for allowed, tool in offered if allowed)
 
