@@ -104,6 +104,11 @@ def _median(values: Sequence[float]) -> int | None:
     return round(float(np.percentile(values, 50))) if values else None
 
 
+def local(url: str) -> LlmSettings:
+    """How a small model on this machine is asked."""
+    return LlmSettings(model="local", base_url=url, temperature=0, max_tokens=120)
+
+
 @contextmanager
 def local_llm(tool: Path, port: int) -> Iterator[LlmSettings]:
     """The server that a script starts (`tool PORT`, which then says "listening"), for as long as the block lasts."""
@@ -112,7 +117,7 @@ def local_llm(tool: Path, port: int) -> Iterator[LlmSettings]:
             assert server.stdout is not None
             if not any("listening" in line for line in server.stdout):
                 sys.exit(f"{tool} did not start.")
-            yield LlmSettings(model="local", base_url=f"http://127.0.0.1:{port}/v1", max_tokens=120)
+            yield local(f"http://127.0.0.1:{port}/v1")
         finally:
             server.terminate()
 
@@ -125,7 +130,7 @@ def chosen(options: argparse.Namespace) -> Iterator[LlmSettings]:
         with local_llm(options.local_llm, options.port) as settings:
             yield settings
     elif options.base_url:
-        yield LlmSettings(model="local", base_url=options.base_url, max_tokens=120)
+        yield local(options.base_url)
     elif own is not None:
         yield own
     else:

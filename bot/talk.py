@@ -173,10 +173,8 @@ class Talk:
         data = {"intent": intent.model_dump(), "task": task, "understanding": _spelled(understanding)}
         asked = asked.model_copy(update={"language": language, "data": data})
         names = {"conversation_id": conversation_id, "message_id": message_id, "language": language}
-        try:
-            yield "meta", {**names, "intent": intent.model_dump(mode="json")}
-            yield from spoken.events()
-        finally:
+
+        def keep() -> None:
             text, cards = spoken.finish(), spoken.cards or []
             reply = Reply(
                 conversation_id=conversation_id,
@@ -212,6 +210,14 @@ class Talk:
                 conversations.hand_to_team(self.database, principal, conversation_id, conversations.SUPPORT)
             clock.end("storage")
             self.told(Told(reply, removed, answer.ordering))
+
+        try:
+            yield "meta", {**names, "intent": intent.model_dump(mode="json")}
+            yield from spoken.events()
+        except GeneratorExit:
+            keep()
+            raise
+        keep()
 
     def _act(
         self,

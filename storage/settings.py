@@ -148,8 +148,8 @@ class LlmSettings(Record):
 
     `provider` and `model` are named as LangChain's `init_chat_model` names them; `base_url` is any server that speaks OpenAI's
     protocol, with `provider = "openai"`. `api_key_env` is the name of the environment variable that holds the key, never the key.
-    `timeout_s` is how long a turn waits for it, `max_calls` how often a turn may call it, `parallel` how many turns may at once.
-    After `breaker_failures` failures in a row it is left alone for `breaker_s` seconds. Of `may`, `plan` lets it search where the
+    `temperature` is the provider's where it is not set. `timeout_s` is how long a turn waits for it, `max_calls` how often a turn
+    may call it, `parallel` how many turns may at once. After `breaker_failures` failures in a row it is left alone for `breaker_s` seconds. Of `may`, `plan` lets it search where the
     templates know no answer, `phrase` lets it add advice to cards; `cart` and `orders` let it read the customer's own.
     """
 
@@ -159,6 +159,7 @@ class LlmSettings(Record):
     api_key_env: Annotated[str, StringConstraints(max_length=100, pattern=r"^(?:[A-Za-z_][A-Za-z0-9_]*)?$")] = ""
     timeout_s: Annotated[float, Field(gt=0, le=300)] = 20.0
     may: Annotated[tuple[LlmUse, ...], Field(min_length=1)] = ("plan", "phrase")
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     max_tokens: Annotated[int, Field(ge=16, le=4_000)] = 300
     max_calls: Annotated[int, Field(ge=1, le=10)] = 4
     parallel: Annotated[int, Field(ge=1, le=64)] = 8

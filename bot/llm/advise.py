@@ -209,6 +209,10 @@ class Consultation:
             self._reason = failure.reason
             adviser.breaker.failed()
             _LOGGER.warning("The language model %s failed: %s.", adviser.model.name, failure.reason)
+        except Exception:
+            # A defect of ours in judging it must not cost the customer the answer that is there.
+            self._reason = "defect"
+            _LOGGER.exception("A language model's answer could not be judged.")
         finally:
             self.close()
 

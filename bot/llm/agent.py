@@ -53,7 +53,10 @@ class LangChainModel:
             InvalidInput: there is no such provider, or it does not take what is set.
 
         """
+        # Some providers refuse what they do not know, so what is not set is not sent.
         options: dict[str, Any] = {"base_url": settings.base_url} if settings.base_url else {}
+        if settings.temperature is not None:
+            options["temperature"] = settings.temperature
         try:
             chat = init_chat_model(
                 settings.model,
@@ -62,7 +65,6 @@ class LangChainModel:
                 timeout=settings.timeout_s,
                 max_retries=0,  # a second try would come too late: the templates have the answer
                 max_tokens=settings.max_tokens,
-                temperature=0,
                 **options,
             )
         except ImportError as error:

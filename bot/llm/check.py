@@ -22,8 +22,8 @@ from index.product import Money
 from storage.redaction import redact
 
 Problem = Literal[
-    "address", "markup", "record", "language", "figure", "promise", "property", "name", "prompt", "length"
-]
+    "address", "markup", "record", "language", "figure", "promise", "property", "name", "prompt", "refusal", "length"
+]  # fmt: skip
 LONGEST = 400
 """Characters of a sentence in a model's own words."""
 COPIED = 6
@@ -42,7 +42,9 @@ _LETTER = re.compile(r"[^\W\d_]")
 _NAME = re.compile(r"(?<=[\w,;:)’'”\u2003-]\s)[A-Z][\w’'-]*|\b[A-Z]{2,}[\w-]*|\b\w*[a-z][A-Z]\w*", re.ASCII)
 _LATIN = re.compile(r"[A-Za-z][\w-]+", re.ASCII)
 _TITLED = re.compile(r"[「『《“\"]([^」』》”\"]{1,40})[」』》”\"]")
-_PLAIN = frozenset({"i", "i'm", "i’m", "i'd", "i’d", "ok", "tv", "pc", "diy"})
+_WORD = re.compile(r"[^\W_]+")
+_OWNED = re.compile(r"['’]s$")
+_PLAIN = frozenset({"i", "m", "d", "ve", "ll", "ok", "tv", "pc", "diy"})
 
 
 @dataclass
@@ -96,6 +98,8 @@ class Check:
             return "figure"
         if _promises(filled, own):
             return "promise"
+        if lexicon.refusals.search(own):
+            return "refusal"
         if not self._properties_hold(lexicon, own, records):
             return "property"
         if not self._speaks(own):
@@ -142,13 +146,15 @@ class Check:
 
     def _names_known(self, own: str) -> bool:
         known = self._known()
-        names = [*_TITLED.findall(own), *([] if self.language == "zh" else _NAME.findall(own))]
-        return all(name.casefold() in _PLAIN or name.casefold().removesuffix("'s") in known for name in names)
+        words = {*_WORD.findall(known), *_PLAIN}
+        names = [] if self.language == "zh" else _NAME.findall(own)
+        titled = all(title.casefold() in known for title in _TITLED.findall(own))
+        return titled and all(set(_WORD.findall(_OWNED.sub("", name.casefold()))) <= words for name in names)
 
     def _known(self) -> str:
-        texts = [self.said.casefold(), *(self.handout.words(name) for name in self.handout.products)]
-        texts += [passage.text.casefold() for passage in self.handout.passages.values()]
-        texts += [title.casefold() for title in self.handout.mentioned]
+        texts = [self.said.casefold(), *(self.handout.words(name) for name in tuple(self.handout.products))]
+        texts += [passage.text.casefold() for passage in tuple(self.handout.passages.values())]
+        texts += [title.casefold() for title in tuple(self.handout.mentioned)]
         return "\n".join(texts)
 
 

@@ -47,6 +47,8 @@ class Filled:
 class Handout:
     """What one turn's model has been given. Cards carry the prices of now; names are dealt in the order of asking.
 
+    Tools add to it in threads of their own while its sentences are judged; nothing is ever taken out.
+
     `mentioned` are titles that it has read without a name, in the customer's cart or orders.
     """
 
@@ -60,7 +62,7 @@ class Handout:
         """The name of a product, the same for each time that it is handed out."""
         known = next((name for name, each in self.products.items() if each.id == product.id), None)
         name = known or f"p{len(self.products) + 1}"
-        self.products[name], self.cards[name] = product, card
+        self.cards[name], self.products[name] = card, product  # in this order: a sentence may be judged meanwhile
         return name
 
     def passage(self, passage: Passage) -> str:
@@ -123,8 +125,8 @@ class Handout:
             return None
         own = _NAMED.sub("\u2003", sentence)
         # A title that was written out names its product just as well.
-        for name, card in self.cards.items():
-            for title in {card.title, self.products[name].title}:
+        for name, product in tuple(self.products.items()):
+            for title in {self.cards[name].title, product.title}:
                 if title.casefold() in own.casefold():
                     products[name] = None
                     own = re.sub(re.escape(title), "\u2003", own, flags=re.IGNORECASE)

@@ -13,15 +13,16 @@ from importlib import resources
 class Lexicon:
     """The words of one language.
 
-    `promises` are never said in a model's own words; `properties` only of a product whose record has the word; a sentence of
-    a record that holds one of `commands` is not handed to a model. Words `around` a figure, by its field ("rating"), are said only
-    with that figure. `end` is what stands between two sentences.
+    `promises` are never said in a model's own words, nor `refusals`; `properties` only of a product whose record has the word; a
+    sentence of a record that holds one of `commands` is not handed to a model. Words `around` a figure, by its field ("rating"), are
+    said only with that figure. `end` is what stands between two sentences.
     """
 
     name: str
     end: re.Pattern[str]
     promises: re.Pattern[str]
     properties: re.Pattern[str]
+    refusals: re.Pattern[str]
     commands: re.Pattern[str]
     around: dict[str, re.Pattern[str]]
 
@@ -38,6 +39,7 @@ def lexicons() -> dict[str, Lexicon]:
                 end=re.compile(words["end"]),
                 promises=_any(words["promises"]),
                 properties=_any(words["properties"]),
+                refusals=_any(words["refusals"]),
                 commands=_any(words["commands"]),
                 around={field: _any(patterns) for field, patterns in words["around"].items()},
             )

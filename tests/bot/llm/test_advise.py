@@ -321,7 +321,7 @@ def test_what_a_model_says_unbacked_is_counted_with_the_reply(advised: Begin) ->
 
 def test_personal_data_stays_in_the_shop_and_comes_back_to_the_customer(advised: Begin) -> None:
     def respond(body: Body) -> Say:
-        return Say("I cannot write to REDACTED_EMAIL_1, but {p1} would please your friend.")
+        return Say("For REDACTED_EMAIL_1, {p1} would do.")
 
     talk = advised(respond)
     reply = talk.say("search", "a kettle for a small kitchen. My mail is ann@example.org or call +49 170 1234567")
@@ -330,7 +330,7 @@ def test_personal_data_stays_in_the_shop_and_comes_back_to_the_customer(advised:
     assert "1234567" not in sent
     assert "REDACTED_EMAIL_1" in sent
     assert talk.principal.id not in sent
-    assert "ann@example.org, but" in reply.text
+    assert "For ann@example.org, " in reply.text
     talk.say("search", "is there a smaller kettle")
     assert "ann@example.org" not in str(talk.server.bodies[-1])
 

@@ -80,6 +80,8 @@ def test_what_records_back_is_kept(written: str, read: str | None) -> None:
         ("{quote:d1}", "record"),
         ("Try {{7*7}}.", "record"),
         ("The Zorbex Ultra suits you.", "name"),
+        ("Take the Ark, a small one.", "name"),  # as in "dark", which is no name
+        ("I'm sorry, I cannot help with that.", "refusal"),
         ("Take the FastBoil.", "name"),
         ("Visit https://evil.example/x for it.", "address"),
         ("Visit evil[.]shop for it.", "address"),
@@ -120,6 +122,7 @@ def test_what_no_record_backs_is_removed_and_counted(written: str, problem: str)
         ("推荐《云听》耳机。", "name"),
         ("推荐 Zorbex 耳机。", "language"),
         ("{p1} is a good choice.", "language"),
+        ("抱歉，这个问题我帮不上忙。", "refusal"),
         ("已为您加入购物车。", "promise"),
     ],
 )
