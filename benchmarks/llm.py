@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +56,10 @@ class Timed:
     part: dict[str, Any] | None
 
 
-def converse(assistant: Assistant, conversations: Sequence[Sequence[str]]) -> list[Timed]:
-    """Holds the conversations, each with a shopper of its own."""
+def converse(
+    assistant: Assistant, conversations: Sequence[Sequence[str]], tell: Callable[[Timed], None] = lambda _: None
+) -> list[Timed]:
+    """Holds the conversations, each with a shopper of its own; `tell` is given each turn as it ends."""
     timed = []
     for number, messages in enumerate(conversations):
         principal, conversation_id = Principal(f"bench-{number}", Role.CUSTOMER), None
@@ -71,6 +73,7 @@ def converse(assistant: Assistant, conversations: Sequence[Sequence[str]]) -> li
             conversation_id = whole["conversation_id"]
             part = turns_of(assistant.database, principal, conversation_id)[-1].data.get("llm")
             timed.append(Timed(message, whole["text"], at["products"], at["text"], at["done"], part))
+            tell(timed[-1])
     return timed
 
 
@@ -98,6 +101,11 @@ def figures(timed: Sequence[Timed]) -> dict[str, Any]:
         "tools": dict(Counter(tool for _, part in parts for tool in part["tools"])),
         "tokens": [sum(part["tokens"][side] for _, part in parts) for side in (0, 1)],
     }
+
+
+def show(turn: Timed) -> None:
+    """One turn for a person to read."""
+    print(f"\n> {turn.message}\n{turn.text}\n  {json.dumps(turn.part, ensure_ascii=False)}", flush=True)
 
 
 def _median(values: Sequence[float]) -> int | None:
@@ -154,11 +162,9 @@ def main() -> None:
         shop = settings_of(options.shop).model_copy(update={"llm": settings})
         database = Database.open(f"sqlite:///{place}/bench.db")
         assistant = Assistant.open(options.shop, shop, database, adviser=adviser_of(shop))
-        timed = converse(assistant, CONVERSATIONS[: options.conversations])
+        timed = converse(assistant, CONVERSATIONS[: options.conversations], show if options.show else lambda _: None)
         assistant.close()
         database.close()
-    for each in timed if options.show else ():
-        print(f"\n> {each.message}\n{each.text}\n  {json.dumps(each.part, ensure_ascii=False)}")
     print(json.dumps(figures(timed), ensure_ascii=False, indent=2))
 
 

@@ -149,8 +149,9 @@ class LlmSettings(Record):
     `provider` and `model` are named as LangChain's `init_chat_model` names them; `base_url` is any server that speaks OpenAI's
     protocol, with `provider = "openai"`. `api_key_env` is the name of the environment variable that holds the key, never the key.
     `temperature` is the provider's where it is not set. `timeout_s` is how long a turn waits for it, `max_calls` how often a turn
-    may call it, `parallel` how many turns may at once. After `breaker_failures` failures in a row it is left alone for `breaker_s` seconds. Of `may`, `plan` lets it search where the
-    templates know no answer, `phrase` lets it add advice to cards; `cart` and `orders` let it read the customer's own.
+    may call it, `parallel` how many turns may at once. After `breaker_failures` failures in a row it is left alone for `breaker_s`
+    seconds. Of `may`, `plan` lets it search where the templates know no answer, `phrase` lets it add advice to cards;
+    `cart` and `orders` let it read the customer's own.
     """
 
     model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]

@@ -284,7 +284,7 @@ class Consultation:
     def _propose(self) -> None:
         """Asks the customer about what the model would put in the cart; their yes goes the way of every other."""
         proposal, answer = self._toolbox.proposal, self._answer
-        if proposal is None or answer.pending is not None:
+        if proposal is None or answer.pending is not None or self._reason != "complete":
             return
         name, quantity = proposal
         card = self._toolbox.handout.cards[name]

@@ -79,6 +79,7 @@ class LangChainModel:
         limits: list[AgentMiddleware[Any, Any, Any]] = [
             ModelCallLimitMiddleware(run_limit=self._most_calls, exit_behavior="error"),
             SpelledCalls({tool.name for tool in request.tools}),
+            LastWord(self._most_calls),
         ]
         agent = create_agent(
             self._chat,
@@ -142,6 +143,21 @@ class SpelledCalls(AgentMiddleware):
             return message
         made = {"name": call["name"], "args": arguments, "id": new_id(), "type": "tool_call"}
         return message.model_copy(update={"content": "", "tool_calls": [made]})
+
+
+class LastWord(AgentMiddleware):
+    """The last call that a turn may make has no tools, so that a model which would read on for ever has to answer."""
+
+    def __init__(self, most_calls: int) -> None:
+        super().__init__()
+        self._left = most_calls
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelCallResult[Any]:
+        """The model's answer."""
+        self._left -= 1
+        return handler(request if self._left > 0 else request.override(tools=[]))
 
 
 class _Stopped(BaseException):

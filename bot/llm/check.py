@@ -22,7 +22,8 @@ from index.product import Money
 from storage.redaction import redact
 
 Problem = Literal[
-    "address", "markup", "record", "language", "figure", "promise", "property", "name", "prompt", "refusal", "length"
+    "address", "markup", "record", "language", "figure", "promise", "property", "name", "prompt", "refusal", "filler",
+    "length"
 ]  # fmt: skip
 LONGEST = 400
 """Characters of a sentence in a model's own words."""
@@ -61,10 +62,14 @@ class Check:
     prompts: Collection[str]
     mask: Mask
     removed: dict[Problem, int] = field(default_factory=dict)
+    begun: bool = False
+    """Whether a record was spoken of: before that, a sentence without one ("Good choice.") says nothing."""
 
     def accepted(self, sentence: str) -> Filled | None:
         """The sentence as the customer may read it; None where nothing backs it, which is counted in `removed`."""
         filled, problem = self._judged(sentence)
+        if filled is not None and problem is None:
+            self.begun = self.begun or bool(filled.products or filled.passages)
         if problem is not None:
             self.removed[problem] = self.removed.get(problem, 0) + 1
         return filled
@@ -104,7 +109,9 @@ class Check:
             return "property"
         if not self._speaks(own):
             return "language"
-        return None if self._names_known(own) else "name"
+        if not self._names_known(own):
+            return "name"
+        return None if self.begun or filled.products or filled.passages else "filler"
 
     def _recites(self, own: str) -> bool:
         runs = set(_runs(own))

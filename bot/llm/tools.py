@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from bot.basket import view_of
 from bot.llm.handout import Handout, enclosed, quiet
 from bot.llm.model import Tool
+from bot.llm.words import lexicons
 from bot.passages import best_passages
 from bot.present import card_of, telling
 from bot.shelf import Found
@@ -90,14 +91,19 @@ class Toolbox:
     _lock: Lock = field(default_factory=Lock)
 
     def tools(self, may: Collection[LlmUse], plans: bool) -> tuple[Tool, ...]:
-        """Those that the shop allows: a search only where the turn `plans`, the customer's own things only to who is signed in."""
+        """Those that the shop allows.
+
+        A search only where the turn `plans`, a proposal only to who speaks of buying, orders only to who is signed in.
+        """
         own = not self.turn.principal.anonymous
+        # Small models propose whatever they see; whether anything is to be bought the customer's words say.
+        buys = lexicons()[self.turn.language].buying.search(self.turn.message) is not None
         # What is always there comes first: servers keep what they have read of a beginning that they know.
         offered = (
             (True, self._tool("product_details", "All that the shop knows about one product.", Naming)),
             (True, self._tool("compare_products", "In what products differ.", Comparing)),
             (True, self._tool("shop_pages", "What the shop's pages say of delivery, returns and the like.", Asking)),
-            (True, self._tool("propose_add_to_cart", "Asks the customer whether to add a product.", Proposing)),
+            (buys, self._tool("propose_add_to_cart", "Asks the customer whether to add a product.", Proposing)),
             ("cart" in may, self._tool("view_cart", "What is in the customer's cart.", Nothing)),
             ("orders" in may and own, self._tool("look_up_orders", "How the customer's orders stand.", Nothing)),
             (plans, self._tool("search_products", "Finds products that the shop sells.", Searching)),

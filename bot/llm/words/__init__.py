@@ -13,9 +13,9 @@ from importlib import resources
 class Lexicon:
     """The words of one language.
 
-    `promises` are never said in a model's own words, nor `refusals`; `properties` only of a product whose record has the word; a
-    sentence of a record that holds one of `commands` is not handed to a model. Words `around` a figure, by its field ("rating"), are
-    said only with that figure. `end` is what stands between two sentences.
+    `promises` are never said in a model's own words, nor `refusals`; `properties` only of a product whose record has the word;
+    words `around` a figure, by its field ("rating"), only with that figure. A sentence of a record that holds one of `commands` is
+    not handed to a model. A customer who speaks of `buying` may be asked about the cart. `end` is what stands between sentences.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Lexicon:
     promises: re.Pattern[str]
     properties: re.Pattern[str]
     refusals: re.Pattern[str]
+    buying: re.Pattern[str]
     commands: re.Pattern[str]
     around: dict[str, re.Pattern[str]]
 
@@ -40,6 +41,7 @@ def lexicons() -> dict[str, Lexicon]:
                 promises=_any(words["promises"]),
                 properties=_any(words["properties"]),
                 refusals=_any(words["refusals"]),
+                buying=_any(words["buying"]),
                 commands=_any(words["commands"]),
                 around={field: _any(patterns) for field, patterns in words["around"].items()},
             )

@@ -38,7 +38,8 @@ class Advised(Conversation):
     @property
     def record(self) -> dict[str, Any]:
         """What is stored of the model's part in it."""
-        return self.last.data["llm"]
+        record: dict[str, Any] = self.last.data["llm"]
+        return record
 
 
 @pytest.fixture

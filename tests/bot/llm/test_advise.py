@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
 
@@ -133,7 +133,7 @@ def test_a_plan_that_finds_nothing_leaves_the_templates_answer(advised: Begin, t
     reply = other.say("chitchat", message)
     assert "lovely" not in reply.text
     assert not reply.products
-    assert (other.record["path"], other.record["reason"]) == ("templates", "no_plan")
+    assert (other.record["path"], other.record["reason"]) == ("templates", "nothing_held")
     assert reply.text in [talk.say("chitchat", message).text for _ in range(4)]
 
 
@@ -165,7 +165,7 @@ def test_a_proposal_is_a_question_and_the_customers_yes_carries_it_out(advised: 
         return Say("{p1} would do well.")
 
     talk = advised(respond)
-    reply = talk.say("search", "gooseneck kettle")
+    reply = talk.say("search", "I would buy a gooseneck kettle")
     assert reply.text.endswith("?")
     assert reply.action == "ask"
     assert cart_of(talk.assistant.database, shopper, shopper.id).lines == ()
@@ -173,6 +173,18 @@ def test_a_proposal_is_a_question_and_the_customers_yes_carries_it_out(advised: 
     (line,) = cart_of(talk.assistant.database, shopper, shopper.id).lines
     assert (line.product_id, line.quantity) == (reply.products[0].product_id, 2)
     assert done.cart is not None
+
+
+def test_who_does_not_speak_of_buying_is_not_asked_to(advised: Begin) -> None:
+    def respond(body: Body) -> Say:
+        if not called(body):
+            return Say(tool="propose_add_to_cart", arguments={"name": "p1"})
+        return Say("{p1} would do well.")
+
+    talk = advised(respond)
+    talk.say("search", KETTLES)
+    assert talk.record["tools"] == []
+    assert (talk.last.data["effects"]["pending"] or {}).get("kind") != "add"
 
 
 def test_cart_and_orders_are_read_where_the_shop_allows_it_and_only_the_customers_own(
@@ -261,6 +273,16 @@ def test_a_call_that_a_small_model_spells_in_its_text_is_a_call_and_never_shown(
     assert "{" not in spelled.say("search", KETTLES).text
 
 
+def test_a_model_that_would_read_on_for_ever_has_to_answer(advised: Begin) -> None:
+    def respond(body: Body) -> Say:
+        return Say(tool="product_details", arguments={"name": "p1"}) if body.get("tools") else Say("{p1} is small.")
+
+    talk = advised(respond, max_calls=3)
+    assert "is small." in talk.say("search", KETTLES).text
+    assert len(talk.server.bodies) == 3
+    assert talk.record["tools"] == ["product_details"] * 2
+
+
 def test_more_turns_than_are_allowed_at_once_do_not_wait(advised: Begin, shopper: Principal) -> None:
     release, entered = threading.Event(), threading.Event()
 
@@ -293,6 +315,7 @@ def test_who_stops_keeps_what_was_said_and_the_talk_goes_on(advised: Begin, shop
     meta = next(events)[1]
     shown = [next(events) for _ in range(2)]
     assert begun.wait(20)
+    assert isinstance(events, Generator)
     events.close()
     talk.id = meta["conversation_id"]
     assert talk.last.content.startswith(shown[1][1]["delta"].strip())

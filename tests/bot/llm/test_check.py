@@ -25,7 +25,7 @@ def check(language: str = "en", said: str = "a kettle for my tea", filters: Filt
     for product_id in ("zh-1", "zh-2") if language == "zh" else ("kettle-2", "head-1", "shoe-1"):
         product = Product.model_validate(next(row for row in PRODUCTS if row["id"] == product_id))
         handout.product(product, card_of(product))
-    return Check(handout, language, said, filters, (RULES, prompts.PHRASE, prompts.PLAN), Mask())
+    return Check(handout, language, said, filters, (RULES, prompts.PHRASE, prompts.PLAN), Mask(), begun=True)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,15 @@ def test_a_figure_of_the_customer_proves_nothing_about_a_product() -> None:
     judge = check(said="does it play for 40 hours?")
     assert judge.accepted("{p2} plays for 40 hours.") is None
     assert judge.accepted("For 40 hours on the road, think of your ears.") is not None
+
+
+def test_a_sentence_that_speaks_of_nothing_is_filler_until_one_has() -> None:
+    judge = check()
+    judge.begun = False
+    assert judge.accepted("Good choice.") is None
+    assert judge.removed == {"filler": 1}
+    assert judge.accepted("{p1} is small.") is not None
+    assert judge.accepted("That helps on a crowded shelf.") is not None
 
 
 @pytest.mark.parametrize(("language", "text"), [("en", "One. Two! Three?\nFour"), ("zh", "一。二！三？\n四")])

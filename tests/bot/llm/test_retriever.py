@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from langchain_core.runnables import RunnableLambda
 
@@ -38,6 +40,6 @@ def test_it_composes_with_other_parts_of_langchain(retriever: ProductRetriever) 
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": 101}, {"shelf": "x"}])
-def test_what_it_cannot_use_is_refused(parts: Parts, wrong: dict[str, object]) -> None:
+def test_what_it_cannot_use_is_refused(parts: Parts, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ProductRetriever(**{"shelf": parts.shelf, "understander": parts.understander, **wrong})
