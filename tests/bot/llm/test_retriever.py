@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langchain_core.documents import Document
 from langchain_core.runnables import RunnableLambda
 
 from bot.llm.retriever import ProductRetriever
@@ -34,7 +35,10 @@ def test_filters_of_the_program_hold_beside_those_of_the_words(parts: Parts) -> 
 
 
 def test_it_composes_with_other_parts_of_langchain(retriever: ProductRetriever) -> None:
-    titles = retriever | RunnableLambda(lambda documents: [document.metadata["title"] for document in documents])
+    def titles_of(documents: list[Document]) -> list[str]:
+        return [document.metadata["title"] for document in documents]
+
+    titles = retriever | RunnableLambda(titles_of)
     assert any("kettle" in title for title in titles.invoke("gooseneck kettle"))
     assert retriever.invoke("") != []
 
