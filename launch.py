@@ -40,6 +40,7 @@ from storage.rows import Rejects, RowProblem, read_jsonl, rejected_file, unexpec
 from storage.settings import ShopSettings, parse_settings
 
 if TYPE_CHECKING:
+    from bot.llm.advise import Adviser
     from bot.parts import Parts
     from bot.service import Assistant
     from finetune.intent import Finetuned
@@ -187,11 +188,33 @@ def assistant_of(shop: Path, talks: bool = True) -> Iterator[Assistant]:
         install_intent_model(shop)
     with opened(shop) as database:
         settings = settings_of(shop)
-        assistant = Assistant.open(shop, settings, database, settings.checkout_url)
+        assistant = Assistant.open(
+            shop, settings, database, settings.checkout_url, adviser_of(settings) if talks else None
+        )
         try:
             yield assistant
         finally:
             assistant.close()
+
+
+def adviser_of(settings: ShopSettings) -> Adviser | None:
+    """The language model that `[llm]` names, None where there is none; its framework is imported only for it.
+
+    Raises:
+        Unavailable: the framework is not installed, or the environment variable that holds the key is not set.
+    """
+    if settings.llm is None:
+        return None
+    try:
+        from bot.llm.agent import LangChainModel
+    except ImportError as error:
+        raise Unavailable(f"[llm] needs a package: {error}.", "Install it: pip install 'aisle[llm]'.") from None
+    from bot.llm.advise import Adviser
+
+    name = settings.llm.api_key_env
+    if name and not os.environ.get(name):
+        raise Unavailable(f"[llm] api_key_env names {name}, which is not set.", f"Set it: export {name}=…")
+    return Adviser(LangChainModel.open(settings.llm, os.environ.get(name, "")), settings.llm)
 
 
 def install_intent_model(shop: Path) -> None:

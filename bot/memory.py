@@ -18,8 +18,8 @@ from storage.principal import Principal
 
 KEPT: Final = 1_000
 """So many conversations are kept, those that spoke last."""
-RECENT: Final = 4
-"""So many of the last messages come with a state, for the intent model."""
+RECENT: Final = 6
+"""So many of the last messages come with a state, for the intent model and a language model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bot.answer_book import AnswerBook
 from bot.backend import Backend
@@ -17,11 +17,12 @@ from bot.exploration import Ordering
 from bot.grounding import Ledger
 from bot.language import foreign, language_of
 from bot.manners import decent
-from bot.memory import RECENT, Memory, Standing
+from bot.memory import Memory, Standing
 from bot.novelty import Newcomer, Novelty
 from bot.parts import Parts
 from bot.policy import Decision, decide
 from bot.reply.voice import Voice, languages
+from bot.spoken import Event, Spoken
 from bot.state import DialogueState
 from bot.tasks import run
 from bot.turn import Answer, Turn
@@ -39,8 +40,13 @@ from storage.principal import Principal
 from storage.record import new_id, now_ms
 from storage.settings import ShopSettings
 
+if TYPE_CHECKING:
+    from bot.llm.advise import Adviser
+
 LONGEST = 4_000
 """Characters of a message that are read; a longer one is refused with this figure, and its start is kept."""
+HISTORY = 4
+"""Messages that the intent model reads beside the new one."""
 _WORDS = re.compile(r"[^\W_]")
 _STORED = (
     "query",
@@ -101,6 +107,8 @@ class Talk:
         memory: Memory,
         answers: AnswerBook,
         backend: Backend,
+        adviser: Adviser | None,
+        told: Callable[[Told], None],
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -115,6 +123,8 @@ class Talk:
         self.memory = memory
         self.answers = answers
         self.backend = backend
+        self.adviser = adviser
+        self.told = told
 
     def turn(
         self,
@@ -124,8 +134,11 @@ class Talk:
         conversation_id: str | None,
         wanted: str | None,
         clock: Clock,
-    ) -> Told:
-        """The reply, stored, and what is to be written down of it."""
+    ) -> Iterator[Event]:
+        """One turn as it comes: `meta`, `products`, then `text` repeated, as `Assistant.stream` spells them.
+
+        At its end the turn is stored and `told` is given the reply; so it is where nobody reads on, with what was said so far.
+        """
         if conversation_id is None:
             conversation_id = conversations.start(self.database, principal, user_id)
             standing = Standing()
@@ -141,6 +154,7 @@ class Talk:
         answer = Answer(Ledger(self.settings.currency))
         understanding: Understanding | None = None
         task = "input"
+        turn: Turn | None = None
         refused = _refused(message, text, voice)
         if refused:
             intent = IntentView(label="out_of_scope", confidence=1.0)
@@ -171,7 +185,7 @@ class Talk:
             label = "out_of_scope" if prediction.out_of_scope else prediction.label
             intent = IntentView(label=label, confidence=round(prediction.confidence, 4))
             clock.end("understanding")
-            self._act(
+            turn = self._act(
                 principal,
                 user_id,
                 message_id,
@@ -184,46 +198,61 @@ class Talk:
                 answer,
                 clock,
             )
-        cards = answer.ledger.reasons(answer.ledger.cards(answer.cards, answer.products), answer.found)
-        parts = answer.ledger.checked(answer.parts)
-        spoken = voice.sentences(parts).strip() or voice.say("removed.sentence")
-        reply = Reply(
-            conversation_id=conversation_id,
-            message_id=message_id,
-            text=spoken,
-            language=language,
-            intent=intent,
-            action=answer.action,
-            products=tuple(cards),
-            citations=tuple(answer.citations),
-            cart=answer.cart,
-        )
-        clock.end("reply")
+        consultation = None
+        if self.adviser is not None and turn is not None:
+            consultation = self.adviser.consult(turn, answer, standing.recent)
+        spoken = Spoken(voice, answer, consultation)
         data = {"intent": intent.model_dump(), "task": task, "understanding": _spelled(understanding)}
         asked = asked.model_copy(update={"language": language, "data": data})
-        told = conversations.Turn(
-            message_id=message_id,
-            role="assistant",
-            content=spoken,
-            language=language,
-            data={
-                "action": answer.action,
-                "said": voice.said,
-                "effects": answer.effects.model_dump(mode="json"),
-                "products": [card.model_dump(mode="json") for card in cards],
-                "citations": [citation.model_dump(mode="json") for citation in answer.citations],
-                "removed": answer.ledger.removed,
-                "stage": answer.stage,
-            },
-        )
-        conversations.append(self.database, principal, conversation_id, [asked, told])
-        if answer.unanswered is not None:
-            open_ = answer.unanswered
-            note_unanswered(self.database, message_id, text, told.language, open_.kind, open_.product_id)
-        if answer.handed_off and not state.handed_off:
-            conversations.hand_to_team(self.database, principal, conversation_id, conversations.SUPPORT)
-        clock.end("storage")
-        return Told(reply, answer.ledger.removed, answer.ordering)
+        names = {"conversation_id": conversation_id, "message_id": message_id, "language": language}
+
+        def keep() -> None:
+            told, cards = spoken.finish(), spoken.cards or []
+            reply = Reply(
+                conversation_id=conversation_id,
+                message_id=message_id,
+                text=told,
+                language=language,
+                intent=intent,
+                action=answer.action,
+                products=tuple(cards),
+                citations=tuple(answer.citations),
+                cart=answer.cart,
+            )
+            clock.end("reply")
+            removed = answer.ledger.removed + (consultation.removed if consultation is not None else 0)
+            answered = conversations.Turn(
+                message_id=message_id,
+                role="assistant",
+                content=told,
+                language=language,
+                data={
+                    "action": answer.action,
+                    "said": voice.said,
+                    "effects": answer.effects.model_dump(mode="json"),
+                    "products": [card.model_dump(mode="json") for card in cards],
+                    "citations": [citation.model_dump(mode="json") for citation in answer.citations],
+                    "removed": removed,
+                    "stage": answer.stage,
+                    **({"llm": consultation.record} if consultation is not None else {}),
+                },
+            )
+            conversations.append(self.database, principal, conversation_id, [asked, answered])
+            if answer.unanswered is not None:
+                open_ = answer.unanswered
+                note_unanswered(self.database, message_id, text, language, open_.kind, open_.product_id)
+            if answer.handed_off and not state.handed_off:
+                conversations.hand_to_team(self.database, principal, conversation_id, conversations.SUPPORT)
+            clock.end("storage")
+            self.told(Told(reply, removed, answer.ordering))
+
+        try:
+            yield "meta", {**names, "intent": intent.model_dump(mode="json")}
+            yield from spoken.events()
+        except GeneratorExit:
+            keep()
+            raise
+        keep()
 
     def _act(
         self,
@@ -238,7 +267,7 @@ class Talk:
         voice: Voice,
         answer: Answer,
         clock: Clock,
-    ) -> None:
+    ) -> Turn:
         profile_of = cache(lambda: self.profile_of(principal, user_id))  # it is read from the database: once a turn
 
         def newcomer_of(filters: Filters, shown: Collection[str]) -> Newcomer | None:
@@ -274,6 +303,7 @@ class Talk:
             clock=clock.end,
         )
         run(turn, answer)
+        return turn
 
 
 def _refused(message: str, text: str, voice: Voice) -> str:
@@ -291,7 +321,7 @@ def _refused(message: str, text: str, voice: Voice) -> str:
 
 
 def _history(turns: Sequence[conversations.Turn]) -> list[dict[str, object]]:
-    return [{"role": turn.role, "content": turn.content} for turn in turns[-RECENT:]]
+    return [{"role": turn.role, "content": turn.content} for turn in turns[-HISTORY:]]
 
 
 def _spelled(understanding: Understanding | None) -> dict[str, object]:
