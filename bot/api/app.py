@@ -13,6 +13,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from bot.api import problems
+from bot.api.completions import completion_routes
 from bot.api.identity import SESSION_COOKIE, IdentityMiddleware, cookie_options
 from bot.api.ops import add_ops
 from bot.api.requests import Body
@@ -58,6 +59,7 @@ def create_app(
     app = FastAPI(title="Aisle", version="0.1.0", description="A shopping assistant that a shop runs itself.")
     problems.install(app)
     app.include_router(routes(assistant, settings))
+    app.include_router(completion_routes(assistant))
     _add_health(app, assistant)
     _add_metrics(app)
     _add_pages(app, assistant, shop)
