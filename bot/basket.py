@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.cards import CartLineView, CartView
@@ -109,3 +110,29 @@ def orderable(shelf: Shelf, product_id: str, variant_id: str | None) -> Orderabl
 def held(cart: Cart, product_id: str, variant_id: str | None) -> int:
     """How many of it the cart holds."""
     return sum(line.quantity for line in cart.lines if (line.product_id, line.variant_id) == (product_id, variant_id))
+
+
+def lines_wanted(shelf: Shelf, cart: Cart, items: Sequence[tuple[str, int]]) -> list[tuple[str, str | None, int]]:
+    """The lines, (product_id, variant_id, quantity) each, that a cart of these items has; an item is a product or a variant.
+
+    What the cart holds already it may go on holding, or less of it; only what comes to it must be there to be ordered.
+
+    Raises:
+        NotFound, Conflict: an item cannot be ordered so, see `orderable`, or fewer are in stock.
+
+    """
+    held = {line.variant_id or line.product_id: line for line in cart.lines}
+    totals: dict[tuple[str, str | None], int] = {}
+    for item_id, quantity in items:
+        line = held.get(item_id)
+        if line is not None and quantity <= line.quantity:
+            key, most = (line.product_id, line.variant_id), line.quantity
+        else:
+            found = orderable(shelf, item_id, None)
+            key, most = (found.product.id, found.variant.id if found.variant else None), found.stock
+        totals[key] = totals.get(key, 0) + quantity
+        if most is not None and totals[key] > most:
+            raise Conflict(
+                f"Only {most} of {item_id[:200]!r} are in stock, not {totals[key]}.", f"Ask for at most {most}."
+            )
+    return [(product_id, variant_id, quantity) for (product_id, variant_id), quantity in totals.items()]

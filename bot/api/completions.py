@@ -1,8 +1,8 @@
 """`/v1`: the assistant as OpenAI's clients speak to a model (Chat Completions API).
 
 A client brings its history, and `bot/api/recall.py` finds the conversation to it. A system prompt, tools and sampling parameters
-are taken and do nothing, for here no prompt steers what is true or done. Cards, citations and the cart come in the field `aisle` beside
-the text, and the cards once more as a list at the end of the text for clients that know nothing of it.
+are taken and do nothing, for here no prompt steers what is true or done. Cards, citations and the cart come in the field `aisle`
+beside the text, and the cards once more as a list at the end of the text for clients that know nothing of it.
 """
 
 from __future__ import annotations

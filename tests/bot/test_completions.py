@@ -16,7 +16,7 @@ from storage.principal import Principal, Role
 from storage.record import now_ms
 from tests.bot.conftest import Live, ToldIntents
 
-Messages = list[dict[str, Any]]
+Messages = list[Any]
 
 
 class Shopper:
@@ -39,7 +39,7 @@ class Shopper:
     def ask(self, messages: Messages, label: str = "search", **more: Any) -> Any:
         """The completion for a history, whoever wrote it."""
         self.intents.label = label
-        return self.client.chat.completions.create(model="aisle", messages=messages, **more)  # type: ignore[call-overload]
+        return self.client.chat.completions.create(model="aisle", messages=messages, **more)
 
     def pieces(self, live: Live) -> int:
         """How many pieces the cart holds."""
