@@ -20,6 +20,11 @@ class Orderable:
     variant: Variant | None
 
     @property
+    def key(self) -> tuple[str, str | None]:
+        """Product and variant, as a cart's line names them."""
+        return self.product.id, self.variant.id if self.variant else None
+
+    @property
     def title(self) -> str:
         """With the variant's options."""
         return title_of(self.product, self.variant)
@@ -121,18 +126,16 @@ def lines_wanted(shelf: Shelf, cart: Cart, items: Sequence[tuple[str, int]]) -> 
         NotFound, Conflict: an item cannot be ordered so, see `orderable`, or fewer are in stock.
 
     """
-    held = {line.variant_id or line.product_id: line for line in cart.lines}
+    lines = {line.variant_id or line.product_id: (line.product_id, line.variant_id) for line in cart.lines}
     totals: dict[tuple[str, str | None], int] = {}
     for item_id, quantity in items:
-        line = held.get(item_id)
-        if line is not None and quantity <= line.quantity:
-            key, most = (line.product_id, line.variant_id), line.quantity
-        else:
-            found = orderable(shelf, item_id, None)
-            key, most = (found.product.id, found.variant.id if found.variant else None), found.stock
+        key = lines.get(item_id) or orderable(shelf, item_id, None).key
         totals[key] = totals.get(key, 0) + quantity
-        if most is not None and totals[key] > most:
-            raise Conflict(
-                f"Only {most} of {item_id[:200]!r} are in stock, not {totals[key]}.", f"Ask for at most {most}."
-            )
-    return [(product_id, variant_id, quantity) for (product_id, variant_id), quantity in totals.items()]
+    for key, total in totals.items():
+        if total > held(cart, *key):
+            found = orderable(shelf, *key)
+            if found.stock is not None and total > found.stock:
+                raise Conflict(
+                    f"Only {found.stock} of {found.title} are in stock, not {total}.", f"Ask for at most {found.stock}."
+                )
+    return [(*key, total) for key, total in totals.items()]

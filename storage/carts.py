@@ -68,7 +68,7 @@ def cart_owner(db: Database, principal: Principal, cart_id: str) -> str:
     if owner is None or not principal.owns(owner):
         # One text for both, so that a foreign id cannot be told from one that does not exist.
         raise NotFound(f"There is no cart {cart_id[:200]!r} here.", "Create one.")
-    return owner
+    return str(owner)
 
 
 def add_line(
@@ -186,8 +186,9 @@ def replace_lines(
     """
     if len(wanted) > MOST_LINES:
         raise InvalidInput(f"The cart cannot hold {len(wanted)} lines.", f"At most {MOST_LINES}.")
-    if impossible := next((quantity for *_, quantity in wanted if not 1 <= quantity <= MOST_OF_ONE), None):
-        raise InvalidInput(f"The quantity {impossible} is not possible.", f"Give 1 to {MOST_OF_ONE}.")
+    for *_, quantity in wanted:
+        if not 1 <= quantity <= MOST_OF_ONE:
+            raise InvalidInput(f"The quantity {quantity} is not possible.", f"Give 1 to {MOST_OF_ONE}.")
 
     def change(lines: tuple[CartLine, ...]) -> tuple[CartLine, ...]:
         if begins and lines:

@@ -251,7 +251,8 @@ def narrowed(
         if any(_has(each, chosen) for each in variants):
             break
         del chosen[name]
-    return [each for each in variants if _has(each, chosen)][:MOST_VARIANTS], chosen
+    left: list[Variant | None] = [each for each in variants if _has(each, chosen)]
+    return left[:MOST_VARIANTS], chosen
 
 
 def options_of(product: Product, chosen: Mapping[str, str]) -> list[dict[str, Any]]:

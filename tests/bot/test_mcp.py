@@ -36,7 +36,7 @@ class Agent:
         async def connected() -> T | MCPError:
             async with create_mcp_http_client(headers=self.headers) as http:
                 transport = streamable_http_client(f"{self.live.url}/mcp", http_client=http)
-                async with Client(transport, mode=self.mode) as client:  # type: ignore[arg-type]
+                async with Client(transport, mode=self.mode) as client:
                     try:
                         return await act(client)
                     except MCPError as error:  # raised in here it would come out inside groups of exceptions
