@@ -23,6 +23,13 @@ from storage.publish import MANIFEST
 Ill = Callable[[Path], object]
 
 
+@pytest.fixture(autouse=True)
+def hashed_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packages' weights, 200 MB, are hashed in one test and taken as they are in the others."""
+    if "well" not in request.node.name:
+        monkeypatch.setattr(doctor, "weights_file", lambda name: Path(name))
+
+
 @pytest.fixture
 def shop(tmp_path: Path, bot_snapshot: Snapshot, sqlite_template: Path) -> Path:
     """A shop that is well: an index, a database, a secret."""
