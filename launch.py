@@ -1647,9 +1647,12 @@ def doctor(
 
     Example: launch.py doctor --shop myshop
     """
-    from bot.doctor import Patient, as_lines, as_values, examine, healthy
-
     constraints = Path(__file__).parent / "constraints.txt"
+    try:
+        from bot.doctor import Patient, as_lines, as_values, examine, healthy
+    except ModuleNotFoundError as error:
+        hint = f"Run: pip install -c {constraints} -e {constraints.parent}"
+        raise Unavailable(f"The package {error.name} is missing.", hint) from None
     patient = Patient(shop, constraints, SHIPPED_MODEL, os.environ.get("AISLE_DATABASE_URL"), host, port)
     findings = examine(patient)
     put(as_values(findings), as_json, as_lines(findings))

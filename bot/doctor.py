@@ -123,8 +123,12 @@ def _guarded(name: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]
         return list(check())
     except AisleError as error:
         return [Finding(name, "fail", error.message, error.hint)]
+    except OSError as error:
+        told = f"It could not be read: {error}."
+        return [Finding(name, "fail", told, "Let this user read the shop's folder and what is in it.")]
     except Exception as error:  # whatever is broken, the list goes on
-        return [Finding(name, "fail", f"It could not be checked: {type(error).__name__}: {error}.", "See the log.")]
+        told = f"It could not be checked: {type(error).__name__}: {error}."
+        return [Finding(name, "fail", told, "Report it with this line: the check itself is broken.")]
 
 
 def _settings(shop: Path) -> tuple[ShopSettings, list[Finding]]:

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from bot.api import problems
 from bot.api.completions import completion_routes
 from bot.api.identity import SESSION_COOKIE, IdentityMiddleware, cookie_options
+from bot.api.mcp import HEADERS as MCP_HEADERS
 from bot.api.mcp import PATH as MCP_PATH
 from bot.api.mcp import McpEndpoint
 from bot.api.ops import add_ops
@@ -83,7 +84,7 @@ def create_app(
         allow_origins=list(settings.embed.origins),
         allow_credentials=bool(settings.embed.origins),
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type"],
+        allow_headers=["Authorization", "Content-Type", *MCP_HEADERS],
     )
     figures = Figures(assistant, shop, settings, experiments)
     add_ops(app, figures)

@@ -44,6 +44,8 @@ from storage.record import reasons_of
 from storage.settings import ShopSettings
 
 PATH: Final = "/mcp"
+HEADERS: Final = ("Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name")
+"""What clients send beside what all send; pages of other origins need leave for it."""
 LARGEST_REQUEST: Final = 2**20
 """Bytes; the largest sensible call, a cart of 200 lines, has 20 kB."""
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")

@@ -153,6 +153,8 @@ def _answer(conversation_id: str, exchange: Sequence[Turn], message: str) -> Rep
     if len(exchange) < 2 or [turn.role for turn in exchange] != ["user", "assistant"]:
         return None
     asked, told = exchange
+    if "intent" not in asked.data or "action" not in told.data:  # from a log, not from a turn that was answered here
+        return None
     if not _same(asked.content, Said("user", message)) or now_ms() - told.created_at > REPEATED_MS:
         return None
     return Reply(

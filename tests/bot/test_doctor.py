@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from bot.doctor import Finding, Patient, as_lines, examine, healthy
 from bot.parts import intent_versions
 from index.snapshot import Snapshot
 from storage.database import Database
+from storage.errors import Unavailable
 from storage.publish import MANIFEST
 
 Ill = Callable[[Path], object]
@@ -27,7 +29,7 @@ Ill = Callable[[Path], object]
 def hashed_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The packages' weights, 200 MB, are hashed in one test and taken as they are in the others."""
     if "well" not in request.node.name:
-        monkeypatch.setattr(doctor, "weights_file", lambda name: Path(name))
+        monkeypatch.setattr(doctor, "weights_file", Path)
 
 
 @pytest.fixture
@@ -251,6 +253,16 @@ def test_a_check_that_breaks_is_a_finding(shop: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(doctor, "database_health", broken)
     (told,) = found(shop, "database")
     assert (told.state, "of all things" in told.found) == ("fail", True)
+
+
+def test_a_package_that_the_doctor_itself_needs_is_named(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "bot.doctor")
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    for name in [name for name in sys.modules if name.startswith("storage.health")]:
+        monkeypatch.delitem(sys.modules, name)
+    run = CliRunner().invoke(launch.app, ["doctor", "--shop", str(shop)])
+    assert isinstance(run.exception, Unavailable)
+    assert "sqlalchemy is missing. Run: pip install" in str(run.exception)
 
 
 def test_the_command_prints_and_exits_by_what_it_found(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
