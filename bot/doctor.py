@@ -47,7 +47,7 @@ LEAST_FREE = 2 * 2**30
 """Bytes: an index of 100,000 products and the one before it."""
 HARDLY_FREE = 200 * 2**20
 MEMORY = 2 * 2**30
-"""Bytes: both encoders, the intent model and a small shop."""
+"""Bytes: with less, the encoders, models and a small shop may not fit beside what else runs."""
 SKEW_MS = 300_000
 SAMPLE = 200
 BUILT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -119,16 +119,19 @@ def healthy(findings: Iterable[Finding]) -> bool:
 
 
 def _guarded(name: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """What a check finds, up to where it breaks off, which is a finding too."""
+    findings: list[Finding] = []
     try:
-        return list(check())
+        findings.extend(check())
     except AisleError as error:
-        return [Finding(name, "fail", error.message, error.hint)]
+        findings.append(Finding(name, "fail", error.message, error.hint))
     except OSError as error:
         told = f"It could not be read: {error}."
-        return [Finding(name, "fail", told, "Let this user read the shop's folder and what is in it.")]
+        findings.append(Finding(name, "fail", told, "Let this user read the shop's folder and what is in it."))
     except Exception as error:  # whatever is broken, the list goes on
         told = f"It could not be checked: {type(error).__name__}: {error}."
-        return [Finding(name, "fail", told, "Report it with this line: the check itself is broken.")]
+        findings.append(Finding(name, "fail", told, "Report it with this line: the check itself is broken."))
+    return findings
 
 
 def _settings(shop: Path) -> tuple[ShopSettings, list[Finding]]:
@@ -205,7 +208,7 @@ def _processor() -> Iterator[Finding]:
     elif "avx2" in flags:
         yield Finding("processor", "ok", f"{told} with AVX2 and without bf16: models run in f32, a third slower.")
     else:
-        mend = "A processor from after 2013 answers several times faster."
+        mend = "Serve on a processor with AVX2, as nearly all since 2015 have."
         yield Finding("processor", "warn", f"{told} without AVX2: models and search run slowly.", mend)
     if cores == 1:
         yield Finding(
@@ -214,17 +217,14 @@ def _processor() -> Iterator[Finding]:
 
 
 def _memory() -> Iterator[Finding]:
-    found = (
-        re.search(r"^MemAvailable:\s+(\d+) kB", _MEMORY_INFO.read_text("ascii"), re.MULTILINE)
-        if _MEMORY_INFO.is_file()
-        else None
-    )
+    text = _MEMORY_INFO.read_text("ascii") if _MEMORY_INFO.is_file() else ""
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
     if found is None:
         yield Finding("memory", "ok", "How much is free cannot be read here.")
         return
     free = int(found[1]) * 1024
     if free < MEMORY:
-        mend = f"Free some: a small shop takes up to {_size(MEMORY)}."
+        mend = f"Free some: with less than {_size(MEMORY)} the models may not fit beside other programs."
         yield Finding("memory", "warn", f"{_size(free)} are available.", mend)
     else:
         yield Finding("memory", "ok", f"{_size(free)} are available.")
@@ -278,7 +278,7 @@ def _conflicts(patient: Patient, settings: ShopSettings) -> Iterator[Finding]:
         before.append(Finding("settings", "warn", f"[embed] origins without https: {', '.join(plain)}.", mend))
     if settings.tracking.wandb_project and _version("wandb") is None:
         told = "[tracking] wandb_project is set, but wandb is not installed."
-        before.append(Finding("settings", "fail", told, 'Run: pip install -c constraints.txt -e ".[wandb]".'))
+        before.append(Finding("settings", "warn", told, 'Run: pip install -c constraints.txt -e ".[wandb]".'))
     yield from before or [Finding("settings", "ok", "They go together.")]
 
 
