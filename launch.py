@@ -1813,6 +1813,32 @@ def erase_user_command(
     put(values, as_json)
 
 
+@app.command()
+def doctor(
+    shop: Shop = Path("var"),
+    host: Annotated[str, typer.Option(help="The address that the server is to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port that the server is to listen on.", min=1, max=65535)] = 7860,
+    as_json: AsJson = False,
+) -> None:
+    """Check installation, models, index, database, settings and machine; say what is wrong and how to mend it.
+
+    Nothing is changed. The exit status is 1 where something fails; warnings leave it 0.
+
+    Example: launch.py doctor --shop myshop
+    """
+    constraints = Path(__file__).parent / "constraints.txt"
+    try:
+        from bot.doctor import Patient, as_lines, as_values, examine, healthy
+    except ModuleNotFoundError as error:
+        hint = f"Run: pip install -c {constraints} -e {constraints.parent}"
+        raise Unavailable(f"The package {error.name} is missing.", hint) from None
+    patient = Patient(shop, constraints, SHIPPED_MODEL, os.environ.get("AISLE_DATABASE_URL"), host, port)
+    findings = examine(patient)
+    put(as_values(findings), as_json, as_lines(findings))
+    if not healthy(findings):
+        raise typer.Exit(1)
+
+
 def run() -> None:
     """The command line's entry: errors that a person can mend are one line on standard error."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from bot.answer_book import AnswerBook
 from bot.backend import Backend
-from bot.basket import orderable, view_of
+from bot.basket import lines_wanted, orderable, view_of
 from bot.cards import Card, CartView, ProfileView, Reply
 from bot.embedded import backend_of
 from bot.experiments import Experiments
@@ -39,7 +39,7 @@ from retrieval.retention.consumption import Due
 from retrieval.search import SORTS
 from retrieval.understanding import Understanding, merge
 from storage.beliefs import hide_belief
-from storage.carts import Cart, add_line, cart_of, change_line, remove_line
+from storage.carts import Cart, add_line, cart_of, change_line, empty_cart, remove_line, replace_lines
 from storage.conversations import conversation
 from storage.database import Database
 from storage.erasure import Erased, erase_user
@@ -358,6 +358,36 @@ class Assistant:
         """Removes a line; raises `NotFound` for an unknown one."""
         shopper = shopper_of(principal, user_id)
         return self._view(remove_line(self.database, principal, shopper, line_id, request_id=request_id))
+
+    def set_cart(
+        self,
+        principal: Principal,
+        items: Sequence[tuple[str, int]],
+        request_id: str | None = None,
+        user_id: str | None = None,
+        begins: bool = False,
+    ) -> CartView:
+        """Makes these items, products or variants with a quantity, all that the cart holds.
+
+        Raises `NotFound` and `Conflict` as `add_to_cart` does; `Conflict` too where it `begins` a cart that holds something.
+        """
+        shopper = shopper_of(principal, user_id)
+        cart = cart_of(self.database, principal, shopper)
+        wanted = lines_wanted(self.parts.shelf, cart, items)
+        changed = replace_lines(
+            self.database,
+            principal,
+            shopper,
+            wanted,
+            begins=begins,
+            request_id=request_id,
+            expected_version=cart.version,
+        )
+        return self._view(changed)
+
+    def empty_cart(self, principal: Principal, request_id: str | None = None, user_id: str | None = None) -> CartView:
+        """Takes everything out of the cart; the same `request_id` twice does it once."""
+        return self._view(empty_cart(self.database, principal, shopper_of(principal, user_id), request_id=request_id))
 
     def profile(self, principal: Principal, user_id: str | None = None, language: str = "en") -> ProfileView:
         """What the shop believes about the shopper, in words of `language`."""

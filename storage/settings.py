@@ -49,6 +49,12 @@ class EmbedSettings(Record):
     origins: tuple[Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")], ...] = ()
 
 
+class McpSettings(Record):
+    """`[mcp]`: the names, with the port where it is not the scheme's own, under which agents may call `/mcp` from elsewhere."""
+
+    hosts: tuple[Annotated[str, StringConstraints(pattern=r"^[^/\s]+$", max_length=260)], ...] = ()
+
+
 class TrackingSettings(Record):
     """`[tracking]`: where the figures of fine-tuning runs go beside their folders; no text of a log goes with them."""
 
@@ -210,6 +216,7 @@ class ShopSettings(Record):
     database: DatabaseSettings = DatabaseSettings()
     identity: IdentitySettings = IdentitySettings()
     embed: EmbedSettings = EmbedSettings()
+    mcp: McpSettings = McpSettings()
     consent: Consent = Consent()
     tracking: TrackingSettings = TrackingSettings()
     exploration: ExplorationSettings = ExplorationSettings()

@@ -313,6 +313,11 @@ def test_another_site_cannot_act_by_cookie(client: TestClient) -> None:
     assert refused.status_code == 403
     assert client.get("/api/cart").json()["lines"] == []
     assert client.post("/api/cart/lines", json=product, headers={"Origin": PARTNER}).status_code == 200
+    agent = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "mcp-protocol-version, mcp-name",
+    }
+    assert client.options("/mcp", headers={"Origin": PARTNER, **agent}).status_code == 200
     preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     assert "access-control-allow-origin" not in client.options("/api/chat", headers=preflight).headers
 
