@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from bot.cards import Card
+from bot.present import card_of
 from bot.shelf import availability_of
 from finetune.dialogue.journeys import JourneyTurn
 from finetune.dialogue.scene import Known, Seen, pieces_of
@@ -17,43 +18,34 @@ from index.product import Product
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 Kept = Mapping[str, Known]
-CONDITIONS = ("price_max", "price_min", "has", "lacks", "rating_min")
-"""Expectations that a customer's own conditions make: a card that breaks one is a violation, not merely a miss."""
 
 
 def violations(turn: JourneyTurn, seen: Seen) -> list[str]:
     """Cards that break a condition which the shopper has stated."""
-    problems: list[str] = []
-    for card, record in zip(seen.reply.products, seen.products, strict=False):
-        digits = minor_digits(card.price.currency) if card.price is not None else 2
-        amount = card.price.amount / 10**digits if card.price is not None else None
-        if turn.price_max is not None and (amount is None or amount > turn.price_max):
-            problems.append(f"{card.title} costs {amount}, above {turn.price_max:g}")
-        if turn.price_min is not None and (amount is None or amount < turn.price_min):
-            problems.append(f"{card.title} costs {amount}, below {turn.price_min:g}")
-        if turn.rating_min is not None and (card.rating is None or card.rating.value < turn.rating_min):
-            problems.append(f"{card.title} is not rated {turn.rating_min:g}")
-        problems += [
-            f"{card.title} is not {' or '.join(values)}"
-            for name, values in turn.has.items()
-            if not is_of(record, card.variant_id, name, values)
-        ]
-        problems += [
-            f"{card.title} is {' or '.join(values)}"
-            for name, values in turn.lacks.items()
-            if is_of(record, card.variant_id, name, values, whole=True)
-        ]
-        for name, least in turn.at_least.items():
-            amount_of = _measure(record, name)
-            if amount_of is None or amount_of < least:
-                problems.append(f"{card.title} has {amount_of} of {name}, not {least:g}")
-    return problems
-
-
-def failures(turn: JourneyTurn, seen: Seen, kept: Kept, shown: frozenset[str], language: str) -> list[str]:
-    """The expectations that do not hold, without `violations`. `shown` are the products of earlier turns."""
     return [
-        *_card_failures(turn, seen, kept, shown),
+        problem
+        for card, record in zip(seen.reply.products, seen.products, strict=False)
+        for problem in _broken(turn, card, record)
+    ]
+
+
+def fits(turn: JourneyTurn, record: Product) -> bool:
+    """Whether a product that can be ordered is of the kinds of a turn and meets its conditions."""
+    card = card_of(record)
+    variants = [variant for variant in record.variants if variant.availability.orderable]
+    cards = [card_of(record, variant.id) for variant in variants] if record.variants else [card]
+    return record.availability.orderable and any(not _broken(turn, card, record) for card in cards)
+
+
+def failures(
+    turn: JourneyTurn, seen: Seen, kept: Kept, shown: frozenset[str], language: str, possible: int
+) -> list[str]:
+    """The expectations that do not hold, without `violations`.
+
+    `shown` are the products of earlier turns; `possible` is how many products the catalog has that fit, which no floor exceeds.
+    """
+    return [
+        *_card_failures(turn, seen, kept, shown, min(turn.cards[0], possible)),
         *_text_failures(turn, seen, kept),
         *_cart_failures(turn, seen, kept),
         *_language_failures(turn, seen, language),
@@ -65,15 +57,15 @@ def _language_failures(turn: JourneyTurn, seen: Seen, language: str) -> Iterator
         yield f"answers in {seen.reply.language!r}"
 
 
-def _card_failures(turn: JourneyTurn, seen: Seen, kept: Kept, shown: frozenset[str]) -> Iterator[str]:
+def _card_failures(turn: JourneyTurn, seen: Seen, kept: Kept, shown: frozenset[str], low: int) -> Iterator[str]:
     cards, records = seen.reply.products, seen.products
     ids = [card.product_id for card in cards]
-    low, high = turn.cards
+    high = turn.cards[1]
     if not low <= len(cards) <= high:
         yield f"shows {len(cards)} cards instead of {low} to {high}"
     leaves = [record.categories[-1] if record.categories else "" for record in records]
     if turn.kinds:
-        yield from _kind_failures(turn, cards, leaves)
+        yield from _kind_failures(turn, cards, leaves, low)
     if len(set(leaves)) < turn.spread:
         yield f"shows {len(set(leaves))} kinds of goods instead of {turn.spread}"
     amounts = [card.price.amount for card in cards if card.price is not None]
@@ -100,10 +92,10 @@ def _card_failures(turn: JourneyTurn, seen: Seen, kept: Kept, shown: frozenset[s
         yield f"has no card {most} to go on with"
 
 
-def _kind_failures(turn: JourneyTurn, cards: Sequence[Card], leaves: Sequence[str]) -> Iterator[str]:
+def _kind_failures(turn: JourneyTurn, cards: Sequence[Card], leaves: Sequence[str], low: int) -> Iterator[str]:
     meant = [leaf in turn.kinds for leaf in leaves]
-    if sum(meant) < turn.cards[0]:
-        yield f"shows {sum(meant)} of {turn.kinds[0]!r} instead of {turn.cards[0]}"
+    if sum(meant) < low:
+        yield f"shows {sum(meant)} of {turn.kinds[0]!r} instead of {low}"
     able = [(leaf, fits) for leaf, fits, card in zip(leaves, meant, cards, strict=False) if card.availability.orderable]
     strange = next((place for place, (_, fits) in enumerate(able) if not fits), len(able))
     if any(fits for _, fits in able[strange:]) or (turn.order and strange < len(able)):
@@ -194,6 +186,26 @@ def is_of(
     if own:
         return own <= wanted if whole else bool(own & wanted)
     return not whole and any(value in fold(record.title) for value in wanted)
+
+
+def _broken(turn: JourneyTurn, card: Card, record: Product) -> Iterator[str]:
+    amount = card.price.amount / 10 ** minor_digits(card.price.currency) if card.price is not None else None
+    if turn.price_max is not None and (amount is None or amount > turn.price_max):
+        yield f"{card.title} costs {amount}, above {turn.price_max:g}"
+    if turn.price_min is not None and (amount is None or amount < turn.price_min):
+        yield f"{card.title} costs {amount}, below {turn.price_min:g}"
+    if turn.rating_min is not None and (card.rating is None or card.rating.value < turn.rating_min):
+        yield f"{card.title} is not rated {turn.rating_min:g}"
+    for name, values in turn.has.items():
+        if not is_of(record, card.variant_id, name, values):
+            yield f"{card.title} is not {' or '.join(values)}"
+    for name, values in turn.lacks.items():
+        if is_of(record, card.variant_id, name, values, whole=True):
+            yield f"{card.title} is {' or '.join(values)}"
+    for name, least in turn.at_least.items():
+        measured = _measure(record, name)
+        if measured is None or measured < least:
+            yield f"{card.title} has {measured} of {name}, not {least:g}"
 
 
 def _measure(record: Product, name: str) -> float | None:

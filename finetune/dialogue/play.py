@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from bot.present import card_of
 from bot.service import Assistant
-from finetune.dialogue.checks import failures, violations, wrong_writes
+from bot.turn import SLATE
+from finetune.dialogue.checks import failures, fits, violations, wrong_writes
 from finetune.dialogue.claims import unbacked_claims
 from finetune.dialogue.journeys import Journey, JourneyTurn, Place, Placed, language_of_wording
 from finetune.dialogue.scene import Known, Scene, Seen, Speak, repeats
@@ -22,6 +23,8 @@ from storage.record import now_ms
 
 SHOP = Principal("shop", Role.SERVICE)
 DAY_MS = 86_400_000
+MOST = 100
+"""So many products of a category are looked at."""
 POSITIONS = {
     "en": ("first", "second", "third", "fourth", "fifth", "sixth"),
     "zh": ("第一个", "第二个", "第三个", "第四个", "第五个", "第六个"),
@@ -83,7 +86,7 @@ def play(assistant: Assistant, speak: Speak, journey: Journey, wording: str, sho
             unbacked = unbacked_claims(scene, seen)
             known = shown | frozenset(seen.records) | bought | _named_in(assistant, seen)
             written = wrong_writes(seen, known)
-            others = failures(turn, seen, kept, shown, language_of_wording(wording))
+            others = failures(turn, seen, kept, shown, language_of_wording(wording), possible(assistant, turn))
             outcome.failures += [f"turn {number}: {each}" for each in (*others, *broken, *unbacked, *written)]
             outcome.violated += len(broken)
             outcome.unbacked += len(unbacked)
@@ -96,6 +99,15 @@ def play(assistant: Assistant, speak: Speak, journey: Journey, wording: str, sho
                 break
     outcome.turns, outcome.repeats, outcome.transcript = len(scene.seen), repeats(scene.seen), scene.transcript
     return outcome
+
+
+def possible(assistant: Assistant, turn: JourneyTurn) -> int:
+    """How many products there are that a turn may show: no reply can show more, whatever its floor."""
+    if not turn.kinds:
+        return SLATE
+    shelf = assistant.parts.shelf
+    found = [shelf.find("", Filters(categories=(kind,)), limit=MOST).products.values() for kind in turn.kinds]
+    return sum(fits(turn, record) for records in found for record in records)
 
 
 def keep(kept: dict[str, Known], turn: JourneyTurn, seen: Seen) -> bool:
