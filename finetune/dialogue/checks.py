@@ -8,7 +8,6 @@ from itertools import pairwise
 
 from bot.cards import Card
 from bot.present import card_of
-from bot.shelf import availability_of
 from finetune.dialogue.journeys import JourneyTurn
 from finetune.dialogue.scene import Known, Seen, pieces_of
 from index.attributes import canonical
@@ -166,9 +165,7 @@ def wrong_writes(seen: Seen, known: frozenset[str]) -> list[str]:
     return problems
 
 
-def is_of(
-    record: Product, variant_id: str | None, name: str, values: Sequence[str], whole: bool = False
-) -> bool:
+def is_of(record: Product, variant_id: str | None, name: str, values: Sequence[str], whole: bool = False) -> bool:
     """Whether a product is of one of these values of an attribute, `|` between the names that it may have.
 
     A variant that was picked decides where it has that option; of a product without one a choice that can be had is enough,

@@ -64,7 +64,9 @@ class Evidence:
         stocks = [product.stock, *(variant.stock for variant in product.variants)]
         self.words(*(str(stock) for stock in stocks if stock is not None))
         if product.rating is not None:
-            self.words(f"{product.rating.value:.1f} {product.rating.value} {product.rating.count} {product.rating.count:,} 5")
+            self.words(
+                f"{product.rating.value:.1f} {product.rating.value} {product.rating.count} {product.rating.count:,} 5"
+            )
         if product.delivery is not None:
             self.money(product.delivery.price)
             self.words(f"{product.delivery.days_min} {product.delivery.days_max}")
@@ -76,7 +78,9 @@ class Evidence:
             if match["sign"] or after.startswith(_CURRENCIES):
                 if self._minor(number) not in self.amounts:
                     yield match[0].strip()
-            elif ("." in number or after in _UNITS or (after[:1] > "z" and after[:1] in _UNITS)) and _normal(number) not in self.numbers:
+            elif ("." in number or after in _UNITS or (after[:1] > "z" and after[:1] in _UNITS)) and _normal(
+                number
+            ) not in self.numbers:
                 yield match[0].strip()
 
     def _minor(self, number: str) -> int | None:
@@ -89,7 +93,9 @@ class Evidence:
 def unbacked_claims(scene: Scene, seen: Seen) -> list[str]:
     """What the last turn of a scene claims without a record, in words."""
     assistant, reply = scene.assistant, seen.reply
-    problems = [problem for card in reply.products for problem in _card_problems(card, seen.records.get(card.product_id))]
+    problems = [
+        problem for card in reply.products for problem in _card_problems(card, seen.records.get(card.product_id))
+    ]
     problems += [f"no record says “{each.quote}”" for each in reply.citations if not _is_quoted(assistant, each)]
     evidence = _evidence(scene, seen)
     said = [reply.text, *(reason.text for card in reply.products for reason in card.reasons)]
@@ -134,7 +140,9 @@ def _unshown(scene: Scene, seen: Seen) -> dict[str, Product]:
     hits = [hit.product_id for sentence in sentences for hit in shelf.engine.search(sentence, limit=NEAR).hits]
     named = {key: product for key, product in shelf.products(hits).items() if product.title in seen.reply.text}
     queries = {query for each in scene.seen if (query := understander.read(each.message).query)}
-    asked = [hit.product_id for query in queries for hit in shelf.engine.search(query, sort="price_asc", limit=NEAR).hits]
+    asked = [
+        hit.product_id for query in queries for hit in shelf.engine.search(query, sort="price_asc", limit=NEAR).hits
+    ]
     return named | shelf.products(asked)
 
 
@@ -143,7 +151,11 @@ def _card_problems(card: Card, record: Product | None) -> Iterator[str]:
         yield f"there is no product {card.product_id}"
         return
     variant = record.variant(card.variant_id) if card.variant_id else None
-    prices = [record.price, *(each.price for each in record.variants)] if variant is None else [variant.price or record.price]
+    prices = (
+        [record.price, *(each.price for each in record.variants)]
+        if variant is None
+        else [variant.price or record.price]
+    )
     if card.price is not None and card.price not in prices:
         yield f"{card.title} does not cost {card.price}"
     if not card.title.startswith(record.title):

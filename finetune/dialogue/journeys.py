@@ -226,7 +226,9 @@ def _journey(row: dict[str, Any], path: Path, lines: Sequence[str], places: Sequ
         problem = error.errors()[0]
         name = ".".join(str(part) for part in problem["loc"] if not isinstance(part, int)) or "the journey"
         where = _line_of(problem["loc"], lines, places)
-        raise InvalidInput(f"{path}, line {where}: {name}: {problem['msg']}.", "See finetune/dialogue/journeys.py.") from error
+        raise InvalidInput(
+            f"{path}, line {where}: {name}: {problem['msg']}.", "See finetune/dialogue/journeys.py."
+        ) from error
     for number, turn in enumerate(journey.turn):
         if len(turn.wordings) != EACH or tuple(turn.wordings) != journey.wordings:
             where = _line_of(("turn", number), lines, places)

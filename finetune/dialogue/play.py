@@ -14,7 +14,7 @@ from finetune.dialogue.claims import unbacked_claims
 from finetune.dialogue.journeys import Journey, JourneyTurn, Place, Placed, language_of_wording
 from finetune.dialogue.scene import Known, Scene, Seen, Speak, repeats
 from index.filters import Filters
-from index.product import Product
+from index.product import Product, Variant
 from storage.errors import InvalidInput
 from storage.offers import Offer, Price, put_offers
 from storage.orders import Order, OrderItem, Tracking, put_orders
@@ -173,7 +173,11 @@ def _ordered_before(assistant: Assistant, placed: Iterable[Placed], shopper: str
             status=each.status,
             placed_at=at - each.days_ago * DAY_MS,
             currency=assistant.settings.currency,
-            items=(OrderItem(product_id=record.id, quantity=each.quantity, price=record.price.amount if record.price else None),),
+            items=(
+                OrderItem(
+                    product_id=record.id, quantity=each.quantity, price=record.price.amount if record.price else None
+                ),
+            ),
             tracking=Tracking(carrier=each.carrier, number=each.tracking, expected_at=at + IN_TRANSIT * DAY_MS)
             if each.tracking
             else None,
@@ -191,7 +195,9 @@ def _product_of(assistant: Assistant, kinds: Sequence[str]) -> Product:
         for product in sorted(found.products.values(), key=lambda product: product.id):
             if not product.variants and product.availability.orderable and (product.stock or 0) > 1:
                 return product
-    raise InvalidInput(f"The catalog has nothing of {' or '.join(kinds)} that a journey's order could be of.", "Use the demo shop.")
+    raise InvalidInput(
+        f"The catalog has nothing of {' or '.join(kinds)} that a journey's order could be of.", "Use the demo shop."
+    )
 
 
 @contextmanager
@@ -210,6 +216,7 @@ def _as_offered(assistant: Assistant, kept: dict[str, Known]) -> Iterator[Change
                 record = kept[name].record
                 changed.setdefault(record.id, record)
                 _offer(assistant, record, price=Price(amount=round(price.amount * factor), currency=price.currency))
+
     try:
         yield change
     finally:
@@ -224,15 +231,17 @@ def _offer(assistant: Assistant, record: Product, **news: object) -> None:
 
 
 def _offer_as_recorded(assistant: Assistant, record: Product) -> None:
-    offers = [
-        Offer(
-            product_id=record.id,
-            variant_id=variant_id,
-            price=Price(amount=each.price.amount, currency=each.price.currency) if each.price is not None else None,
-            availability=each.availability.value,
-            stock=each.stock,
-        )
-        for variant_id, each in [(None, record), *((variant.id, variant) for variant in record.variants)]
-    ]
+    offers = [_offer_of(record.id, None, record)]
+    offers += [_offer_of(record.id, variant.id, variant) for variant in record.variants]
     put_offers(assistant.database, SHOP, offers)
 
+
+def _offer_of(product_id: str, variant_id: str | None, sold: Product | Variant) -> Offer:
+    price = Price(amount=sold.price.amount, currency=sold.price.currency) if sold.price is not None else None
+    return Offer(
+        product_id=product_id,
+        variant_id=variant_id,
+        price=price,
+        availability=sold.availability.value if sold.availability is not None else None,
+        stock=sold.stock,
+    )

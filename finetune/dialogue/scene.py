@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from bot.cards import Card, CartView, Reply
 from bot.service import Assistant
@@ -98,7 +99,9 @@ class Scene:
         for seen in self.seen:
             lines.append(f"shopper: {seen.message}")
             lines.append(f"assistant ({seen.reply.action}): {seen.reply.text}")
-            lines += [f"    {place}. {_spelled(card.title, card.price)}" for place, card in enumerate(seen.reply.products, 1)]
+            lines += [
+                f"    {place}. {_spelled(card.title, card.price)}" for place, card in enumerate(seen.reply.products, 1)
+            ]
         return lines
 
     def _noted(self, reply: Reply) -> tuple[Pending | None, frozenset[str], frozenset[str]]:
@@ -122,9 +125,9 @@ def pieces_of(cart: CartView) -> dict[str, int]:
 
 
 def repeats(seen: Sequence[Seen]) -> int:
-    """Turns whose text or slate (of two cards or more) is that of the turn before, word for word, though something else was said."""
+    """Turns whose text or slate (of two cards or more) is that of the turn before, though something else was said."""
     count = 0
-    for earlier, later in zip(seen, seen[1:], strict=False):
+    for earlier, later in pairwise(seen):
         if earlier.message.casefold() == later.message.casefold():
             continue
         slates = [[card.product_id for card in each.reply.products] for each in (earlier, later)]
