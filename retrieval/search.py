@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
@@ -22,7 +23,7 @@ from index.codes import codes_of, stems_of
 from index.encoders import Encoder, script_of
 from index.facets import FacetMask
 from index.filters import Filters
-from index.graph.terms import language_of
+from index.graph.terms import language_of, term_of
 from index.snapshot import Snapshot
 from index.tokens import singular, spelled, words_of
 from retrieval.candidates import CANDIDATES, CatalogWords, MeantKind, Scored
@@ -121,6 +122,9 @@ class SearchEngine:
         self.offers = offers
         self._rerank(reranker)
         self._vector = _embedding(self._encoders)
+        self._called: dict[str, list[int]] = defaultdict(list)
+        for place, name in enumerate(snapshot.categories.names):
+            self._called[term_of(name)].append(place)
         self._floors = {space: self._measured_floor(space) for space in self._encoders}
         self._weights = {
             **WEIGHTS,
@@ -256,11 +260,14 @@ class SearchEngine:
         """
         snapshot = self._snapshot
         space = self.space_of(text)
+        called = self._categories_called(text, expansion)
         vector = close = None
         near: Callable[[], list[NDArray[np.int64]]] = list
         if space is not None:
             vector = self._vector(space, text)  # (dim,)
             close = snapshot.categories.closeness(space, vector)  # (names,)
+            # Vectors of another language may take its neighbours for it: what is called so is nearest.
+            close[called] = 1
             near = _beside(partial(self._near, space, vector, close, allowed), len(allowed))
         catalog = self._catalog(text, expansion, allowed, article)
         sources = (catalog.words, catalog.codes, catalog.stems, catalog.ngrams)
@@ -272,7 +279,7 @@ class SearchEngine:
         )
         found.append(keyword_rows)
         found.extend(near())
-        kind = self._kind(space, vector, text, allowed)
+        kind = self._kind(space, vector, text, allowed, called)
         found.append(kind.rows if every else kind.rows[_highest(kind.cosine)])
         rows = np.unique(np.concatenate(found)).astype(np.int64)
         keywords = np.zeros(len(rows), np.float32)
@@ -299,20 +306,36 @@ class SearchEngine:
         return [store.search(vector, CANDIDATES, mask)[0] for mask in (allowed, inside & allowed)]
 
     def _kind(
-        self, space: str | None, vector: NDArray[np.float32] | None, text: str, allowed: NDArray[np.bool_]
+        self,
+        space: str | None,
+        vector: NDArray[np.float32] | None,
+        text: str,
+        allowed: NDArray[np.bool_],
+        called: Sequence[int],
     ) -> MeantKind:
-        """The products of the category that the text names, as far as a vector can tell."""
-        if space is None or vector is None or len(words_of(text)) > KIND_WORDS:
-            return MeantKind(np.empty(0, np.int64), np.empty(0, np.float32))
-        cosines = self._encoders[space].on_pretrained_scale(
-            self._snapshot.categories.cosines(space, vector)
-        )  # (names,)
-        meant = np.flatnonzero(cosines >= max(SAME_KIND, float(cosines.max(initial=0)) - OTHER_KIND))
-        found = [self._snapshot.categories.rows_of(int(name)) for name in meant]
+        """The products of the category that the text names: of one that is `called` so, else as far as a vector can tell."""
+        categories = self._snapshot.categories
+        cosines = np.zeros(len(categories.names), np.float32)  # (names,)
+        if called:
+            cosines[list(called)] = 1
+        elif space is not None and vector is not None and len(words_of(text)) <= KIND_WORDS:
+            near = self._encoders[space].on_pretrained_scale(categories.cosines(space, vector))
+            meant = near >= max(SAME_KIND, float(near.max(initial=0)) - OTHER_KIND)
+            cosines[: len(near)][meant] = near[meant]
+        meant = np.flatnonzero(cosines)
+        found = [categories.rows_of(int(name)) for name in meant]
         rows = np.concatenate([np.empty(0, np.int64), *found])
         cosine = np.repeat(cosines[meant], [len(each) for each in found]).astype(np.float32)
         passing = allowed[rows]
         return MeantKind(rows[passing], cosine[passing])
+
+    def _categories_called(self, text: str, expansion: Expansion) -> list[int]:
+        """The places of the categories that are called what the text looks for, in its words or in others for the same."""
+        heads = {term_of(text), *goods_named(text)}
+        same = {
+            other.term for each in expansion.said if each.term in heads for other in each.meant if other.sense == "same"
+        }
+        return sorted({place for term in heads | same for place in self._called.get(term, ())})
 
     def reranked_by(self, reranker: Reranker | None) -> Self:
         """This engine with another reranker, or with none; all else is shared."""

@@ -187,7 +187,20 @@ def _find(turn: Turn, topic: Topic, limit: int = PAGES * SLATE) -> Found:
         if both is None:
             return Found((), 0, 0)
         filters = filters.model_copy(update={"price": both})
-    return turn.find(f"{topic.query} {topic.detail}".strip(), filters, topic.sort, limit, topic.filters)
+    found = turn.find(f"{topic.query} {topic.detail}".strip(), filters, topic.sort, limit, topic.filters)
+    return found if filters.empty or _has_kind(turn, topic, found) else Found((), 0, found.unknown_price)
+
+
+def _has_kind(turn: Turn, topic: Topic, found: Found) -> bool:
+    """Whether a search under conditions found any of the goods that are called what the topic looks for.
+
+    Where all standing desks cost more, a desk organizer is no standing desk under $50: then nothing fits, and that is said.
+    """
+    if not found.hits or not topic.query or found.hits[0].hit.sources.get("kind"):
+        return True
+    free = turn.shelf.engine.search(topic.query, limit=SLATE).hits
+    kinds = {turn.shelf.category_of(hit.product_id) for hit in free if hit.sources.get("kind")}
+    return not kinds or any(turn.shelf.category_of(each.hit.product_id) in kinds for each in found.hits)
 
 
 def _overlap(one: PriceRange, other: PriceRange) -> PriceRange | None:
@@ -394,7 +407,8 @@ def nothing_fits(turn: Turn, answer: Answer, topic: Topic) -> None:
         answer.say(voice.say("search.departments", departments=voice.joined(departments, "and")))
     # What is not sold must not linger as the topic that the next turn refines.
     answer.topic = Topic()
-    answer.shown, answer.focus = (), ()
+    # What was shown before stays in sight, so that positions still count in it; nothing of it is "it" any more.
+    answer.focus = ()
     return None
 
 

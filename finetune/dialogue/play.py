@@ -216,6 +216,8 @@ def _as_offered(assistant: Assistant, kept: dict[str, Known]) -> Iterator[Change
                 record = kept[name].record
                 changed.setdefault(record.id, record)
                 _offer(assistant, record, price=Price(amount=round(price.amount * factor), currency=price.currency))
+                now = assistant.product_record(record.id)
+                kept[name] = Known(card_of(now, kept[name].card.variant_id), now, kept[name].place)
 
     try:
         yield change

@@ -62,8 +62,8 @@ _AFTER = "|".join(re.escape(word) for word in sorted(_CURRENCY_WORDS, key=len, r
 _AFTER = rf"(?:{_AFTER})(?:(?<![a-z])|(?![a-z]))"
 _AMOUNT = re.compile(
     rf"(?:(?<![a-z])(?P<before>{_BEFORE})\s?)?"
-    rf"(?:(?<![a-z0-9_.,/#+-])(?P<mixed>{numbers.CHINESE_MIXED})"
-    rf"|(?<![a-z0-9_.,/#+-])(?P<digits>{numbers.ENGLISH_DIGITS})(?:\s?(?P<k>k|grand)(?![a-z]))?"
+    rf"(?:(?<![a-z0-9_./#+-])(?<!\d,)(?P<mixed>{numbers.CHINESE_MIXED})"
+    rf"|(?<![a-z0-9_./#+-])(?<!\d,)(?P<digits>{numbers.ENGLISH_DIGITS})(?:\s?(?P<k>k|grand)(?![a-z]))?"
     rf"|(?<![a-z-])(?P<words>{numbers.ENGLISH_WORDS})"
     rf"|(?P<pair>{numbers.CHINESE_PAIR})|(?P<chinese>{numbers.CHINESE}))"
     rf"(?P<many>[多几来])?(?:\s?(?P<after>{_AFTER}))?(?P<many_after>多)?"

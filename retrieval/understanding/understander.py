@@ -24,6 +24,7 @@ _BETWEEN_CLAIMS = re.compile(r"(?<=\x00)\s*(?:或者|或|和|跟|以及|but|or|a
 _SPACES = re.compile(r"\s+")
 _EDGES = re.compile(r"^[\s,.;:!?。、…~)\]}-]+|[\s,.;:!?。、…~(\[{-]+$")
 _WORD = re.compile(r"[a-z']+|[^\W_]")
+_BESIDE_HAN = re.compile(r"(?<=[\u3400-\u9fff])(?=[a-z])|(?<=[a-z])(?=[\u3400-\u9fff])")
 _TOPICS = tuple((topic, re.compile(topic.english), re.compile(topic.chinese)) for topic in ASKED)
 _FIND_LEAD = re.compile(
     r"\b(?:do you (?:have|sell|carry)|looking for|i need|i want|show me|find)\b|有没有|你们.{0,3}有"
@@ -147,8 +148,10 @@ class Understander:
         return self.vocabulary.role_names.get(field, field)
 
     def _asked(self, draft: Draft, languages: tuple[ModuleType, ...]) -> str | None:
+        # "第二个的price": a Chinese character is a letter to \b, so a Latin word beside one begins nowhere.
+        apart = _BESIDE_HAN.sub(" ", draft.view)
         for topic, english, chinese in _TOPICS:
-            if (en in languages and english.search(draft.view)) or (zh in languages and chinese.search(draft.view)):
+            if (en in languages and english.search(apart)) or (zh in languages and chinese.search(draft.view)):
                 return topic.name
         return None
 
