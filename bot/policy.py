@@ -109,7 +109,8 @@ _FIXED: tuple[tuple[Task, re.Pattern[str]], ...] = (
     (
         "checkout",
         re.compile(
-            r"^\W*(?:(?:ok|okay|please|let'?s|i(?:'d like| want|'?m ready)? ?(?:to)?)[\s,]*)*(?:check ?out|pay)(?: now| please|[吧啦了])*\W*$|"
+            r"^\W*(?:(?:ok|okay|please|let'?s|i(?:'d like| want|'?m ready)? ?(?:to)?)[\s,]*)*(?:check ?out|pay)"
+            r"(?: now| please|[吧啦了\s])*\W*$|"
             r"^\W*(?:我要|去|那就?|帮我)?(?:结账|结帐|买单|付款|下单)[吧啦了\W]*$",
             re.IGNORECASE,
         ),

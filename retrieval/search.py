@@ -52,7 +52,7 @@ LATIN_FLOOR = Floor(zero=0.1, near=0.41, same=0.45)
 # e5's cosines tell little apart: in a shop without sofas its rugs are as near as synonyms are. Where the lists name the goods that
 # a query looks for, and no product is called so or by another word for it, meaning alone has to be this much nearer: of 392 such
 # goods 20 then find something, where 307 did (docs/benchmarks.md).
-LACKED = 0.023
+LACKED, LACKED_LATIN = 0.023, 0.1
 # A need is farther from the products that serve it than their names are: "camping trip" has .40 to a tent, "helicopter" .31 to
 # what is nearest in the same shop.
 ADVICE_FLOOR = Floor(zero=0.1, near=0.3, same=0.36)
@@ -66,6 +66,7 @@ PROBES = tuple(
 )
 LINK_OF: Mapping[str, LinkKind] = {"same": "synonym", "narrower": "umbrella", "has": "has"}
 ABOVE_NOTHING = 0.004  # over all but the most alike of the probes; measured on three catalogs in two languages
+SHORTEST_PART = 3  # letters of a word that may be written together with another
 _TRACE = np.float32(1e-6)
 _CAPITALS = re.compile(r"\b[A-Z]{4,}\b")
 
@@ -164,10 +165,11 @@ class SearchEngine:
         # The cheapest of all phones is not among some that were chosen by another order.
         catalog, rows, evidence = self._evidence(text, allowed, expansion, article, advice, every=sort != "relevance")
         floor = evidence.floor
-        if floor is not None and floor is not LATIN_FLOOR and not advice and self._lacks(text):
-            evidence = replace(evidence, floor=replace(floor, near=math.inf, same=floor.same + LACKED))
+        if floor is not None and not advice and self._lacks(text):
+            lacked = LACKED_LATIN if floor is LATIN_FLOOR else LACKED
+            evidence = replace(evidence, floor=replace(floor, near=math.inf, same=floor.same + lacked))
         matching = evidence.matching()
-        if not matching.any() and evidence.floor is LATIN_FLOOR and tells_need(text):
+        if not matching.any() and floor is LATIN_FLOOR and tells_need(text):
             evidence = replace(evidence, floor=ADVICE_FLOOR)
             matching = evidence.matching()
         if not matching.any():
@@ -418,9 +420,16 @@ class SearchEngine:
             known = words.knows(word) or self._snapshot.graph.knows(singular(word))
             if word in named or known or self._is_word(word):
                 continue
-            if (meant := words.correct(word)) is not None:
+            if (meant := words.correct(word) or self._apart(word)) is not None:
                 text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meant, text, flags=re.IGNORECASE)
         return text
+
+    def _apart(self, word: str) -> str | None:
+        """Two of the catalog's words that are written as one: "airfryer" is "air fryer"."""
+        cuts = range(SHORTEST_PART, len(word) - SHORTEST_PART + 1)
+        parts = ((word[:cut], word[cut:]) for cut in cuts)
+        known = self._snapshot.words.knows
+        return next((f"{one} {other}" for one, other in parts if known(one) and known(singular(other))), None)
 
     def _is_word(self, word: str) -> bool:
         return any(encoder.is_word(form) for encoder in self._encoders.values() for form in (word, singular(word)))

@@ -174,8 +174,9 @@ def _facts(
 
 def _concept(voice: Voice, asked: str) -> str:
     """The name of what was asked in the turn's language, whatever the catalog calls it: "续航" is "battery life"."""
-    concept = next((each[0] for each in ASKED if asked == each[0] or asked.casefold() in each[1]), asked)
-    return voice.attribute(concept)
+    if any(asked == each[0] for each in ASKED):
+        return voice.attribute(asked)
+    return voice.attribute(next((each[0] for each in ASKED if asked.casefold() in each[1]), asked))
 
 
 def _field(voice: Voice, product: Product, variant: Variant | None, title: str, asked: str) -> list[str]:
@@ -267,7 +268,8 @@ _QUESTION = re.compile(
     r"second|first|third|last|product|item|thing|多|少|几|怎|么|样|能|不|会|吗|问|请|下|知|道|第|一|二|三|款)"
 )
 _SUMMARY = re.compile(
-    r"tell me (?:more )?about|what(?:'?s| is| are)\b.{1,24}\blike\b|more (?:info|details?|information)|describe|details|介绍|说说|详细|怎么样|讲讲",
+    r"tell me (?:more )?about|what(?:'?s| is| are)\b.{1,24}\blike\b|"
+    r"more (?:info|details?|information)|describe|details|介绍|说说|详细|怎么样|讲讲",
     re.IGNORECASE,
 )
 

@@ -12,8 +12,10 @@ from finetune.dialogue.journeys import JourneyTurn
 from finetune.dialogue.scene import Known, Seen, pieces_of
 from index.attributes import canonical
 from index.clean import fold
-from index.money import format_money, minor_digits
+from index.money import minor_digits
 from index.product import Product
+from retrieval.search import PRIOR_COUNT, PRIOR_RATING
+from retrieval.understanding.lexicon import COLORS, MATERIALS
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 Kept = Mapping[str, Known]
@@ -106,6 +108,7 @@ def _text_failures(turn: JourneyTurn, seen: Seen, kept: Kept) -> Iterator[str]:
     if turn.actions and reply.action not in turn.actions:
         yield f"is an {reply.action!r} instead of {' or '.join(turn.actions)}"
     text = fold(reply.text)
+    numbers = {each.replace(",", "") for each in _NUMBER.findall(reply.text)}
     for said in turn.says:
         if not any(fold(each) in text for each in said.split("|")):
             yield f"does not say {said!r}"
@@ -115,7 +118,11 @@ def _text_failures(turn: JourneyTurn, seen: Seen, kept: Kept) -> Iterator[str]:
     for name, facts in turn.tells.items():
         known = kept.get(name)
         for fact in facts:
-            if known is None or not any(fold(each) in text for each in _told(fact, known, reply.language)):
+            told = known is not None and (
+                any(fold(each) in text for each in _told(fact, known))
+                or (fact == "price" and not numbers.isdisjoint(_amounts(known.card)))
+            )
+            if not told:
                 yield f"does not tell the {fact} of {name}"
     kinds = {citation.kind for citation in reply.citations}
     if turn.cites == "none" and kinds:
@@ -214,11 +221,18 @@ def _measure(record: Product, name: str) -> float | None:
     return max(numbers, default=None)
 
 
-def _told(fact: str, known: Known, language: str) -> list[str]:
+def _amounts(card: Card) -> set[str]:
+    """The price of a card as a number, with what stands behind its point and, where that is nothing, without."""
+    if card.price is None:
+        return set()
+    digits = minor_digits(card.price.currency)
+    whole, rest = divmod(card.price.amount, 10**digits)
+    return {f"{whole}.{rest:0{digits}d}" if digits else str(whole), *([str(whole)] if not rest else [])}
+
+
+def _told(fact: str, known: Known) -> list[str]:
     """The ways in which a fact of a product may stand in a text; none where its record does not have it."""
     card = known.card
-    if fact == "price":
-        return [] if card.price is None else [format_money(card.price, language)]
     if fact == "rating":
         return [] if card.rating is None else [f"{card.rating.value:g}"]
     if fact == "title":
@@ -228,16 +242,29 @@ def _told(fact: str, known: Known, language: str) -> list[str]:
         days = () if delivery is None else tuple(dict.fromkeys((delivery.days_min, delivery.days_max)))
         return [mark.join(map(str, days)) for mark in ("–", "-", " to ", "到", "至")] if days else []
     names = {canonical(each) for each in fact.split("|")}
-    return [value for name, values in known.record.attributes.items() if canonical(name) in names for value in values]
+    own = [value for name, values in known.record.attributes.items() if canonical(name) in names for value in values]
+    return [spelled for value in own for spelled in spellings(value)]
+
+
+def spellings(value: str) -> list[str]:
+    """A value of a record as it may be said: as it stands, or a color or material in the words of another language."""
+    meanings = [each for each in (*COLORS, *MATERIALS) if fold(value) in each.words]
+    return [value, *(word for each in meanings for word in each.words)]
 
 
 def _ordered(order: str, cards: Sequence[Card]) -> bool:
     if order == "rating_desc":
-        keys = [-(card.rating.value if card.rating else 0.0) for card in cards if card.availability.orderable]
+        keys = [-_rated(card) for card in cards if card.availability.orderable]
     else:
         sign = 1 if order == "price_asc" else -1
         keys = [sign * card.price.amount for card in cards if card.price is not None and card.availability.orderable]
     return all(one <= other for one, other in pairwise(keys))
+
+
+def _rated(card: Card) -> float:
+    """A rating of few counts little, as everywhere in the search: the mean is drawn to a prior."""
+    value, count = (card.rating.value, card.rating.count) if card.rating is not None else (0.0, 0)
+    return (value * count + PRIOR_RATING * PRIOR_COUNT) / (count + PRIOR_COUNT)
 
 
 def _id(name: str, kept: Kept) -> str:

@@ -16,6 +16,7 @@ from decimal import Decimal, InvalidOperation
 from bot.cards import Card, Citation
 from bot.service import Assistant
 from bot.shelf import availability_of
+from finetune.dialogue.checks import spellings
 from finetune.dialogue.scene import Scene, Seen
 from index.money import minor_digits
 from index.product import Money, Product
@@ -167,7 +168,7 @@ def _card_problems(card: Card, record: Product | None) -> Iterator[str]:
     own = {value for values in record.attributes.values() for value in values}
     own |= {value for each in record.variants for value in each.options.values()}
     for name, values in card.attributes.items():
-        if not set(values) <= own:
+        if any(own.isdisjoint(spellings(value)) for value in values):
             yield f"{card.title} has no {name} {', '.join(values)}"
 
 

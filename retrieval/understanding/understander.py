@@ -118,9 +118,11 @@ class Understander:
     def names_for(self, asked: str) -> tuple[str, ...]:
         """Every attribute name of the catalog that can answer a question about `asked`, the fullest first."""
         wanted = key_of(asked)
-        names = next(
-            (topic.attributes for topic in ASKED if wanted in map(key_of, (topic.name, *topic.attributes))), ()
+        # By its own name before one of its spellings: "size" also stands among those of dimensions.
+        topic = next((each for each in ASKED if key_of(each.name) == wanted), None) or next(
+            (each for each in ASKED if wanted in map(key_of, each.attributes)), None
         )
+        names = topic.attributes if topic is not None else ()
         known = {self.vocabulary.attribute_names.get(key_of(name)) for name in (asked, *names)} - {None}
         return tuple(sorted((name for name in known if name), key=lambda name: -self.vocabulary.counts[name]))
 
