@@ -179,7 +179,9 @@ class SearchEngine:
         best, best_own = float(score[matching].max()), float(own[matching].max())
         if sort != "relevance" and evidence.kind.any():
             # The cheapest phone is one of the phones, not the case whose title has the word.
-            keep = matching & (evidence.kind > 0)
+            said = evidence.words[matching & (evidence.kind > 0)].max(initial=0)
+            # Of Panasonic's phones, where some of the kind have all the words.
+            keep = matching & (evidence.kind > 0) & (evidence.words >= KEEP_SORTED * said)
         elif sort != "relevance":
             keep = matching & (own >= KEEP_SORTED * best_own)
         elif codes or article:  # one article is looked for: those that look like it help, wherever they stop
