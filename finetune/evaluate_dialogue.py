@@ -21,6 +21,7 @@ from finetune.dialogue.scene import Speak
 from finetune.dialogue.shoppers import visit
 from storage.database import Database
 from storage.errors import InvalidInput
+from storage.record import new_id
 from storage.settings import ShopSettings
 
 CHECKOUT: Final = "https://shop.example/checkout/{cart_id}"
@@ -79,7 +80,7 @@ def evaluate_dialogue(
     ]
     outcomes = []
     for done, (journey, wording) in enumerate(parts, 1):
-        outcomes.append(play(assistant, speak, journey, wording, f"{speaker}-{journey.name}-{wording}"))
+        outcomes.append(play(assistant, speak, journey, wording, new_id()))
         progress("journeys", done, len(parts))
     visits = []
     for number in range(shoppers):

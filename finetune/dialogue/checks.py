@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from bot.cards import Card
 from bot.present import card_of
+from bot.shelf import availability_of
 from finetune.dialogue.journeys import JourneyTurn
 from finetune.dialogue.scene import Known, Seen, pieces_of
 from index.attributes import canonical
@@ -33,9 +34,9 @@ def violations(turn: JourneyTurn, seen: Seen) -> list[str]:
 def fits(turn: JourneyTurn, record: Product) -> bool:
     """Whether a product that can be ordered is of the kinds of a turn and meets its conditions."""
     card = card_of(record)
-    variants = [variant for variant in record.variants if variant.availability.orderable]
+    variants = [variant for variant in record.variants if availability_of(record, variant).orderable]
     cards = [card_of(record, variant.id) for variant in variants] if record.variants else [card]
-    return record.availability.orderable and any(not _broken(turn, card, record) for card in cards)
+    return availability_of(record).orderable and any(not _broken(turn, card, record) for card in cards)
 
 
 def failures(
@@ -97,6 +98,9 @@ def _kind_failures(turn: JourneyTurn, cards: Sequence[Card], leaves: Sequence[st
     meant = [leaf in turn.kinds for leaf in leaves]
     if sum(meant) < low:
         yield f"shows {sum(meant)} of {turn.kinds[0]!r} instead of {low}"
+    if leaves and not any(meant):
+        yield f"shows {leaves[0]!r} instead of {turn.kinds[0]!r}"
+        return
     able = [(leaf, fits) for leaf, fits, card in zip(leaves, meant, cards, strict=False) if card.availability.orderable]
     strange = next((place for place, (_, fits) in enumerate(able) if not fits), len(able))
     if any(fits for _, fits in able[strange:]) or (turn.order and strange < len(able)):

@@ -223,9 +223,12 @@ def _journey(row: dict[str, Any], path: Path, lines: Sequence[str], places: Sequ
     try:
         journey = Journey.model_validate({"group": path.stem, **row})
     except ValidationError as error:
-        problem = error.errors()[0]
-        name = ".".join(str(part) for part in problem["loc"] if not isinstance(part, int)) or "the journey"
-        where = _line_of(problem["loc"], lines, places)
+        # A key that is not known explains one that is missing.
+        problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        said = re.match(r"Value error, (\w+):", problem["msg"])
+        loc = (*problem["loc"], *(said.groups() if said else ()))
+        name = ".".join(str(part) for part in loc if not isinstance(part, int)) or "the journey"
+        where = _line_of(loc, lines, places)
         raise InvalidInput(
             f"{path}, line {where}: {name}: {problem['msg']}.", "See finetune/dialogue/journeys.py."
         ) from error

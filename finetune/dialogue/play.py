@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from bot.present import card_of
 from bot.service import Assistant
+from bot.shelf import availability_of
 from bot.turn import SLATE
 from finetune.dialogue.checks import failures, fits, violations, wrong_writes
 from finetune.dialogue.claims import unbacked_claims
@@ -128,9 +129,9 @@ def keep(kept: dict[str, Known], turn: JourneyTurn, seen: Seen) -> bool:
 
 
 def _is(rule: Place, record: Product) -> bool:
-    orderable = [variant for variant in record.variants if variant.availability.orderable]
+    orderable = [variant for variant in record.variants if availability_of(record, variant).orderable]
     if rule == "plain":
-        return not record.variants and record.availability.orderable
+        return not record.variants and availability_of(record).orderable
     return rule == "options" and len(orderable) > 1
 
 
@@ -193,7 +194,7 @@ def _product_of(assistant: Assistant, kinds: Sequence[str]) -> Product:
     for kind in kinds:
         found = shelf.find("", Filters(categories=(kind,)), limit=50)
         for product in sorted(found.products.values(), key=lambda product: product.id):
-            if not product.variants and product.availability.orderable and (product.stock or 0) > 1:
+            if not product.variants and availability_of(product).orderable and (product.stock or 0) > 1:
                 return product
     raise InvalidInput(
         f"The catalog has nothing of {' or '.join(kinds)} that a journey's order could be of.", "Use the demo shop."

@@ -26,6 +26,7 @@ from index.filters import Filters
 from index.money import minor_digits
 from index.product import Product
 from storage.principal import Principal, Role
+from storage.record import new_id
 
 Language = Literal["en", "zh"]
 LONGEST = 14
@@ -181,7 +182,7 @@ def visit(assistant: Assistant, speak: Speak, number: int, seed: int) -> Visit:
     """One simulated conversation; the same seed and number talk the same way to the same assistant."""
     rng = random.Random(f"{seed}-{number}")
     shopper = _shopper(assistant.parts.shelf, rng, "zh" if number % 2 else "en")
-    scene = Scene(assistant, speak, Principal(f"simulated-{seed}-{number}", Role.CUSTOMER))
+    scene = Scene(assistant, speak, Principal(f"simulated-{number}-{new_id()}", Role.CUSTOMER))
     outcome = Visit(number, shopper.language, shopper.manner)
     message, fruitless = shopper.opens(), 0
     while len(scene.seen) < LONGEST:
@@ -266,7 +267,7 @@ def _check_out(scene: Scene, shopper: Shopper, outcome: Visit) -> None:
 def _shopper(shelf: Shelf, rng: random.Random, language: Language) -> Shopper:
     record = _drawn(shelf, rng, language)
     colors = [value for name, values in record.attributes.items() if canonical(name) == "color" for value in values]
-    able = [variant for variant in record.variants if variant.availability.orderable]
+    able = [variant for variant in record.variants if availability_of(record, variant).orderable]
     choices = {value for each in able for name, value in each.options.items() if canonical(name) == "color"}
     color = rng.choice(sorted(choices or set(colors)))
     priced = [each for each in able if color in each.options.values()]
