@@ -32,11 +32,11 @@ def violations(turn: JourneyTurn, seen: Seen) -> list[str]:
 
 
 def fits(turn: JourneyTurn, record: Product) -> bool:
-    """Whether a product that can be ordered is of the kinds of a turn and meets its conditions."""
+    """Whether a product can be ordered and meets the conditions of a turn."""
     card = card_of(record)
     variants = [variant for variant in record.variants if availability_of(record, variant).orderable]
     cards = [card_of(record, variant.id) for variant in variants] if record.variants else [card]
-    return availability_of(record).orderable and any(not _broken(turn, card, record) for card in cards)
+    return availability_of(record).orderable and any(not list(_broken(turn, card, record)) for card in cards)
 
 
 def failures(
@@ -133,7 +133,9 @@ def _text_failures(turn: JourneyTurn, seen: Seen, kept: Kept) -> Iterator[str]:
         yield f"cites a {min(kinds)}"
     elif turn.cites not in (None, "none") and turn.cites not in kinds:
         yield f"cites no {turn.cites}"
-    if turn.cites_page is not None and not any(each.id.startswith(turn.cites_page) for each in reply.citations):
+    if turn.cites_page is not None and not any(
+        each.id.startswith(tuple(turn.cites_page.split("|"))) for each in reply.citations
+    ):
         yield f"does not cite the page {turn.cites_page!r}"
     if turn.table and "| ---" not in reply.text and "|---" not in reply.text:
         yield "has no table"

@@ -117,7 +117,7 @@ class JourneyTurn(Strict):
     says_not: tuple[str, ...] = ()
     cites: Literal["document", "product", "review", "dialogue", "none"] | None = None
     cites_page: str | None = None
-    """The cited document's id starts with this."""
+    """The cited document's id starts with this, `|` between alternatives."""
     table: bool = False
     cart: dict[str, int] | None = None
     """The whole cart after the turn, by kept name; without it the cart must stay as it was."""

@@ -40,7 +40,7 @@ def rehearsed(
     demo_model: IntentModel,
     third: Sequence[Journey],
 ) -> Iterator[Assistant]:
-    """The demo shop's assistant, with the goods that the journeys of `third` are about and those of every thirtieth product else."""
+    """The demo shop's assistant, with the goods that the journeys of `third` are about and every thirtieth product else."""
     root = tmp_path_factory.mktemp("dialogue-shop")
     kinds = {kind for journey in third for turn in journey.turn for kind in turn.kinds}
     kinds |= {kind for journey in third for order in journey.order for kind in order.kinds}
