@@ -215,10 +215,13 @@ def decide(
             and names_product(understanding.query)
         )
         asked = bool(understanding.wishes.categories) and (label in _LOOKS or _STOCKED.search(message) is not None)
+        asked = asked or _names_category(understanding, message)
         pointed = "ask_product" if understanding.ordinals and state.shown else None
         return Decision(_by_words(state, understanding) or pointed or ("search" if bare or asked else "out_of_scope"))
     if label == "accept" and (fixed := _fixed(message)) in ("checkout", "compare"):
         return Decision(fixed)
+    if label == "accept" and pending is None and _names_category(understanding, message):
+        return Decision("search")
     if label == "accept":
         # What was pending was carried out above where the yes was sure enough; otherwise the customer is asked once more.
         return Decision(_by_words(state, understanding) or "accepted")
@@ -238,6 +241,11 @@ def decide(
             return Decision(plain)
     task = _settled(label, state, understanding, message)
     return Decision(task, doubtful=task in ("cart_add", "cart_remove") and confidence < WRITE_SURE)
+
+
+def _names_category(understanding: Understanding, message: str) -> bool:
+    """Whether a category's name is at least half of what was said: "拼图", "有拼图吗"."""
+    return any(2 * len(name) >= len(message.strip()) for name in understanding.wishes.categories)
 
 
 def _fixed(message: str) -> Task | None:

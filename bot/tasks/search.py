@@ -200,7 +200,11 @@ def _has_kind(turn: Turn, topic: Topic, found: Found) -> bool:
         return True
     free = turn.shelf.engine.search(topic.query, limit=SLATE).hits
     kinds = {turn.shelf.category_of(hit.product_id) for hit in free if hit.sources.get("kind")}
-    return not kinds or any(turn.shelf.category_of(each.hit.product_id) in kinds for each in found.hits)
+    kinds.discard(None)
+    scripts = {_is_han(kind) for kind in kinds if kind}
+    found_kinds = {turn.shelf.category_of(each.hit.product_id) for each in found.hits}
+    # Whether "T-Shirts" are called so in the other language nothing may tell: those are not turned away.
+    return not kinds or any(kind in kinds or (kind and _is_han(kind) not in scripts) for kind in found_kinds)
 
 
 def _overlap(one: PriceRange, other: PriceRange) -> PriceRange | None:

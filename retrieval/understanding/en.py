@@ -453,7 +453,7 @@ FILLER_WORDS = word_set(
     really rather instead what what's how there's there here let's let say make think prefer preferably better
     also too as if possible thanks thank thx hi hello hey budget price range cost costs spend spending pay max
     maximum around anywhere somewhere still more go going keep same than kind sort type options option products
-    product items item results sorry mean meant thing things when who ones' all out up stuff whats
+    product items item results sorry mean meant thing things when who ones' all out up stuff whats wait
     """
 )
 _LEAD = (
