@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Literal
 
 from bot.present import card_of
@@ -115,7 +116,7 @@ class Shopper:
 
     def opens(self) -> str:
         """The first message: everything at once, or the goods alone."""
-        said = self._say(self.manner)
+        said = self.says(self.manner)
         if self.manner == "expert":
             self.stated |= {"price", "color"}
         return keyboard(said, self.rng) if self.typo else said
@@ -124,15 +125,15 @@ class Shopper:
         """The next thing of the need that was not said, wrongly first where the shopper is mistaken; None where all was said."""
         if self.mistaken and not self.corrected and self.mistaken in self.stated:
             self.corrected = True
-            return self._say(f"mind_{self.mistaken}")
+            return self.says(f"mind_{self.mistaken}")
         for name, part in (("price", "limit"), ("color", "color"), ("exclude", "exclude")):
             if name in self.stated or (name == "exclude" and self.need.excluded is None):
                 continue
             if part == self.mistaken and not self.corrected:
                 self.stated.add(part)
-                return self._say(f"wrong_{part}")
+                return self.says(f"wrong_{part}")
             self.stated.add(name)
-            return self._say(part)
+            return self.says(part)
         return None
 
     @property
@@ -144,29 +145,24 @@ class Shopper:
     def answers(self, seen: Seen, shelf: Shelf) -> str | None:
         """An answer to what was asked, from the need; None where nothing was asked that it can answer."""
         pending = seen.pending
-        if pending is None:
+        if pending is None or pending.kind in ("add", "handoff"):
             return None
         if pending.kind == "relax":
-            return self._say("no")
-        if pending.kind in ("add", "handoff"):
-            return None
+            return self.says("no")
         color, category = fold(self.need.color), fold(self.need.category)
-        for option, item in zip(pending.options, pending.items or (None,) * len(pending.options), strict=False):
+        for option, item in zip_longest(pending.options, pending.items):
             record = shelf.product(item.product_id) if item is not None else None
-            if record is not None and item is not None and item.variant_id is not None:
+            if item is not None and item.variant_id is not None and record is not None:
                 if self.need.met_by(Known(card_of(record, item.variant_id), record)):
                     return option
             elif color in fold(option) or category == fold(option):
                 return option
         if pending.kind == "variant":
             return None
-        return self._say("whatever") if pending.options else None
+        return self.says("whatever") if pending.options else None
 
     def says(self, key: str, place: int = 0) -> str:
         """One of the wordings of a key; `place` is a position from 0."""
-        return self._say(key, place)
-
-    def _say(self, key: str, place: int = 0) -> str:
         table = SAID[self.language]
         return self.rng.choice(table[key]).format(
             goods=self.need.goods,
@@ -199,11 +195,11 @@ def visit(assistant: Assistant, speak: Speak, number: int, seed: int) -> Visit:
             message = shopper.says("add", taken)
         else:
             asked = shopper.answers(seen, assistant.parts.shelf)
-            message_or_none = asked or shopper.refines()
             fruitless += 1
             if fruitless > shopper.patience + len(shopper.stated):
                 break
-            message = message_or_none or (shopper.says("more") if seen.reply.products else shopper.says("again"))
+            # Whoever has said everything and is shown something looks on; shown nothing, they say it all once more.
+            message = asked or shopper.refines() or shopper.says("more" if seen.reply.products else "again")
     outcome.turns = len(scene.seen)
     outcome.repeats, outcome.transcript = repeats(scene.seen), [str(shopper.need), *scene.transcript]
     outcome.ms = [seen.ms for seen in scene.seen]

@@ -38,7 +38,6 @@ SAID: Wordings = {
         ),
         "checkout": ("I want to check out", "checkout please", "that's all, I'd like to pay"),
         "no": ("no",),
-        "bye": ("forget it, bye",),
         "places": ("first", "second", "third", "fourth", "fifth", "sixth"),
     },
     "zh": {
@@ -61,7 +60,6 @@ SAID: Wordings = {
         "add": ("把{place}加入购物车", "就要{place}", "{place}不错，放进购物车"),
         "checkout": ("我要结账", "结账吧", "就这些，付款"),
         "no": ("不用",),
-        "bye": ("算了，再见",),
         "places": ("第一个", "第二个", "第三个", "第四个", "第五个", "第六个"),
     },
 }
