@@ -216,8 +216,9 @@ def decide(
         )
         asked = bool(understanding.wishes.categories) and (label in _LOOKS or _STOCKED.search(message) is not None)
         asked = asked or _names_category(understanding, message)
-        pointed = "ask_product" if understanding.ordinals and state.shown else None
-        return Decision(_by_words(state, understanding) or pointed or ("search" if bare or asked else "out_of_scope"))
+        pointed: Task | None = "ask_product" if understanding.ordinals and state.shown else None
+        otherwise: Task = "search" if bare or asked else "out_of_scope"
+        return Decision(_by_words(state, understanding) or pointed or otherwise)
     if label == "accept" and (fixed := _fixed(message)) in ("checkout", "compare"):
         return Decision(fixed)
     if label == "accept" and pending is None and _names_category(understanding, message):
