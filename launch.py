@@ -71,7 +71,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(context_settings=_CONTEXT, no_args_is_help=False, add_completion=False, rich_markup_mode=None)
 finetune_app = typer.Typer(help="Train a better model on the shop's own logs.", no_args_is_help=True)
 evaluate_app = typer.Typer(
-    help="Measure a model, the search, the retention forecast, the order of cards or an experiment.",
+    help="Measure a model, the search, whole conversations, the retention forecast, the order of cards or an experiment.",
     no_args_is_help=True,
 )
 models_app = typer.Typer(help="The shop's models: list, promote, rollback.", no_args_is_help=True)
@@ -91,6 +91,7 @@ console = Console(stderr=True)
 # Whoever can read the shop's folder has its secret, and with that every role.
 ADMIN = Principal("operator", Role.ADMIN)
 SHIPPED_MODEL = Path(__file__).parent / "demo" / "model" / "intent"
+SHIPPED_JOURNEYS = Path(__file__).parent / "demo" / "journeys"
 _NAMED = 20  # labels that a warning names
 _WEEK = 7  # days: in a small shop that many pass without a sale
 R = TypeVar("R")
@@ -1467,6 +1468,40 @@ def evaluate_experiment_command(
     experiments = Experiments.of_shop(settings.experiment, shop)
     with opened(shop) as database:
         report = evaluate_experiment(database, ADMIN, settings, name, lambda user_id: experiments.arm_of(name, user_id))
+    put(report.values(), as_json, report.text())
+
+
+@evaluate_app.command("dialogue")
+def evaluate_dialogue_command(
+    shop: Shop = Path("var"),
+    journeys: Annotated[
+        Path, typer.Option(help="The folder of journeys, TOML files.", file_okay=False)
+    ] = SHIPPED_JOURNEYS,
+    shoppers: Annotated[int, typer.Option(min=0, max=10_000, help="How many simulated shoppers come in.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulated shoppers.")] = 0,
+    speaker: Annotated[
+        str, typer.Option(help="Who answers: aisle, or a null baseline in its place: echo or stateless.")
+    ] = "aisle",
+    output: Annotated[
+        Path | None, typer.Option(help="Where the transcripts of what went wrong go.", file_okay=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play scripted journeys and let simulated shoppers shop, and say how many reached what they wanted.
+
+    All of it is simulated; it runs on a database of its own, so nothing of it gets into the shop's logs. The journeys that
+    ship are about the demo shop's goods; for another shop write your own.
+
+    Example: launch.py evaluate dialogue --shop var --shoppers 200 --output dialogue-report
+    """
+    from finetune.evaluate_dialogue import evaluate_dialogue, read_journeys, rehearsal
+
+    written = read_journeys(journeys)
+    install_intent_model(shop)
+    with rehearsal(shop, settings_of(shop)) as assistant, bars() as show:
+        report = evaluate_dialogue(assistant, written, shoppers, seed, speaker=speaker, progress=show)
+    if output is not None:
+        report.write(output)
     put(report.values(), as_json, report.text())
 
 

@@ -19,10 +19,12 @@ WORDS_WEIGHT = 0.35
 EXCERPT = 320
 """Characters of an answer; half as many in Chinese."""
 OPENING, MUCH = 0.2, 0.5
+_LATIN = re.compile(r"[A-Za-z]{2,}")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])|\n+")
 _FLOORS: Mapping[str, tuple[float, float]] = {"latin": (0.15, 0.45), "han": (0.80, 0.88)}
 """Per space: the cosine that says nothing, and the one that says it all. Measured on the demo shop's pages."""
 ENOUGH = 0.5
+_MEANS: Mapping[str, str] = {"guarantee": "warranty", "guarantees": "warranty", "postage": "shipping"}
 _STOP = frozenset(
     "a an the of for in on is are it its i my me you your do does did can could will would if to with and or what how when where "
     "which who be have has there any get got from at by about please tell this that not much many long shop store".split()
@@ -56,6 +58,9 @@ def best_passages(shelf: Shelf, question: str, language: str) -> list[Passage]:
         if score >= ENOUGH:
             scored.append((score, passage))
     scored.sort(key=lambda pair: -pair[0])
+    if not scored and own and space == "han" and (foreign := " ".join(_LATIN.findall(question))):
+        # "你们的 opening hours 是什么": what is asked stands in the words of the other language, and so may the answer.
+        return best_passages(shelf, foreign, "en") if language != "en" else []
     return [passage for _, passage in scored]
 
 
@@ -73,9 +78,12 @@ def excerpt(shelf: Shelf, passage: Passage, question: str) -> str:
         meanings = encoder.on_pretrained_scale(_sentence_vectors(encoder, tuple(sentences)) @ vector).tolist()
     worth = [meaning + WORDS_WEIGHT * share for meaning, share in zip(meanings, shares, strict=True)]
     best = max(range(len(sentences)), key=worth.__getitem__)
-    if worth[0] >= worth[best] - OPENING and shares[best] - shares[0] < MUCH:
-        # A page states its rule first and the exceptions after it: a general question wants the rule.
-        best = 0
+    # A page states its rule first and the exceptions after it: a general question wants the rule.
+    best = next(
+        place
+        for place in range(len(sentences))
+        if worth[place] >= worth[best] - OPENING and shares[best] - shares[place] < MUCH
+    )
     first = last = best
     while True:
         # What follows a sentence explains it, so it is taken before what precedes.
@@ -132,7 +140,8 @@ def _words(text: str) -> set[str]:
 
 
 def _stem(word: str) -> str:
-    """Endings off, so that "returning" and "returns" meet "return"."""
+    """Endings off, so that "returning" and "returns" meet "return"; a guarantee is a warranty."""
+    word = _MEANS.get(word, word)
     for ending in ("ings", "ing", "ies", "ed", "es", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)]

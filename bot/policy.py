@@ -123,12 +123,23 @@ _FIXED: tuple[tuple[Task, re.Pattern[str]], ...] = (
             re.IGNORECASE,
         ),
     ),
+    (
+        "checkout",
+        re.compile(
+            r"^\W*(?:(?:ok|okay|please|let'?s|i(?:'d like| want|'?m ready)? ?(?:to)?)[\s,]*)*(?:check ?out|pay)"
+            r"(?: now| please|[吧啦了\s])*\W*$|"
+            r"^\W*(?:我要|去|那就?|帮我)?(?:结账|结帐|买单|付款|下单)[吧啦了\W]*$",
+            re.IGNORECASE,
+        ),
+    ),
+    ("compare", re.compile(r"^\W*(?:please )?compare\b|^\W*(?:帮我)?(?:比较|对比|比一比)", re.IGNORECASE)),
 )
 """Fixed phrases that a doubting model need not be asked about."""
 _STOCKED = re.compile(
     r"^\W*(?:(?:hi|hello|hey)\W+)?"
     r"(?:do you (?:guys |also |still |happen to )*(?:have|sell|carry|stock|do)|(?:have you )?got any|any)\b"
-    r"|^\W*(?:请问)?(?:你们?家?|您家?|店里|这里|这儿)?(?:还)?(?:有没有|卖不卖|有卖|有|卖)",
+    r"|^\W*(?:请问)?(?:你们?家?|您家?|店里|这里|这儿)?(?:还)?(?:有没有|卖不卖|有卖|有|卖)"
+    r"|(?:有吗|有没有|有卖吗|卖吗|有卖的吗)\W*$",
     re.IGNORECASE,
 )
 """Asks whether the shop has something; a model may take the words for small talk where it does not know them."""
@@ -194,6 +205,9 @@ _BUYS = re.compile(
 """Words without which nothing is bought, whatever a model thinks."""
 _SWAPS = frozenset({"exchange", "items"})
 """Asked for in the same words; the order's status tells which of them it is."""
+_LOOKS = frozenset({"search", "refine", "recommend"})
+_ELSEWHERE_ASKED = frozenset({"ask_policy", "cart_view", "order_status"})
+"""Labels that a question about a product is mistaken for."""
 _UNSHAKEN = frozenset({"cart_view", "checkout", "order_status", "ask_policy", "handoff", "complaint"})
 
 
@@ -282,18 +296,26 @@ def decide(
             and len(understanding.query) >= BARE * len(message)
             and names_product(understanding.query)
         )
-        return Decision(_by_words(state, understanding) or ("search" if bare else "out_of_scope"))
+        asked = bool(understanding.wishes.categories) and (label in _LOOKS or _STOCKED.search(message) is not None)
+        asked = asked or _names_category(understanding, message)
+        pointed: Task | None = "ask_product" if understanding.ordinals and state.shown else None
+        otherwise: Task = "search" if bare or asked else "out_of_scope"
+        return Decision(_by_words(state, understanding) or pointed or otherwise)
+    if label == "accept" and (fixed := _fixed(message)) in ("checkout", "compare"):
+        return Decision(fixed)
+    if label == "accept" and pending is None and _names_category(understanding, message):
+        return Decision("search")
     if label == "accept":
         # What was pending was carried out above where the yes was sure enough; otherwise the customer is asked once more.
         return Decision(_by_words(state, understanding) or "accepted")
     if label == "reject" and _says_condition(understanding) and state.topic is not None:
         return Decision("refine")
-    if label == "chitchat" and _STOCKED.match(message) and understanding.query and names_product(understanding.query):
+    if label == "chitchat" and _STOCKED.search(message) and understanding.query and names_product(understanding.query):
         return Decision("search")
     if label not in LABELS:
         return Decision(_by_words(state, understanding) or ("search" if understanding.query else "out_of_scope"))
     if confidence < WRITE_SURE:
-        fixed = next((task for task, pattern in _FIXED if pattern.match(message)), None)
+        fixed = _fixed(message)
         if fixed is not None:
             return Decision(fixed)
     if confidence < SURE and label not in _UNSHAKEN:
@@ -328,6 +350,16 @@ def _corrected(state: DialogueState, label: str, understanding: Understanding, m
     return Decision("correct" if understanding.query and understanding.foreign_budget is None else "refine")
 
 
+def _names_category(understanding: Understanding, message: str) -> bool:
+    """Whether a category's name is at least half of what was said: "拼图", "有拼图吗"."""
+    return any(2 * len(name) >= len(message.strip()) for name in understanding.wishes.categories)
+
+
+def _fixed(message: str) -> Task | None:
+    """The task of a phrase that always means the same."""
+    return next((task for task, pattern in _FIXED if pattern.search(message)), None)
+
+
 def _asks_companions(state: DialogueState, label: str, understanding: Understanding, message: str) -> bool:
     """Whether the turn asks what goes with a product that it points at, shown or not, or that the talk is about."""
     asks = _TOGETHER.search(message)
@@ -358,6 +390,11 @@ def _settled(label: str, confidence: float, state: DialogueState, understanding:
         return "refine" if state.topic is not None else "search"
     if label in ("search", "refine") and _asks_option(understanding) and len(state.focus) == 1:
         return "ask_product"
+    if label in _ELSEWHERE_ASKED and _asks_of_shown(state, understanding, label):
+        return "ask_product"
+    if label == "cart_add" and state.topic is not None and _only_conditions(understanding, message):
+        # "Make that $250", "mint please": nothing is pointed at that could be bought.
+        return "refine"
     if label == "search" and understanding.refining and state.topic is not None:
         return "refine"
     if label == "search" and not understanding.query and not _says_condition(understanding) and state.topic is None:
@@ -372,6 +409,18 @@ def _settled(label: str, confidence: float, state: DialogueState, understanding:
 def _points(understanding: Understanding) -> bool:
     """Whether the turn points at something that was shown."""
     return bool(understanding.ordinals or understanding.deixis or understanding.referent or understanding.recalled)
+
+
+def _asks_of_shown(state: DialogueState, understanding: Understanding, label: str) -> bool:
+    """Whether a question points at what was shown: "how much is it?", "when would the first one arrive?"."""
+    if understanding.attribute_asked is None or (label == "ask_policy" and understanding.attribute_asked != "delivery"):
+        return False
+    return bool((understanding.ordinals and state.shown) or (understanding.deixis and state.focus))
+
+
+def _only_conditions(understanding: Understanding, message: str) -> bool:
+    pointed = _points(understanding) or understanding.quantity or _PICKS.search(message)
+    return _says_condition(understanding) and not understanding.query and not pointed
 
 
 def _names_another(topic: str, query: str, message: str) -> bool:

@@ -68,8 +68,10 @@ def steer(
         return Course(stage, COMPARED), found
     if not ranges:
         return WIDE, found
-    order = spread([hit.score for hit in able], [traits(found.products[hit.hit.product_id]) for hit in able], SLATE)
-    return _of(found, [able[place] for place in order], WIDE)
+    # A range of monitors is one among monitors: a baby monitor is another thing, and not a novelty among them.
+    among = [hit for hit in able if hit.hit.sources.get("kind")] or able
+    order = spread([hit.score for hit in among], [traits(found.products[hit.hit.product_id]) for hit in among], SLATE)
+    return _of(found, [among[place] for place in order], WIDE)
 
 
 def _of(found: Found, first: list[RankedHit[Hit]], course: Course) -> tuple[Course, Found]:

@@ -112,14 +112,20 @@ class Turn:
         named: Filters | None = None,
         advice: bool = False,
     ) -> Found:
-        """A search in this shopper's order; what cannot be bought now comes last. `named` and `advice` as in `Shelf.find`."""
+        """A search in this shopper's order; what cannot be bought now comes last. `named` and `advice` as in `Shelf.find`.
+
+        By relevance the goods that the text names stand before all others: no taste makes a baby monitor of a monitor.
+        """
         order: CardOrder = "relevance" if self.by_relevance else "ranked"
         about = () if text else self.about
         further = self.language not in WHOLE
         found = self.shelf.find(
             text, filters, sort, limit, self.profile, self.clock, named, advice, order, about, further
         )
-        hits = sorted(found.hits, key=lambda each: not found.orderable(each))
+        by_kind = sort == "relevance" and not advice
+        hits = sorted(
+            found.hits, key=lambda each: (not found.orderable(each), by_kind and not each.hit.sources.get("kind"))
+        )
         return replace(found, hits=tuple(hits))
 
 

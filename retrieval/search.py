@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
@@ -51,7 +52,7 @@ LATIN_FLOOR = Floor(zero=0.1, near=0.41, same=0.45)
 # e5's cosines tell little apart: in a shop without sofas its rugs are as near as synonyms are. Where the lists name the goods that
 # a query looks for, and no product is called so or by another word for it, meaning alone has to be this much nearer: of 392 such
 # goods 20 then find something, where 307 did (docs/benchmarks.md).
-LACKED = 0.023
+LACKED, LACKED_LATIN = 0.023, 0.1
 # A need is farther from the products that serve it than their names are: "camping trip" has .40 to a tent, "helicopter" .31 to
 # what is nearest in the same shop.
 ADVICE_FLOOR = Floor(zero=0.1, near=0.3, same=0.36)
@@ -72,6 +73,7 @@ FURTHER_PROBES = (
 ABOVE_NOTHING_FURTHER = 0.016
 LINK_OF: Mapping[str, LinkKind] = {"same": "synonym", "narrower": "umbrella", "has": "has"}
 ABOVE_NOTHING = 0.004  # over all but the most alike of the probes; measured on three catalogs in two languages
+SHORTEST_PART = 3  # letters of a word that may be written together with another
 _TRACE = np.float32(1e-6)
 _CAPITALS = re.compile(r"\b[A-Z]{4,}\b")
 
@@ -128,6 +130,9 @@ class SearchEngine:
         self.offers = offers
         self._rerank(reranker)
         self._vector = _embedding(self._encoders)
+        self._called: dict[str, list[int]] = defaultdict(list)  # places of the leaf categories by their names as terms
+        for place, name in enumerate(snapshot.categories.names):
+            self._called[term_of(name)].append(place)
         self._floors = {space: self._measured_floor(space) for space in self._encoders}
         self._weights = {
             **WEIGHTS,
@@ -171,10 +176,11 @@ class SearchEngine:
             text, allowed, expansion, article, advice, every=sort != "relevance", multilingual=multilingual
         )
         floor = evidence.floor
-        if floor is not None and floor is not LATIN_FLOOR and not advice and self._lacks(text):
-            evidence = replace(evidence, floor=replace(floor, near=math.inf, same=floor.same + LACKED))
+        if floor is not None and not advice and self._lacks(text):
+            lacked = LACKED_LATIN if floor is LATIN_FLOOR else LACKED
+            evidence = replace(evidence, floor=replace(floor, near=math.inf, same=floor.same + lacked))
         matching = evidence.matching()
-        if not matching.any() and evidence.floor is LATIN_FLOOR and tells_need(text):
+        if not matching.any() and floor is LATIN_FLOOR and tells_need(text):
             evidence = replace(evidence, floor=ADVICE_FLOOR)
             matching = evidence.matching()
         if not matching.any():
@@ -184,7 +190,9 @@ class SearchEngine:
         best, best_own = float(score[matching].max()), float(own[matching].max())
         if sort != "relevance" and evidence.kind.any():
             # The cheapest phone is one of the phones, not the case whose title has the word.
-            keep = matching & (evidence.kind > 0)
+            said = evidence.words[matching & (evidence.kind > 0)].max(initial=0)
+            # Of Panasonic's phones, where some of the kind have all the words.
+            keep = matching & (evidence.kind > 0) & (evidence.words >= KEEP_SORTED * said)
         elif sort != "relevance":
             keep = matching & (own >= KEEP_SORTED * best_own)
         elif codes or article:  # one article is looked for: those that look like it help, wherever they stop
@@ -269,11 +277,14 @@ class SearchEngine:
         snapshot = self._snapshot
         further = multilingual and "han" in self._encoders and not self._is_english(text)
         space = "han" if further else self.space_of(text)
+        called = self._categories_called(text)
         vector = close = None
         near: Callable[[], list[NDArray[np.int64]]] = list
         if space is not None:
             vector = self._vector(space, text)  # (dim,)
             close = snapshot.categories.closeness(space, vector)  # (names,)
+            # Vectors of another language may take its neighbours for it: what is called so is nearest.
+            close[called] = 1
             near = _beside(partial(self._near, space, vector, close, allowed), len(allowed))
         catalog = self._catalog(text, expansion, allowed, article)
         sources = (catalog.words, catalog.codes, catalog.stems, catalog.ngrams)
@@ -285,7 +296,7 @@ class SearchEngine:
         )
         found.append(keyword_rows)
         found.extend(near())
-        kind = self._named_kind(text, allowed) if space == "han" else self._kind(space, vector, text, allowed)
+        kind = self._kind(space, vector, text, allowed, called)
         found.append(kind.rows if every else kind.rows[_highest(kind.cosine)])
         rows = np.unique(np.concatenate(found)).astype(np.int64)
         keywords = np.zeros(len(rows), np.float32)
@@ -294,8 +305,6 @@ class SearchEngine:
         if space is not None and vector is not None and close is not None:
             dense = self._encoders[space].on_pretrained_scale(snapshot.vectors[space].similarity(vector, rows))
             category = snapshot.categories.of_rows(close, rows)
-            if space == "han":  # the name says what e5's nearest category only guesses
-                category = np.maximum(category, (kind.of(rows) > 0).astype(np.float32))
         floor = self._further_floor if further else self._floors[space] if space is not None else None
         if floor is LATIN_FLOOR and advice:
             floor = ADVICE_FLOOR
@@ -314,46 +323,40 @@ class SearchEngine:
         return [store.search(vector, CANDIDATES, mask)[0] for mask in (allowed, inside & allowed)]
 
     def _kind(
-        self, space: str | None, vector: NDArray[np.float32] | None, text: str, allowed: NDArray[np.bool_]
+        self,
+        space: str | None,
+        vector: NDArray[np.float32] | None,
+        text: str,
+        allowed: NDArray[np.bool_],
+        called: Sequence[int],
     ) -> MeantKind:
-        """The products of the category that the text names, as far as a vector can tell."""
-        if space is None or vector is None or len(words_of(text)) > KIND_WORDS:
-            return MeantKind(np.empty(0, np.int64), np.empty(0, np.float32))
-        cosines = self._encoders[space].on_pretrained_scale(
-            self._snapshot.categories.cosines(space, vector)
-        )  # (names,)
-        meant = np.flatnonzero(cosines >= max(SAME_KIND, float(cosines.max(initial=0)) - OTHER_KIND))
-        found = [self._snapshot.categories.rows_of(int(name)) for name in meant]
+        """The products of the category that the text names: of one that is `called` so, else as far as a vector can tell.
+
+        e5's cannot: by it "登山杖" is nearer to hiking boots than to trekking poles.
+        """
+        categories = self._snapshot.categories
+        cosines = np.zeros(len(categories.names), np.float32)  # (names,)
+        if called:
+            cosines[list(called)] = 1
+        elif space is not None and space != "han" and vector is not None and len(words_of(text)) <= KIND_WORDS:
+            near = self._encoders[space].on_pretrained_scale(categories.cosines(space, vector))
+            enough = near >= max(SAME_KIND, float(near.max(initial=0)) - OTHER_KIND)
+            cosines[: len(near)][enough] = near[enough]
+        meant = np.flatnonzero(cosines)
+        found = [categories.rows_of(int(name)) for name in meant]
         rows = np.concatenate([np.empty(0, np.int64), *found])
         cosine = np.repeat(cosines[meant], [len(each) for each in found]).astype(np.float32)
         passing = allowed[rows]
         return MeantKind(rows[passing], cosine[passing])
 
-    def _named_kind(self, text: str, allowed: NDArray[np.bool_]) -> MeantKind:
-        """The products of the categories that are called as the text calls what it looks for, or by another word for it.
-
-        For e5, which tells names apart badly: "登山杖" is nearer to hiking boots than to trekking poles.
-        """
+    def _categories_called(self, text: str) -> list[int]:
+        """The places of the categories that are called what the text looks for, in its words or in others for the same."""
         graph = self._snapshot.graph
-        terms = {term: 1.0 for term in (term_of(text), *goods_named(text)) if term in self._kinds or graph.knows(term)}
-        for term in list(terms):
-            terms |= {
-                each.term: each.weight for each in graph.meant_by(term, language_of(term)) if each.sense == "same"
-            }
-        named = {place: weight for term, weight in terms.items() for place in self._kinds.get(term, ())}
-        found = [self._snapshot.categories.rows_of(place) for place in named]
-        rows = np.concatenate([np.empty(0, np.int64), *found])
-        weights = np.repeat(np.array(list(named.values()), np.float32), [len(each) for each in found])
-        passing = allowed[rows]
-        return MeantKind(rows[passing], weights[passing])
-
-    @cached_property
-    def _kinds(self) -> Mapping[str, Sequence[int]]:
-        """The places of the leaf categories by their names as terms."""
-        places: dict[str, list[int]] = {}
-        for place, name in enumerate(self._snapshot.categories.names):
-            places.setdefault(term_of(name), []).append(place)
-        return places
+        heads = {term for term in (term_of(text), *goods_named(text)) if term in self._called or graph.knows(term)}
+        same = {
+            other.term for term in heads for other in graph.meant_by(term, language_of(term)) if other.sense == "same"
+        }
+        return sorted({place for term in heads | same for place in self._called.get(term, ())})
 
     def reranked_by(self, reranker: Reranker | None) -> Self:
         """This engine with another reranker, or with none; all else is shared."""
@@ -436,9 +439,16 @@ class SearchEngine:
             known = words.knows(word) or self._snapshot.graph.knows(singular(word))
             if word in named or known or self._is_word(word):
                 continue
-            if (meant := words.correct(word)) is not None:
+            if (meant := words.correct(word) or self._apart(word)) is not None:
                 text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meant, text, flags=re.IGNORECASE)
         return text
+
+    def _apart(self, word: str) -> str | None:
+        """Two of the catalog's words that are written as one: "airfryer" is "air fryer"."""
+        cuts = range(SHORTEST_PART, len(word) - SHORTEST_PART + 1)
+        parts = ((word[:cut], word[cut:]) for cut in cuts)
+        known = self._snapshot.words.knows
+        return next((f"{one} {other}" for one, other in parts if known(one) and known(singular(other))), None)
 
     def _is_word(self, word: str) -> bool:
         return any(encoder.is_word(form) for encoder in self._encoders.values() for form in (word, singular(word)))

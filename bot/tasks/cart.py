@@ -29,7 +29,9 @@ _COUNT = re.compile(
     re.IGNORECASE,
 )
 _TAKEN = re.compile(
-    r"\b(?:remove|delete|drop|take out|take off)\s+(\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten)\s+[a-z]",
+    r"\b(?:remove|delete|drop|take out|take off)\s+(\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten)\s+[a-z]"
+    r"|\btake\s+(\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten)\s+(?:of \w+\s+)?(?:out|off|away)\b"
+    r"|(?:去掉|删掉|删除|拿掉|减少?|少)(?:其中)?([一二两三四五六七八九十]|\d{1,2})(?:个|件|只|双|台|盒|本|瓶|套)\W*$",
     re.IGNORECASE,
 )
 _CART_SHOWN = ("cart_view", "cart_remove", "checkout")
@@ -267,7 +269,8 @@ def remove(turn: Turn, answer: Answer) -> None:
 def _fewer(turn: Turn) -> int | None:
     """How many pieces to take out where a number stands right behind the verb ("remove one Brindle")."""
     found = _TAKEN.search(turn.message)
-    return small_number(found[1].casefold()) if found and not turn.understanding.ordinals else None
+    count = next((each for each in found.groups() if each), None) if found else None
+    return small_number(count.casefold()) if count is not None and not turn.understanding.ordinals else None
 
 
 def remove_chosen(turn: Turn, answer: Answer) -> None:

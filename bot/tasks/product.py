@@ -300,7 +300,8 @@ _QUESTION = re.compile(
     r"second|first|third|last|product|item|thing|多|少|几|怎|么|样|能|不|会|吗|问|请|下|知|道|第|一|二|三|款)"
 )
 _SUMMARY = re.compile(
-    r"tell me (?:more )?about|more (?:info|details?|information)|describe|details|介绍|说说|详细|怎么样|讲讲",
+    r"tell me (?:more )?about|what(?:'?s| is| are)\b.{1,24}\blike\b|"
+    r"more (?:info|details?|information)|describe|details|介绍|说说|详细|怎么样|讲讲",
     re.IGNORECASE,
 )
 

@@ -434,7 +434,8 @@ def nothing_fits(turn: Turn, answer: Answer, topic: Topic) -> None:
         answer.say(voice.say("search.departments", departments=voice.joined(departments, "and")))
     # What is not sold must not linger as the topic that the next turn refines.
     answer.topic = Topic()
-    answer.shown, answer.focus = (), ()
+    # What was shown before stays in sight, so that positions still count in it; nothing of it is "it" any more.
+    answer.focus = ()
     return None
 
 

@@ -476,13 +476,13 @@ FILLER_WORDS = word_set(
     compare difference else none others remove delete change stock available much many tell
     take about which add cart basket put bit i i'd i'm i'll im
     id ill we you your me my it its it's that this these those them they the a an any some something anything
-    one ones like want wants wanted need needs looking look for to of in on at by from with is are be been am
+    one ones one's like want wants wanted need needs looking look for to of in on at by from with is are be been am
     was would could can should will do does did don't have has had got get give show see find please pls plz ok
     okay yes yeah yep no nope not well so um uh hmm oh and or but then now just only maybe perhaps actually
     really rather instead what what's how there's there here let's let say make think prefer preferably better
     also too as if possible thanks thank thx hi hello hey budget price range cost costs spend spending pay max
     maximum around anywhere somewhere still more go going keep same than kind sort type options option products
-    product items item results sorry mean meant thing things when who ones' all out up stuff
+    product items item results sorry mean meant thing things when who ones' all out up stuff whats wait
     """
 )
 _LEAD = (

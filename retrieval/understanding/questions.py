@@ -139,9 +139,9 @@ ASKED: tuple[Topic, ...] = (
     _topic(
         "delivery",
         "delivery, shipping, 配送, 发货",
-        r"how (?:long|soon|fast|quickly).{0,24}(?:deliver|ship|arriv|get here)|deliver(?:y|ed)|when (?:will"
+        r"how (?:long|soon|fast|quickly).{0,36}(?:deliver|ship|arriv|get here)|deliver(?:y|ed)|when (?:will"
         r"|would|can|could).{0,20}(?:arrive|get)",
-        r"几天(?:能)?到|多久(?:能)?到|什么时候(?:能)?到|发货|配送|送货",
+        r"几天(?:能)?(?:送)?到|多久(?:能)?(?:送)?到|什么时候(?:能)?到|发货|配送|送货",
     ),
     _topic(
         "reviews",

@@ -32,6 +32,7 @@ _MEASURE_BEHIND = re.compile(
 )
 _EDGES = re.compile(r"^[\s,.;:!?。、…~)\]}-]+|[\s,.;:!?。、…~(\[{-]+$")
 _WORD = re.compile(r"[a-z']+|[^\W_]")
+_BESIDE_HAN = re.compile(r"(?<=[\u3400-\u9fff])(?=[a-z])|(?<=[a-z])(?=[\u3400-\u9fff])")
 _TOPICS = tuple((topic, re.compile(topic.english), re.compile(topic.chinese)) for topic in ASKED)
 _FIND_LEAD = re.compile(
     r"\b(?:do you (?:have|sell|carry)|looking for|i need|i want|show me|find)\b|有没有|你们.{0,3}有"
@@ -141,9 +142,11 @@ class Understander:
     def names_for(self, asked: str) -> tuple[str, ...]:
         """Every attribute name of the catalog that can answer a question about `asked`, the fullest first."""
         wanted = key_of(asked)
-        names = next(
-            (topic.attributes for topic in ASKED if wanted in map(key_of, (topic.name, *topic.attributes))), ()
+        # By its own name before one of its spellings: "size" also stands among those of dimensions.
+        topic = next((each for each in ASKED if key_of(each.name) == wanted), None) or next(
+            (each for each in ASKED if wanted in map(key_of, each.attributes)), None
         )
+        names = topic.attributes if topic is not None else ()
         known = {self.vocabulary.attribute_names.get(key_of(name)) for name in (asked, *names)} - {None}
         return tuple(sorted((name for name in known if name), key=lambda name: -self.vocabulary.counts[name]))
 
@@ -171,8 +174,10 @@ class Understander:
         return self.vocabulary.role_names.get(field, field)
 
     def _asked(self, draft: Draft, languages: tuple[ModuleType, ...]) -> str | None:
+        # "第二个的price": a Chinese character is a letter to \b, so a Latin word beside one begins nowhere.
+        apart = _BESIDE_HAN.sub(" ", draft.view)
         for topic, english, chinese in _TOPICS:
-            if (en in languages and english.search(draft.view)) or (zh in languages and chinese.search(draft.view)):
+            if (en in languages and english.search(apart)) or (zh in languages and chinese.search(draft.view)):
                 return topic.name
         return None
 

@@ -1,0 +1,1 @@
+"""Conversations that are played and judged: journeys written beforehand, simulated shoppers, null baselines."""
