@@ -13,6 +13,8 @@ from pydantic import Field
 from sqlalchemy import select
 
 from bot.api import problems
+from bot.api.conversations import conversation_routes
+from bot.api.embed import add_embed
 from bot.api.identity import SESSION_COOKIE, IdentityMiddleware, cookie_options
 from bot.api.ops import add_ops
 from bot.api.requests import Body
@@ -58,10 +60,12 @@ def create_app(
     app = FastAPI(title="Aisle", version="0.1.0", description="A shopping assistant that a shop runs itself.")
     problems.install(app)
     app.include_router(routes(assistant, settings))
+    app.include_router(conversation_routes(assistant, settings))
     _add_health(app, assistant)
     _add_metrics(app)
     _add_pages(app, assistant, shop)
     _add_login(app, identity)
+    add_embed(app, identity, settings)
     if demo_shoppers:
         _add_demo(app, identity, demo_shoppers)
     app.add_middleware(IdentityMiddleware, identity=identity, origins=settings.embed.origins)

@@ -20,3 +20,8 @@ def language_of(accept_language: str) -> str:
     """The window's language from the browser's header: `"zh-CN,zh;q=0.9,en;q=0.8"` gives `"zh"`."""
     first = accept_language.split(",")[0].strip().lower()
     return "zh" if first.startswith("zh") else "en"
+
+
+def window_language(chosen: str, accept_language: str) -> str:
+    """The language that was chosen in the window or that the page around it has, else the browser's."""
+    return language_of(chosen or accept_language)
