@@ -23,18 +23,31 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from bot.api.identity import embed_cookie
+from bot.api.requests import Body
 from bot.api.routes import principal_of
 from bot.windows.texts import texts, window_language
-from storage.errors import Forbidden
+from storage.errors import AisleError, Forbidden
 from storage.identity import Identity
-from storage.principal import Role
+from storage.principal import Principal, Role
 from storage.settings import ShopSettings
 
 SCRIPTS = Path(__file__).parent.parent / "windows" / "scripts"
 _JAVASCRIPT = "text/javascript; charset=utf-8"
+
+
+class EmbedToken(Body):
+    """`POST /embed/session`: the token that the shop's page passed, "" where it has none."""
+
+    token: str = Field(default="", max_length=8_192)
+
+
+class EmbedAnswer(BaseModel):
+    """Why the token was refused; "" where it holds or there is none."""
+
+    refused: str
 
 
 class EmbedSession(BaseModel):
@@ -78,18 +91,21 @@ def add_embed(app: FastAPI, identity: Identity, settings: ShopSettings) -> None:
             headers={"Cache-Control": "no-store"},
         )
 
-    @app.post("/embed/session", status_code=204)
-    def begin(request: Request) -> Response:
-        """Signs the frame in with the token of the `Authorization` header, which must be a customer's; without one, out."""
-        who = principal_of(request)
-        response = Response(status_code=204, headers={"Cache-Control": "no-store"})
-        if "authorization" in request.headers and not who.anonymous:
-            if who.role is not Role.CUSTOMER:
-                raise Forbidden(f"The role {who.role} has no window on a page.", "Sign a token of the role customer.")
+    @app.post("/embed/session", response_model=EmbedAnswer)
+    def begin(body: EmbedToken, request: Request, response: Response) -> Any:
+        """Signs the frame in as the customer whom the token names; out, where there is none or it does not hold."""
+        response.headers["Cache-Control"] = "no-store"
+        try:
+            who = _customer(identity, body.token) if body.token else None
+        except AisleError as error:
+            who, refused = None, f"{error.message} {error.hint}".strip()
+        else:
+            refused = ""
+        if who is not None:
             response.headers.append("set-cookie", embed_cookie(identity.session_cookie(who), request.scope))
-        elif request.state.embed_signed_in:
+        elif not principal_of(request).anonymous:
             response.headers.append("set-cookie", embed_cookie(identity.new_visitor()[1], request.scope))
-        return response
+        return EmbedAnswer(refused=refused)
 
     @app.get("/embed/session", response_model=EmbedSession)
     def known(request: Request, response: Response) -> Any:
@@ -97,3 +113,16 @@ def add_embed(app: FastAPI, identity: Identity, settings: ShopSettings) -> None:
         response.headers["Cache-Control"] = "no-store"
         fresh = request.state.new_visitor
         return EmbedSession(known=fresh is None, anonymous=principal_of(request).anonymous, visitor=fresh)
+
+
+def _customer(identity: Identity, token: str) -> Principal:
+    """Whom a page's token names.
+
+    Raises:
+        Unauthenticated: it does not hold.
+        Forbidden: it is no customer's.
+    """
+    who = identity.from_bearer(token)
+    if who.role is not Role.CUSTOMER or who.anonymous:
+        raise Forbidden("The token is not a customer's.", "Sign one of the role customer on your server.")
+    return who

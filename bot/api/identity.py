@@ -47,7 +47,8 @@ def embed_cookie(value: str, scope: Scope) -> str:
 
 def _in_frame(scope: Scope, headers: Headers) -> bool:
     """Whether the frame on a shop's page asks: the window's page says so in its address, its script in a header."""
-    return EMBED_HEADER in headers or (scope["path"] == "/" and b"embed=1" in scope["query_string"].split(b"&"))
+    window = scope["path"] == "/" and b"embed=1" in scope["query_string"].split(b"&")
+    return window or scope["path"] == "/embed" or EMBED_HEADER in headers
 
 
 def _for_staff(path: str) -> bool:
@@ -105,7 +106,7 @@ class IdentityMiddleware:
             await _not_let_in(principal, headers)(scope, receive, send)
             return
         state = scope.setdefault("state", {})
-        state |= {"principal": principal, "new_visitor": cookie, "embed_signed_in": framed and not principal.anonymous}
+        state |= {"principal": principal, "new_visitor": cookie}
         framing = self._framing[scope["path"] in _FRAMED]
 
         async def send_with_headers(message: Message) -> None:

@@ -17,6 +17,7 @@ import gradio as gr
 
 from bot.cards import Card
 from bot.service import Assistant
+from bot.shelf import title_of
 from bot.transcript import Message, day_of, messages_of, todays
 from bot.variants import open_choices
 from bot.windows import render
@@ -93,13 +94,18 @@ class DemoShopper:
 class Talk:
     """What this page shows: which conversation, in which language the window is, and what stands beside what was said.
 
-    `asides` are (behind how many turns, HTML): a question for the variant, an error, the word that an answer was stopped. They are
-    gone with the page, the conversation itself is in the database.
+    `asides` are (behind how many turns, HTML): an error, the word that an answer was stopped or a product is in the cart. `asking`
+    is the same for the question which variant is meant. They are gone with the page, the conversation itself is in the database.
     """
 
     conversation_id: str | None = None
     language: str = "en"
     asides: list[tuple[int, str]] = field(default_factory=list)
+    asking: tuple[int, str] | None = None
+
+    def beside(self, place: int) -> list[str]:
+        """What stands behind so many turns."""
+        return [html for behind, html in (*self.asides, *filter(None, [self.asking])) if behind == place]
 
 
 def principal_of(request: gr.Request) -> Principal:
@@ -260,7 +266,7 @@ class CustomerWindow:
         if failed:
             self._beside(principal, talk, failed)
         elif stopping.is_set():
-            self._beside(principal, talk, render.stopped(language))
+            self._beside(principal, talk, render.note(texts(language)["stopped"]))
         yield self._view(principal, talk) | {self.live: ""}
 
     def stop(self, talk: Talk, request: gr.Request) -> None:
@@ -308,10 +314,13 @@ class CustomerWindow:
             said = [message.text for message in self._messages(principal, talk) if message.role == "user"]
             open_ = open_choices(self.assistant.parts.understander, record, variant_id, said)
             if len(open_) > 1:
-                self._beside(principal, talk, render.choices(record, open_, talk.language))
+                talk.asking = (len(self._messages(principal, talk)), render.choices(record, open_, talk.language))
                 return
             variant_id = open_[0].id if open_ else variant_id
         self.assistant.add_to_cart(principal, product_id, variant_id)
+        talk.asking = None
+        added = texts(talk.language)["added"].format(title=title_of(record, record.variant(variant_id or "")))
+        self._beside(principal, talk, render.note(added))
 
     def _beside(self, principal: Principal, talk: Talk, html: str) -> None:
         """Puts something behind what has been said until now."""
@@ -324,7 +333,7 @@ class CustomerWindow:
         try:
             return messages_of(turns_of(self.assistant.database, principal, talk.conversation_id))
         except NotFound:
-            talk.conversation_id, talk.asides = None, []
+            talk.conversation_id, talk.asides, talk.asking = None, [], None
             return ()
 
     def _transcript(self, principal: Principal, talk: Talk, last: str = "") -> str:
@@ -337,13 +346,13 @@ class CustomerWindow:
         checkout = self.assistant.cart(principal).checkout_url if messages else ""
         day, turns = day_of(now_ms()), [render.hello(talk.language)]
         for place, message in enumerate(messages, start=1):
-            turns += [html for behind, html in talk.asides if behind == place - 1]
+            turns += talk.beside(place - 1)
             if day_of(message.created_at) != day:
                 day = day_of(message.created_at)
                 turns.append(render.day(message.created_at, talk.language))
             given = thumbs.get(message.message_id)
             turns.append(render.message(message, talk.language, given, self._record, checkout))
-        turns += [html for behind, html in talk.asides if behind >= len(messages)]
+        turns += talk.beside(len(messages))
         return render.talk([*turns, last], talk.language)
 
     def _view(self, principal: Principal, talk: Talk) -> dict[Any, Any]:

@@ -66,9 +66,9 @@ def thinking(language: str) -> str:
     return f'<li class="turn turn-aisle"><p class="thinking" role="status">{label}<i></i><i></i><i></i></p></li>'
 
 
-def stopped(language: str) -> str:
-    """The word that an answer was stopped."""
-    return f'<li class="turn turn-note"><p role="status">{escape(texts(language)["stopped"])}</p></li>'
+def note(text: str) -> str:
+    """A word about what was done, beside what was said."""
+    return f'<li class="turn turn-note"><p>{escape(text)}</p></li>'
 
 
 def day(instant: int, language: str) -> str:
@@ -427,7 +427,7 @@ def tools(past: Iterable[PastConversation], current: str | None, pieces: int, la
         for each in LANGUAGES
     )
     parts = [
-        f'<a class="to-cart" href="#cart">{escape(words["cart"])} ({pieces})</a>',
+        f'<a class="to-cart" href="#cart">{escape(words["cart_short"])} ({pieces})</a>',
         f'<button type="button" data-act="new">{escape(words["new"])}</button>' if known else "",
         _menu(words["earlier"], rows) if rows else "",
         _menu(words["save"], saves) if known else "",

@@ -32,6 +32,8 @@
 
   let token = script.dataset.token || '';
   let frame = null;
+  let loaded = false; // whether the window is there, and not the handshake or nothing yet
+  let wanted = false; // whether the keyboard goes into it once it is
   const languageOf = () => script.dataset.language || document.documentElement.lang || '';
   const words = () => WORDS[languageOf().slice(0, 2).toLowerCase()] || WORDS.en;
 
@@ -65,24 +67,27 @@
     }
   };
   const address = () => `${home}/embed?language=${encodeURIComponent(languageOf())}`;
-  const tell = (message) => frame && frame.contentWindow.postMessage({aisle: message.kind, ...message}, home);
+  const tell = (message) => frame.contentWindow.postMessage(message, home);
+  const load = () => {
+    loaded = false;
+    frame.src = address();
+  };
 
   const open = (focus = true) => {
     if (!frame) {
       frame = document.createElement('iframe');
       frame.className = 'panel';
       frame.id = 'panel';
-      frame.src = address();
       root.prepend(frame);
+      load();
     }
     frame.hidden = false;
     bubble.setAttribute('aria-expanded', 'true');
     remember(true);
     name();
-    if (focus) {
-      frame.focus();
-      tell({kind: 'focus'});
-    }
+    if (focus) frame.focus();
+    if (focus && loaded) tell({aisle: 'focus'});
+    wanted = focus && !loaded;
   };
   const close = () => {
     if (!isOpen()) return;
@@ -95,9 +100,13 @@
 
   window.addEventListener('message', (event) => {
     if (!frame || event.origin !== home || event.source !== frame.contentWindow || !event.data) return;
-    if (event.data.aisle === 'ready') tell({kind: 'token', token});
+    if (event.data.aisle === 'ready') tell({aisle: 'token', token});
+    if (event.data.aisle === 'loaded') {
+      loaded = true;
+      if (wanted) tell({aisle: 'focus'});
+      wanted = false;
+    }
     if (event.data.aisle === 'close') close();
-    if (event.data.aisle === 'refused') console.warn(`Aisle: ${event.data.reason}`);
   });
   bubble.addEventListener('click', () => (isOpen() ? close() : open()));
   document.addEventListener('keydown', (event) => {
@@ -106,7 +115,7 @@
   if (!script.dataset.language) {
     new MutationObserver(() => {
       name();
-      tell({kind: 'language', language: languageOf()});
+      if (loaded) tell({aisle: 'language', language: languageOf()});
     }).observe(document.documentElement, {attributeFilter: ['lang']});
   }
 
@@ -116,7 +125,7 @@
     // For pages that learn later who is there; "" signs out.
     signIn(next) {
       token = next || '';
-      if (frame) frame.src = address();
+      if (frame) load();
     },
   };
   const start = () => {

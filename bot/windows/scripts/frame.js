@@ -25,22 +25,16 @@
       window.parent.postMessage({aisle: 'ready'}, '*'); // nothing in it is secret; the answer is what is checked
     });
 
-  const begin = (token) =>
-    fetch('/embed/session', {method: 'POST', headers: token ? {...headers, Authorization: `Bearer ${token}`} : headers});
-
   let token = await fromPage();
-  const answer = await begin(token);
-  if (token && !answer.ok) {
-    const {detail = '', hint = ''} = await answer.json().catch(() => ({}));
-    const reason = `the page's token was refused, so the visitor stays anonymous. ${detail} ${hint}`;
-    console.warn(`Aisle: ${reason}`);
-    if (page) window.parent.postMessage({aisle: 'refused', reason}, page);
+  const asked = {method: 'POST', headers: {...headers, 'Content-Type': 'application/json'}, body: JSON.stringify({token})};
+  const {refused} = await (await fetch('/embed/session', asked)).json();
+  if (refused) {
+    console.warn(`Aisle: the page's token was refused, so the visitor stays anonymous. ${refused}`);
     token = '';
-    await begin('');
   }
   const session = await (await fetch('/embed/session', {headers})).json();
   const kept = session.known && session.anonymous === !token;
   const bearer = kept ? '' : token || session.visitor || '';
-  const address = new URLSearchParams({embed: '1', language, page});
+  const address = new URLSearchParams({embed: '1', language, embedder: page});
   location.replace(`/?${address}${bearer ? `#bearer=${encodeURIComponent(bearer)}` : ''}`);
 })();

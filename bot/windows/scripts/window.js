@@ -3,7 +3,7 @@
   'use strict';
   const address = new URLSearchParams(location.search);
   const embedded = address.get('embed') === '1';
-  const page = address.get('page') || '';
+  const page = address.get('embedder') || '';
 
   if (embedded) {
     document.documentElement.classList.add('embed');
@@ -30,6 +30,16 @@
         document.querySelector(`[data-act="language"][data-language="${CSS.escape(language)}"]`)?.click();
       }
     });
+  }
+
+  if (embedded && page) {
+    // The window is there when its box is.
+    const watch = new MutationObserver(() => {
+      if (!document.querySelector('#message textarea')) return;
+      watch.disconnect();
+      window.parent.postMessage({aisle: 'loaded'}, page);
+    });
+    watch.observe(document.documentElement, {childList: true, subtree: true});
   }
 
   const menus = () => document.querySelectorAll('#tools details[open]');
