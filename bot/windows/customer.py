@@ -65,11 +65,11 @@ watch('value', () => requestAnimationFrame(() => {
   const talk = element.querySelector('.talk');
   document.documentElement.lang = talk?.dataset.language || 'en';
   const turns = [...element.querySelectorAll('.turn')];
-  const smooth = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth';
-  if (seen !== null && turns.length > seen && turns.length > 1) {
+  const behavior = seen === null || matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth';
+  if (turns.length > Math.max(seen ?? 0, 1)) {
     const last = turns[turns.length - 1];
     const asked = turns.filter((turn) => turn.classList.contains('turn-user')).pop();
-    (last.querySelector('.choices') ? last : asked || last).scrollIntoView({block: 'start', behavior: smooth});
+    (last.querySelector('.choices') ? last : asked || last).scrollIntoView({block: 'start', behavior});
   }
   seen = turns.length;
 }));
