@@ -113,7 +113,8 @@ class IdentityMiddleware:
             if message["type"] == "http.response.start":
                 answer = MutableHeaders(scope=message)
                 answer.append("content-security-policy", framing)
-                if cookie:
+                set_already = any(each.startswith(f"{EMBED_COOKIE}=") for each in answer.getlist("set-cookie"))
+                if cookie and not set_already:
                     answer.append("set-cookie", embed_cookie(cookie, scope) if framed else _visitor_cookie(cookie))
             await send(message)
 

@@ -76,6 +76,8 @@ watch('value', () => requestAnimationFrame(() => {
 """
 _PICK_SHOPPER = """
 async (shopper) => {
+  const box = document.querySelector('#shopper input');
+  if (box.value === box.dataset.before) return; // the keyboard only went by
   await fetch('/demo/shopper', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify({shopper})});
   window.location.reload();
 }

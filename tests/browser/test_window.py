@@ -190,11 +190,13 @@ def test_contrast_and_width(browser: Browser, served: str, scheme: Any) -> None:
 class Slow(Assistant):
     """Takes its time between the parts of an answer, as one does that asks a language model."""
 
+    pause = 1.5
+
     def stream(self, *arguments: Any, **named: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         for event in super().stream(*arguments, **named):
             yield event
             if event[0] in ("products", "text"):
-                time.sleep(1.5)
+                time.sleep(self.pause)
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +210,9 @@ def slow(demo_shop: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     app = create_app(assistant, identity, demo_shop, settings)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -220,7 +224,9 @@ def slow(demo_shop: Path) -> Iterator[str]:
     database.close()
 
 
-def test_cards_come_first_and_an_answer_is_stopped(browser: Browser, slow: str) -> None:
+def test_cards_come_first_and_an_answer_is_stopped(
+    browser: Browser, slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
     window = Window(context.new_page(), slow)
     page = window.page
@@ -235,6 +241,7 @@ def test_cards_come_first_and_an_answer_is_stopped(browser: Browser, slow: str) 
     expect(page.locator("#live .turn")).to_have_count(0)
     shown = window.page.locator("#transcript .card").count()
     assert shown
+    monkeypatch.setattr(Slow, "pause", 0.0)
     window.say("compare the first two")  # what was stored stays true
     expect(window.last.locator("table")).to_be_visible()
     assert window.errors == []

@@ -68,6 +68,10 @@
     if (act === 'new' || act === 'open') document.querySelector('#message textarea')?.focus();
   });
 
+  document.addEventListener('focusin', (event) => {
+    if (event.target.matches?.('#shopper input')) event.target.dataset.before = event.target.value;
+  });
+
   document.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape') return;
     const open = [...menus()];
