@@ -279,12 +279,15 @@ class CustomerWindow:
 
     def act(self, talk: Talk, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         """A button on a card, in the cart or in the profile."""
-        principal = principal_of(request)
+        principal, data = principal_of(request), _data_of(event)
         try:
-            self._do(principal, _data_of(event), talk)
+            self._do(principal, data, talk)
         except AisleError as error:
             gr.Warning(f"{error.message} {error.hint}".strip(), title=texts(talk.language)["failed"])
-        return self._view(principal, talk)
+        view = self._view(principal, talk)
+        if data.get("act") != "add":
+            del view[self.transcript]  # nothing changed there, and a reason that is folded out stays so
+        return view
 
     def _do(self, principal: Principal, data: dict[str, str], talk: Talk) -> None:
         """Carries out one button; unknown ones do nothing, for a page can send anything."""
