@@ -35,9 +35,11 @@ $(VENV)/installed-dev: $(VENV)/installed
 test: setup-dev  ## The whole test suite, in two processes of one thread each: more would wait for each other
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(TESTS)
 
-soak: setup-dev  ## The trials of endurance at full length: kills at every step, promotions by the dozen under load
+soak: setup-dev  ## The trials of endurance at full length: kills, promotions under load, talks with a real language model
 	AISLE_SOAK=1 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PY) -m pytest tests/finetune/test_resume.py tests/bot/test_promotion_under_load.py \
 		tests/index/test_reliability.py tests/storage/test_event_durability.py
+	test ! -x ../shared/tools/local-llm || test ! -d var/index || \
+		$(PY) -m benchmarks.llm --shop var --local-llm ../shared/tools/local-llm
 
 check: setup-dev  ## Format, lint, types, direction of imports
 	$(PY) -m ruff format --check .

@@ -9,13 +9,13 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 from rich.console import Console
@@ -40,6 +40,7 @@ from storage.rows import Rejects, RowProblem, read_jsonl, rejected_file, unexpec
 from storage.settings import ShopSettings, parse_settings
 
 if TYPE_CHECKING:
+    from bot.llm.advise import Adviser
     from bot.parts import Parts
     from bot.service import Assistant
     from finetune.intent import Finetuned
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from finetune.turn_keys import KeyedDialogue
     from index.build import BuildReport
     from index.filters import Filters
+    from index.review_file import LoadedReviews
     from index.snapshot import Snapshot
     from storage.database import Database
     from storage.event_file import Loaded as LoadedEvents
@@ -74,11 +76,15 @@ evaluate_app = typer.Typer(
 )
 models_app = typer.Typer(help="The shop's models: list, promote, rollback.", no_args_is_help=True)
 experiment_app = typer.Typer(help="Plan an experiment.", no_args_is_help=True)
+answers_app = typer.Typer(
+    help="Answers from past dialogues: mine, list, approve, reject, import.", no_args_is_help=True
+)
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 app.add_typer(finetune_app, name="finetune")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(models_app, name="models")
+app.add_typer(answers_app, name="answers")
 app.add_typer(keys_app, name="keys")
 
 console = Console(stderr=True)
@@ -87,6 +93,7 @@ ADMIN = Principal("operator", Role.ADMIN)
 SHIPPED_MODEL = Path(__file__).parent / "demo" / "model" / "intent"
 _NAMED = 20  # labels that a warning names
 _WEEK = 7  # days: in a small shop that many pass without a sale
+R = TypeVar("R")
 _BATCH = 5_000  # orders a transaction
 
 Shop = Annotated[Path, typer.Option("--shop", help="The shop's folder.", file_okay=False)]
@@ -181,11 +188,33 @@ def assistant_of(shop: Path, talks: bool = True) -> Iterator[Assistant]:
         install_intent_model(shop)
     with opened(shop) as database:
         settings = settings_of(shop)
-        assistant = Assistant.open(shop, settings, database, settings.checkout_url)
+        assistant = Assistant.open(
+            shop, settings, database, settings.checkout_url, adviser_of(settings) if talks else None
+        )
         try:
             yield assistant
         finally:
             assistant.close()
+
+
+def adviser_of(settings: ShopSettings) -> Adviser | None:
+    """The language model that `[llm]` names, None where there is none; its framework is imported only for it.
+
+    Raises:
+        Unavailable: the framework is not installed, or the environment variable that holds the key is not set.
+    """
+    if settings.llm is None:
+        return None
+    try:
+        from bot.llm.agent import LangChainModel
+    except ImportError as error:
+        raise Unavailable(f"[llm] needs a package: {error}.", "Install it: pip install 'aisle[llm]'.") from None
+    from bot.llm.advise import Adviser
+
+    name = settings.llm.api_key_env
+    if name and not os.environ.get(name):
+        raise Unavailable(f"[llm] api_key_env names {name}, which is not set.", f"Set it: export {name}=…")
+    return Adviser(LangChainModel.open(settings.llm, os.environ.get(name, "")), settings.llm)
 
 
 def install_intent_model(shop: Path) -> None:
@@ -309,6 +338,7 @@ def build_demo(shop: Path) -> None:
             write_demo_shop(shop, progress=show)
     run_ingest_events(files.events, shop)
     run_ingest_orders(files.orders, shop)
+    run_ingest_reviews(files.reviews, shop)
     # After the orders: the index counts what is bought together.
     run_index(files.catalog, shop, files.documents, allow_shrink=True)
     mark(shop, Stage.COMPLETE)
@@ -339,7 +369,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed gives another shop.")] = 7,
     as_json: AsJson = False,
 ) -> None:
-    """Write the example shop's files: catalog, pictures, documents, events, orders, dialogues, shop.toml.
+    """Write the example shop's files: catalog, pictures, documents, events, orders, reviews, dialogues, shop.toml.
 
     Example: launch.py demo --shop var
     """
@@ -347,7 +377,7 @@ def demo(
 
     with bars() as show:
         files = write_demo_shop(shop, seed=seed, products=products, shoppers=shoppers, progress=show)
-    names = ("catalog", "documents", "media", "events", "orders", "dialogues", "settings")
+    names = ("catalog", "documents", "media", "events", "orders", "reviews", "dialogues", "settings")
     put({name: getattr(files, name) for name in names}, as_json)
 
 
@@ -429,14 +459,14 @@ def publisher(name: str, shop: Path) -> Callable[[Path | None], object] | None:
 
 @app.command()
 def ingest(
-    kind: Annotated[Literal["events", "orders"], typer.Argument(help="What the file holds.")],
+    kind: Annotated[Literal["events", "orders", "reviews", "customers"], typer.Argument(help="What the file holds.")],
     file: Annotated[Path, typer.Argument(help="JSONL, also .gz.")],
     shop: Shop = Path("var"),
     max_rejected: MaxRejected = 0.01,
     rejected: RejectedFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Load a behavior or order log into the database; loading it again changes nothing.
+    """Load a log of behavior, orders or reviews, or the customers, into the database; loading it again changes nothing.
 
     For events it also says how good they are, and writes that beside the rejected rows: docs/personalization.md explains it.
 
@@ -450,8 +480,11 @@ def ingest(
         else:
             put(counts, as_json)
             typer.echo(f"\n{loaded.quality.text()}", nl=False)
+    elif kind == "reviews":
+        put(run_ingest_reviews(file, shop, max_rejected, rejected), as_json)
     else:
-        put(run_ingest_orders(file, shop, max_rejected, rejected), as_json)
+        load = run_ingest_orders if kind == "orders" else run_ingest_customers
+        put(load(file, shop, max_rejected, rejected), as_json)
 
 
 def run_ingest_events(file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None) -> LoadedEvents:
@@ -496,10 +529,37 @@ def catalog_has(shop: Path) -> Callable[[str], bool] | None:
 def run_ingest_orders(
     file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None
 ) -> dict[str, Any]:
-    """Loads a file of orders in batches, with a progress bar; nothing is loaded where too many rows cannot be used."""
-    from storage.orders import Order, put_orders, read_order
+    """Loads a file of orders; see `_ingest_records`."""
+    from storage.orders import put_orders, read_order
 
-    rejects, orders = Rejects(), dict[str, Order]()
+    return _ingest_records(
+        file, shop, "orders", read_order, put_orders, lambda order: order.order_id, max_rejected, rejected
+    )
+
+
+def run_ingest_customers(
+    file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None
+) -> dict[str, Any]:
+    """Loads a file of customers; see `_ingest_records`."""
+    from storage.customers import put_customers, read_customer
+
+    return _ingest_records(
+        file, shop, "customers", read_customer, put_customers, lambda each: each.user_id, max_rejected, rejected
+    )
+
+
+def _ingest_records(
+    file: Path,
+    shop: Path,
+    kind: str,
+    read: Callable[[dict[str, Any]], tuple[R, tuple[str, ...]]],
+    keep: Callable[[Database, Principal, Sequence[R]], int],
+    id_of: Callable[[R], str],
+    max_rejected: float,
+    rejected: Path | None,
+) -> dict[str, Any]:
+    """Loads a file of records in batches, with a progress bar; nothing is loaded where too many rows cannot be used."""
+    rejects, records = Rejects(), dict[str, R]()
     counts = {"read": 0, "accepted": 0, "duplicates": 0, "rejected": 0, "dropped_fields": 0}
     for number, row in read_jsonl(file):
         counts["read"] += 1
@@ -507,9 +567,9 @@ def run_ingest_orders(
             if isinstance(row, RowProblem):
                 rejects.add_problem(row)
                 continue
-            order, dropped = read_order(row)
-            counts["duplicates"] += order.order_id in orders
-            orders[order.order_id] = order
+            record, dropped = read(row)
+            counts["duplicates"] += id_of(record) in records
+            records[id_of(record)] = record
             counts["dropped_fields"] += len(dropped)
         except InvalidInput as error:
             rejects.add(number, error.message, row)
@@ -517,17 +577,28 @@ def run_ingest_orders(
             rejects.add_problem(unexpected(number, error, row))
     path = None
     if rejects.count:
-        path = rejected or rejected_file(shop, "orders")
+        path = rejected or rejected_file(shop, kind)
         rejects.write(path)
     rejects.check(counts["read"], max_rejected)
-    rows = list(orders.values())
+    rows = list(records.values())
     with opened(shop) as database, bars() as show:
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
-            counts["accepted"] += put_orders(database, local_operator(), batch)
-            show("loading orders", start + len(batch), len(rows))
+            counts["accepted"] += keep(database, local_operator(), batch)
+            show(f"loading {kind}", start + len(batch), len(rows))
         forget_again(database, shop)
     return counts | {"rejected": rejects.count, "rejected_file": str(path) if path else None}
+
+
+def run_ingest_reviews(
+    file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None
+) -> LoadedReviews:
+    """Loads a file of reviews, with a progress bar; nothing is loaded where too many rows cannot be used."""
+    from index.review_file import load_reviews
+
+    with opened(shop) as database, bars() as show:
+        to = rejected or rejected_file(shop, "reviews")
+        return load_reviews(database, local_operator(), file, to, max_rejected, catalog_has(shop), show)
 
 
 @app.command()
@@ -1518,6 +1589,114 @@ def models_rollback(
     put(done, as_json, text)
 
 
+@answers_app.command("mine")
+def answers_mine(
+    shop: Shop = Path("var"),
+    logs: Annotated[
+        list[Path] | None, typer.Option("--logs", help="Dialogue logs, instead of the database's conversations.")
+    ] = None,
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose pairs of question and answer from dialogues that went well; nothing is spoken before somebody approves it.
+
+    Without --logs the answers are those of the shop's people, in conversations whose shoppers let models learn from them.
+
+    Example: launch.py answers mine --logs dialogues.jsonl
+    """
+    from finetune.answer_run import mine_answers
+
+    with opened(shop) as database, bars() as show:
+        mined = mine_answers(
+            database,
+            ADMIN,
+            settings_of(shop).consent,
+            encoder_cache(shop),
+            logs,
+            rejected or rejected_file(shop, "answers"),
+            max_rejected,
+            lambda done, total: show("comparing questions", done, total),
+        )
+    put(mined, as_json)
+
+
+@answers_app.command("list")
+def answers_list(
+    shop: Shop = Path("var"),
+    status: Annotated[
+        Literal["mined", "approved", "rejected"] | None, typer.Option(help="Only these; all where left out.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List the pairs, what was asked most first.
+
+    Example: launch.py answers list --status mined
+    """
+    from storage.answers import list_answers
+
+    with opened(shop) as database:
+        found = [asdict(pair) for pair in list_answers(database, ADMIN, status, limit)]
+    rows = "\n\n".join(
+        f"{pair['answer_id']}  {pair['status']}  asked {pair['asked']}x\n  {pair['question']}\n  → {pair['answer']}"
+        for pair in found
+    )
+    put({"answers": found}, as_json, rows or "There are no answers. Propose some: launch.py answers mine")
+
+
+@answers_app.command("approve")
+def answers_approve(
+    answer_id: Annotated[str, typer.Argument(help="As `answers list` shows it.")],
+    shop: Shop = Path("var"),
+    question: Annotated[str | None, typer.Option(help="The question in other words.")] = None,
+    answer: Annotated[str | None, typer.Option(help="The answer in other words.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a pair be spoken, as it is or in other words. A server that runs takes it with its next answer.
+
+    Example: launch.py answers approve 0f3a… --answer "We are open from 9 to 18, Monday to Friday."
+    """
+    from storage.answers import decide
+
+    with opened(shop) as database:
+        put(decide(database, ADMIN, answer_id, "approved", question, answer), as_json)
+
+
+@answers_app.command("reject")
+def answers_reject(
+    answer_id: Annotated[str, typer.Argument(help="As `answers list` shows it.")],
+    shop: Shop = Path("var"),
+    as_json: AsJson = False,
+) -> None:
+    """Keep a pair from being spoken, and from being proposed again.
+
+    Example: launch.py answers reject 0f3a…
+    """
+    from storage.answers import decide
+
+    with opened(shop) as database:
+        put(decide(database, ADMIN, answer_id, "rejected"), as_json)
+
+
+@answers_app.command("import")
+def answers_import(
+    file: Annotated[Path, typer.Argument(help="JSONL, {question, answer, language?} a line; also .gz.")],
+    shop: Shop = Path("var"),
+    max_rejected: MaxRejected = 0.01,
+    rejected: RejectedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load pairs that the shop has written itself, as approved; loading them again changes nothing.
+
+    Example: launch.py answers import answers.jsonl
+    """
+    from finetune.answer_run import load_answers
+
+    with opened(shop) as database:
+        put(load_answers(database, ADMIN, file, rejected or rejected_file(shop, "answers"), max_rejected), as_json)
+
+
 @keys_app.command("create")
 def keys_create(
     name: Annotated[str, typer.Option(help="Whose it is.")],
@@ -1632,6 +1811,32 @@ def erase_user_command(
             "Another process reads the database: run this again when it has stopped, so that no byte is left in its log."
         )
     put(values, as_json)
+
+
+@app.command()
+def doctor(
+    shop: Shop = Path("var"),
+    host: Annotated[str, typer.Option(help="The address that the server is to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port that the server is to listen on.", min=1, max=65535)] = 7860,
+    as_json: AsJson = False,
+) -> None:
+    """Check installation, models, index, database, settings and machine; say what is wrong and how to mend it.
+
+    Nothing is changed. The exit status is 1 where something fails; warnings leave it 0.
+
+    Example: launch.py doctor --shop myshop
+    """
+    constraints = Path(__file__).parent / "constraints.txt"
+    try:
+        from bot.doctor import Patient, as_lines, as_values, examine, healthy
+    except ModuleNotFoundError as error:
+        hint = f"Run: pip install -c {constraints} -e {constraints.parent}"
+        raise Unavailable(f"The package {error.name} is missing.", hint) from None
+    patient = Patient(shop, constraints, SHIPPED_MODEL, os.environ.get("AISLE_DATABASE_URL"), host, port)
+    findings = examine(patient)
+    put(as_values(findings), as_json, as_lines(findings))
+    if not healthy(findings):
+        raise typer.Exit(1)
 
 
 def run() -> None:

@@ -51,9 +51,14 @@ class Bm25:
         weights = idf[counts.col] * counts.data * (k1 + 1) / (counts.data + room[counts.row])
         self._weights = sparse.csc_matrix((weights, (counts.row, counts.col)), shape=counts.shape)
 
+    def scores(self, text: str) -> NDArray[np.floating]:
+        """The score of each row, (texts,)."""
+        found: NDArray[np.floating] = self._weights @ np.asarray(self._counter.transform([text]).sum(axis=0)).ravel()
+        return found
+
     def search(self, text: str, k: int) -> Rows:
         """The `k` best rows with a score above 0, best first."""
-        return best(self._weights @ np.asarray(self._counter.transform([text]).sum(axis=0)).ravel(), k)
+        return best(self.scores(text), k)
 
 
 class CharacterNgrams:

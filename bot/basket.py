@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.cards import CartLineView, CartView
@@ -17,6 +18,11 @@ class Orderable:
 
     product: Product
     variant: Variant | None
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """Product and variant, as a cart's line names them."""
+        return self.product.id, self.variant.id if self.variant else None
 
     @property
     def title(self) -> str:
@@ -109,3 +115,27 @@ def orderable(shelf: Shelf, product_id: str, variant_id: str | None) -> Orderabl
 def held(cart: Cart, product_id: str, variant_id: str | None) -> int:
     """How many of it the cart holds."""
     return sum(line.quantity for line in cart.lines if (line.product_id, line.variant_id) == (product_id, variant_id))
+
+
+def lines_wanted(shelf: Shelf, cart: Cart, items: Sequence[tuple[str, int]]) -> list[tuple[str, str | None, int]]:
+    """The lines, (product_id, variant_id, quantity) each, that a cart of these items has; an item is a product or a variant.
+
+    What the cart holds already it may go on holding, or less of it; only what comes to it must be there to be ordered.
+
+    Raises:
+        NotFound, Conflict: an item cannot be ordered so, see `orderable`, or fewer are in stock.
+
+    """
+    lines = {line.variant_id or line.product_id: (line.product_id, line.variant_id) for line in cart.lines}
+    totals: dict[tuple[str, str | None], int] = {}
+    for item_id, quantity in items:
+        key = lines.get(item_id) or orderable(shelf, item_id, None).key
+        totals[key] = totals.get(key, 0) + quantity
+    for key, total in totals.items():
+        if total > held(cart, *key):
+            found = orderable(shelf, *key)
+            if found.stock is not None and total > found.stock:
+                raise Conflict(
+                    f"Only {found.stock} of {found.title} are in stock, not {total}.", f"Ask for at most {found.stock}."
+                )
+    return [(*key, total) for key, total in totals.items()]

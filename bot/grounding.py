@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bot.cards import Card, CartView
+from bot.reply.voice import languages
 from bot.shelf import Found
 from index.filters import Filters
 from index.money import format_money, parse_money
@@ -148,7 +149,7 @@ class Ledger:
         if any(
             text == format_money(Money(amount=amount, currency=code), language)
             for amount, code in self.amounts
-            for language in ("en", "zh")
+            for language in languages()
         ):
             return True
         money = parse_money(text, self.currency)

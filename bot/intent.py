@@ -116,15 +116,19 @@ class IntentModel:
         return cls(settings, networks, references)
 
     def read(self, messages: Sequence[Mapping[str, object]]) -> tuple[Window, str, Tokens]:
-        """What the model sees of a conversation, which encoder takes it, and as which tokens."""
+        """What the model sees of a conversation, which encoder takes it, and as which tokens.
+
+        The multilingual one takes Chinese, and a message whose "language" is neither Chinese nor English.
+        """
         window = window_of(messages, self.settings.history)
-        space = "han" if window.is_han else "latin"
+        further = bool(messages) and messages[-1].get("language", "en") not in ("en", "zh")
+        space = "han" if window.is_han or further else "latin"
         if space not in self._networks:
             space = next(iter(self._networks))
         return window, space, tokenize(window, self._networks[space].tokenizer, self.settings.history)
 
     def predict(self, messages: Sequence[Mapping[str, object]]) -> Prediction:
-        """The intent of the last user message; messages are {"role", "content"}, oldest first."""
+        """The intent of the last user message; messages are {"role", "content", "language"?}, oldest first."""
         window, space, tokens = self.read(messages)
         network, settings = self._networks[space], self.settings.encoders[space]
         found = network.run_ids([tokens.ids], {"segments": [tokens.segments]})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from bot.reply.voice import languages
+from bot.reply.voice import WHOLE, languages
+from index.tokens import STOPWORDS
 
 DEFAULT = "en"
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
@@ -20,6 +21,12 @@ _FOREIGN_WORD = re.compile(
     r"ciao|vorrei|cerco|avete|grazie|quanto|costa|olá|quero|você|obrigado|preciso|procuro",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_CHINESE_FRAME = re.compile(r"有没有|[我您你想要找买帮给吗呢的]|推荐|多少|怎么|什么|哪")
+_ENGLISH_FRAME = re.compile(
+    r"\b(?:i|i'm|i'd|do|does|is|are|have|has|show|need|want|looking|find|can|could|please|what|which|where|how|the|my|me|you)\b",
+    re.IGNORECASE,
+)
 _SHORT = 2
 
 
@@ -28,16 +35,38 @@ def language_of(message: str, before: str = "", wanted: str | None = None) -> st
 
     `wanted` (the API's `language`) wins where there is such a language. A Chinese character weighs about as much
     as half an English word; model numbers and a turn of up to two words say nothing against the language so far.
+    A language that has a file beside English and Chinese is told by its frequent words.
     """
     if wanted in languages():
         return str(wanted)
+    if further := _further(message, before):
+        return further
     han = len(_HAN.findall(message))
     words = len([word for word in _LATIN_WORD.findall(_MODEL.sub(" ", message)) if len(word) > 1])
     if han == 0 and words <= _SHORT and before:
         return before
     if han == 0 and words == 0:
         return before or DEFAULT
+    if han and words and _CHINESE_FRAME.search(message) and not _ENGLISH_FRAME.search(message):
+        return "zh"  # "有没有 waterproof 的 jacket" is a Chinese sentence with English words in it
     return "zh" if han >= 2 * words or (han and not words) else "en"
+
+
+def _further(message: str, before: str) -> str:
+    """The language, neither English nor Chinese, that most of the telling words are of; "" where none is."""
+    words = {word.casefold() for word in _WORD.findall(_MODEL.sub(" ", message))}
+    best, most = "", 0
+    for code, language in languages().items():
+        if code in WHOLE:
+            continue
+        own = len(words & language.marks)
+        english = len((words & STOPWORDS) - language.marks)
+        going_on = code == before and not english and not _HAN.search(message)
+        if own - english > most and (own >= 2 or going_on or len(words) <= _SHORT):
+            best, most = code, own - english
+        elif going_on and not best:
+            best = code
+    return best
 
 
 def spoken(wanted: str) -> str:
@@ -47,6 +76,8 @@ def spoken(wanted: str) -> str:
 
 def foreign(message: str) -> bool:
     """Whether the turn is plainly in a language that has no file here: by its letters, or by three function words."""
+    if _further(message, ""):
+        return False
     letters = len(_FOREIGN_LETTER.findall(message))
     known = len(_HAN.findall(message)) + len(re.findall(r"[A-Za-z]", message))
     if letters > known:

@@ -9,12 +9,17 @@ words are plain ("under 50", "blue", "the second one"), the words win.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from bot.concern import concern_of
+from bot.corrections import corrects
 from bot.labels import LABELS, OUT_OF_SCOPE
-from bot.state import DialogueState, Pending
+from bot.manners import decent, only_swears
+from bot.order_wishes import amends, answers, in_talk, plain_yes, wanted
+from bot.phrases import asks_again, asks_new, asks_others, bundled, returned_to
+from bot.state import DialogueState, Pending, Topic
 from index.graph.terms import term_of
 from retrieval.expansion import goods_named, related
 from retrieval.understanding.records import Understanding
@@ -26,6 +31,7 @@ Task = Literal[
     "thank",
     "search",
     "refine",
+    "correct",
     "more",
     "recommend",
     "companions",
@@ -33,6 +39,7 @@ Task = Literal[
     "ask_product",
     "ask_policy",
     "order_status",
+    "order_change",
     "cart_add",
     "cart_remove",
     "cart_view",
@@ -45,10 +52,17 @@ Task = Literal[
     "accepted",
     "resolved",
     "show_again",
+    "swearing",
+    "care",
+    "return_to",
+    "reorder",
+    "bundle",
 ]
 """`accepted` and `resolved` carry out what was pending: by a yes, or by an answer to the question.
 
-`companions` is what goes with a product: advice that the words ask for, whatever the label.
+`companions` is what goes with a product: advice that the words ask for, whatever the label. So are `return_to` an earlier topic,
+`reorder` of what was bought, `order_change` of what was ordered, a `bundle` of everything for something, and `care`, where no
+product helps.
 """
 
 ACTIONS: tuple[str, ...] = (*LABELS, OUT_OF_SCOPE)
@@ -61,6 +75,9 @@ SURE = 0.6
 
 The model is calibrated (ECE in docs).
 """
+
+CERTAIN = 0.9
+"""Below this confidence nothing is bought whose words neither buy nor point at anything."""
 
 BARE = 0.8
 """A message of which the query is at least this share says nothing but a name."""
@@ -135,12 +152,48 @@ _AWAY = (
     r"(?:不要|不想要|不是|不喜欢|别要|别|除了|留着?|保留)(?:那个|这个|那款|这款)?)"
 )
 _TOKEN = re.compile(r"[a-z]{3,}|\d+|[\u3400-\u9fff]")
-_WRITES = frozenset({"variant", "which_product", "which_line", "empty_cart", "add"})
-"""Kinds of questions whose answer changes the cart: a guess is not good enough for them."""
+_WRITES = frozenset({"variant", "which_product", "which_line", "empty_cart", "add", "order_change"})
+"""Kinds of questions whose answer changes the cart or an order: a guess is not good enough for them."""
 _ELSEWHERE = frozenset(
     {"ask_product", "ask_policy", "compare", "order_status", "complaint", "handoff", "reject", "goodbye"}
 )
 _TAKES_PRODUCTS = frozenset({"ask_product", "compare", "cart_add", "cart_remove"})
+_TELLS_OF_SOMEBODY = frozenset({"search", "refine", "recommend", "chitchat", "accept", OUT_OF_SCOPE})
+_NOT_CORRECTED = frozenset(
+    {"order_status", "ask_policy", "handoff", "complaint", "cart_remove", "checkout", "cart_view"}
+)
+_OF_TWO = re.compile(
+    r"\b(?:cheaper|less expensive|dearer|pricier|more expensive|better rated) (?:one )?"
+    r"(?:of|from|between|among) (?:the|these|those|them)\b"
+    r"|\bwhich (?:one |of (?:them|these|those|the two) )?(?:is|costs) (?:cheaper|less|the cheapest|pricier|more expensive)\b"
+    r"|\bwhich (?:one )?of (?:these|those|them) (?:is|has|costs) (?:the )?(?:best|cheapest|highest|lowest|least|most)\b"
+    r"|(?:两[个款件双台]|俩)(?:里|里面|之间|当中|中)?(?:比较|更)?(?:便宜|贵)的?|哪[个款件](?:更|比较)?(?:便宜|贵)",
+    re.IGNORECASE,
+)
+"""One of those that were compared."""
+_PICKS = re.compile(
+    r"\b(?:cheaper|cheapest|pricier|more expensive|better[ -]rated|best[ -]rated) one\b"
+    r"|(?:便宜|贵|评分高|口碑好|评价好)(?:一?点)?的(?:那|这)",
+    re.IGNORECASE,
+)
+_WONDERS = re.compile(r"\b(?:what|how) about\b|呢[?？。!！]*\s*$|怎么样|如何", re.IGNORECASE)
+_SHOWN_TO_ME = re.compile(
+    r"\byou (?:'ve |have )?(?:showed|shown|recommended|suggested|found)\b|(?:给我)(?:看|推荐|找|列)(?:过)?的",
+    re.IGNORECASE,
+)
+_ASTRAY = frozenset(
+    {"search", "refine", "recommend", "complaint", "chitchat", "reject", "accept", "greet", OUT_OF_SCOPE}
+)
+"""What a model may take "the first one you showed me" for."""
+_BUYS = re.compile(
+    r"\b(?:add|buy|take|get|grab|order|purchase|put|want|need|have|give|cart|basket|bag|include|go (?:with|for)"
+    r"|one more|another|going (?:with|for)|sold|deal|i'?ll)\b"
+    r"|加|买|要|来|拿|下单|订|购|就这|就它|入手|放|给我|选",
+    re.IGNORECASE,
+)
+"""Words without which nothing is bought, whatever a model thinks."""
+_SWAPS = frozenset({"exchange", "items"})
+"""Asked for in the same words; the order's status tells which of them it is."""
 _UNSHAKEN = frozenset({"cart_view", "checkout", "order_status", "ask_policy", "handoff", "complaint"})
 
 
@@ -148,13 +201,15 @@ _UNSHAKEN = frozenset({"cart_view", "checkout", "order_status", "ask_policy", "h
 class Decision:
     """The task, and what was pending where the task resolves it (`choice` is the option taken, 0-based).
 
-    `doubtful` where the model was not sure enough for a write: the task then offers it instead of doing it.
+    `doubtful` where the model was not sure enough for a write: the task then offers it instead of doing it. `topic` is the earlier
+    one that the turn returns to.
     """
 
     task: Task
     pending: Pending | None = None
     choice: int | None = None
     doubtful: bool = False
+    topic: Topic | None = None
 
 
 def check_actions(mapping: Mapping[str, str]) -> dict[str, str]:
@@ -177,23 +232,50 @@ def decide(
     message: str,
     mapping: Mapping[str, str] | None = None,
     names_product: Callable[[str], bool] = lambda _: False,
+    changeable: Collection[str] = (),
 ) -> Decision:
     """The decision for one turn. `label` may be the shop's own: `mapping` then names the action.
 
     A label that is neither built in nor mapped is treated as doubtful words: search if they name something, else
     out of scope. `names_product` tells whether words stand in a product's title: a bare name ("跑鞋") carries no intent
-    that a model could read, and it is a search in a shop that sells the thing.
+    that a model could read, and it is a search in a shop that sells the thing. `changeable` are the kinds of changes to orders
+    that customers of the shop make by themselves.
     """
     label = (mapping or {}).get(label, label)
+    if concern_of(message) is not None:
+        return Decision("care")
+    if only_swears(message):
+        return Decision("complaint" if state.complaints else "swearing")
+    message = decent(message)
     pending = state.pending
+    corrected = _corrected(state, label, understanding, message)
+    if corrected is not None:
+        return corrected
+    change = wanted(message, in_talk(state, label))
+    if change in changeable or (change in _SWAPS and not _SWAPS.isdisjoint(changeable)):
+        return Decision("order_change", pending)
     if pending is not None:
         resolved = _resolution(pending, label, 0.0 if out_of_scope else confidence, understanding, message)
         if resolved is not None:
             return resolved
     if _MORE.match(message) and state.topic is not None:
         return Decision("more")
+    earlier = returned_to(state.topics, message)
+    if earlier is not None:
+        return Decision("return_to", topic=earlier)
+    if asks_again(message):
+        return Decision("reorder")
+    if bundled(message) is not None:
+        return Decision("bundle")
+    if asks_new(message):
+        return Decision("recommend")
+    if asks_others(message) and state.slates:
+        return Decision("more" if state.topic is not None else "recommend")
     if _asks_companions(state, label, understanding, message):
         return Decision("companions")
+    recalled = understanding.recalled or (understanding.ordinals and _SHOWN_TO_ME.search(message))
+    if recalled and state.shown and (out_of_scope or label in _ASTRAY):
+        return Decision("show_again")
     if out_of_scope or label == OUT_OF_SCOPE:
         bare = (
             understanding.query
@@ -218,8 +300,32 @@ def decide(
         plain = _by_words(state, understanding)
         if plain is not None and not (label in _TAKES_PRODUCTS and plain == "show_again"):
             return Decision(plain)
-    task = _settled(label, state, understanding, message)
-    return Decision(task, doubtful=task in ("cart_add", "cart_remove") and confidence < WRITE_SURE)
+    task = _settled(label, confidence, state, understanding, message)
+    # "The second one" alone may be a look at it: it is offered.
+    unsaid = task == "cart_add" and understanding.quantity is None and not _BUYS.search(message)
+    return Decision(task, doubtful=task in ("cart_add", "cart_remove") and (confidence < WRITE_SURE or unsaid))
+
+
+def _corrected(state: DialogueState, label: str, understanding: Understanding, message: str) -> Decision | None:
+    """What a correction comes to: other products than were understood, or the running topic in another way; None for none.
+
+    One of what the cart was asked about is offered and not added: what was meant is known since the last guess was wrong.
+    """
+    if not corrects(message) or label in _NOT_CORRECTED:
+        return None
+    picks = bool(_PICKS.search(message)) and bool(state.compared)
+    if picks or understanding.ordinals or understanding.referent or understanding.recalled:
+        writes = state.pending is not None and state.pending.kind in _WRITES - {"which_line", "empty_cart"}
+        if writes or state.last_task == "cart_add":
+            return Decision("cart_add", doubtful=True)
+        return Decision("show_again") if state.shown else None
+    if not understanding.query and not _says_condition(understanding):
+        return None
+    if state.pending is not None and _chosen(state.pending, understanding, message) is not None:
+        return None
+    if state.topic is None:
+        return Decision("search")
+    return Decision("correct" if understanding.query and understanding.foreign_budget is None else "refine")
 
 
 def _asks_companions(state: DialogueState, label: str, understanding: Understanding, message: str) -> bool:
@@ -234,8 +340,22 @@ def _asks_companions(state: DialogueState, label: str, understanding: Understand
     return (understanding.deixis or bool(understanding.ordinals)) and not others
 
 
-def _settled(label: str, state: DialogueState, understanding: Understanding, message: str) -> Task:
+def _settled(label: str, confidence: float, state: DialogueState, understanding: Understanding, message: str) -> Task:
     """The task of a label that is believed, mended where the conversation cannot be as the label says."""
+    compared = len(state.focus) == 2 and understanding.ordinals in ((), (1, 2))
+    if _OF_TWO.search(message) and (label in ("search", "refine", "recommend") or compared) and state.shown:
+        return "show_again"
+    # "That blue one", "the first one from before": a look at it, as long as nothing in the words buys.
+    pointed = understanding.recalled or (understanding.referent and not understanding.ordinals)
+    if label in ("search", "refine", "cart_add") and pointed and state.shown and not _BUYS.search(message):
+        return "show_again"
+    if label == "cart_add" and _points(understanding) and _WONDERS.search(message) and not _BUYS.search(message):
+        return "show_again" if state.shown else "ask_product"
+    wishes = bool(understanding.query) or _says_condition(understanding)
+    unbought = label == "cart_add" and confidence < CERTAIN and not _BUYS.search(message)
+    if unbought and wishes and not _points(understanding):
+        # Nothing in the words buys: "for two people", of tents, is a wish.
+        return "refine" if state.topic is not None else "search"
     if label in ("search", "refine") and _asks_option(understanding) and len(state.focus) == 1:
         return "ask_product"
     if label == "search" and understanding.refining and state.topic is not None:
@@ -247,6 +367,11 @@ def _settled(label: str, state: DialogueState, understanding: Understanding, mes
     if label == "refine" and understanding.ordinals and not _says_condition(understanding):
         return "show_again"
     return label  # type: ignore[return-value]  # a member of LABELS that is not "accept"
+
+
+def _points(understanding: Understanding) -> bool:
+    """Whether the turn points at something that was shown."""
+    return bool(understanding.ordinals or understanding.deixis or understanding.referent or understanding.recalled)
 
 
 def _names_another(topic: str, query: str, message: str) -> bool:
@@ -261,6 +386,8 @@ def _resolution(
     pending: Pending, label: str, confidence: float, understanding: Understanding, message: str
 ) -> Decision | None:
     """How the turn answers what was asked, or None where it goes its own way."""
+    if pending.draft is not None:
+        return _of_order(pending, label, confidence, understanding, message)
     elsewhere = pending.kind in _WRITES and label in _ELSEWHERE and confidence >= SURE
     choice = None if elsewhere else _chosen(pending, understanding, message)
     if choice is not None:
@@ -272,6 +399,15 @@ def _resolution(
         and (label in ("refine", "search", "accept") or confidence < SURE)
     ):
         return Decision("resolved", pending)
+    told = bool(understanding.query) or _says_condition(understanding)
+    if pending.kind == "gift" and told and label in _TELLS_OF_SOMEBODY and not _NO.match(message):
+        return Decision("resolved", pending)
+    if pending.kind == "variant" and not elsewhere and not re.search(r"[^\W\d_]{3,}", understanding.query):
+        words, parts = message.casefold(), {part for option in pending.options for part in option.split(" / ")}
+        said = any(_holds(words, part) and not _turned_away(words, part) for part in parts)
+        if said or (understanding.filters.attributes and not any(_turned_away(words, part) for part in parts)):
+            # Half of an option, or one that there is not: what is left to choose is asked, or told.
+            return Decision("resolved", pending)
     agreed = label == "accept" and confidence >= (WRITE_SURE if pending.kind in _WRITES else SURE)
     if _YES.match(message) or (agreed and not _says_condition(understanding)):
         return Decision("resolved", pending, 0) if len(pending.options) == 1 else Decision("accepted", pending)
@@ -280,6 +416,24 @@ def _resolution(
     if label == "reject" and not _says_condition(understanding):
         return Decision("reject", pending)
     return None
+
+
+def _of_order(
+    pending: Pending, label: str, confidence: float, understanding: Understanding, message: str
+) -> Decision | None:
+    """How the turn answers a question about a change to an order: a yes that adds anything is no yes."""
+    if _NO.match(message):
+        return Decision("reject", pending)
+    if confidence >= SURE and label in _ELSEWHERE - {"order_status", "reject"}:
+        return None
+    if pending.kind == "order_slot":
+        choice = _chosen(pending, understanding, message)
+        return Decision("resolved", pending, choice) if choice is not None or answers(pending, message) else None
+    if _YES.match(message) or (label == "accept" and confidence >= WRITE_SURE and plain_yes(message)):
+        return Decision("accepted", pending)
+    if pending.draft is not None and amends(pending.draft.kind, message):
+        return Decision("resolved", pending)
+    return Decision("reject", pending) if label == "reject" else None
 
 
 def _chosen(pending: Pending, understanding: Understanding, message: str) -> int | None:
@@ -296,12 +450,23 @@ def _chosen(pending: Pending, understanding: Understanding, message: str) -> int
     ]
     if len(named) == 1:
         return named[0]
+    if pending.kind == "variant" and not named:
+        whole = [
+            number
+            for number, option in enumerate(pending.options)
+            if all(_holds(words, part) and not _turned_away(words, part) for part in option.split(" / "))
+        ]
+        if len(whole) == 1:
+            return whole[0]
     if named and pending.kind != "facet":
         # "large" inside "extra large": the longest option that was named is the one that was meant.
         longest = max(named, key=lambda number: len(pending.options[number]))
         if all(_holds(pending.options[longest].casefold(), pending.options[number]) for number in named):
             return longest
-    if pending.kind in ("variant", "which_product", "which_line", "facet") and len(understanding.ordinals) == 1:
+    if (
+        pending.kind in ("variant", "which_product", "which_line", "facet", "order_slot")
+        and len(understanding.ordinals) == 1
+    ):
         position = understanding.ordinals[0]
         index = position - 1 if position > 0 else len(pending.options) + position
         if 0 <= index < len(pending.options) and pending.kind != "facet":

@@ -131,6 +131,8 @@ def _reason_text(kind: str, facts: Mapping[str, object], voice: Voice, product: 
         price = price_of(product, product.variant(variant_id) if variant_id else None)
         if facts["field"] == "price" and price is not None:
             return voice.say("reason.constraint_price", constraint=phrase, price=voice.money(price))
+        if facts["field"] == "exclude":
+            return voice.say("reason.excluded", value=phrase)
         return voice.say("reason.constraint", constraint=phrase)
     if kind == "rating":
         return voice.say("reason.rating", rating=voice.rating(float(str(facts["value"]))), count=facts["count"])
@@ -141,7 +143,7 @@ def _reason_text(kind: str, facts: Mapping[str, object], voice: Voice, product: 
     period = voice.period(int(str(facts["days"])))
     named = {name: value for name, value in facts.items() if name in ("category", "brand", "value", "items")}
     if kind == "liked_attribute":
-        named["name"] = voice.attribute(str(facts["name"]))
+        named |= {"name": voice.attribute(str(facts["name"])), "value": voice.value(str(facts["value"]))}
     if kind == "price_band":
         named["band"] = voice.language.label("band", str(facts["band"]))
     return voice.say(f"reason.{kind}", period=period, count=facts["items"], **named)
@@ -160,7 +162,7 @@ def _constraint(facts: Mapping[str, object], voice: Voice) -> str:
     if field == "availability":
         return voice.language.label("availability", value)
     if isinstance(excluded := facts.get("values"), tuple):  # words of both languages for the same
-        return str(table["exclude"]).format(value=voice.own(excluded)[0])
+        return voice.own(excluded)[0]
     key = "rating_min" if field == "rating_min" else "brand"
     return str(table[key]).format(value=facts.get("min", value))
 
@@ -175,7 +177,7 @@ def belief_of(belief: Belief, voice: Voice) -> BeliefView:
     ]
     named: dict[str, object] = {belief.kind: belief.value}
     if belief.kind == "attribute":
-        named = {"name": voice.attribute(str(facts["name"])), "value": facts["value"]}
+        named = {"name": voice.attribute(str(facts["name"])), "value": voice.value(str(facts["value"]))}
     if belief.kind == "price_band":
         named = {"band": voice.language.label("band", belief.value)}
     text = voice.say(

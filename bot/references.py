@@ -1,4 +1,7 @@
-"""Which products a turn speaks of: "the second one", "it", "the blue one", "the cheapest", or a name."""
+"""Which products a turn speaks of: "the second one", "it", "the blue one", "the one you showed first", a name.
+
+Where a turn may as well mean another product, all of them are returned and `either` is set: a write then asks.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from bot.turn import Turn
 from index.attributes import canonical, parts_of
 from index.clean import fold
 from index.filters import Filters
+from index.graph.terms import term_of
 from index.product import Product
+from retrieval.expansion import goods_named, related
 from retrieval.understanding.lexicon import ASKED
 
 _WORD = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*|[\u3400-\u9fff]")
@@ -28,6 +33,23 @@ _MODEL = re.compile(
 )
 MOST_TOGETHER = 4
 """So many products "them" may mean when they are compared; of a longer slate it means the first two."""
+LISTS = 20
+"""So many of the lists that were shown last are looked through for what was shown before."""
+_PAIR = re.compile(
+    r"\b(?:the|these|those|of) two\b|\bboth\b|\beither\b|\bof them\b|两[个款件双台]|俩|二者", re.IGNORECASE
+)
+_CHEAPER = re.compile(
+    r"便宜(?:一?[点些])?的?(?:那|这)|哪[个款件]?(?:更|比较)?便宜|更便宜的|\bless expensive\b", re.IGNORECASE
+)
+_PRICIER = re.compile(r"(?<!便宜的)贵(?:一?[点些])?的?(?:那|这)[个款件]|\bmore expensive\b", re.IGNORECASE)
+_BETTER = re.compile(
+    r"\b(?:better|higher)[ -](?:rated|rating|reviewed|reviews)\b|(?:评分|评价|口碑|星级)(?:比较|更)?[高好]",
+    re.IGNORECASE,
+)
+_SEVERAL = re.compile(
+    r"\b(?:them|these|those|both|all|each|two|three|four|and)\b|都|它们|这些|那些|两|俩|三|四|全|和|跟|与|、",
+    re.IGNORECASE,
+)
 _ENOUGH = 0.6
 """Share of the words of a name that a title must hold to be the product named."""
 
@@ -36,12 +58,19 @@ _ENOUGH = 0.6
 class Reference:
     """The items meant.
 
-    `off_list` where a position was named that the list does not have, `named` the words that found none.
+    `off_list` where a position was named that the list does not have, `named` the words that found none, `either` where one of the
+    items is meant and the turn does not tell which.
     """
 
     items: tuple[Item, ...] = ()
     off_list: bool = False
     named: str = ""
+    either: bool = False
+
+
+def means_several(message: str) -> bool:
+    """Whether a message speaks of more than one: "add them", "都要"; "it" and "那个" are one."""
+    return bool(_SEVERAL.search(message))
 
 
 def words_of(text: str) -> list[str]:
@@ -58,34 +87,43 @@ def resolve(turn: Turn, shown: Sequence[Item] | None = None, assume: bool = True
         assume: take what the talk is about where the turn names nothing.
 
     """
-    listed = turn.state.shown if shown is None else tuple(shown)
     understanding = turn.understanding
-    if understanding.ordinals:
-        picked = [_at(listed, position) for position in understanding.ordinals]
-        if any(item is None for item in picked):
-            return Reference(off_list=True)
-        return Reference(tuple(item for item in picked if item is not None))
-    known = turn.shelf.products(item.product_id for item in _candidates(turn, listed))
+    running = turn.state.shown if shown is None else tuple(shown)
+    lists = _lists(turn, running)
+    listed = lists[0]
     traits = _traits(turn)
+    if understanding.ordinals or (understanding.recalled == "first" and not traits):
+        return _by_position(turn, lists)
+    known = turn.shelf.products(item.product_id for item in _candidates(turn, listed))
     if traits:
         # "The blue one" is one that was shown; "it in blue" is a variant of the one talked about.
-        fitting = tuple(item for item in listed if item.product_id in known and _has(known[item.product_id], traits))
-        buyable = tuple(item for item in fitting if _has(known[item.product_id], traits, orderable=True))
-        fitting = buyable or fitting
-        if not understanding.referent and any(
-            _is_chosen_by(known.get(item.product_id), traits) for item in turn.state.focus
-        ):
+        varies = any(_is_chosen_by(known.get(item.product_id), traits) for item in turn.state.focus)
+        if not understanding.referent and varies:
             return Reference(turn.state.focus)
+        fitting = _fitting(lists[0], known, traits)
+        if not fitting and understanding.referent:
+            earlier = (_fitting(each, known, traits) for each in (*lists[1:], *_earlier(turn), running))
+            fitting = next(filter(None, earlier), ())
         if len(fitting) == 1:
             return Reference(fitting)
-        if len(fitting) > 1 and understanding.deixis and not turn.state.focus:
+        if understanding.referent:
+            talked_about = tuple(item for item in fitting if item in turn.state.focus)
+            if len(talked_about) == 1:
+                return Reference(talked_about)
+            if fitting or not varies:
+                return Reference(fitting, either=True)
+        elif len(fitting) > 1 and understanding.deixis and not turn.state.focus:
             return Reference(fitting)
+    order = _order(turn)
+    if order is not None:
+        pool = turn.state.compared or (listed if understanding.sort or len(listed) == 2 else ())
+        pool = listed if understanding.sort and not _PAIR.search(turn.message) else pool
+        if pool:
+            return Reference(_extreme(order, pool, known))
     name = name_in(turn)
     named = _named(name, _candidates(turn, listed), known)
     if named:
         return Reference(named)
-    if understanding.sort in ("price_asc", "price_desc", "rating") and listed:
-        return Reference(_extreme(understanding.sort, listed, known))
     if words_of(name) and not understanding.deixis:
         found = lookup(turn, name)
         if found:
@@ -97,6 +135,89 @@ def resolve(turn: Turn, shown: Sequence[Item] | None = None, assume: bool = True
     if turn.state.focus:
         return Reference(turn.state.focus)
     return Reference(listed if len(listed) == 1 else ())
+
+
+def likeliest(turn: Turn, reference: Reference) -> tuple[Item, ...]:
+    """What to speak of where nothing is written: of several lists that may be meant the likeliest alone."""
+    return reference.items[:1] if reference.either and turn.understanding.recalled else reference.items
+
+
+def _lists(turn: Turn, running: tuple[Item, ...]) -> tuple[tuple[Item, ...], ...]:
+    """The lists in which positions and traits may count, the likeliest first; nearly always the last slate alone.
+
+    "The second tent" counts in the last list of tents; "the first one from before" in the lists before the last, newest first;
+    "the one you showed first" in the very first, or in the first of the running topic.
+    """
+    understanding, state = turn.understanding, turn.state
+    if understanding.recalled is None and not understanding.ordinals:
+        return (running,)
+    slates = [
+        slate
+        for slate, subject in zip(state.slates, state.subjects, strict=True)
+        if _is_about(subject, understanding.query)
+    ]
+    if slates and understanding.recalled != "earlier" and not (running in slates and understanding.recalled is None):
+        return (slates[0 if understanding.recalled == "first" else -1],)
+    if understanding.recalled == "first" and state.slates:
+        topic = state.topic.query if state.topic is not None else ""
+        own = next(
+            (slate for slate, subject in zip(state.slates, state.subjects, strict=True) if subject == topic), running
+        )
+        return tuple(dict.fromkeys((state.slates[0], own)))
+    if understanding.recalled == "earlier":
+        return _earlier(turn) or (running,)
+    return (running,)
+
+
+def _is_about(subject: str, words: str) -> bool:
+    """Whether a list of `subject` shows what some words name: "camping tents" shows "how much is the tent"."""
+    own, said = term_of(subject), term_of(words)
+    if not own or not said:
+        return False
+    heads = {own, own.split()[-1]}
+    return any(head in said.split() or (not head.isascii() and head in said) for head in heads) or any(
+        related(own, term) for term in goods_named(words)
+    )
+
+
+def _earlier(turn: Turn) -> tuple[tuple[Item, ...], ...]:
+    """The lists before the last, newest first, each once."""
+    return tuple(dict.fromkeys(reversed(turn.state.slates[-LISTS:-1])))
+
+
+def _by_position(turn: Turn, lists: Sequence[tuple[Item, ...]]) -> Reference:
+    """The items at the positions said, in the likeliest list; where other lists have others there, one of each."""
+    positions = turn.understanding.ordinals or (1,)
+    if positions == (1, 2) and len(turn.state.focus) == 2 and _PAIR.search(turn.message):
+        lists = (turn.state.focus,)  # "both" of those that were compared
+    picked = [_at(lists[0], position) for position in positions]
+    if any(item is None for item in picked):
+        return Reference(off_list=True)
+    items = tuple(item for item in picked if item is not None)
+    order = _order(turn)
+    if len(items) > 1 and order is not None and turn.understanding.attribute_asked is None:
+        return Reference(_extreme(order, items, turn.shelf.products(item.product_id for item in items)))
+    if len(positions) == 1 and len(lists) > 1:
+        others = {item.product_id: item for each in lists if (item := _at(each, positions[0])) is not None}
+        return Reference(tuple(others.values()), either=len(others) > 1)
+    return Reference(items)
+
+
+def _order(turn: Turn) -> str | None:
+    """By what one of several is picked out: the cheaper, the dearest, the best rated."""
+    sort, relative = turn.understanding.sort, turn.understanding.relative
+    if sort in ("price_asc", "price_desc", "rating"):
+        return sort
+    if relative is not None:
+        return "price_asc" if relative == "cheaper" else "price_desc"
+    words = ((_CHEAPER, "price_asc"), (_PRICIER, "price_desc"), (_BETTER, "rating"))
+    return next((order for pattern, order in words if pattern.search(turn.message)), None)
+
+
+def _fitting(listed: Sequence[Item], known: dict[str, Product], traits: dict[str, tuple[str, ...]]) -> tuple[Item, ...]:
+    """Those of a list that have all traits; only those that can be bought so, where any can."""
+    fitting = tuple(item for item in listed if item.product_id in known and _has(known[item.product_id], traits))
+    return tuple(item for item in fitting if _has(known[item.product_id], traits, orderable=True)) or fitting
 
 
 def _names_another(turn: Turn) -> bool:
@@ -171,7 +292,7 @@ def _at(listed: Sequence[Item], position: int) -> Item | None:
 
 def _candidates(turn: Turn, listed: Iterable[Item]) -> tuple[Item, ...]:
     """Everything this conversation showed, the current slate first, then the latest."""
-    earlier = (item for slate in reversed(turn.state.slates[-10:]) for item in slate)
+    earlier = (item for slate in reversed(turn.state.slates[-LISTS:]) for item in slate)
     return tuple({item.product_id: item for item in reversed((*listed, *turn.state.focus, *earlier))}.values())[::-1]
 
 

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from bot.basket import orderable, view_of
+from bot.answer_book import AnswerBook
+from bot.backend import Backend
+from bot.basket import lines_wanted, orderable, view_of
 from bot.cards import Card, CartView, ProfileView, Reply
+from bot.embedded import backend_of
 from bot.experiments import Experiments
 from bot.exposure import Exposures
 from bot.grounding import Ledger
 from bot.language import spoken
+from bot.memory import Memory
 from bot.novelty import Novelty
 from bot.parts import Parts, load_parts
 from bot.policy import check_actions
 from bot.present import belief_of, card_of, facts_of, slate_of
 from bot.profiles import Profiles
-from bot.reply.voice import Voice
+from bot.reply.voice import Voice, languages
+from bot.spoken import Event
 from bot.starters import starters_of
-from bot.talk import Clock, Talk
+from bot.talk import Clock, Talk, Told
 from index.filters import Filters
 from index.product import Product
 from retrieval.path.stage import Journey, Position
@@ -34,7 +39,7 @@ from retrieval.retention.consumption import Due
 from retrieval.search import SORTS
 from retrieval.understanding import Understanding, merge
 from storage.beliefs import hide_belief
-from storage.carts import Cart, add_line, cart_of, change_line, remove_line
+from storage.carts import Cart, add_line, cart_of, change_line, empty_cart, remove_line, replace_lines
 from storage.conversations import conversation
 from storage.database import Database
 from storage.erasure import Erased, erase_user
@@ -45,6 +50,9 @@ from storage.principal import Principal, Role
 from storage.purchases import buyer_of
 from storage.record import now_ms
 from storage.settings import ShopSettings
+
+if TYPE_CHECKING:
+    from bot.llm.advise import Adviser
 
 PATH_EVENTS = 100
 """The last events that a stage is read from; of those before, it only loses what was looked at so long ago."""
@@ -62,6 +70,7 @@ class Assistant:
     reply, total), newest last; search includes the query's embedding. `removed` counts statements that the
     grounding check took out. `experiments` deal the shop's arms; without them none runs. Without the `shop`'s folder nothing is
     loaded anew, and nobody can be erased.
+    `backend` keeps the orders; without one it is the one that the settings name. `adviser` asks a language model.
     """
 
     def __init__(
@@ -72,6 +81,8 @@ class Assistant:
         checkout_url: str = "",
         experiments: Experiments | None = None,
         shop: Path | None = None,
+        backend: Backend | None = None,
+        adviser: Adviser | None = None,
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -81,22 +92,39 @@ class Assistant:
         self.timings: deque[dict[str, float]] = deque(maxlen=TURNS_TIMED)
         self.removed = 0
         self.experiments = experiments or Experiments({}, "")
+        self.adviser = adviser
         self.exposures = Exposures(database, settings.consent)
         share = settings.exploration.new_products
         self._novelty = Novelty(database, settings.consent, share, self.exposures.flush) if share else None
+        self._answers = AnswerBook(database)
         self._profiles = Profiles(database, settings.consent)
+        self._memory = Memory(database)
         self._shop = shop
+        self.backend = backend or backend_of(settings.orders, database, self._product_now)
 
     @classmethod
-    def open(cls, shop: Path, settings: ShopSettings, database: Database, checkout_url: str = "") -> Self:
+    def open(
+        cls,
+        shop: Path,
+        settings: ShopSettings,
+        database: Database,
+        checkout_url: str = "",
+        adviser: Adviser | None = None,
+    ) -> Self:
         """Loads the current index and intent model of the shop's folder.
 
-        Raises `Unavailable` or `Damaged` with the way out.
+        Raises `Unavailable`, `Damaged`, or `InvalidInput` for a language that has no file, with the way out.
 
         `checkout_url` is the shop's own page that takes the payment, with `{cart_id}` where the cart's id belongs.
         """
+        if unknown := [each for each in settings.languages if each not in languages()]:
+            raise InvalidInput(
+                f"shop.toml names the language {unknown[0]!r}, which has no file.",
+                f"There are {', '.join(languages())}; CONTRIBUTING.md says how one is added.",
+            )
         experiments = Experiments.of_shop(settings.experiment, shop)
-        return cls(load_parts(shop, settings, database), settings, database, checkout_url, experiments, shop)
+        parts = load_parts(shop, settings, database)
+        return cls(parts, settings, database, checkout_url, experiments, shop, adviser=adviser)
 
     def reload(self) -> None:
         """Serves the versions that are current now; turns that are being answered finish with the old ones.
@@ -123,8 +151,36 @@ class Assistant:
         Raises `NotFound` for a conversation that is not the shopper's, `Forbidden` for a `user_id` that is
         not from the service role.
         """
+        told: list[Reply] = []
+        for _ in self._turn(principal, message, conversation_id, user_id, language, told.append):
+            pass
+        return told[0]
+
+    def _turn(
+        self,
+        principal: Principal,
+        message: str,
+        conversation_id: str | None,
+        user_id: str | None,
+        language: str | None,
+        answered: Callable[[Reply], None],
+    ) -> Iterator[Event]:
+        """One turn as it comes; `answered` is given the whole reply at its end."""
         shopper = self._speaker(principal, user_id, conversation_id)
         clock = Clock()
+
+        def told(turn: Told) -> None:
+            reply, removed, ordering = turn
+            self.timings.append(clock.ended())
+            if removed:
+                self.removed += removed
+                _LOGGER.warning("The reply %s lost %d statements that no record backs.", reply.message_id, removed)
+            if reply.products:
+                self.exposures.show(
+                    shopper, reply.conversation_id, reply.message_id, reply.products, self.settings.currency, ordering
+                )
+            answered(reply)
+
         talk = Talk(
             self.parts,
             self.settings,
@@ -136,17 +192,13 @@ class Assistant:
             self._due_of,
             self.experiments,
             self._novelty,
+            self._memory,
+            self._answers,
+            self.backend,
+            self.adviser,
+            told,
         )
-        reply, removed, ordering = talk.turn(principal, shopper, message, conversation_id, language, clock)
-        self.timings.append(clock.ended())
-        if removed:
-            self.removed += removed
-            _LOGGER.warning("The reply %s lost %d statements that no record backs.", reply.message_id, removed)
-        if reply.products:
-            self.exposures.show(
-                shopper, reply.conversation_id, reply.message_id, reply.products, self.settings.currency, ordering
-            )
-        return reply
+        return talk.turn(principal, shopper, message, conversation_id, language, clock)
 
     def _speaker(self, principal: Principal, user_id: str | None, conversation_id: str | None) -> str:
         """Who speaks: the principal, or for the shop's backend the shopper whose conversation it is."""
@@ -170,11 +222,16 @@ class Assistant:
 
         `("meta", {conversation_id, message_id, language, intent})`, `("products", {products})`, `("text",
         {delta})` repeated, `("citations", {citations})`, `("cart", {cart})`, then `("done", the whole reply)`
-        or `("error", the problem)`, as `AisleError.problem` spells it. The text is checked before its first delta leaves; the
-        deltas joined are the text.
+        or `("error", the problem)`, as `AisleError.problem` spells it. A sentence is checked before it leaves; the deltas joined
+        are the text. Closing the iterator ends the turn with what was said so far.
         """
+        told: list[Reply] = []
         try:
-            reply = self.reply(principal, message, conversation_id, user_id, language)
+            for name, payload in self._turn(principal, message, conversation_id, user_id, language, told.append):
+                if name == "text":
+                    yield from (("text", {"delta": delta}) for delta in deltas(payload["delta"]))
+                else:
+                    yield name, payload
         except AisleError as error:
             yield "error", error.problem()
             return
@@ -182,11 +239,7 @@ class Assistant:
             _LOGGER.exception("A turn failed.")
             yield "error", Fault().problem()
             return
-        whole = reply.model_dump(mode="json")
-        yield "meta", {name: whole[name] for name in ("conversation_id", "message_id", "language", "intent")}
-        yield "products", {"products": whole["products"]}
-        for delta in deltas(reply.text):
-            yield "text", {"delta": delta}
+        whole = told[0].model_dump(mode="json")
         yield "citations", {"citations": whole["citations"]}
         yield "cart", {"cart": whole["cart"]}
         yield "done", whole
@@ -306,6 +359,36 @@ class Assistant:
         shopper = shopper_of(principal, user_id)
         return self._view(remove_line(self.database, principal, shopper, line_id, request_id=request_id))
 
+    def set_cart(
+        self,
+        principal: Principal,
+        items: Sequence[tuple[str, int]],
+        request_id: str | None = None,
+        user_id: str | None = None,
+        begins: bool = False,
+    ) -> CartView:
+        """Makes these items, products or variants with a quantity, all that the cart holds.
+
+        Raises `NotFound` and `Conflict` as `add_to_cart` does; `Conflict` too where it `begins` a cart that holds something.
+        """
+        shopper = shopper_of(principal, user_id)
+        cart = cart_of(self.database, principal, shopper)
+        wanted = lines_wanted(self.parts.shelf, cart, items)
+        changed = replace_lines(
+            self.database,
+            principal,
+            shopper,
+            wanted,
+            begins=begins,
+            request_id=request_id,
+            expected_version=cart.version,
+        )
+        return self._view(changed)
+
+    def empty_cart(self, principal: Principal, request_id: str | None = None, user_id: str | None = None) -> CartView:
+        """Takes everything out of the cart; the same `request_id` twice does it once."""
+        return self._view(empty_cart(self.database, principal, shopper_of(principal, user_id), request_id=request_id))
+
     def profile(self, principal: Principal, user_id: str | None = None, language: str = "en") -> ProfileView:
         """What the shop believes about the shopper, in words of `language`."""
         shopper = owner_of(principal, user_id)
@@ -341,11 +424,17 @@ class Assistant:
         if self._shop is None:
             raise Unavailable("This assistant knows no folder of a shop.", "Open it with Assistant.open.")
         self.exposures.flush()  # what was shown and is not written yet would come after
-        return erase_user(self.database, principal, self._shop, user_id)
+        erased = erase_user(self.database, principal, self._shop, user_id)
+        self._memory.forget()
+        return erased
 
     def starters(self, language: str = "en") -> list[str]:
         """Starter questions for the window, made from what this catalog sells."""
         return starters_of(self.parts, self.settings.currency, spoken(language))
+
+    def _product_now(self, product_id: str) -> Product | None:
+        """A product by the parts that are current at the moment of the call."""
+        return self.parts.shelf.product(product_id)
 
     def _view(self, cart: Cart) -> CartView:
         return view_of(cart, self.parts.shelf, self.settings.currency, self.checkout_url)

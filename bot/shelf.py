@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from index.encoders import Encoder
+from index.facets import FacetMask
 from index.filters import Filters
 from index.graph.terms import language_of, term_of
 from index.product import Availability, Money, Product, Variant, sold_out
@@ -141,14 +142,16 @@ class Shelf:
         advice: bool = False,
         order: CardOrder = "ranked",
         about: Sequence[str] = (),
+        multilingual: bool = False,
     ) -> Found:
         """Searches and orders for one shopper.
 
         `clock` is told when a stage ends; `named` are the conditions that may be given as reasons, by default all;
-        `advice` as in `SearchEngine.search`; `order` says whether taste may change the order by relevance. `about` are the
-        categories of the goods that the talk is about: of a stranger who says nothing it is all that is known.
+        `advice` and `multilingual` as in `SearchEngine.search`; `order` says whether taste may change the order by
+        relevance. `about` are the categories of the goods that the talk is about: of a stranger who says nothing it is all
+        that is known.
         """
-        result = self.engine.search(text, filters, sort, limit, advice)
+        result = self.engine.search(text, filters, sort, limit, advice, multilingual)
         clock("search")
         hits = result.hits if result.matched else []
         if not text and sort == "relevance" and order == "ranked":
@@ -197,14 +200,19 @@ class Shelf:
         kept = [hit for hit in listed if allowed is None or allowed[hit.row]]
         return sorted(kept, key=lambda hit: -self.popularity.get(hit.product_id, 0.0))
 
+    def open_to(self, filters: Filters) -> FacetMask:
+        """The products that keep every condition and can be bought now."""
+        orderable = filters.availability or tuple(each for each in Availability if each.orderable)
+        return self.snapshot.facets.mask(
+            filters.model_copy(update={"availability": orderable}), list(self.engine.offers())
+        )
+
     def companions(self, product_id: str, limit: int, profile: Profile | None = None) -> Found:
         """What goes with a product and can be bought now, in the order of `retrieval.companions`, with reasons."""
         row = self.snapshot.row_of(product_id)
         if row is None:
             return Found((), 0, 0)
-        orderable = Filters(availability=tuple(each for each in Availability if each.orderable))
-        mask = self.snapshot.facets.mask(orderable, list(self.engine.offers()))
-        hits = companions(self.snapshot, row, mask.allowed, limit)
+        hits = companions(self.snapshot, row, self.open_to(Filters()).allowed, limit)
         products = self.products(hit.product_id for hit in hits)
         grounds = Grounds(profile or Profile(now=0), popularity=self.popularity)
         ranked = rerank(hits, grounds.profile, products.get, popularity=self.popularity, reorder=False)

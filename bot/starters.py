@@ -21,7 +21,7 @@ def starters_of(parts: Parts, currency: str, language: str) -> list[str]:
     for name in [each for each in names if parts.categories[each][0] >= FEWEST][:PRODUCT_STARTERS]:
         limit = round_price(parts.categories[name][1], currency)
         asked.append(
-            voice.say("starters.product", category=name if han else name.lower(), price=voice.amount(limit, currency))
+            voice.say("starters.product", category=name if han else name.lower(), price=voice.limit(limit, currency))
         )
     asked.append(voice.say("starters.gift"))
     asked.append(voice.say("starters.popular"))

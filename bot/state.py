@@ -19,8 +19,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from index.filters import Filters, PriceRange
+from index.product import Availability, Money
 from retrieval.understanding import Sort
 from storage.conversations import Turn
+from storage.settings import ChangeKind
+
+TOPICS = 10
+"""So many earlier topics can be returned to."""
 
 PendingKind = Literal[
     "relax",
@@ -33,6 +38,9 @@ PendingKind = Literal[
     "handoff",
     "facet",
     "what",
+    "gift",
+    "order_change",
+    "order_slot",
 ]
 
 
@@ -60,6 +68,8 @@ class Topic(Stored):
     """Words that the latest turn added to the query, replaced by the next one that adds some."""
     bound: PriceRange | None = None
     """What "cheaper" came to: it filters like a price limit, but is not repeated as one that the customer named."""
+    advice: bool = False
+    """Whether the words name a need and not goods: they are looked for more widely."""
     narrowed: bool = False
     """True once a narrowing question was asked: at most one a topic."""
 
@@ -67,6 +77,25 @@ class Topic(Stored):
     def empty(self) -> bool:
         """True where nothing is looked for: what was asked is not sold, or nothing was said yet."""
         return not self.query and self.filters.empty and self.bound is None
+
+
+class Draft(Stored):
+    """A change to an order as far as it has been said.
+
+    `lines` are 0-based; in the same order `counts` are how many pieces of each, 0 for all, and `variants` what takes their place,
+    "" for one not chosen yet. `stamp` and `request_id` are those of the proposal that a yes agrees to.
+    """
+
+    kind: ChangeKind
+    order_id: str = ""
+    lines: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
+    variants: tuple[str, ...] = ()
+    method: str = ""
+    address: str = ""
+    reason: str = ""
+    stamp: str = ""
+    request_id: str = ""
 
 
 class Pending(Stored):
@@ -85,6 +114,10 @@ class Pending(Stored):
     quantity: int = 1
     task: str = ""
     text: str = ""
+    rest: tuple[Item, ...] = ()
+    """What is to go into the cart, too, once the question about the first of them is answered."""
+    draft: Draft | None = None
+    """Of `order_change` and `order_slot`: what is agreed to, or what it lacks, which `field` names."""
 
 
 class Effects(Stored):
@@ -99,13 +132,24 @@ class Effects(Stored):
     focus: tuple[Item, ...] | None = None
     pending: Pending | None = None
     handed_off: bool = False
+    order_id: str | None = None
+    """The order spoken of."""
+
+
+class Told(Stored):
+    """What a card said: its price, and whether the thing could be ordered."""
+
+    price: Money | None = None
+    availability: Availability = Availability.IN_STOCK
 
 
 @dataclass(frozen=True, slots=True)
 class DialogueState:
     """`focus` is what "it" means; `shown` the last slate in its order; `slates` all of them, oldest first.
 
-    `said` counts what was said by template key, so that a repeated fact is phrased in other words.
+    `subjects` holds what each slate was about, the query of its topic; `compared` what was spoken of together since the last slate.
+    `said` counts what was said by template key, so that a repeated fact is phrased in other words. `topics` are those that were
+    looked for, each in its last state, the latest last; `told` is what was last shown of a product or variant.
     """
 
     turns: int = 0
@@ -113,12 +157,17 @@ class DialogueState:
     topic: Topic | None = None
     shown: tuple[Item, ...] = ()
     slates: tuple[tuple[Item, ...], ...] = ()
+    subjects: tuple[str, ...] = ()
     focus: tuple[Item, ...] = ()
+    compared: tuple[Item, ...] = ()
     pending: Pending | None = None
     last_task: str = ""
     handed_off: bool = False
     complaints: int = 0
+    order_id: str = ""
     said: Mapping[str, int] = field(default_factory=dict)
+    topics: tuple[Topic, ...] = ()
+    told: Mapping[tuple[str, str | None], Told] = field(default_factory=dict)
 
     @property
     def seen(self) -> frozenset[str]:
@@ -152,13 +201,33 @@ def step(state: DialogueState, turn: Turn) -> DialogueState:
 
 def _applied(state: DialogueState, effects: Effects, data: Mapping[str, Any]) -> DialogueState:
     shown = state.shown if effects.shown is None else effects.shown
+    topic = state.topic if effects.topic is None else None if effects.topic.empty else effects.topic
+    cards = {(card["product_id"], card["variant_id"]): Told.model_validate(card) for card in data.get("products", ())}
     return replace(
         state,
-        topic=state.topic if effects.topic is None else None if effects.topic.empty else effects.topic,
+        topic=topic,
         shown=shown,
         slates=(*state.slates, shown) if effects.shown else state.slates,
+        subjects=(*state.subjects, topic.query if topic is not None else "") if effects.shown else state.subjects,
         focus=state.focus if effects.focus is None else effects.focus,
+        compared=_compared(state, effects),
         pending=effects.pending,
         handed_off=state.handed_off or effects.handed_off,
+        order_id=state.order_id if effects.order_id is None else effects.order_id,
         said=Counter(state.said) + Counter(data.get("said", ())),
+        topics=state.topics if effects.topic is None else _with_topic(state.topics, effects.topic),
+        told={**state.told, **cards} if cards else state.told,
     )
+
+
+def _compared(state: DialogueState, effects: Effects) -> tuple[Item, ...]:
+    if effects.focus is not None and len(effects.focus) > 1:
+        return effects.focus
+    return state.compared if effects.shown is None else ()
+
+
+def _with_topic(topics: tuple[Topic, ...], topic: Topic) -> tuple[Topic, ...]:
+    """The topics with one more, or with the newer state of one that was there; one without words is no topic to return to."""
+    if not topic.query:
+        return topics
+    return (*(each for each in topics if each.query != topic.query), topic)[-TOPICS:]

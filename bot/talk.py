@@ -4,37 +4,49 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from bot.answer_book import AnswerBook
+from bot.backend import Backend
 from bot.cards import IntentView, Reply
+from bot.corrections import meant
 from bot.experiments import Experiments
 from bot.exploration import Ordering
 from bot.grounding import Ledger
 from bot.language import foreign, language_of
+from bot.manners import decent
+from bot.memory import Memory, Standing
 from bot.novelty import Newcomer, Novelty
 from bot.parts import Parts
 from bot.policy import Decision, decide
-from bot.reply.voice import Voice
-from bot.state import DialogueState, fold
+from bot.reply.voice import Voice, languages
+from bot.spoken import Event, Spoken
+from bot.state import DialogueState
 from bot.tasks import run
 from bot.turn import Answer, Turn
 from index.clean import clean_text
 from index.filters import Filters
+from index.hanzi import simplified
 from retrieval.path.stage import Position
 from retrieval.profile import Profile
 from retrieval.retention.consumption import Due
-from retrieval.understanding import Understanding
+from retrieval.understanding import Language, Understanding
 from storage import conversations
+from storage.answers import note_unanswered
 from storage.database import Database
 from storage.principal import Principal
 from storage.record import new_id, now_ms
 from storage.settings import ShopSettings
 
+if TYPE_CHECKING:
+    from bot.llm.advise import Adviser
+
 LONGEST = 4_000
 """Characters of a message that are read; a longer one is refused with this figure, and its start is kept."""
 HISTORY = 4
+"""Messages that the intent model reads beside the new one."""
 _WORDS = re.compile(r"[^\W_]")
 _STORED = (
     "query",
@@ -47,6 +59,7 @@ _STORED = (
     "relative",
     "attribute_asked",
     "refining",
+    "recalled",
 )
 
 
@@ -91,6 +104,11 @@ class Talk:
         due_of: Callable[[Principal, str], Due | None],
         experiments: Experiments,
         novelty: Novelty | None,
+        memory: Memory,
+        answers: AnswerBook,
+        backend: Backend,
+        adviser: Adviser | None,
+        told: Callable[[Told], None],
     ) -> None:
         self.parts = parts
         self.settings = settings
@@ -102,6 +120,11 @@ class Talk:
         self.due_of = due_of
         self.experiments = experiments
         self.novelty = novelty
+        self.memory = memory
+        self.answers = answers
+        self.backend = backend
+        self.adviser = adviser
+        self.told = told
 
     def turn(
         self,
@@ -111,34 +134,42 @@ class Talk:
         conversation_id: str | None,
         wanted: str | None,
         clock: Clock,
-    ) -> Told:
-        """The reply, stored, and what is to be written down of it."""
+    ) -> Iterator[Event]:
+        """One turn as it comes: `meta`, `products`, then `text` repeated, as `Assistant.stream` spells them.
+
+        At its end the turn is stored and `told` is given the reply; so it is where nobody reads on, with what was said so far.
+        """
         if conversation_id is None:
             conversation_id = conversations.start(self.database, principal, user_id)
-            turns: list[conversations.Turn] = []
+            standing = Standing()
         else:
-            turns = conversations.turns_of(self.database, principal, conversation_id)
-        state = fold(turns)
+            standing = self.memory.of(principal, conversation_id)
+        state = standing.state
         clock.end("storage")
         asked = conversations.Turn(role="user", content=message[:LONGEST])
         message_id = new_id()
-        text = clean_text(message) if len(message) <= LONGEST else ""
+        text = simplified(clean_text(message)) if len(message) <= LONGEST else ""
         language = language_of(text, state.language, wanted)
         voice = Voice.of(language, conversation_id, state.said)
         answer = Answer(Ledger(self.settings.currency))
         understanding: Understanding | None = None
         task = "input"
+        turn: Turn | None = None
         refused = _refused(message, text, voice)
         if refused:
             intent = IntentView(label="out_of_scope", confidence=1.0)
             answer.say(refused)
             answer.pending = state.pending
         else:
-            prediction = self.parts.intents.predict([*_history(turns), {"role": "user", "content": text}])
+            asking = {"role": "user", "content": text, "language": language}
+            prediction = self.parts.intents.predict([*_history(standing.recent), asking])
+            text = voice.language.glossed(text)
+            asked_for = meant(decent(text) or text)
             clock.end("intent")
             current = state.topic.filters if state.topic is not None else None
             topic = state.topic.query if state.topic is not None else ""
-            understanding = self.parts.understander.read(text, current, "zh" if language == "zh" else "en", topic)
+            read_as: Language = "zh" if language == "zh" else "en"
+            understanding = self.parts.understander.read(asked_for, current, read_as, topic, state.subjects)
             decision = decide(
                 state,
                 prediction.label,
@@ -148,51 +179,80 @@ class Talk:
                 text,
                 self.actions,
                 self.parts.shelf.names,
+                self.backend.rules.self_service,
             )
             task = decision.task
             label = "out_of_scope" if prediction.out_of_scope else prediction.label
             intent = IntentView(label=label, confidence=round(prediction.confidence, 4))
             clock.end("understanding")
-            self._act(
-                principal, user_id, message_id, text, language, state, decision, understanding, voice, answer, clock
+            turn = self._act(
+                principal,
+                user_id,
+                message_id,
+                asked_for,
+                language,
+                state,
+                decision,
+                understanding,
+                voice,
+                answer,
+                clock,
             )
-        cards = answer.ledger.reasons(answer.ledger.cards(answer.cards, answer.products), answer.found)
-        parts = answer.ledger.checked(answer.parts)
-        spoken = voice.sentences(parts).strip() or voice.say("removed.sentence")
-        reply = Reply(
-            conversation_id=conversation_id,
-            message_id=message_id,
-            text=spoken,
-            language=language,
-            intent=intent,
-            action=answer.action,
-            products=tuple(cards),
-            citations=tuple(answer.citations),
-            cart=answer.cart,
-        )
-        clock.end("reply")
+        consultation = None
+        if self.adviser is not None and turn is not None:
+            consultation = self.adviser.consult(turn, answer, standing.recent)
+        spoken = Spoken(voice, answer, consultation)
         data = {"intent": intent.model_dump(), "task": task, "understanding": _spelled(understanding)}
         asked = asked.model_copy(update={"language": language, "data": data})
-        told = conversations.Turn(
-            message_id=message_id,
-            role="assistant",
-            content=spoken,
-            language="zh" if language == "zh" else "en",
-            data={
-                "action": answer.action,
-                "said": voice.said,
-                "effects": answer.effects.model_dump(mode="json"),
-                "products": [card.model_dump(mode="json") for card in cards],
-                "citations": [citation.model_dump(mode="json") for citation in answer.citations],
-                "removed": answer.ledger.removed,
-                "stage": answer.stage,
-            },
-        )
-        conversations.append(self.database, principal, conversation_id, [asked, told])
-        if answer.handed_off and not state.handed_off:
-            conversations.hand_to_team(self.database, principal, conversation_id, conversations.SUPPORT)
-        clock.end("storage")
-        return Told(reply, answer.ledger.removed, answer.ordering)
+        names = {"conversation_id": conversation_id, "message_id": message_id, "language": language}
+
+        def keep() -> None:
+            told, cards = spoken.finish(), spoken.cards or []
+            reply = Reply(
+                conversation_id=conversation_id,
+                message_id=message_id,
+                text=told,
+                language=language,
+                intent=intent,
+                action=answer.action,
+                products=tuple(cards),
+                citations=tuple(answer.citations),
+                cart=answer.cart,
+            )
+            clock.end("reply")
+            removed = answer.ledger.removed + (consultation.removed if consultation is not None else 0)
+            answered = conversations.Turn(
+                message_id=message_id,
+                role="assistant",
+                content=told,
+                language=language,
+                data={
+                    "action": answer.action,
+                    "said": voice.said,
+                    "effects": answer.effects.model_dump(mode="json"),
+                    "products": [card.model_dump(mode="json") for card in cards],
+                    "citations": [citation.model_dump(mode="json") for citation in answer.citations],
+                    "removed": removed,
+                    "stage": answer.stage,
+                    **({"llm": consultation.record} if consultation is not None else {}),
+                },
+            )
+            conversations.append(self.database, principal, conversation_id, [asked, answered])
+            if answer.unanswered is not None:
+                open_ = answer.unanswered
+                note_unanswered(self.database, message_id, text, language, open_.kind, open_.product_id)
+            if answer.handed_off and not state.handed_off:
+                conversations.hand_to_team(self.database, principal, conversation_id, conversations.SUPPORT)
+            clock.end("storage")
+            self.told(Told(reply, removed, answer.ordering))
+
+        try:
+            yield "meta", {**names, "intent": intent.model_dump(mode="json")}
+            yield from spoken.events()
+        except GeneratorExit:
+            keep()
+            raise
+        keep()
 
     def _act(
         self,
@@ -207,7 +267,7 @@ class Talk:
         voice: Voice,
         answer: Answer,
         clock: Clock,
-    ) -> None:
+    ) -> Turn:
         profile_of = cache(lambda: self.profile_of(principal, user_id))  # it is read from the database: once a turn
 
         def newcomer_of(filters: Filters, shown: Collection[str]) -> Newcomer | None:
@@ -229,8 +289,11 @@ class Talk:
             shelf=self.parts.shelf,
             understander=self.parts.understander,
             database=self.database,
+            backend=self.backend,
             currency=self.settings.currency,
             checkout_url=self.checkout_url,
+            crisis_contact=self.settings.care.crisis_contact,
+            answers=self.answers,
             exploration=self.settings.exploration.share,
             assigned=self.experiments.running(user_id, now_ms()),
             profile_of=profile_of,
@@ -240,6 +303,7 @@ class Talk:
             clock=clock.end,
         )
         run(turn, answer)
+        return turn
 
 
 def _refused(message: str, text: str, voice: Voice) -> str:
@@ -251,7 +315,8 @@ def _refused(message: str, text: str, voice: Voice) -> str:
     if not _WORDS.search(text):
         return voice.say("input.no_words")
     if foreign(text):
-        return voice.say("input.language")
+        names = [str(each.tables["language"]["name"]) for each in languages().values()]
+        return voice.say("input.language", languages=voice.joined(names, "and"))
     return ""
 
 

@@ -6,13 +6,15 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from bot.answer_book import AnswerBook
+from bot.backend import Backend
 from bot.cards import Action, Card, CartView, Citation
 from bot.experiments import Assigned
 from bot.exploration import Ordering
 from bot.grounding import Ledger
 from bot.novelty import Newcomer
 from bot.policy import Decision
-from bot.reply.voice import Voice
+from bot.reply.voice import WHOLE, Voice
 from bot.shelf import Found, Shelf
 from bot.state import DialogueState, Effects, Item, Pending, Topic
 from index.filters import Filters
@@ -21,6 +23,7 @@ from retrieval.path.stage import Position, Stage
 from retrieval.profile import Profile
 from retrieval.retention.consumption import DAY_MS, Due
 from retrieval.understanding import Sort, Understander, Understanding
+from storage.answers import UnansweredKind
 from storage.database import Database
 from storage.principal import Principal
 from storage.record import now_ms
@@ -34,8 +37,9 @@ SLATE = 6
 class Turn:
     """One turn to answer. `profile_of`, `position_of` and `due_of` are called only where an answer depends on them.
 
-    `clock(stage)` ends a stage's time; `exploration` is the chance that a first slate is ordered by lot, `assigned` the
-    shopper's arm of the experiment that runs. `newcomer_of(filters, shown)` draws the new product of a slate's reserved place.
+    `message` is without swear words and the words that only make it a correction. `clock(stage)` ends a stage's time; `exploration`
+    is the chance that a first slate is ordered by lot, `assigned` the shopper's arm of the experiment that runs.
+    `newcomer_of(filters, shown)` draws the new product of a slate's reserved place.
     """
 
     principal: Principal
@@ -50,8 +54,11 @@ class Turn:
     shelf: Shelf
     understander: Understander
     database: Database
+    backend: Backend
     currency: str
     checkout_url: str
+    crisis_contact: str
+    answers: AnswerBook
     exploration: float
     assigned: Assigned | None
     profile_of: Callable[[], Profile]
@@ -108,9 +115,20 @@ class Turn:
         """A search in this shopper's order; what cannot be bought now comes last. `named` and `advice` as in `Shelf.find`."""
         order: CardOrder = "relevance" if self.by_relevance else "ranked"
         about = () if text else self.about
-        found = self.shelf.find(text, filters, sort, limit, self.profile, self.clock, named, advice, order, about)
+        further = self.language not in WHOLE
+        found = self.shelf.find(
+            text, filters, sort, limit, self.profile, self.clock, named, advice, order, about, further
+        )
         hits = sorted(found.hits, key=lambda each: not found.orderable(each))
         return replace(found, hits=tuple(hits))
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """That nothing answered a question: what it was about, and the product where it was about one."""
+
+    kind: UnansweredKind
+    product_id: str | None = None
 
 
 @dataclass
@@ -135,6 +153,8 @@ class Answer:
     ordering: Ordering | None = None
     stage: Stage | None = None
     found: Found | None = None
+    unanswered: Open | None = None
+    order_id: str | None = None
 
     def say(self, *parts: str) -> None:
         """Adds sentences."""
@@ -174,5 +194,10 @@ class Answer:
     def effects(self) -> Effects:
         """What the assistant turn stores."""
         return Effects(
-            topic=self.topic, shown=self.shown, focus=self.focus, pending=self.pending, handed_off=self.handed_off
+            topic=self.topic,
+            shown=self.shown,
+            focus=self.focus,
+            pending=self.pending,
+            handed_off=self.handed_off,
+            order_id=self.order_id,
         )

@@ -1,4 +1,4 @@
-"""Writes the demo shop's files: catalog, pictures, documents, events, orders, dialogues and shop.toml, all from one seed."""
+"""Writes the demo shop's files, from catalog and pictures to reviews and shop.toml, all from one seed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from demo.catalog import CURRENCY, make_catalog
 from demo.dialogues import generate_dialogues, hand_written
 from demo.marker import Stage, claim, mark
 from demo.pictures import picture_of
+from demo.reviews import make_reviews
 from demo.shoppers import make_behavior
 
 DOCUMENTS = Path(__file__).parent / "documents"
@@ -26,6 +27,9 @@ _SETTINGS = f"""\
 # The settings of the demo shop; what is not set here has its default.
 currency = "{CURRENCY}"
 languages = ["en", "zh"]
+
+[orders]
+self_service = ["cancel", "return", "exchange", "items", "address"]
 """
 
 
@@ -54,6 +58,11 @@ class DemoFiles:
     def orders(self) -> Path:
         """Orders, one a line, oldest first."""
         return self.folder / "orders.jsonl"
+
+    @property
+    def reviews(self) -> Path:
+        """What customers wrote about products, one review a line."""
+        return self.folder / "reviews.jsonl"
 
     @property
     def dialogues(self) -> Path:
@@ -105,6 +114,8 @@ def write_demo_shop(
     behavior = make_behavior(_generator(seed, 1), moment, catalog, shoppers, _step(progress, "shoppers"))
     _write_lines(files.events, map(_JSON.encode, behavior.events))
     _write_lines(files.orders, map(_JSON.encode, behavior.orders))
+    reviews = make_reviews(_generator(seed, 2), moment, catalog)
+    _write_lines(files.reviews, map(_JSON.encode, reviews))
     _write_lines(files.dialogues, map(_JSON.encode, chain(generate_dialogues(seed), hand_written())))
     mark(folder, Stage.WRITTEN)
     return files

@@ -68,11 +68,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message; `intents` are its gold labels, the leading one first, empty where nobody labelled it."""
+    """One message; `intents` are its gold labels, the leading one first, empty where nobody labelled it.
+
+    `products` are the ids of those it shows, and `feedback` is the thumb that it got, "up", "down" or "".
+    """
 
     role: str
     content: str
     intents: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    feedback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +307,24 @@ class _Parser:
             content = ""
         if not isinstance(content, str):
             raise ValueError(f"messages[{index}].content: not a text")
-        return Message(role, self.text(content), self.intents(item.get("intents")))
+        return Message(
+            role,
+            self.text(content),
+            self.intents(item.get("intents")),
+            self._products(item.get("products")),
+            self._feedback(item.get("feedback")),
+        )
+
+    def _products(self, value: Any) -> tuple[str, ...]:
+        if value is None:
+            return ()
+        good = isinstance(value, list) and all(isinstance(each, str | int) for each in value)
+        self.dropped += not good
+        return tuple(_whole(str(each)) for each in value) if good else ()
+
+    def _feedback(self, value: Any) -> str:
+        self.dropped += value not in (None, "up", "down")
+        return value if value in ("up", "down") else ""
 
     def _name(self, value: Any) -> str:
         good = isinstance(value, str | int) and not isinstance(value, bool)

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from typing import Final
 
+from index.hanzi import simplified
+
 LONGEST_TEXT: Final = 20_000
 _LONGEST_INPUT: Final = 400_000
 
@@ -49,8 +51,8 @@ def _kept(char: str) -> bool:
 
 
 def fold(text: str) -> str:
-    """The form in which names and values compare, without width, case and spacing: "ＬＥＤ  Lamp" → "led lamp"."""
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    """The form in which names and values compare, without width, case, spacing and script: "ＬＥＤ  燈" → "led 灯"."""
+    return _SPACE.sub(" ", simplified(unicodedata.normalize("NFKC", text).casefold())).strip()
 
 
 def has_cjk(text: str) -> bool:

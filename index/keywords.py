@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from index.base import Base
 from index.clean import has_cjk
 from index.codes import codes_of
+from index.hanzi import simplified
 from index.product import Product
 from storage.errors import Damaged
 
@@ -313,7 +314,7 @@ def _spread(text: str, *, pairs_only: bool = False) -> str:
     # Half characters, which broken JSON can carry, have no UTF-8 form.
     text = unicodedata.normalize("NFKC", text.encode("utf-8", "ignore").decode())
     if has_cjk(text):
-        text = _RUN.sub(lambda match: f" {_pairs(match.group(), pairs_only)} ", text)
+        text = _RUN.sub(lambda match: f" {_pairs(match.group(), pairs_only)} ", simplified(text))
     glued = [_GLUE.sub("", word) for word in text.split() if _GLUE.search(word) and any(map(str.isdigit, word))]
     return " ".join([text, *glued])
 

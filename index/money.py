@@ -55,6 +55,11 @@ _NAMES: Final[dict[str, dict[str, str]]] = {
         "AUD": "AU$", "NZD": "NZ$", "HKD": "HK$", "TWD": "NT$", "BRL": "R$", "MXN": "MX$", "ILS": "₪", "VND": "₫",
     },
 }  # fmt: skip
+# CLDR: languages that write a decimal comma and the currency behind the number, by what groups their thousands.
+_COMMA: Final = {
+    **dict.fromkeys("da de el es id it nl pt ro tr vi".split(), "."),
+    **dict.fromkeys("bg cs fi fr hu nb no pl ru sk sv uk".split(), "\N{NO-BREAK SPACE}"),
+}
 
 
 def minor_digits(currency: str) -> int:
@@ -96,11 +101,18 @@ def parse_money(value: Any, default_currency: str) -> Money | None:
     return _from_text(value, default_currency) if isinstance(value, str) else None
 
 
-def format_money(money: Money, language: str = "en") -> str:
-    """The price as people of that language write it: "$1,299.00", "CN¥15.00" (en), "¥15.00" (zh), "12.00 CHF"."""
+def format_money(money: Money, language: str = "en", *, short: bool = False) -> str:
+    """The price as people of that language write it: "$1,299.00", "CN¥15.00" (en), "¥15.00" (zh), "12,00 €" (de), "12.00 CHF".
+
+    `short` leaves out what is zero behind the point: "$50".
+    """
     digits = minor_digits(money.currency)
-    number = f"{Decimal(money.amount).scaleb(-digits):,.{digits}f}"
+    digits = 0 if short and money.amount % 10**digits == 0 else digits
+    number = f"{Decimal(money.amount).scaleb(-minor_digits(money.currency)):,.{digits}f}"
     sign = _NAMES["zh" if language.startswith("zh") else "en"].get(money.currency)
+    if language in _COMMA:
+        number = number.replace(",", " ").replace(".", ",").replace(" ", _COMMA[language])
+        return f"{number}\N{NO-BREAK SPACE}{sign or money.currency}"
     return f"{sign}{number}" if sign else f"{number} {money.currency}"
 
 

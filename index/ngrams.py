@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.base import resized
+from index.hanzi import simplified
 from index.postings import Floats, Kept, Keys, Postings, PostingsWriter
 from index.strings import Strings, mapped
 
@@ -165,7 +166,7 @@ class TitleNgrams:
         weights = (1 + np.log(times[order])) * idf
         weights /= np.sqrt((weights**2).sum())
         # Most n-grams of the titles are none of the query's: they begin with other letters, or 16 bits of their keys differ.
-        query = _padded(unicodedata.normalize("NFKC", text[:QUERY_CHARACTERS]).casefold())
+        query = _padded(_folded(text[:QUERY_CHARACTERS]))
         # A folded title has one space between words.
         titles = [f" {title.replace(' ', '  ')} " if title else "" for title in self._titles.many(rows)]
         found, places = _windows(titles, np.unique(_pairs(_codes([query]))))
@@ -204,7 +205,7 @@ def _chunks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 
 def _ngrams(texts: Sequence[str]) -> tuple[Keys, NDArray[np.int64], NDArray[np.int64]]:
     """Distinct (n-gram key, row) pairs and how often each occurs."""
-    padded = [_padded(unicodedata.normalize("NFKC", text).casefold()) for text in texts]
+    padded = [_padded(_folded(text)) for text in texts]
     keys, rows = _windows(padded)
     order = np.lexsort((keys, rows))
     keys, rows = keys[order], rows[order]
@@ -213,6 +214,10 @@ def _ngrams(texts: Sequence[str]) -> tuple[Keys, NDArray[np.int64], NDArray[np.i
     starts = np.flatnonzero(first)
     counts = np.diff(np.append(starts, len(keys)))
     return keys[starts], rows[starts], counts
+
+
+def _folded(text: str) -> str:
+    return simplified(unicodedata.normalize("NFKC", text).casefold())
 
 
 def _padded(text: str) -> str:

@@ -247,7 +247,7 @@ class Parts:
         "han" is multilingual and holds everything, so that a Chinese question finds English products; "latin" holds what is
         mostly Latin. A shop in one script carries one space.
         """
-        asked = "languages" in self.settings.model_fields_set and "zh" in self.settings.languages
+        asked = "languages" in self.settings.model_fields_set and set(self.settings.languages) != {"en"}
         told = any(document.language.startswith("zh") for document in documents.documents)
         spaces = {}
         if not (asked or told or han.mean() >= HAN_SHARE):

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from index.hanzi import simplified
+
 _HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
 _WORD = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+(?:[.'’][^\W_{_HAN}]+)*")
 _HAN_RUN = re.compile(rf"[{_HAN}]+")
@@ -60,11 +62,11 @@ def edit_distance(one: str, other: str) -> int:
 
 
 def folded(text: str) -> str:
-    """Compatibility forms, case and the accents of Latin letters folded away."""
+    """Compatibility forms, case, the accents of Latin letters and traditional characters folded away."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     if plain.isascii():
         return plain
-    parted = unicodedata.normalize("NFD", plain)
+    parted = unicodedata.normalize("NFD", simplified(plain))
     return unicodedata.normalize("NFC", "".join(c for c in parted if not 0x300 <= ord(c) <= 0x36F))
 
 

@@ -18,6 +18,7 @@ from itertools import takewhile
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from index.attributes import canonical, parts_of
 from index.clean import fold
@@ -267,6 +268,13 @@ def reputation(product: Product) -> float:
         return PRIOR_RATING / 5
     rating = product.rating
     return (rating.value * rating.count + PRIOR_RATING * PRIOR_COUNT) / (5 * (rating.count + PRIOR_COUNT))
+
+
+def reputations(rating: NDArray[np.float32], count: NDArray[np.integer]) -> Floats:
+    """`reputation` of many at once: (products,) ratings, NaN for none, and how many of them."""
+    known = np.nan_to_num(rating.astype(np.float64)) * count + PRIOR_RATING * PRIOR_COUNT
+    found: Floats = known / (5 * (count + PRIOR_COUNT))
+    return found
 
 
 def _shared(meant: Sequence[Sequence[Trait]]) -> Set[Trait]:

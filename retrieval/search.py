@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Literal, Self, TypeVar
 
 import numpy as np
@@ -22,7 +22,7 @@ from index.codes import codes_of, stems_of
 from index.encoders import Encoder, script_of
 from index.facets import FacetMask
 from index.filters import Filters
-from index.graph.terms import language_of
+from index.graph.terms import language_of, term_of
 from index.snapshot import Snapshot
 from index.tokens import singular, spelled, words_of
 from retrieval.candidates import CANDIDATES, CatalogWords, MeantKind, Scored
@@ -63,6 +63,13 @@ PROBES = tuple(
     "直升机 钢琴 轮椅 机票 浴缸 摩托车 汽车轮胎 人寿保险 今天天气 游泳池 小提琴 挖掘机 婚纱 彩票 水泥 电梯".split()
     + "讲个笑话 股票 望远镜 棺材 拖拉机 签证 拔牙 房租".split()
 )
+# The same for other languages, whose cosines are lower. Of 46 goods that the demo shop sells, said in German, French, Spanish,
+# Italian and Portuguese, 26 are above the floor, and none of 11 others that it does not sell (docs/benchmarks.md).
+FURTHER_PROBES = (
+    "Hubschrauber", "Klavier", "Flugticket", "Badewanne", "Motorrad", "Lebensversicherung", "Brautkleid", "piano à queue",
+    "billet d'avion", "pneu de voiture", "tracteur", "assurance vie", "motocicleta", "violín", "bañera", "trattore", "helicóptero",
+)  # fmt: skip
+ABOVE_NOTHING_FURTHER = 0.016
 LINK_OF: Mapping[str, LinkKind] = {"same": "synonym", "narrower": "umbrella", "has": "has"}
 ABOVE_NOTHING = 0.004  # over all but the most alike of the probes; measured on three catalogs in two languages
 _TRACE = np.float32(1e-6)
@@ -134,19 +141,21 @@ class SearchEngine:
         sort: Sort = "relevance",
         limit: int = 10,
         advice: bool = False,
+        multilingual: bool = False,
     ) -> SearchResult:
         """The best `limit` products for `text` among those that `filters` allow.
 
         A text without words (empty, or only "show me something") lists what is allowed, best rated first. Another sort than
         relevance orders only what is relevant enough, so that the cheapest phone is a phone. `advice` says that the text names
         a need ("gardening") and no product: what is near it in meaning then matches, as it would not for a product's name. So does
-        what is near a clause that tells of a need, where nothing else matches it.
+        what is near a clause that tells of a need, where nothing else matches it. `multilingual` says that the text is neither
+        English nor Chinese: it is compared in the multilingual space, and no word of it is a misspelled one of the catalog.
         """
         filters = filters or Filters()
         mask = self._snapshot.facets.mask(filters, list(self.offers()))
         allowed = mask.allowed
         article = self._article(text[:TEXT_CHARACTERS])
-        text = self._corrected(text[:TEXT_CHARACTERS])
+        text = text[:TEXT_CHARACTERS] if multilingual else self._corrected(text[:TEXT_CHARACTERS])
         words, codes = words_of(text), codes_of(text)
         if not words and not codes:
             if not _says_nothing(text):
@@ -158,7 +167,9 @@ class SearchEngine:
             return SearchResult(hits, len(listed), mask.unknown_price, matched=True)
         expansion = expand(self._snapshot.graph, text)
         # The cheapest of all phones is not among some that were chosen by another order.
-        catalog, rows, evidence = self._evidence(text, allowed, expansion, article, advice, every=sort != "relevance")
+        catalog, rows, evidence = self._evidence(
+            text, allowed, expansion, article, advice, every=sort != "relevance", multilingual=multilingual
+        )
         floor = evidence.floor
         if floor is not None and floor is not LATIN_FLOOR and not advice and self._lacks(text):
             evidence = replace(evidence, floor=replace(floor, near=math.inf, same=floor.same + LACKED))
@@ -185,7 +196,7 @@ class SearchEngine:
         total = len(found.rows)
         if sort == "relevance":
             total += catalog.matching_beyond(Scored(rows, score, parts), evidence, KEEP * best)
-            found = self._reranked(found, text)
+            found = found if multilingual else self._reranked(found, text)
         others = [each.term for said in expansion.said for each in said.meant if each.sense == "same"]
         hits = self._hits(found, sort, limit, mask, VariantChoice(mask, filters, Said(text, others)))
         linked = [replace(hit, links=self._links(hit.row, expansion)) for hit in hits]
@@ -249,13 +260,15 @@ class SearchEngine:
         article: Sequence[int],
         advice: bool,
         every: bool,
+        multilingual: bool = False,
     ) -> tuple[CatalogWords, NDArray[np.int64], Evidence]:
         """What the words say of all products, the candidates of all sources, and what each source says about each of them.
 
         The best of each source, and where `every` is set all that have the words.
         """
         snapshot = self._snapshot
-        space = self.space_of(text)
+        further = multilingual and "han" in self._encoders and not self._is_english(text)
+        space = "han" if further else self.space_of(text)
         vector = close = None
         near: Callable[[], list[NDArray[np.int64]]] = list
         if space is not None:
@@ -272,7 +285,7 @@ class SearchEngine:
         )
         found.append(keyword_rows)
         found.extend(near())
-        kind = self._kind(space, vector, text, allowed)
+        kind = self._named_kind(text, allowed) if space == "han" else self._kind(space, vector, text, allowed)
         found.append(kind.rows if every else kind.rows[_highest(kind.cosine)])
         rows = np.unique(np.concatenate(found)).astype(np.int64)
         keywords = np.zeros(len(rows), np.float32)
@@ -281,7 +294,9 @@ class SearchEngine:
         if space is not None and vector is not None and close is not None:
             dense = self._encoders[space].on_pretrained_scale(snapshot.vectors[space].similarity(vector, rows))
             category = snapshot.categories.of_rows(close, rows)
-        floor = self._floors[space] if space is not None else None
+            if space == "han":  # the name says what e5's nearest category only guesses
+                category = np.maximum(category, (kind.of(rows) > 0).astype(np.float32))
+        floor = self._further_floor if further else self._floors[space] if space is not None else None
         if floor is LATIN_FLOOR and advice:
             floor = ADVICE_FLOOR
         ngrams = snapshot.ngrams.scores_of(text, rows) if catalog.ngrams is None else catalog.ngrams[rows]
@@ -313,6 +328,32 @@ class SearchEngine:
         cosine = np.repeat(cosines[meant], [len(each) for each in found]).astype(np.float32)
         passing = allowed[rows]
         return MeantKind(rows[passing], cosine[passing])
+
+    def _named_kind(self, text: str, allowed: NDArray[np.bool_]) -> MeantKind:
+        """The products of the categories that are called as the text calls what it looks for, or by another word for it.
+
+        For e5, which tells names apart badly: "登山杖" is nearer to hiking boots than to trekking poles.
+        """
+        graph = self._snapshot.graph
+        terms = {term: 1.0 for term in (term_of(text), *goods_named(text)) if term in self._kinds or graph.knows(term)}
+        for term in list(terms):
+            terms |= {
+                each.term: each.weight for each in graph.meant_by(term, language_of(term)) if each.sense == "same"
+            }
+        named = {place: weight for term, weight in terms.items() for place in self._kinds.get(term, ())}
+        found = [self._snapshot.categories.rows_of(place) for place in named]
+        rows = np.concatenate([np.empty(0, np.int64), *found])
+        weights = np.repeat(np.array(list(named.values()), np.float32), [len(each) for each in found])
+        passing = allowed[rows]
+        return MeantKind(rows[passing], weights[passing])
+
+    @cached_property
+    def _kinds(self) -> Mapping[str, Sequence[int]]:
+        """The places of the leaf categories by their names as terms."""
+        places: dict[str, list[int]] = {}
+        for place, name in enumerate(self._snapshot.categories.names):
+            places.setdefault(term_of(name), []).append(place)
+        return places
 
     def reranked_by(self, reranker: Reranker | None) -> Self:
         """This engine with another reranker, or with none; all else is shared."""
@@ -401,6 +442,22 @@ class SearchEngine:
 
     def _is_word(self, word: str) -> bool:
         return any(encoder.is_word(form) for encoder in self._encoders.values() for form in (word, singular(word)))
+
+    def _is_english(self, text: str) -> bool:
+        """Whether the English encoder or the catalog knows every word of a text."""
+        latin = self._encoders.get("latin")
+        return latin is not None and all(
+            self._snapshot.words.knows(word) or latin.is_word(word) or latin.is_word(singular(word))
+            for word in spelled(text)
+        )
+
+    @cached_property
+    def _further_floor(self) -> Floor:
+        """The floor for a query that is neither English nor Chinese; measured when the first one comes."""
+        encoder, store = self._encoders["han"], self._snapshot.vectors["han"]
+        found = [store.search(vector, 1)[1] for vector in encoder.encode_queries(FURTHER_PROBES)]
+        nothing = float(np.median([encoder.on_pretrained_scale(scores)[0] for scores in found if len(scores)] or [1.0]))
+        return Floor(zero=nothing - 0.04, near=nothing + ABOVE_NOTHING, same=nothing + ABOVE_NOTHING_FURTHER)
 
     def _measured_floor(self, space: str) -> Floor:
         if space == "latin":

@@ -6,7 +6,7 @@ A cart holds no prices and no titles: those are rendered from the catalog when i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +55,20 @@ def cart_of(db: Database, principal: Principal, user_id: str) -> Cart:
     with db.read() as connection:
         found = _load(connection, user_id)
     return found or Cart("", 0, ())
+
+
+def cart_owner(db: Database, principal: Principal, cart_id: str) -> str:
+    """Whose cart has that id.
+
+    Raises:
+        NotFound: there is none, or it is another's.
+    """
+    with db.read() as connection:
+        owner = connection.execute(select(carts.c.user_id).where(carts.c.cart_id == cart_id)).scalar_one_or_none()
+    if owner is None or not principal.owns(owner):
+        # One text for both, so that a foreign id cannot be told from one that does not exist.
+        raise NotFound(f"There is no cart {cart_id[:200]!r} here.", "Create one.")
+    return str(owner)
 
 
 def add_line(
@@ -154,6 +168,39 @@ def empty_cart(
 ) -> Cart:
     """Takes everything out of the cart. Arguments and errors as in `add_line`."""
     return _change(db, principal, user_id, lambda _: (), ["empty"], request_id, expected_version)
+
+
+def replace_lines(
+    db: Database,
+    principal: Principal,
+    user_id: str,
+    wanted: Sequence[tuple[str, str | None, int]],
+    *,
+    begins: bool = False,
+    request_id: str | None = None,
+    expected_version: int | None = None,
+) -> Cart:
+    """Makes `wanted`, (product_id, variant_id, quantity) each, all that the cart holds; what stays keeps its line's id.
+
+    Other arguments and errors as in `add_line`; one that `begins` a cart is a `Conflict` where it holds something already.
+    """
+    if len(wanted) > MOST_LINES:
+        raise InvalidInput(f"The cart cannot hold {len(wanted)} lines.", f"At most {MOST_LINES}.")
+    for *_, quantity in wanted:
+        if not 1 <= quantity <= MOST_OF_ONE:
+            raise InvalidInput(f"The quantity {quantity} is not possible.", f"Give 1 to {MOST_OF_ONE}.")
+
+    def change(lines: tuple[CartLine, ...]) -> tuple[CartLine, ...]:
+        if begins and lines:
+            raise Conflict(f"The cart holds {len(lines)} lines already.", "Update or cancel it.")
+        ids = {(line.product_id, line.variant_id): line.line_id for line in lines}
+        return tuple(
+            CartLine(ids.get((product_id, variant_id)) or new_id(), product_id, variant_id, quantity)
+            for product_id, variant_id, quantity in wanted
+        )
+
+    what = ["begin" if begins else "replace", *(list(line) for line in wanted)]
+    return _change(db, principal, user_id, change, what, request_id, expected_version)
 
 
 def _check_stock(total: int, most: int | None) -> None:

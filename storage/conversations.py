@@ -48,11 +48,30 @@ _FIELDS = tuple(Turn.model_fields)
 _ID: BindParameter[str] = bindparam("id")
 # Built once: every turn of every conversation runs these, and building a statement costs as much as running it.
 _HEAD = select(conversations).where(conversations.c.conversation_id == _ID)
-_TURNS = select(*(turns.c[name] for name in _FIELDS)).where(turns.c.conversation_id == _ID).order_by(turns.c.number)
+_TURNS = (
+    select(*(turns.c[name] for name in _FIELDS))
+    .where(turns.c.conversation_id == _ID, turns.c.number > bindparam("after"))
+    .order_by(turns.c.number)
+)
 _KNOWN = select(turns.c.message_id, turns.c.conversation_id).where(
     turns.c.message_id.in_(bindparam("ids", expanding=True))
 )
 _LAST = select(func.coalesce(func.max(turns.c.number), 0)).where(turns.c.conversation_id == _ID)
+# Of the user's latest conversations, whatever their number: a shop's backend may hold a hundred thousand.
+_LATEST = (
+    select(conversations.c.conversation_id, conversations.c.updated_at)
+    .where(conversations.c.user_id == bindparam("user_id"))
+    .order_by(conversations.c.updated_at.desc(), conversations.c.conversation_id)
+    .limit(bindparam("latest"))
+    .subquery()
+)
+_BEGUN_WITH = (
+    select(_LATEST.c.conversation_id)
+    .join(turns, turns.c.conversation_id == _LATEST.c.conversation_id)
+    .where(turns.c.number == 1, turns.c.role == "user", turns.c.content == bindparam("content"))
+    .order_by(_LATEST.c.updated_at.desc(), _LATEST.c.conversation_id)
+    .limit(bindparam("most"))
+)
 _ADD = insert(turns)
 _TOUCH = update(conversations).where(conversations.c.conversation_id == _ID).values(updated_at=bindparam("updated_at"))
 
@@ -106,15 +125,15 @@ def append(db: Database, principal: Principal, conversation_id: str, new: Sequen
         connection.execute(_TOUCH, {"id": conversation_id, "updated_at": now_ms()})
 
 
-def turns_of(db: Database, principal: Principal, conversation_id: str) -> list[Turn]:
-    """All turns, in the order in which they were added.
+def turns_of(db: Database, principal: Principal, conversation_id: str, after: int = 0) -> list[Turn]:
+    """All turns but the first `after`, in the order in which they were added.
 
     Raises:
         NotFound: there is no such conversation for this principal.
     """
     with db.read() as connection:
         _readable(connection, principal, conversation_id)
-        found = connection.execute(_TURNS, {"id": conversation_id}).all()
+        found = connection.execute(_TURNS, {"id": conversation_id, "after": after}).all()
     return [Turn.model_construct(**dict(zip(_FIELDS, row, strict=True))) for row in found]
 
 
@@ -141,6 +160,28 @@ def conversations_of(db: Database, principal: Principal, user_id: str) -> list[C
     newest_first = statement.order_by(conversations.c.updated_at.desc(), conversations.c.conversation_id)
     with db.read() as connection:
         return [Conversation(**row) for row in connection.execute(newest_first).mappings()]
+
+
+def begun_with(
+    db: Database, principal: Principal, user_id: str, content: str, *, latest: int = 500, most: int = 20
+) -> list[str]:
+    """Ids of a user's conversations that their message `content` began, the latest first.
+
+    Args:
+        db: where from.
+        principal: who asks.
+        user_id: whose conversations.
+        content: the first message, as it was stored.
+        latest: of so many of the user's latest conversations.
+        most: at most so many.
+
+    Raises:
+        NotFound: the user is another's to see.
+    """
+    principal.require_owner(user_id)
+    values = {"user_id": user_id, "content": storable(content), "latest": latest, "most": most}
+    with db.read() as connection:
+        return list(connection.execute(_BEGUN_WITH, values).scalars())
 
 
 def hand_to_team(db: Database, principal: Principal, conversation_id: str, team: str) -> None:

@@ -27,7 +27,7 @@ def upgrade(db: Database, revision: str = "head") -> None:
     with db.migration() as connection:
         found = current_revision(connection)
         if found is not None:
-            _require_known(config, found)
+            _require_known(found)
         if found is None or found != ScriptDirectory.from_config(config).as_revision_number(revision):
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
@@ -50,6 +50,21 @@ def current_revision(connection: Connection) -> str | None:
     return revision
 
 
+def head_revision() -> str:
+    """The revision that this Aisle's tables have."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None  # the migrations are shipped beside this file
+    return head
+
+
+def knows(revision: str) -> bool:
+    """Whether this Aisle has a migration to that revision."""
+    try:
+        return ScriptDirectory.from_config(_config()).get_revision(revision) is not None
+    except (CommandError, ResolutionError):
+        return False
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
@@ -57,12 +72,8 @@ def _config() -> Config:
     return config
 
 
-def _require_known(config: Config, revision: str) -> None:
-    try:
-        known = ScriptDirectory.from_config(config).get_revision(revision)
-    except (CommandError, ResolutionError):
-        known = None
-    if known is None:
+def _require_known(revision: str) -> None:
+    if not knows(revision):
         raise InvalidInput(
             f"The database has revision {revision}, which this Aisle does not know.",
             "A newer one wrote it: update Aisle, or restore a backup.",

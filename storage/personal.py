@@ -41,6 +41,8 @@ OWNED: Final = (
     _owned(tables.carts, "updated_at"),
     _owned(tables.orders, "placed_at"),
     _owned(tables.contacts, "drawn_at"),
+    _owned(tables.customers, "updated_at"),
+    _owned(tables.order_changes, "created_at"),
 )
 PARTS: Final = {
     tables.event_items: tables.events,
@@ -49,6 +51,8 @@ PARTS: Final = {
     tables.cart_requests: tables.carts,
     tables.order_items: tables.orders,
     tables.labels: tables.turns,
+    tables.answers: tables.conversations,  # until somebody approves one: then it is the shop's
+    tables.unanswered: tables.turns,
 }
 """Tables whose rows belong to a row of another and go with it, by the database's own rule (ON DELETE CASCADE)."""
 IMPERSONAL: Final = frozenset(
@@ -58,6 +62,7 @@ IMPERSONAL: Final = frozenset(
         tables.api_keys,
         tables.sign_in_links,
         tables.model_runs,
+        tables.reviews,
         tables.model_users,  # keyed hashes; `storage.models` finds and forgets them
     }
 )

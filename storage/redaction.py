@@ -157,19 +157,20 @@ _NUMBERS: tuple[tuple[int, _Rule], ...] = (
 )
 
 
-def redact(text: str) -> str:
+def redact(text: str, name: Callable[[str, str], str] = lambda placeholder, _: placeholder) -> str:
     """The text without e-mail addresses, phone, card and IBAN numbers and IP addresses.
 
-    `redact("call +49 170 1234567 or mail a.b@c.de")` is `"call REDACTED_PHONE or mail REDACTED_EMAIL"`.
+    `redact("call +49 170 1234567 or mail a.b@c.de")` is `"call REDACTED_PHONE or mail REDACTED_EMAIL"`. `name` may tell them
+    apart: it is given the placeholder and what it stands for, and returns what is written.
     """
     plain = _plain(text)
     if _AT.search(plain):
         for rule in _ADDRESSES:
-            text = _applied(rule, text)
+            text = _applied(rule, text, name)
     digits = len(_DIGIT.findall(plain))
     for fewest, rule in _NUMBERS:
         if digits >= fewest:
-            text = _applied(rule, text)
+            text = _applied(rule, text, name)
     return text
 
 
@@ -177,13 +178,13 @@ def _plain(text: str) -> str:
     return text if text.isascii() else text.translate(_FULL_WIDTH)
 
 
-def _applied(rule: _Rule, text: str) -> str:
+def _applied(rule: _Rule, text: str, name: Callable[[str, str], str]) -> str:
     pattern, judge = rule
     kept, end = [], 0
     for match in pattern.finditer(_plain(text)):
         found = judge(match)
         if found is not None:
             placeholder, start, stop = found
-            kept += [text[end:start], placeholder]
+            kept += [text[end:start], name(placeholder, text[start:stop])]
             end = stop
     return "".join([*kept, text[end:]]) if kept else text

@@ -8,6 +8,7 @@ import tomllib
 from datetime import date, datetime, time
 from itertools import pairwise
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
@@ -46,6 +47,12 @@ class EmbedSettings(Record):
     """`[embed]`: the pages that may frame the customer window and call the API from a browser."""
 
     origins: tuple[Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")], ...] = ()
+
+
+class McpSettings(Record):
+    """`[mcp]`: the names, with the port where it is not the scheme's own, under which agents may call `/mcp` from elsewhere."""
+
+    hosts: tuple[Annotated[str, StringConstraints(pattern=r"^[^/\s]+$", max_length=260)], ...] = ()
 
 
 class TrackingSettings(Record):
@@ -139,6 +146,59 @@ class AudienceSettings(Record):
     rest_days: Annotated[int, Field(ge=0, le=3650)] = 30
 
 
+class CareSettings(Record):
+    """`[care]`: whom a customer in danger is told to call: the shop's own number or page, for none is right everywhere."""
+
+    crisis_contact: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+
+
+ChangeKind = Literal["cancel", "return", "exchange", "items", "address", "payment", "default_address"]
+
+
+class OrderSettings(Record):
+    """`[orders]`: what customers may change by themselves, once they said yes to it; all else is handed to a person.
+
+    `return_days` is how long after delivery an item can be returned or exchanged. Of `cancel_reasons` a customer has to give
+    one; where there are none, none is asked for. `backend` names the shop's own system in place of the tables here, as
+    "package.module:factory".
+    """
+
+    self_service: tuple[ChangeKind, ...] = ()
+    return_days: Annotated[int, Field(ge=0, le=3650)] = 30
+    cancel_reasons: tuple[
+        Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)], ...
+    ] = ()
+    backend: Annotated[str, StringConstraints(pattern=r"^$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = ""
+
+
+LlmUse = Literal["plan", "phrase", "cart", "orders"]
+
+
+class LlmSettings(Record):
+    """`[llm]`: a language model that advises beside the templates; without this section there is none (docs/llm.md).
+
+    `provider` and `model` are named as LangChain's `init_chat_model` names them; `base_url` is any server that speaks OpenAI's
+    protocol, with `provider = "openai"`. `api_key_env` is the name of the environment variable that holds the key, never the key.
+    `temperature` is the provider's where it is not set. `timeout_s` is how long a turn waits for it, `max_calls` how often a turn
+    may call it, `parallel` how many turns may at once. After `breaker_failures` failures in a row it is left alone for `breaker_s`
+    seconds. Of `may`, `plan` lets it search where the templates know no answer, `phrase` lets it add advice to cards;
+    `cart` and `orders` let it read the customer's own.
+    """
+
+    model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    provider: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] = "openai"
+    base_url: Annotated[str, StringConstraints(max_length=500, pattern=r"^(?:https?://\S+)?$")] = ""
+    api_key_env: Annotated[str, StringConstraints(max_length=100, pattern=r"^(?:[A-Za-z_][A-Za-z0-9_]*)?$")] = ""
+    timeout_s: Annotated[float, Field(gt=0, le=300)] = 20.0
+    may: Annotated[tuple[LlmUse, ...], Field(min_length=1)] = ("plan", "phrase")
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    max_tokens: Annotated[int, Field(ge=16, le=4_000)] = 300
+    max_calls: Annotated[int, Field(ge=1, le=10)] = 4
+    parallel: Annotated[int, Field(ge=1, le=64)] = 8
+    breaker_failures: Annotated[int, Field(ge=1, le=100)] = 3
+    breaker_s: Annotated[float, Field(gt=0, le=3_600)] = 60.0
+
+
 class ShopSettings(Record):
     """The whole of shop.toml; an empty file is a valid one.
 
@@ -148,18 +208,24 @@ class ShopSettings(Record):
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)] = "Aisle"
     checkout_url: Annotated[str, StringConstraints(max_length=500)] = ""
     currency: Currency = "USD"
-    languages: tuple[Literal["en", "zh"], ...] = Field(default=("en", "zh"), min_length=1)
+    languages: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")], ...] = Field(
+        default=("en", "zh"), min_length=1
+    )
     catalog: CatalogSettings = CatalogSettings()
     intents: dict[str, str] = Field(default_factory=dict)
     database: DatabaseSettings = DatabaseSettings()
     identity: IdentitySettings = IdentitySettings()
     embed: EmbedSettings = EmbedSettings()
+    mcp: McpSettings = McpSettings()
     consent: Consent = Consent()
     tracking: TrackingSettings = TrackingSettings()
     exploration: ExplorationSettings = ExplorationSettings()
     experiment: dict[Name, ExperimentSettings] = Field(default_factory=dict)
     privacy: PrivacySettings = PrivacySettings()
     audience: AudienceSettings = AudienceSettings()
+    care: CareSettings = CareSettings()
+    orders: OrderSettings = OrderSettings()
+    llm: LlmSettings | None = None
 
     @model_validator(mode="after")
     def _one_experiment_at_a_time(self) -> Self:
@@ -199,6 +265,8 @@ def _unknown_key(path: tuple[str, ...]) -> InvalidInput:
     for part in path[:-1]:
         # In a table of tables, such as [experiment.NAME], the part is a name that the shop gave.
         section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[part].annotation
+        if get_origin(section) is UnionType:  # a section that may be left out
+            section = get_args(section)[0]
     known = list(section.model_fields)
     near = difflib.get_close_matches(path[-1], known, n=1)
     where = f"[{'.'.join(path[:-1])}]" if path[:-1] else "the top level"

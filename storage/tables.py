@@ -157,6 +157,9 @@ orders = Table(
     Column("tracking_number", Text),
     Column("tracking_url", Text),
     Column("expected_at", BigInteger),
+    Column("delivered_at", BigInteger),
+    Column("payment_method", ID),
+    Column("address", JSON(none_as_null=True)),
     Index(None, "user_id", "placed_at"),
 )
 
@@ -169,6 +172,45 @@ order_items = Table(
     Column("variant_id", ID),
     Column("quantity", Integer, nullable=False),
     Column("price", BigInteger),
+)
+
+# What the shop says of the people who order; the two keys are folded, for finding somebody by what they say of themselves.
+customers = Table(
+    "customers",
+    metadata,
+    Column("user_id", ID, primary_key=True),
+    Column("email", Text),
+    Column("first_name", Text),
+    Column("last_name", Text),
+    Column("address", JSON(none_as_null=True)),
+    Column("payment_methods", JSON, nullable=False),
+    Column("email_key", Text),
+    Column("name_key", Text),
+    Column("updated_at", BigInteger, nullable=False),
+    Index(None, "email_key"),
+    Index(None, "name_key"),
+)
+
+# Every change that was made to an order here, in the order in which they were made: who, when and what.
+order_changes = Table(
+    "order_changes",
+    metadata,
+    Column("row", ROW, primary_key=True, autoincrement=True),
+    Column("user_id", ID, nullable=False),
+    # Unique for a user, so that a change that is sent again is made once.
+    Column("request_id", ID, nullable=False),
+    # Null where the customer's own record was changed. No foreign key: the shop may report an order anew.
+    Column("order_id", ID),
+    Column("kind", WORD, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("amount", BigInteger),
+    Column("currency", String(3)),
+    Column("payment_method", ID),
+    Column("by_id", ID, nullable=False),
+    Column("by_role", WORD, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("user_id", "request_id"),
+    Index(None, "order_id"),
 )
 
 feedback = Table(
@@ -298,4 +340,51 @@ model_users = Table(
     Column("run_id", ID, ForeignKey("model_runs.run_id", ondelete="CASCADE"), primary_key=True),
     Column("user_hash", String(64), primary_key=True),
     Index(None, "user_hash"),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("review_id", ID, primary_key=True),
+    Column("product_id", ID, nullable=False),
+    Column("rating", Double),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("language", WORD),
+    Column("timestamp", BigInteger),
+    Index(None, "product_id", "timestamp"),
+)
+
+# Questions with the answers that people gave them; only what a supervisor approved is ever spoken.
+answers = Table(
+    "answers",
+    metadata,
+    Column("answer_id", ID, primary_key=True),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("language", WORD, nullable=False),
+    Column("source", ID, nullable=False),
+    # Set while nobody has approved it, so that it is erased with the conversation that it was taken from.
+    Column("conversation_id", ID, ForeignKey("conversations.conversation_id", ondelete="CASCADE")),
+    Column("asked", Integer, nullable=False),
+    Column("status", WORD, nullable=False),
+    Column("mined_at", BigInteger, nullable=False),
+    Column("decided_by", ID),
+    Column("decided_at", BigInteger),
+    Index(None, "status", "decided_at"),
+    Index(None, "conversation_id"),
+)
+
+# Questions of shoppers that nothing answered, redacted.
+unanswered = Table(
+    "unanswered",
+    metadata,
+    # The reply that said so.
+    Column("message_id", ID, ForeignKey("turns.message_id", ondelete="CASCADE"), primary_key=True),
+    Column("question", Text, nullable=False),
+    Column("language", WORD, nullable=False),
+    Column("kind", WORD, nullable=False),
+    Column("product_id", ID),
+    Column("asked_at", BigInteger, nullable=False),
+    Index(None, "asked_at"),
 )

@@ -19,6 +19,11 @@ HOMES = {
     "alembic": ("storage/",),
     "typer": ("launch.py",),
     "sentence_transformers": (),
+    "langchain": ("bot/llm/agent.py",),
+    "langchain_core": ("bot/llm/agent.py", "bot/llm/retriever.py"),
+    "langgraph": (),
+    "langsmith": ("bot/llm/agent.py",),
+    "openai": (),
 }
 
 

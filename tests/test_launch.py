@@ -17,6 +17,7 @@ import pytest
 
 import launch
 from bot.experiments import Experiments
+from storage.customers import Customer, customer_of
 from storage.errors import Conflict
 from storage.orders import orders_of
 from storage.principal import Principal, Role
@@ -79,6 +80,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["evaluate", "retention"],
         ["evaluate", "search"],
         ["evaluate", "sequence"],
+        ["answers", "mine"],
+        ["answers", "list"],
+        ["answers", "approve"],
+        ["answers", "reject"],
+        ["answers", "import"],
         ["models", "list"],
         ["models", "promote"],
         ["models", "rollback"],
@@ -272,6 +278,57 @@ def test_bad_optional_fields_are_dropped_and_counted(run: Run, tmp_path: Path) -
     assert "dropped fields" in out
 
 
+def test_reviews_are_loaded_once_and_broken_rows_kept(run: Run, tmp_path: Path) -> None:
+    review = {"review_id": "r1", "product_id": "m", "text": "<b>Good</b>, write to a.b@c.example", "rating": "many"}
+    log = tmp_path / "reviews.jsonl"
+    log.write_text(json.dumps(review) + "\nnot json\n" + json.dumps({**review, "text": "Better."}), encoding="utf-8")
+    for _ in range(2):
+        status, out, err = run("ingest", "reviews", log, "--shop", tmp_path, "--json")
+        assert status == 0, err
+        report = json.loads(out)
+        lines = Path(report.pop("rejected_file")).read_text(encoding="utf-8").splitlines()
+        assert [json.loads(line)["line"] for line in lines] == [1, 2]
+        assert report == {
+            "read": 3, "accepted": 1, "duplicates": 1, "rejected": 1, "dropped_fields": 2, "unknown_products": None,
+        }  # fmt: skip
+    log.write_text("{\n" * 11, encoding="utf-8")
+    status, out, err = run("ingest", "reviews", log, "--shop", tmp_path)
+    assert (status, out) == (3, "")
+    assert "11 of 11" in err
+
+
+def test_answers_are_proposed_approved_and_imported(run: Run, tmp_path: Path, encoder_cache: Path) -> None:
+    shutil.copytree(encoder_cache, tmp_path / "models" / "encoder")
+    said = [("user", "Do you offer gift wrapping?"), ("agent", "Gift wrapping can be chosen in the cart.")]
+    bad = [("user", "Do you offer gift wrapping?"), ("agent", "Gift wrapping costs $3 in the cart.")]
+    log = tmp_path / "dialogues.jsonl"
+    log.write_text(
+        "".join(json.dumps({"messages": [{"role": r, "content": c} for r, c in each]}) + "\n" for each in (said, bad)),
+        encoding="utf-8",
+    )
+    status, out, err = run("answers", "mine", "--logs", log, "--shop", tmp_path, "--json")
+    assert status == 0, err
+    report = json.loads(out)
+    assert (report["turns"], report["proposed"], report["added"]) == (2, 1, 1)
+    assert report["refused"] == {"it holds a price": 1}
+    assert "a price" in Path(report["refused_file"]).read_text(encoding="utf-8")
+    assert json.loads(run("answers", "mine", "--shop", tmp_path, "--json")[1])["proposed"] == 0  # nobody talked here
+    (pair,) = json.loads(run("answers", "list", "--shop", tmp_path, "--json")[1])["answers"]
+    assert pair["status"] == "mined"
+    name = pair["answer_id"]
+    words = "Choose gift wrapping in the cart."
+    out = run("answers", "approve", name, "--answer", words, "--shop", tmp_path, "--json")[1]
+    assert json.loads(out)["answer"] == words
+    assert name in run("answers", "list", "--status", "approved", "--shop", tmp_path)[1]
+    assert run("answers", "reject", name, "--shop", tmp_path)[0] == 0
+    assert "answers mine" in run("answers", "list", "--status", "approved", "--shop", tmp_path)[1]
+    status, _, err = run("answers", "approve", "nothing", "--shop", tmp_path)
+    assert status != 0
+    assert "answers list" in err
+    log.write_text(json.dumps({"question": "Do you sell gift cards?", "answer": "Gift cards come by mail."}))
+    assert json.loads(run("answers", "import", log, "--shop", tmp_path, "--json")[1])["approved"] == 1
+
+
 def test_the_quality_of_events_is_told(run: Run, tmp_path: Path) -> None:
     event = {"event_id": "e1", "event": "view_item", "user_id": "maya", "timestamp": 1767323045000}
     log = tmp_path / "log.jsonl"
@@ -296,6 +353,29 @@ def test_a_row_that_a_reader_fails_on_is_rejected_alone(run: Run, tmp_path: Path
     report = json.loads(out)
     assert (report["accepted"], report["rejected"]) == (1, 1)
     assert "RecursionError" in Path(report["rejected_file"]).read_text(encoding="utf-8")
+
+
+def test_customers_are_loaded_and_a_bad_row_is_kept_apart(run: Run, tmp_path: Path) -> None:
+    rows = [
+        {
+            "user_id": "maya",
+            "first_name": "Maya",
+            "payment_methods": [{"id": "g", "source": "gift_card", "balance": 500}],
+        },
+        {"user_id": "maya", "first_name": "Maya", "email": ["?"]},
+        {"email": "nobody@shop.example"},
+    ]
+    log = tmp_path / "customers.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    status, out, err = run("ingest", "customers", log, "--shop", tmp_path, "--json")
+    assert status == 0, err
+    report = json.loads(out)
+    assert Path(report.pop("rejected_file")).name.startswith("customers-")
+    assert report == {"read": 3, "accepted": 1, "duplicates": 1, "rejected": 1, "dropped_fields": 1}
+    with launch.opened(tmp_path) as database:
+        assert customer_of(database, Principal("maya", Role.CUSTOMER), "maya") == Customer(
+            user_id="maya", first_name="Maya"
+        )
 
 
 def test_orders_replace_their_earlier_state(run: Run, tmp_path: Path) -> None:

@@ -11,11 +11,16 @@ from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, Red
 from fastapi.staticfiles import StaticFiles
 from pydantic import Field
 from sqlalchemy import select
+from starlette.routing import Route
 
 from bot.api import problems
+from bot.api.completions import completion_routes
 from bot.api.conversations import conversation_routes
 from bot.api.embed import add_embed
 from bot.api.identity import SESSION_COOKIE, IdentityMiddleware, cookie_options
+from bot.api.mcp import HEADERS as MCP_HEADERS
+from bot.api.mcp import PATH as MCP_PATH
+from bot.api.mcp import McpEndpoint
 from bot.api.ops import add_ops
 from bot.api.requests import Body
 from bot.api.routes import principal_of, routes
@@ -57,10 +62,18 @@ def create_app(
         demo_shoppers: only for the example shop: who a visitor may be.
         experiments: how the shop's experiments stand.
     """
-    app = FastAPI(title="Aisle", version="0.1.0", description="A shopping assistant that a shop runs itself.")
+    mcp = McpEndpoint(assistant, settings)
+    app = FastAPI(
+        title="Aisle",
+        version="0.1.0",
+        description="A shopping assistant that a shop runs itself.",
+        lifespan=lambda _: mcp.run(),
+    )
     problems.install(app)
     app.include_router(routes(assistant, settings))
     app.include_router(conversation_routes(assistant, settings))
+    app.include_router(completion_routes(assistant))
+    app.router.routes.append(Route(MCP_PATH, mcp))
     _add_health(app, assistant)
     _add_metrics(app)
     _add_pages(app, assistant, shop)
@@ -75,7 +88,7 @@ def create_app(
         allow_origins=list(settings.embed.origins),
         allow_credentials=bool(settings.embed.origins),
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type"],
+        allow_headers=["Authorization", "Content-Type", *MCP_HEADERS],
     )
     figures = Figures(assistant, shop, settings, experiments)
     add_ops(app, figures)

@@ -11,7 +11,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.api.problems import problem
+from bot.api.problems import problem, refusal
 from storage.errors import AisleError
 from storage.identity import Identity
 from storage.principal import FIGURES, Principal
@@ -94,12 +94,11 @@ class IdentityMiddleware:
         try:
             principal, cookie = self._who(headers, framed)
         except AisleError as error:
-            await problem(error.status, error.message, error.hint)(scope, receive, send)
+            await refusal(scope["path"], error.status, error.message, error.hint)(scope, receive, send)
             return
         if "authorization" not in headers and scope["method"] not in _SAFE and not self._from_here(headers):
-            refused = problem(
-                403, "The request comes from another site.", "Name its origin under [embed] in shop.toml."
-            )
+            hint = "Name its origin under [embed] in shop.toml."
+            refused = refusal(scope["path"], 403, "The request comes from another site.", hint)
             await refused(scope, receive, send)
             return
         if _for_staff(scope["path"]) and principal.role not in FIGURES:

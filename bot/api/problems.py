@@ -1,8 +1,10 @@
-"""Errors as problem+json (RFC 9457): {type, title, status, detail, hint}."""
+"""Errors as problem+json (RFC 9457), {type, title, status, detail, hint}; under `/v1` in the shape that OpenAI's clients read."""
 
 from __future__ import annotations
 
-from typing import Any
+from http import HTTPStatus
+from itertools import takewhile
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,6 +14,8 @@ from starlette.exceptions import HTTPException
 from storage.errors import AisleError, Fault, problem_of
 
 MEDIA_TYPE = "application/problem+json"
+_OPENAI_PATHS: Final = "/v1/"
+_OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error"}
 
 
 def problem(status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
@@ -19,25 +23,56 @@ def problem(status: int, detail: str, hint: str = "", headers: dict[str, str] | 
     return JSONResponse(problem_of(status, detail, hint), status_code=status, headers=headers, media_type=MEDIA_TYPE)
 
 
+def openai_error(
+    status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None, param: str | None = None
+) -> JSONResponse:
+    """One error as OpenAI's API gives it: `{"error": {"message", "type", "param", "code"}}`; what is invalid is 400 there."""
+    status = 400 if status == 422 else status
+    kind = _OPENAI_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    code = HTTPStatus(status).phrase.lower().replace(" ", "_")
+    error = {"message": f"{detail} {hint}".strip(), "type": kind, "param": param, "code": code}
+    return JSONResponse({"error": error}, status_code=status, headers=headers)
+
+
+def refusal(
+    path: str,
+    status: int,
+    detail: str,
+    hint: str = "",
+    headers: dict[str, str] | None = None,
+    param: str | None = None,
+) -> JSONResponse:
+    """One error in the shape that the clients of a path read."""
+    if path.startswith(_OPENAI_PATHS):
+        return openai_error(status, detail, hint, headers, param)
+    return problem(status, detail, hint, headers)
+
+
 def install(app: FastAPI) -> None:
-    """Makes every error of the app a problem+json."""
+    """Makes every error of the app a problem+json, or what `refusal` says."""
 
-    async def aisle_error(_: Request, error: Exception) -> JSONResponse:
+    async def aisle_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, AisleError)
-        return problem(error.status, error.message, error.hint)
+        return refusal(request.url.path, error.status, error.message, error.hint)
 
-    async def invalid(_: Request, error: Exception) -> JSONResponse:
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return problem(422, described(error.errors()), "See /docs for the fields of this request.")
+        errors = error.errors()
+        # Behind a field's own name may stand which of its kinds was tried, "constrained-str", which no client sent.
+        fields = takewhile(lambda part: part.replace("_", "").isalnum(), map(str, errors[0]["loc"][1:]))
+        param = ".".join(fields) or None
+        hint = "See /docs for the fields of this request."
+        return refusal(request.url.path, 422, described(errors), hint, param=param)
 
-    async def http_error(_: Request, error: Exception) -> JSONResponse:
+    async def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         headers = dict(error.headers) if error.headers else None
-        return problem(error.status_code, str(error.detail), "See /docs for what is served.", headers)
+        hint = "See /docs for what is served."
+        return refusal(request.url.path, error.status_code, str(error.detail), hint, headers)
 
-    async def fault(_: Request, error: Exception) -> JSONResponse:  # the server logs the exception itself
+    async def fault(request: Request, error: Exception) -> JSONResponse:  # the server logs the exception itself
         unknown = Fault()
-        return problem(unknown.status, unknown.message, unknown.hint)
+        return refusal(request.url.path, unknown.status, unknown.message, unknown.hint)
 
     app.add_exception_handler(Exception, fault)
     app.add_exception_handler(AisleError, aisle_error)

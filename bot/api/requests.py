@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from bot.reply.voice import languages
 from index.filters import Filters
 from storage.offers import Offer
 from storage.record import Id
 
 LONGEST_MESSAGE = 200_000  # bytes are cheap to refuse; the assistant itself answers what is too long to read
 
-Language = Literal["en", "zh"]
+
+def _spoken(code: str) -> str:
+    if code not in languages():
+        raise ValueError(f"spoken here are {', '.join(languages())}")
+    return code
+
+
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$"), AfterValidator(_spoken)]
 Quantity = Annotated[int, Field(ge=1, le=999)]
 
 

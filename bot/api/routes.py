@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from bot.api.requests import (
@@ -27,6 +27,7 @@ from storage.event_audit import clean_batch, date_problem
 from storage.events import record_events
 from storage.feedback import put_feedback
 from storage.offers import put_offers
+from storage.order_changes import changes_after
 from storage.principal import Principal, Role
 from storage.record import now_ms
 from storage.settings import ShopSettings
@@ -149,6 +150,14 @@ def routes(assistant: Assistant, settings: ShopSettings) -> APIRouter:
         """Newer prices, stock and availability of products and variants, from the role service."""
         put_offers(database, caller, assistant.parts.shelf.spelled(body.offers))
         return Response(status_code=204)
+
+    @api.get("/order-changes")
+    def order_changes(
+        caller: Caller, after: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 1000
+    ) -> dict[str, Any]:
+        """What customers changed about orders after that row, in the order in which it was done, for the role service."""
+        made = changes_after(database, caller, after, limit)
+        return {"changes": [change.model_dump(mode="json", exclude={"repeated"}) for change in made]}
 
     @api.get("/users/{user_id}/profile", response_model=ProfileView)
     def profile(user_id: str, caller: Caller, language: str = "en") -> Any:

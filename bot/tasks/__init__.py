@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from bot.changes import tell_changes
 from bot.policy import Task
-from bot.tasks import cart, compare, orders, policies, product, recommend, search, small, support
+from bot.tasks import (
+    bundle,
+    care,
+    cart,
+    compare,
+    gifts,
+    order_changes,
+    orders,
+    policies,
+    product,
+    recommend,
+    reorder,
+    search,
+    small,
+    support,
+)
 from bot.turn import Answer, Turn
 
 Run = Callable[[Turn, Answer], None]
@@ -18,6 +34,7 @@ _TASKS: Mapping[Task, Run] = {
     "out_of_scope": small.out_of_scope,
     "search": search.new,
     "refine": search.refine,
+    "correct": search.correct,
     "more": search.more,
     "show_again": search.show_again,
     "recommend": recommend.recommend,
@@ -26,6 +43,7 @@ _TASKS: Mapping[Task, Run] = {
     "ask_product": product.ask,
     "ask_policy": policies.ask,
     "order_status": orders.status,
+    "order_change": order_changes.begin,
     "cart_add": cart.add,
     "cart_remove": cart.remove,
     "cart_view": cart.view,
@@ -33,25 +51,37 @@ _TASKS: Mapping[Task, Run] = {
     "complaint": support.complaint,
     "handoff": support.handoff,
     "reject": support.reject,
+    "swearing": support.swearing,
+    "care": care.care,
+    "return_to": search.return_to,
+    "reorder": reorder.again,
+    "bundle": bundle.everything_for,
 }
+_TAKES_BUDGET = ("search", "refine", "correct", "recommend", "bundle", "return_to")
 
 
 def run(turn: Turn, answer: Answer) -> None:
     """Answers the turn: fills the answer with what the decided task says, shows and changes."""
     task, pending = turn.decision.task, turn.decision.pending
-    if task == "accepted":
+    if turn.understanding.clash is not None and task in _TAKES_BUDGET:
+        search.ask_which_limit(turn, answer)
+    elif task == "accepted":
         support.accepted(turn, answer)
     elif task == "resolved" and pending is not None:
         _RESOLVED[pending.kind](turn, answer)
     else:
         _TASKS[task](turn, answer)
+    tell_changes(turn, answer)
 
 
 _RESOLVED: Mapping[str, Run] = {
     "budget": search.with_budget,
     "facet": search.with_facet,
+    "gift": gifts.gift,
     "relax": search.relaxed,
     "variant": cart.add_chosen,
     "which_product": product.chosen,
     "which_line": cart.remove_chosen,
+    "order_slot": order_changes.answered,
+    "order_change": order_changes.answered,
 }

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.basket import Orderable, held, view_of
 from bot.cards import CartLineView, CartView
-from bot.references import name_in, resolve, words_of
+from bot.policy import Decision
+from bot.references import means_several, name_in, resolve, words_of
+from bot.reply.voice import Voice
 from bot.shelf import availability_of, telling_options
 from bot.state import Item, Pending
 from bot.tasks.positions import off_list
 from bot.turn import Answer, Turn
 from bot.variants import asked_of, meant
 from index.product import Product, Variant
+from retrieval.understanding import Understanding
 from retrieval.understanding.numbers import small_number
 from storage.carts import Cart, add_line, cart_of, change_line, empty_cart, remove_line
 from storage.errors import Conflict, InvalidInput, NotFound
@@ -32,6 +36,11 @@ _CART_SHOWN = ("cart_view", "cart_remove", "checkout")
 _ANYTHING = frozenset(
     "item items product products thing things stuff line entry 商 品 东 西 物 件 样 除 移 取 消 退".split()
 )
+_ALL = re.compile(
+    r"\b(?:everything|all of (?:them|these|those|it)|them all|the (?:whole|entire|complete) (?:set|bundle|lot))\b|"
+    r"全部|所有(?:的|这些)|全都|都(?:要|加|买)|整套",
+    re.IGNORECASE,
+)
 _EVERYTHING = re.compile(
     r"\b(?:empty|clear|everything|all of (?:it|them)|all items|start over|whole cart)\b|\bremove all\b|"
     r"清空|全部|全删|都删|都不要|所有",
@@ -42,21 +51,23 @@ _EVERYTHING = re.compile(
 def add(turn: Turn, answer: Answer) -> None:
     """Adds what the turn means: shown here, or named by its title or number."""
     words = turn.understanding.query
+    everything = bool(_ALL.search(turn.message)) and not turn.understanding.ordinals
+    if everything and not turn.state.shown:
+        return answer.ask(turn.voice.say("cart.which_none"), Pending(kind="what"))
+    if everything:
+        return put_all(turn, answer, turn.state.shown, 1)
     # A write needs a product that was named or pointed at: words that name none must not add what was talked about before.
     reference = resolve(turn, assume=not words_of(words))
     if reference.off_list:
         return off_list(turn, answer)
     quantity = _quantity(turn)
     # "The black one" is one, also where several are black.
-    pointed = turn.understanding.ordinals or (turn.understanding.deixis and not turn.understanding.referent)
-    if len(reference.items) > 1 and not pointed:
+    pointing = turn.understanding.deixis and not turn.understanding.referent and means_several(turn.message)
+    pointed = turn.understanding.ordinals or pointing
+    if len(reference.items) > 1 and (reference.either or not pointed):
         return _which(turn, answer, reference.items, quantity)
     if reference.items:
-        for number, item in enumerate(reference.items):
-            put(turn, answer, item, quantity, last=number == len(reference.items) - 1)
-            if answer.pending is not None:
-                break
-        return None
+        return put_all(turn, answer, reference.items, quantity)
     if words_of(words):
         answer.ledger.text(words)
         return answer.ask(turn.voice.say("cart.not_found", name=words[:80]), Pending(kind="what"))
@@ -85,9 +96,41 @@ def _quantity(turn: Turn) -> int:
 def add_chosen(turn: Turn, answer: Answer) -> None:
     """The variant that was asked for is chosen."""
     pending, choice = turn.decision.pending, turn.decision.choice
-    if pending is None or choice is None or choice >= len(pending.items):
+    if pending is None or not pending.items or (choice is not None and choice >= len(pending.items)):
         return add(turn, answer)
-    return put(turn, answer, pending.items[choice], pending.quantity)
+    if choice is None:
+        put(turn, answer, Item(product_id=pending.items[0].product_id), pending.quantity, last=not pending.rest)
+        return go_on(turn, answer, pending)
+    put(turn, answer, pending.items[choice], pending.quantity, last=not pending.rest)
+    return go_on(turn, answer, pending)
+
+
+def put_all(turn: Turn, answer: Answer, items: Sequence[Item], quantity: int) -> None:
+    """Adds several: first those that need no choice, then one question for the first that does; the others wait for its answer."""
+    waiting = [item for item in items if _needs_choice(turn, item)]
+    ordered = [*(item for item in items if item not in waiting), *waiting]
+    for number, item in enumerate(ordered):
+        put(turn, answer, item, quantity, last=number == len(ordered) - 1)
+        if answer.pending is not None:
+            rest = tuple(ordered[number + 1 :])
+            answer.pending = answer.pending.model_copy(update={"rest": rest})
+            break
+
+
+def go_on(turn: Turn, answer: Answer, pending: Pending) -> None:
+    """Adds what waited for the answer to a question. What was said answers that question alone: the others are asked for theirs."""
+    if not pending.rest:
+        return
+    if answer.pending is not None:
+        answer.pending = answer.pending.model_copy(update={"rest": (*answer.pending.rest, *pending.rest)})
+        return
+    unsaid = replace(turn, message="", understanding=Understanding(query=""), decision=Decision("cart_add"))
+    put_all(unsaid, answer, pending.rest, 1)
+
+
+def _needs_choice(turn: Turn, item: Item) -> bool:
+    product = turn.shelf.product(item.product_id)
+    return product is not None and bool(product.variants) and len(_fitting(turn, product, item)) != 1
 
 
 def put(turn: Turn, answer: Answer, item: Item, quantity: int, last: bool = True) -> None:
@@ -155,7 +198,7 @@ def _fitting(turn: Turn, product: Product, item: Item) -> list[Variant]:
     By the options that this turn or the topic's conditions name, else the one chosen before.
     """
     alive = [variant for variant in product.variants if availability_of(product, variant).orderable]
-    if turn.decision.pending is not None and turn.decision.pending.kind == "variant" and item.variant_id:
+    if turn.decision.pending is not None and turn.decision.pending.kind == "variant" and item.chosen:
         return [variant for variant in product.variants if variant.id == item.variant_id]
     before = product.variant(item.variant_id) if item.chosen and item.variant_id else None
     found = meant(turn, product, running=before is None)
@@ -176,7 +219,7 @@ def _ask_variant(turn: Turn, answer: Answer, product: Product, left: Sequence[Va
         return answer.say(voice.say("cart.out_of_stock", title=product.title, availability=gone))
     names = telling_options(product)
     apart = [name for name in names if len({variant.options.get(name) for variant in choices}) > 1] or names
-    spelled = _spelled(choices, apart)
+    spelled = _spelled(choices, apart, voice)
     items = tuple(Item(product_id=product.id, variant_id=variant.id, chosen=True) for variant in choices)
     answer.ledger.text(*spelled)
     pending = Pending(kind="variant", options=spelled, items=items, quantity=quantity)
@@ -188,10 +231,12 @@ def _ask_variant(turn: Turn, answer: Answer, product: Product, left: Sequence[Va
     return answer.ask(voice.say("cart.variant", option=option, title=product.title, options=options), pending)
 
 
-def _spelled(choices: Sequence[Variant], apart: Sequence[str]) -> tuple[str, ...]:
+def _spelled(choices: Sequence[Variant], apart: Sequence[str], voice: Voice) -> tuple[str, ...]:
     """Each variant by the options in which they differ; those that are alike in these by their titles or ids too."""
     names = [
-        " / ".join(filter(None, (variant.options.get(name) for name in apart))) or variant.title or variant.id
+        " / ".join(voice.value(variant.options[name]) for name in apart if variant.options.get(name))
+        or variant.title
+        or variant.id
         for variant in choices
     ]
     titles = [variant.title or variant.id for variant in choices]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bot.present import card_of, is_numbering
-from bot.references import pair
+from bot.references import pair, resolve
 from bot.reply.voice import Voice
 from bot.shelf import availability_of, price_of
 from bot.state import Pending
@@ -22,7 +22,7 @@ Side = tuple[Product, Variant | None]
 
 def compare(turn: Turn, answer: Answer) -> None:
     """Sets two to four products against each other."""
-    if turn.understanding.ordinals and max(abs(each) for each in turn.understanding.ordinals) > len(turn.state.shown):
+    if turn.understanding.ordinals and resolve(turn, assume=False).off_list:
         return off_list(turn, answer)
     items = pair(turn)[:COLUMNS]
     products = turn.shelf.products(item.product_id for item in items)
@@ -80,7 +80,7 @@ def table(sides: Sequence[Side], names: Sequence[str], voice: Voice) -> list[lis
         (voice.field("brand"), lambda side: side[0].brand),
         (voice.field("delivery"), lambda side: _delivery(side[0], voice)),
     ]
-    cells += [(voice.attribute(name), lambda side, name=name: _attribute(side, name)) for name in names]  # type: ignore[misc]
+    cells += [(voice.attribute(name), lambda side, name=name: _attribute(side, name, voice)) for name in names]  # type: ignore[misc]
     for label, cell in cells:
         values = [cell(side) for side in sides]
         if any(values):
@@ -108,13 +108,13 @@ def _delivery(product: Product, voice: Voice) -> str:
     return voice.word("field", "days", days=days) if days else ""
 
 
-def _attribute(side: Side, name: str) -> str:
+def _attribute(side: Side, name: str, voice: Voice) -> str:
     product, variant = side
     if variant is not None:
         own = next((value for option, value in variant.options.items() if option.casefold() == name.casefold()), None)
         if own is not None:
-            return own
-    return _cell(", ".join(product.attributes.get(name, ())))
+            return voice.value(own)
+    return _cell(", ".join(map(voice.value, product.attributes.get(name, ()))))
 
 
 def _cell(text: str) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from bot.state import Pending
 from bot.turn import Answer, Turn
-from storage.orders import Order, orders_of
+from storage.orders import Order
 
 ITEMS = 3
 _NUMBER = re.compile(r"#?\b(?=[\w-]*\d)[A-Za-z]{0,6}[-_]?\d[\w-]{2,}\b", re.ASCII)
@@ -19,14 +19,15 @@ _CHANGE = re.compile(
 )
 
 
-def status(turn: Turn, answer: Answer) -> None:
-    """How the named order stands, else the latest; changes to it need a person."""
+def status(turn: Turn, answer: Answer, change: bool = False) -> None:
+    """How the named order stands, else the latest; what customers cannot change by themselves needs a person.
+
+    `change` where something is to be changed, whatever the words.
+    """
     voice = turn.voice
     if turn.principal.anonymous:
         return answer.say(voice.say("orders.sign_in"))
-    orders = sorted(
-        orders_of(turn.database, turn.principal, turn.user_id), key=lambda order: order.placed_at, reverse=True
-    )
+    orders = sorted(turn.backend.orders(turn.principal, turn.user_id), key=lambda order: order.placed_at, reverse=True)
     if not orders:
         return answer.say(voice.say("orders.none"))
     order = _named(turn.message, orders)
@@ -37,7 +38,7 @@ def status(turn: Turn, answer: Answer) -> None:
             return answer.say(voice.say("orders.unknown", order=number))
         order = orders[0]
     _tell(turn, answer, order)
-    if _CHANGE.search(turn.message):
+    if change or _CHANGE.search(turn.message):
         return answer.ask(voice.say("orders.change"), Pending(kind="handoff"))
     rest = [each for each in orders if each is not order]
     if rest and _named(turn.message, orders) is None:
@@ -48,9 +49,11 @@ def status(turn: Turn, answer: Answer) -> None:
 
 def _tell(turn: Turn, answer: Answer, order: Order) -> None:
     voice = turn.voice
-    placed = _date(order.placed_at, turn.language)
+    placed = date_of(order.placed_at, turn.language)
+    answer.order_id = order.order_id
     answer.ledger.text(order.order_id, placed)
     answer.say(voice.say(f"orders.{order.status}", order=order.order_id, date=placed))
+    _tell_changes(turn, answer, order)
     products = turn.shelf.products(item.product_id for item in order.items[:ITEMS])
     answer.know(*products.values())
     named = [
@@ -67,9 +70,19 @@ def _tell(turn: Turn, answer: Answer, order: Order) -> None:
         answer.ledger.text(tracking.carrier, tracking.number)
         answer.say(voice.say("orders.tracking", carrier=tracking.carrier, number=tracking.number))
     if tracking.expected_at is not None:
-        expected = _date(tracking.expected_at, turn.language)
+        expected = date_of(tracking.expected_at, turn.language)
         answer.ledger.text(expected)
         answer.say(voice.say("orders.expected", date=expected))
+
+
+def _tell_changes(turn: Turn, answer: Answer, order: Order) -> None:
+    """That a return or an exchange is under way, for the order's own status does not say so."""
+    asked = {
+        each.kind for each in turn.backend.changes(turn.principal, turn.user_id) if each.order_id == order.order_id
+    }
+    for kind in ("return", "exchange"):
+        if kind in asked and order.status == "delivered":
+            answer.say(turn.voice.say(f"orders.{kind}_requested"))
 
 
 def _named(message: str, orders: Sequence[Order]) -> Order | None:
@@ -82,8 +95,9 @@ def _named(message: str, orders: Sequence[Order]) -> Order | None:
     return max(named, key=lambda order: len(order.order_id), default=None)
 
 
-def _date(instant: int, language: str) -> str:
+def date_of(instant: int, language: str) -> str:
+    """The day of an instant in milliseconds since 1970, UTC: "27 November 2026", "2026年11月27日"."""
     day = datetime.fromtimestamp(instant / 1000, tz=UTC)
     if language == "zh":
         return f"{day.year}年{day.month}月{day.day}日"
-    return f"{day.day} {day:%B} {day.year}"
+    return f"{day.day} {day:%B} {day.year}" if language == "en" else f"{day:%Y-%m-%d}"

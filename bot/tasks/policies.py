@@ -1,6 +1,7 @@
 """Questions about the shop.
 
-The passage of its own pages that answers, word for word, or an honest "that is not written".
+The passage of its own pages that answers, word for word, else what a person answered to the same question before, or an honest
+"that is not written".
 """
 
 from __future__ import annotations
@@ -8,13 +9,18 @@ from __future__ import annotations
 from bot.cards import Citation
 from bot.passages import best_passages, excerpt
 from bot.state import Pending
-from bot.turn import Answer, Turn
+from bot.tasks.answers import from_book
+from bot.turn import Answer, Open, Turn
 
 
 def ask(turn: Turn, answer: Answer) -> None:
-    """Quotes the best passage; below the threshold a person is offered instead."""
+    """Quotes the best passage, else an answer given before; below the thresholds a person is offered instead."""
     found = best_passages(turn.shelf, turn.message, turn.language)
     if not found:
+        known = from_book(turn, answer)
+        if known:
+            return answer.say(*known)
+        answer.unanswered = Open("policy")
         return answer.ask(turn.voice.say("policy.none"), Pending(kind="handoff"))
     passage = found[0]
     quote = excerpt(turn.shelf, passage, turn.message)

@@ -1,6 +1,7 @@
 """Questions about a product.
 
-From its record, else a sentence of its page quoted as it stands, else "the page does not say".
+From its record, else a sentence of its page quoted as it stands, else what its reviews say, else what a person answered to the same
+question before, else "the page does not say".
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ import re
 from collections.abc import Iterable
 
 from bot.cards import Citation
+from bot.evidence import without_title
 from bot.present import card_of
-from bot.references import Reference, resolve, words_of
+from bot.references import Reference, likeliest, resolve, words_of
 from bot.reply.voice import Voice
 from bot.shelf import availability_of, price_of, stock_of, telling_options, title_of
 from bot.state import Item, Pending
-from bot.tasks import cart
+from bot.tasks import cart, reviews
+from bot.tasks.answers import from_book
 from bot.tasks.positions import off_list
-from bot.turn import Answer, Turn
+from bot.turn import Answer, Open, Turn
 from bot.variants import asked_of, meant
 from index.product import Product, Variant
 from retrieval.understanding.lexicon import ASKED
+from retrieval.understanding.questions import Topic
 
 QUOTE = 300
 OPTIONS = 6
@@ -34,7 +38,7 @@ def ask(turn: Turn, answer: Answer) -> None:
         return off_list(turn, answer)
     if not reference.items:
         return _which(turn, answer, reference)
-    return about(turn, answer, reference.items, turn.understanding.attribute_asked, turn.message)
+    return about(turn, answer, likeliest(turn, reference), turn.understanding.attribute_asked, turn.message)
 
 
 def chosen(turn: Turn, answer: Answer) -> None:
@@ -110,7 +114,10 @@ def _none_such(turn: Turn, product: Product) -> list[str]:
     """That no variant is as the question asks, and what there is."""
     voice, names = turn.voice, telling_options(product)
     values = [
-        voice.joined(dict.fromkeys(variant.options[name] for variant in product.variants if name in variant.options))
+        voice.joined(
+            voice.value(each)
+            for each in dict.fromkeys(variant.options[name] for variant in product.variants if name in variant.options)
+        )
         for name in names
     ]
     said = [voice.say("product.no_such", title=product.title, wanted=asked_of(turn, names))]
@@ -125,7 +132,8 @@ def _facts(
 ) -> list[str]:
     voice = turn.voice
     if asked in _FIELDS:
-        return _field(voice, product, variant, title, asked)
+        said = _field(voice, product, variant, title, asked)
+        return [*said, *reviews.digest(turn, answer, product, title)] if asked == "reviews" else said
     names = turn.understander.names_for(asked) if asked else ()
     for name in names:
         options = list(dict.fromkeys(each.options[name] for each in product.variants if name in each.options))
@@ -135,7 +143,7 @@ def _facts(
                     "product.quote_option",
                     title=product.title,
                     attribute=voice.attribute(name),
-                    value=voice.joined(options),
+                    value=voice.joined(map(voice.value, options)),
                 )
             ]
         values = [variant.options[name]] if variant and name in variant.options else product.attributes.get(name, ())
@@ -145,37 +153,59 @@ def _facts(
                     "product.attribute",
                     title=title,
                     attribute=voice.attribute(name),
-                    value=voice.joined(values),
+                    value=voice.joined(map(voice.value, values)),
                 )
             ]
     quote = passage(product.description, asked, question, product.title)
     if quote:
-        answer.ledger.text(quote)
-        answer.citations.append(
-            Citation(kind="product", id=product.id, title=product.title, quote=quote, url=product.url)
-        )
-        return [voice.say("product.quote", title=title, quote=quote)]
-    if asked:
-        return [voice.say("product.not_said", title=title, attribute=_concept(voice, asked))]
-    named = _attribute_named(product, question)
+        return [_quoted(turn, answer, product, title, quote)]
+    named = None if asked else _attribute_named(product, without_title(question, product.title))
     if named:
         return [
             voice.say(
                 "product.attribute",
                 title=title,
                 attribute=voice.attribute(named),
-                value=voice.joined(product.attributes[named]),
+                value=voice.joined(map(voice.value, product.attributes[named])),
             )
         ]
-    if _wants_summary(question):
+    if not asked and _wants_summary(question):
         return [voice.say("product.summary", title=title, facts=summary(voice, product, variant))]
-    return [voice.say("product.not_said_plain", title=title)]
+    return _evidence(turn, answer, product, title, asked, question)
+
+
+def _quoted(turn: Turn, answer: Answer, product: Product, title: str, quote: str) -> str:
+    """A sentence of the page, entered in the ledger and cited."""
+    answer.ledger.text(quote)
+    answer.citations.append(Citation(kind="product", id=product.id, title=product.title, quote=quote, url=product.url))
+    return turn.voice.say("product.quote", title=title, quote=quote)
+
+
+def _evidence(turn: Turn, answer: Answer, product: Product, title: str, asked: str | None, question: str) -> list[str]:
+    """What is read out of sentences: the page's, the reviews', an answer given before; or that nothing says it."""
+    topic = _topic_of(asked) if asked else None
+    about = re.compile("|".join(filter(None, (topic[2], topic[3]))), re.IGNORECASE) if topic else None
+    quote = reviews.from_page(turn, product, question, about)
+    if quote:
+        return [_quoted(turn, answer, product, title, quote)]
+    said = reviews.from_reviews(turn, answer, product, title, question, about) or from_book(turn, answer)
+    if said:
+        return said
+    answer.unanswered = Open("product", product.id)
+    if asked:
+        return [turn.voice.say("product.not_said", title=title, attribute=_concept(turn.voice, asked))]
+    return [turn.voice.say("product.not_said_plain", title=title)]
 
 
 def _concept(voice: Voice, asked: str) -> str:
     """The name of what was asked in the turn's language, whatever the catalog calls it: "续航" is "battery life"."""
-    concept = next((each[0] for each in ASKED if asked == each[0] or asked.casefold() in each[1]), asked)
-    return voice.attribute(concept)
+    topic = _topic_of(asked)
+    return voice.attribute(topic[0] if topic else asked)
+
+
+def _topic_of(asked: str) -> Topic | None:
+    """What is known of a thing that is asked about, by its name or a catalog's spelling of it."""
+    return next((each for each in ASKED if asked == each[0] or asked.casefold() in each[1]), None)
 
 
 def _field(voice: Voice, product: Product, variant: Variant | None, title: str, asked: str) -> list[str]:
@@ -225,7 +255,10 @@ def summary(voice: Voice, product: Product, variant: Variant | None) -> str:
     if product.rating is not None:
         facts.append(f"{voice.field('rating')} {voice.rating(product.rating.value)}")
     facts.append(voice.availability(availability_of(product, variant)))
-    facts += [f"{voice.attribute(name)} {', '.join(values)}" for name, values in list(product.attributes.items())[:5]]
+    facts += [
+        f"{voice.attribute(name)} {'/'.join(map(voice.value, values))}"
+        for name, values in list(product.attributes.items())[:5]
+    ]
     return voice.joined(facts)
 
 
@@ -237,7 +270,7 @@ def passage(description: str, asked: str | None, question: str, title: str) -> s
     """
     sentences = [part.strip() for part in _SENTENCE.split(description[:20_000]) if part and part.strip()]
     if asked:
-        concept = next((each for each in ASKED if asked == each[0] or asked.casefold() in each[1]), None)
+        concept = _topic_of(asked)
         pattern = re.compile(
             "|".join(filter(None, (concept[2], concept[3]))) if concept else re.escape(asked), re.IGNORECASE
         )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from bot.novelty import Newcomer
+from bot.phrases import asks_new, asks_others
 from bot.present import slate_of
 from bot.references import resolve
 from bot.shelf import Found
 from bot.state import Pending, Topic
 from bot.steering import Course
+from bot.tasks.gifts import asks_gift, gift
 from bot.tasks.positions import off_list
 from bot.tasks.search import ask_budget, nothing_fits, present, show, tell_unknown
 from bot.tasks.staged import compared, known, lay_out
@@ -17,10 +20,15 @@ from bot.turn import SLATE, Answer, Turn
 from index.filters import Filters
 from retrieval.understanding import merge
 
+WIDELY = 90
+"""So many are looked at where advice without words is asked: of two languages one may have the best rated."""
+
 
 def recommend(turn: Turn, answer: Answer) -> None:
     """Picks by what was said; with nothing said, by the running topic, the shopper's interests, or the best rated."""
     understanding, voice = turn.understanding, turn.voice
+    if asks_gift(turn.message):
+        return gift(turn, answer)
     running = (
         understanding.refining and turn.state.topic is not None and bool(turn.topic.query or turn.topic.filters.brand)
     )
@@ -29,13 +37,20 @@ def recommend(turn: Turn, answer: Answer) -> None:
     topic = Topic(query=query, filters=filters, sort=understanding.sort or "relevance")
     if understanding.foreign_budget is not None:
         return ask_budget(turn, answer, topic)
+    if asks_new(turn.message):
+        return _arrivals(turn, answer, filters)
     if topic.sort != "relevance":
         return present(turn, answer, topic)
     # "For my dad", "what's popular": no product bears these words; what counts are the other words, conditions, tastes.
-    topic = topic.model_copy(update={"query": _named(query) or _on_the_way(turn, topic)})
-    found = turn.find(topic.query, filters, advice=True)
+    topic = topic.model_copy(update={"query": _named(query) or _on_the_way(turn, topic), "advice": True})
+    found = turn.find(topic.query, filters, limit=30 if topic.query else WIDELY, advice=True)
     if not found.hits:
         return nothing_fits(turn, answer, topic)
+    if asks_others(turn.message):
+        found = replace(found, hits=tuple(each for each in found.hits if each.hit.product_id not in turn.state.seen))
+        if not found.hits:
+            return answer.say(voice.say("search.no_more"))
+    found = found if topic.query else _spoken(found, turn.language)
     course, found = lay_out(turn, topic, found)
     show(turn, answer, topic, found, course, _newcomer(turn, topic, found, course))
     if course.chosen:
@@ -50,6 +65,22 @@ def recommend(turn: Turn, answer: Answer) -> None:
     if course.stage != "browsing" and not course.chosen:
         compared(turn, answer, found)
     return tell_unknown(turn, answer, topic, found)
+
+
+def _spoken(found: Found, language: str) -> Found:
+    """Only what has its page in the talk's language, where that fills a slate: a shop in two languages has most goods twice."""
+    own = tuple(each for each in found.hits if found.products[each.hit.product_id].language == language)
+    return replace(found, hits=own) if len(own) >= SLATE else found
+
+
+def _arrivals(turn: Turn, answer: Answer, filters: Filters) -> None:
+    """What came into the shop last, by the catalog's own dates."""
+    found = turn.find("", filters, "newest")
+    if not found.hits:
+        return nothing_fits(turn, answer, Topic(filters=filters))
+    show(turn, answer, Topic(filters=filters, sort="newest"), found)
+    answer.focus = ()
+    return answer.say(turn.voice.say("recommend.newest"))
 
 
 def _newcomer(turn: Turn, topic: Topic, found: Found, course: Course) -> Newcomer | None:

@@ -6,24 +6,26 @@ A condition is never dropped silently: where nothing meets all of them, the repl
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.corrections import audience_in, for_others
 from bot.exploration import Ordering, draw_order
 from bot.novelty import Newcomer
 from bot.present import card_of, is_numbering, slate_of
-from bot.references import resolve, words_of
+from bot.references import likeliest, resolve
 from bot.shelf import Found, price_of
 from bot.state import Item, Pending, Topic
 from bot.steering import WIDE, Course
+from bot.tasks.fit import checked_news, exact, leaves, named_nowhere, other_goods, saying
 from bot.tasks.positions import off_list
 from bot.tasks.staged import compared, known, lay_out
 from bot.turn import SLATE, Answer, Turn
 from index.filters import Filters, PriceRange
 from index.money import minor_digits, parse_money
 from index.product import Money, Product
+from retrieval.expansion import goods_named
 from retrieval.understanding import Understanding, merge
 from storage.record import now_ms
 
@@ -31,9 +33,6 @@ MANY = 12
 """Above this many matches a narrowing question may help."""
 PAGES = 5
 MOST = 100
-SHORTEST_CODE = 5
-CHECKED_WORDS = 2
-_COMPARATIVE = re.compile(r"[a-z]+er|more|less|better|best|[a-z]+est|good|nice|cool|similar|other|different|else")
 
 
 def new(turn: Turn, answer: Answer) -> None:
@@ -71,6 +70,28 @@ def refine(turn: Turn, answer: Answer) -> None:
     if understanding.relative is not None:
         return _relative(turn, answer, topic, understanding)
     return present(turn, answer, topic)
+
+
+def correct(turn: Turn, answer: Answer) -> None:
+    """The running topic with what was meant in the place of what was understood.
+
+    Other goods take the place of the goods and of what was said of their kind, other people that of whom it was for. The budget,
+    the stock and the rating asked for stay: they were not what went wrong.
+    """
+    understanding, before = turn.understanding, turn.topic
+    if goods_named(understanding.query) or understanding.wishes.categories or understanding.filters.categories:
+        kept = before.filters.model_copy(
+            update={"categories": (), "brand": (), "attributes": {}, "exclude": Filters().exclude}
+        )
+        named = understanding.query or " ".join(turn.voice.own(understanding.filters.categories))
+        topic = Topic(query=named, filters=merge(kept, understanding), sort=understanding.sort or before.sort)
+        return present(turn, answer, topic)
+    filters, query, detail = merge(before.filters, understanding), before.query, understanding.query
+    if audience_in(detail):
+        query = for_others(before.query)
+        attributes = {name: values for name, values in filters.attributes.items() if not audience_in(" ".join(values))}
+        filters = filters.model_copy(update={"attributes": attributes})
+    return present(turn, answer, before.model_copy(update={"filters": filters, "query": query, "detail": detail}))
 
 
 def _asked_for(understanding: Understanding) -> Understanding:
@@ -117,14 +138,17 @@ def with_facet(turn: Turn, answer: Answer) -> None:
         Filters(categories=(value,)) if pending.field == "categories" else Filters(attributes={pending.field: (value,)})
     )
     filters = merge(merge(turn.topic.filters, Understanding(query="", filters=added)), turn.understanding)
-    return present(turn, answer, turn.topic.model_copy(update={"filters": filters}))
+    # "Rain jackets for women" answers the question and says more.
+    topic = turn.topic.model_copy(update={"filters": filters})
+    said = topic.model_copy(update={"detail": turn.understanding.query})
+    return present(turn, answer, said if checked_news(said) else topic)
 
 
 def more(turn: Turn, answer: Answer) -> None:
     """The next of the running topic that were not shown in it yet."""
     topic = turn.topic
     seen = turn.state.seen
-    found, _ = _saying(topic, _find(turn, topic, limit=min(MOST, len(seen) + PAGES * SLATE)))
+    found, _ = saying(turn, topic, _find(turn, topic, limit=min(MOST, len(seen) + PAGES * SLATE)), _kinds(turn, topic))
     rest = tuple(each for each in found.hits if each.hit.product_id not in seen)
     if not rest:
         return answer.say(turn.voice.say("search.no_more"))
@@ -132,15 +156,43 @@ def more(turn: Turn, answer: Answer) -> None:
     return answer.say(turn.voice.say("search.more", shown=len(answer.cards), count=len(answer.cards)))
 
 
+def return_to(turn: Turn, answer: Answer) -> None:
+    """An earlier topic again, with the conditions that it had and those that this turn adds."""
+    topic = turn.decision.topic or turn.topic
+    return present(turn, answer, topic.model_copy(update={"filters": merge(topic.filters, turn.understanding)}))
+
+
+def ask_which_limit(turn: Turn, answer: Answer) -> None:
+    """No price is both under 50 and over 100: which of the two holds is asked, and nothing is shown meanwhile."""
+    low, high = turn.understanding.clash or (None, None)
+    assert low is not None  # the caller has looked
+    assert high is not None
+    said = turn.understanding
+    running = turn.topic if said.refining else Topic(query=said.query)
+    answer.topic = running.model_copy(
+        update={"filters": merge(running.filters, replace(said, filters=_unpriced(said)))}
+    )
+    answer.ledger.money(low, high)
+    question = turn.voice.say("budget.clash", low=turn.voice.money(low), high=turn.voice.money(high))
+    return answer.ask(question, Pending(kind="budget"))
+
+
+def _unpriced(understanding: Understanding) -> Filters:
+    return understanding.filters.model_copy(update={"price": None})
+
+
 def show_again(turn: Turn, answer: Answer) -> None:
     """Products that were shown, picked out again."""
     reference = resolve(turn)
     if reference.off_list:
         return off_list(turn, answer)
-    products = turn.shelf.products(item.product_id for item in reference.items)
-    items = [item for item in reference.items if item.product_id in products]
+    meant_ones = likeliest(turn, reference)
+    products = turn.shelf.products(item.product_id for item in meant_ones)
+    items = [item for item in meant_ones if item.product_id in products]
     if not items:
-        return answer.ask(turn.voice.say("search.nothing_shown"), Pending(kind="what"))
+        return answer.ask(
+            turn.voice.say("search.none_of_them" if turn.state.shown else "search.nothing_shown"), Pending(kind="what")
+        )
     cards = [
         card_of(products[item.product_id], item.variant_id, products[item.product_id].attributes) for item in items
     ]
@@ -155,18 +207,22 @@ def show_again(turn: Turn, answer: Answer) -> None:
 def present(turn: Turn, answer: Answer, topic: Topic) -> None:
     """Searches the topic and shows what fits, or says what stands in the way."""
     detail = topic.detail
-    found, unsaid = _saying(topic, _exact(topic, _find(turn, topic, MOST if detail else PAGES * SLATE)))
+    found, unsaid = saying(
+        turn, topic, exact(topic, _find(turn, topic, MOST if detail else PAGES * SLATE)), _kinds(turn, topic)
+    )
     if not found.hits and detail:
         topic = topic.model_copy(update={"detail": ""})
         found = _find(turn, topic)
-    if not found.hits:
+    if not found.hits or other_goods(turn, topic, found, lambda: _find(turn, _unconditioned(topic), SLATE)):
         return nothing_fits(turn, answer, topic)
     course, found = lay_out(turn, topic, found)
     show(turn, answer, topic, found, course)
     if unsaid:
-        answer.ledger.text(detail)
-        answer.say(turn.voice.say("search.unsaid", words=detail))
+        answer.ledger.text(unsaid)
+        answer.say(turn.voice.say("search.unsaid", words=unsaid))
         answer.topic = topic.model_copy(update={"detail": ""})
+    elif named_nowhere(turn, topic, answer, found):
+        answer.say(turn.voice.say("search.nearest", what=_quoted(turn, topic.query[:80])))
     elif not course.chosen:
         _introduce(turn, answer, topic, found)
     tell_unknown(turn, answer, topic, found)
@@ -187,7 +243,17 @@ def _find(turn: Turn, topic: Topic, limit: int = PAGES * SLATE) -> Found:
         if both is None:
             return Found((), 0, 0)
         filters = filters.model_copy(update={"price": both})
-    return turn.find(f"{topic.query} {topic.detail}".strip(), filters, topic.sort, limit, topic.filters)
+    return turn.find(f"{topic.query} {topic.detail}".strip(), filters, topic.sort, limit, topic.filters, topic.advice)
+
+
+def _kinds(turn: Turn, topic: Topic) -> tuple[str, ...]:
+    """The categories that the query names, none where it only has a word of theirs."""
+    named = turn.understander.kinds.named_in(topic.query.casefold())
+    return named.categories if named.sure else ()
+
+
+def _unconditioned(topic: Topic) -> Topic:
+    return topic.model_copy(update={"filters": Filters(), "bound": None})
 
 
 def _overlap(one: PriceRange, other: PriceRange) -> PriceRange | None:
@@ -200,43 +266,9 @@ def _overlap(one: PriceRange, other: PriceRange) -> PriceRange | None:
     )
 
 
-def _saying(topic: Topic, found: Found) -> tuple[Found, bool]:
-    """Only the products whose page says what the turn added; all, and True, where that can be checked and none does."""
-    if not topic.detail or not _checkable(topic.detail):
-        return found, False
-    saying = tuple(each for each in found.hits if _says(found.products[each.hit.product_id], topic.detail))
-    return (replace(found, hits=saying, total=len(saying)), False) if saying else (found, True)
-
-
-def _checkable(detail: str) -> bool:
-    """Whether what a turn added is a word or two that a page either says or not; "bigger" and whole sentences are not."""
-    words = words_of(detail)
-    return 0 < len(words) <= CHECKED_WORDS and not any(_COMPARATIVE.fullmatch(word) for word in words)
-
-
-def _says(product: Product, detail: str) -> bool:
-    values = [value for own in product.attributes.values() for value in own]
-    values += [value for variant in product.variants for value in variant.options.values()]
-    said = set(words_of(" ".join([product.title, product.brand, product.description, *product.categories, *values])))
-    return all(
-        any(each == word or (len(word) > 3 and each.startswith(word)) for each in said) for word in words_of(detail)
-    )
-
-
-def _exact(topic: Topic, found: Found) -> Found:
-    """Only the products whose model number or id the query spells, where there are such: nobody who names one wants others."""
-    words = set(topic.query.casefold().split())
-    hits = tuple(
-        each
-        for each in found.hits
-        if words
-        & {code.casefold() for code in _codes(found.products[each.hit.product_id]) if len(code) >= SHORTEST_CODE}
-    )
-    return replace(found, hits=hits, total=len(hits)) if hits else found
-
-
-def _codes(product: Product) -> tuple[str, ...]:
-    return (product.mpn, product.gtin, product.id)
+def _quoted(turn: Turn, words: str) -> str:
+    marks = turn.voice.language.tables["language"]
+    return f"{marks['open']}{turn.voice.written(words)}{marks['close']}"
 
 
 def show(
@@ -280,8 +312,11 @@ def _drawn(turn: Turn, found: Found, cards: int) -> tuple[Found, Ordering]:
 def _introduce(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
     voice, first = turn.voice, answer.cards[0]
     conditions = voice.constraints(topic.filters)
-    what = topic.query or voice.joined(conditions.values())
-    for_what = voice.language.tables["language"]["open"] + what + voice.language.tables["language"]["close"]
+    if topic.query:
+        for_what = _quoted(turn, voice.joined(filter(None, (topic.query, checked_news(topic)))))
+    else:
+        meeting = voice.language.tables["language"]["meeting"]
+        for_what = meeting.format(conditions=voice.joined(conditions.values()))
     key = "search.found" if found.total > len(answer.cards) else "search.found_all"
     reordered = turn.decision.task == "refine" and turn.understanding.sort and topic.sort != "relevance"
     if not reordered:
@@ -358,8 +393,11 @@ def ask_budget(turn: Turn, answer: Answer, topic: Topic) -> None:
     answer.topic = topic
     answer.ledger.money(budget)
     answer.ledger.text(turn.message)
-    amount = turn.voice.money(budget) if budget else ""
-    answer.ask(turn.voice.say("budget.foreign", currency=turn.currency, amount=amount), Pending(kind="budget"))
+    amount = turn.voice.limit(budget.amount, budget.currency) if budget else ""
+    answer.ask(
+        turn.voice.say("budget.foreign", currency=turn.voice.currency(turn.currency), amount=amount),
+        Pending(kind="budget"),
+    )
 
 
 def nothing_fits(turn: Turn, answer: Answer, topic: Topic) -> None:
@@ -383,7 +421,9 @@ def nothing_fits(turn: Turn, answer: Answer, topic: Topic) -> None:
             )
     if topic.query:
         quoted = (
-            voice.language.tables["language"]["open"] + topic.query[:80] + voice.language.tables["language"]["close"]
+            voice.language.tables["language"]["open"]
+            + voice.written(topic.query[:80])
+            + voice.language.tables["language"]["close"]
         )
         answer.say(voice.say("search.not_carried", what=quoted))
     else:
@@ -402,12 +442,15 @@ def _offer(turn: Turn, answer: Answer, topic: Topic, field: str, found: Found, c
     voice, pending = turn.voice, Pending(kind="relax", field=field)
     if field == "price":
         cheapest = _find(turn, _lifted(topic, "price").model_copy(update={"sort": "price_asc"}), limit=SLATE)
-        prices = [
-            price for each in cheapest.hits if (price := price_of(cheapest.products[each.hit.product_id])) is not None
-        ]
+        # Of the goods asked for: the cheapest that has anything to do with the words is often another thing.
+        goods, products = set(leaves(found, SLATE)), {**found.products, **cheapest.products}
+        kin = [each for each in products.values() if (each.categories[-1] if each.categories else "") in goods]
+        prices = sorted(
+            (price for each in kin if (price := price_of(each)) is not None), key=lambda price: price.amount
+        )
         limit = topic.filters.price
         if prices and limit is not None and limit.max is not None and prices[0].amount > limit.max:
-            answer.know(*cheapest.products.values())
+            answer.know(*products.values())
             tell_unknown(turn, answer, topic, found)
             return answer.ask(
                 voice.say("search.relax_price", constraint=conditions["price"], price=voice.money(prices[0])), pending
@@ -444,7 +487,7 @@ def _narrow(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
     field, options = split
     answer.topic = topic.model_copy(update={"narrowed": True})
     answer.ledger.text(*options)
-    question = turn.voice.say("search.ask_facet", options=turn.voice.joined(options, "or"))
+    question = turn.voice.say("search.ask_facet", options=turn.voice.joined(map(turn.voice.value, options), "or"))
     answer.say(question)
     answer.pending = Pending(kind="facet", field=field, options=tuple(options))
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 
 from bot.basket import view_of
+from bot.tasks.answers import from_book
 from bot.tasks.reorder import remind
 from bot.tasks.staged import offer_help
-from bot.turn import Answer, Turn
+from bot.turn import Answer, Open, Turn
 from storage.carts import cart_of
 
 _BOT = re.compile(
     r"\b(?:bot|robot|human|real person|ai|machine|chatgpt|program|person)\b|机器人|真人|人工智能|是人吗|程序",
     re.IGNORECASE,
 )
-_WELL = re.compile(r"how(?:'s| is| are|s)\b|what'?s up|你好吗|怎么样|过得", re.IGNORECASE)
+_WELL = re.compile(
+    r"how(?:'s| is| are|s)\b|what'?s up|你好吗|你?(?:最近|今天)?过得|你(?:最近|今天)?怎么样|最近(?:好吗|怎么样)",
+    re.IGNORECASE,
+)
 
 
 def greet(turn: Turn, answer: Answer) -> None:
@@ -48,6 +52,10 @@ def chitchat(turn: Turn, answer: Answer) -> None:
 
 
 def out_of_scope(turn: Turn, answer: Answer) -> None:
-    """What it can do instead."""
-    answer.say(turn.voice.say("out_of_scope.plain"))
+    """An answer that a person gave to the same question before, or what it can do instead."""
+    known = from_book(turn, answer)
+    if known:
+        return answer.say(*known)
+    answer.unanswered = Open("other")
     answer.pending = turn.state.pending
+    return answer.say(turn.voice.say("out_of_scope.plain"))

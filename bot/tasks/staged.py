@@ -51,7 +51,9 @@ def known(turn: Turn, answer: Answer, found: Found) -> None:
     answer.say(voice.say("stage.there", availability=voice.availability(availability_of(product))))
     for name in telling_options(product) if product.variants else ():
         values = _there(product, name)
-        answer.say(voice.say("stage.options", attribute=voice.attribute(name), value=voice.joined(values)))
+        answer.say(
+            voice.say("stage.options", attribute=voice.attribute(name), value=voice.joined(map(voice.value, values)))
+        )
     delivery = product.delivery
     days = voice.days(delivery.days_min, delivery.days_max) if delivery is not None else ""
     if days:

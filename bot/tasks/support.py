@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from bot.references import resolve
 from bot.state import Pending
-from bot.tasks import cart, search
+from bot.tasks import cart, order_changes, search
 from bot.tasks.staged import offer_help
 from bot.turn import Answer, Turn
+
+_LEAVING = re.compile(
+    r"\b(?:not today|maybe later|another time|just (?:looking|browsing)|think (?:about|it over)|sleep on it)\b"
+    r"|不看了|不买了|不逛了|先不买|下次再|改天|再想想|再考虑|考虑考虑|考虑一下",
+    re.IGNORECASE,
+)
 
 
 def complaint(turn: Turn, answer: Answer) -> None:
@@ -17,6 +25,15 @@ def complaint(turn: Turn, answer: Answer) -> None:
         answer.action, answer.handed_off = "handoff", True
         return answer.say(turn.voice.say("complaint.again"))
     return answer.ask(turn.voice.say("complaint.first"), Pending(kind="handoff"))
+
+
+def swearing(turn: Turn, answer: Answer) -> None:
+    """A calm word to who only swears, and the way on; what was offered stays open, and a person is offered if it was nothing."""
+    answer.say(turn.voice.say("complaint.swearing"))
+    if turn.state.handed_off or turn.state.pending is not None:
+        answer.pending = turn.state.pending
+        return
+    answer.ask(turn.voice.say("complaint.person"), Pending(kind="handoff"))
 
 
 def handoff(turn: Turn, answer: Answer) -> None:
@@ -33,10 +50,13 @@ def accepted(turn: Turn, answer: Answer) -> None:
             return search.relaxed(turn, answer)
         if pending.kind == "handoff":
             return handoff(turn, answer)
+        if pending.kind == "order_change":
+            return order_changes.confirmed(turn, answer)
         if pending.kind == "empty_cart":
             return cart.emptied(turn, answer)
         if pending.kind == "add" and pending.items:
-            return cart.put(turn, answer, pending.items[0], pending.quantity)
+            cart.put_all(turn, answer, pending.items, pending.quantity)
+            return cart.go_on(turn, answer, pending)
         if pending.options:
             # "Yes" to "red or blue?" is no answer: the question stays.
             return answer.ask(
@@ -55,6 +75,8 @@ def reject(turn: Turn, answer: Answer) -> None:
     """A no ends what was pending; a no to what is shown asks for the one thing that should change."""
     if turn.decision.pending is not None and turn.decision.pending.kind not in ("facet", "what"):
         return answer.say(turn.voice.say("reject.pending"))
+    if _LEAVING.search(turn.message):
+        return answer.say(turn.voice.say("reject.leave"))
     offer_help(turn, answer)
     if turn.state.shown:
         return answer.ask(turn.voice.say("reject.slate"), Pending(kind="what"))

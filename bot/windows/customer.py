@@ -16,13 +16,14 @@ from typing import Any
 import gradio as gr
 
 from bot.cards import Card
+from bot.reply.voice import languages
 from bot.service import Assistant
 from bot.shelf import title_of
 from bot.transcript import Message, day_of, messages_of, todays
 from bot.variants import open_choices
 from bot.windows import render
 from bot.windows.page import LANGUAGE_COOKIE, WindowPage
-from bot.windows.texts import LANGUAGES, texts, window_language
+from bot.windows.texts import texts, window_language
 from index.product import Product
 from storage.conversations import start, turns_of
 from storage.errors import AisleError, NotFound
@@ -138,7 +139,7 @@ class CustomerWindow:
             show_error=False,
             max_file_size=LARGEST_UPLOAD,
             css_paths=[STYLE],
-            i18n=gr.I18n(**{each: {name: texts(each)[name] for name in _FIRST_WORDS} for each in LANGUAGES}),
+            i18n=gr.I18n(**{each: {name: texts(each)[name] for name in _FIRST_WORDS} for each in languages()}),
             theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         )
 

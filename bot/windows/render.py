@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 
 from bot.cards import Card, CartView, Citation, ProfileView
+from bot.reply.voice import languages
 from bot.shelf import price_of, telling_options
 from bot.transcript import Message, day_of
-from bot.windows.texts import LANGUAGES, texts
+from bot.windows.texts import name_of, texts
 from index.money import format_money
 from index.product import Money, Product, Variant
 from storage.past_conversations import PastConversation
@@ -420,18 +421,18 @@ def tools(past: Iterable[PastConversation], current: str | None, pieces: int, la
         "</button></li>"
         for form, name in (("markdown", "save_markdown"), ("json", "save_json"))
     )
-    languages = "".join(
+    switch = "".join(
         f'<button type="button" data-act="language" data-language="{each}" lang="{each}" '
         f'aria-pressed="{str(each == language).lower()}">'
-        f"{escape(texts(each)['language'])}</button>"
-        for each in LANGUAGES
+        f"{escape(name_of(each))}</button>"
+        for each in languages()
     )
     parts = [
         f'<a class="to-cart" href="#cart">{escape(words["cart_short"])} ({pieces})</a>',
         f'<button type="button" data-act="new">{escape(words["new"])}</button>' if known else "",
         _menu(words["earlier"], rows) if rows else "",
         _menu(words["save"], saves) if known else "",
-        f'<span class="languages" role="group" {_attribute("aria-label", words["languages"])}>{languages}</span>',
+        f'<span class="languages" role="group" {_attribute("aria-label", words["languages"])}>{switch}</span>',
         f'<button type="button" class="close" data-act="close" {_attribute("aria-label", words["close"])}>×</button>',
     ]
     return f"<nav {_attribute('aria-label', words['tools'])}>{''.join(parts)}</nav>"

@@ -75,6 +75,19 @@ def lexicon() -> Lexicon:
     return Lexicon(tuple(edges), frozenset(goods), frozenset(values))
 
 
+def translations(name: str) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """The rows of a list as they are written, English words and Chinese ones: (("bamboo",), ("竹", "竹制", "竹子"))."""
+    rows = []
+    for _, line in _lines(name):
+        english, _, chinese = line.partition("|")
+        rows.append((_listed(english), _listed(chinese)))
+    return rows
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(word for part in _COMMA.split(text) if (word := part.strip()))
+
+
 def _lines(name: str) -> Iterator[tuple[str, str]]:
     """(section, line) of a list, without comments."""
     section = ""

@@ -126,6 +126,7 @@ class ConditionReader:
         alone = in_topic and self._alone(draft, matches, only_filler)
         self._read_referent(draft, matches, found, in_topic)
         required = self._required_behind(draft, matches)
+        turned_away = self._excluded_behind(draft, matches)
         polarity: str | None = None
         previous: Match | None = None
         for place, match in enumerate(matches):
@@ -139,11 +140,25 @@ class ConditionReader:
                 joined = self._listed(draft, previous, matches[place:])
             polarity = self._polarity(draft, match, polarity if joined else None, alone)
             polarity = required.get(place, polarity) if polarity in ("name", "require") else polarity
+            polarity = "exclude" if place in turned_away else polarity
             if polarity == "exclude" and lacks_thing(draft, match):
                 continue  # "without a charging cable" turns no cables away
             self._take(draft, match, polarity, found, named)
             previous = match
         self._read_unknown_exclusions(draft, found)
+        return found
+
+    def _excluded_behind(self, draft: Draft, matches: list[Match]) -> set[int]:
+        """Places of the values that words behind the last of them exclude: "黑色白色都不要", "红色和黑色不要"."""
+        found: set[int] = set()
+        for place in range(len(matches) - 1, 0, -1):
+            match, before = matches[place], matches[place - 1]
+            closed = place in found or zh.EXCLUDE_AFTER.match(draft.view, match.end) is not None
+            between = draft.view[before.end : match.start].strip(" 的色")
+            adjacent = not between or zh.JOIN.fullmatch(between) is not None
+            alike = {each.name for each in match.meant} & {each.name for each in before.meant}
+            if closed and adjacent and alike and draft.free(before.start, match.end):
+                found.update((place - 1, place))
         return found
 
     def _required_behind(self, draft: Draft, matches: list[Match]) -> dict[int, str]:
@@ -289,8 +304,10 @@ class ConditionReader:
                 end = after.end()
         sized = match.of("size") and _SIZE_NOUN.match(draft.view, end)
         end = sized.end() if sized else end
-        tail = re.compile(r"\s*(?:色|色系|材质|材料|牌子|品牌|质|制|制作)?的?").match(draft.view, end)
-        end = tail.end() if tail and has_han(tail[0]) else end
+        tail = re.compile(r"\s*(?:色|色系|材质|材料|牌子|品牌|质|制|制作|colou?r(?![a-z])\s*)?的?").match(
+            draft.view, end
+        )
+        end = tail.end() if tail and (has_han(tail[0]) or "colo" in tail[0]) else end
         draft.claim(start, end)
 
     def _cue(self, language: ModuleType, left: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from retrieval.understanding.records import Recalled
 from retrieval.understanding.text import word_set
 
 _SAY = r"(?:\s*(?:the|a|an|like|say|just|only|of|about|around|roughly|price of|budget of|is|:|=)\b)*[\s:=]*"
@@ -43,10 +44,10 @@ PRICE_BEFORE = re.compile(
     rf"|in the region of|more like)|~)\s*(?:the )?\s*)|(?P<budget>{_BUDGET}))$"
 )
 PRICE_AFTER = re.compile(
-    r"\s*(?:(?P<upper>(?:or|and) (?:less|under|below|cheaper|lower|down)\b|max(?:imum)?\b|tops\b|at (?:the )?"
+    r"\s*(?:(?P<upper>(?:or|and) (?:less|under|below|cheaper|lower|down)\b(?!\s*[$€£¥]?\d)|max(?:imum)?\b|tops\b|at (?:the )?"
     r"(?:very )?most\b|limit\b|is (?:my|our|the) (?:(?:absolute |upper )?(?:limit|max(?:imum)?|ceiling|cap|budget)|most (?:i|we)"
     r"(?:'d| can| could| will| would| want to)? (?:spend|pay|go|afford|do)|most)\b)"
-    r"|(?P<lower>(?:or|and) (?:more|above|over|up|higher|upwards?)\b|\+|plus\b|minimum\b|at least\b)"
+    r"|(?P<lower>(?:or|and) (?:more|above|over|up|higher|upwards?)\b(?!\s*[$€£¥]?\d)|\+|plus\b|minimum\b|at least\b)"
     r"|(?P<around>or so\b|-?ish\b|or thereabouts\b|more or less\b|give or take\b)|(?P<budget>budget\b))"
 )
 RANGE_BEFORE = re.compile(
@@ -307,6 +308,34 @@ ORDINAL_ONE = re.compile(
     rf"|\b(?:is|are|was|does|has|can|will)\s+the\s+(?P<asked>{_ORD})\b"
     r"(?!\s+(?:hand|aid|party|generation|edition|class|time|floor|person|grade|year|version)\b)"
     rf"|(?:^|\x00|\bcompare\s|\badd\s|\btake\s|\bbuy\s)\s*(?P<lone>{_ORD})(?=\s*(?:$|[?!.,]|please\b))"
+)
+# "The second tent", where tents were shown: the word behind the position is checked against what the talk was about.
+ORDINAL_NOUN = re.compile(rf"\b(?:the\s+)?(?P<ordinal>{_ORD})\s+(?=(?P<noun>[a-z]+(?:\s[a-z]+){{0,2}}))")
+_SHOWN = r"(?:showed|shown|had|have shown|recommended|suggested|gave|mentioned|listed|offered|found)"
+RECALLED: tuple[tuple[Recalled, re.Pattern[str]], ...] = (
+    (
+        "first",
+        re.compile(
+            rf"\b(?:that |which )?(?:you|u|we) (?:'ve |have )?{_SHOWN}(?: me| us)? (?:at )?(?:first"
+            r"|(?:in|at|from) the (?:very )?(?:beginning|start)"
+            r"|to (?:begin|start) with|initially|originally)\b|\b(?:in|at|from) the very (?:beginning|start)\b"
+            rf"|(?<=first one)\s+(?:that )?you (?:'ve |have )?{_SHOWN}(?: me| us)?(?:\s+(?:before|earlier))?\b(?! (?:now|just))"
+        ),
+    ),
+    (
+        "earlier",
+        re.compile(
+            rf"\b(?:that |which )?(?:you|we) (?:'ve |have )?(?:{_SHOWN}|looked at|saw|talked about|were looking at)(?: me| us)?"
+            r" (?:before(?: that| this| these)?|earlier|previously|last time)\b"
+            r"|\bfrom (?:before|earlier|the (?:previous|earlier|last|other) (?:list|page|results?|batch|ones|set|slate))\b"
+            r"|\b(?:in|on|of) the (?:previous|earlier|last) (?:list|page|results?|batch|slate)\b"
+        ),
+    ),
+)
+# What says nothing that "that" does not.
+JUST_NOW = re.compile(
+    rf"\b(?:that |which )?(?:you|u) (?:just |'ve |have )*{_SHOWN}(?: me| us)?(?: just now| above)?\b"
+    r"(?=\s*(?:$|[\x00?.!,]|is|are|in|to))"
 )
 NUMBERED = re.compile(
     r"(?:\b(?:number|no\.?|nr\.?|option|item|choice|result|product)\s*#?|#)\s*(?P<numbers>(?:\d{1,2}|one|two|three"

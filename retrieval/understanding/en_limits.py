@@ -179,6 +179,11 @@ BARE_SIZES = re.compile(
 # "32x34" is a size of what comes in waists, and a measure of anything else.
 WAIST_AND_LEG = re.compile(r"(?<![\w.])(?P<waist>\d{2})\s?[x/]\s?(?P<leg>\d{2})(?![\w.x/]|\s*(?:cm|mm|in\b|inch))")
 SIZE_EXCLUDED = re.compile(r"(?:\bnot|\bno|n't want|\bexcept|\banything but)\s+(?:in |a |an )*$")
+# A size up or down from the one that was said before.
+STEP = re.compile(
+    r"\b(?:(?:in|go|one|a|the|next|half a)\s+)*sizes?\s+(?:(?P<larger>up|larger|bigger)|(?P<smaller>down|smaller))\b"
+    r"|\b(?:(?:in|one|a|the|next)\s+)*(?:(?P<larger_before>larger|bigger|next)|(?P<smaller_before>smaller))\s+size\b"
+)
 SHOES = re.compile(
     r"\b(?:shoes?|sneakers?|trainers?|boots?|sandals?|loafers?|heels|slippers?|footwear|clogs?|pumps|flats|cleats|runners)\b"
 )

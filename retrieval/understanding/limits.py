@@ -21,7 +21,7 @@ from typing import NamedTuple
 from retrieval.understanding import en_limits, zh_limits
 from retrieval.understanding.asides import would_be_nice
 from retrieval.understanding.kinds import Kinds, Named
-from retrieval.understanding.quantities import Quantity, Said, said_in
+from retrieval.understanding.quantities import Quantity, Said, noun_of, said_in
 from retrieval.understanding.scales import Bound, Scale, Scales
 from retrieval.understanding.text import Draft, has_han, lower, normalise
 from retrieval.understanding.vocabulary import CatalogWords, key_of
@@ -194,7 +194,7 @@ class LimitReader:
         own = [each for each in fitting if has_han(each[0].name) == spoken_chinese]
         fitting = own or fitting
         # Years and months are mostly ages, "4k" is mostly money: the words beside them have to say what of.
-        vague = limit.said.unit in _VAGUE and not (limit.said.unit == "k" and named.sure)
+        vague = limit.said.unit in _VAGUE and not (limit.said.unit in _MONEY_TOO and named.sure)
         scored = [(self._evidence(scale, limit.beside, language), scale, reading) for scale, reading in fitting]
         best = max((score for score, _, _ in scored), default=0)
         if best > 0:
@@ -238,7 +238,8 @@ def _serves(scale: Scale) -> bool:
     )
 
 
-_VAGUE = frozenset(("year", "years", "yr", "yrs", "month", "months", "年", "个月", "k"))
+_MONEY_TOO = ("k", noun_of("块"))
+_VAGUE = frozenset(("year", "years", "yr", "yrs", "month", "months", "年", "个月", *_MONEY_TOO))
 _WEIGHT = frozenset(map(key_of, ("weight", "重量")))
 _SIDE_WORDS = (
     (re.compile(r"\blong|\blength|长"), ("l", "length", "长")),

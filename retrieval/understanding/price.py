@@ -6,7 +6,8 @@ sizes carry neither. What is decided here, once:
 
 * "around 100", "100左右" and a bare "$100 headphones" are a range of ±20 %: a condition, because a shown price far
   from a named one reads as ignored.
-* "two hundred something" ("两百多", "200多块") is 200 up to just under 300.
+* "two hundred something" ("两百多", "200多块") is 200 up to just under 300, "几百块" 200 up to just under 1,000, and "a hundred
+  and a bit" ("一百出头") 100 up to 20 % more.
 * "for $100", "my budget is 100", a turn that is only "$100": an upper limit.
 * A budget for several pieces is shared among them: "two mugs for under $40" is 20 a piece, "under $40 each" is not shared.
 * Bounds are inclusive ("under 50" keeps 50.00), which is what shoppers expect of round numbers.
@@ -20,7 +21,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from index.filters import PriceRange
 from index.money import minor_digits
@@ -48,7 +49,8 @@ _CURRENCY_WORDS: dict[str, str] = {
     "rupees": "INR", "chf": "CHF",
 }  # fmt: skip
 _WRITTEN_BEFORE = word_set(
-    "us$ usd $ € eur £ gbp ¥ rmb cny jpy hk$ hkd nt$ twd c$ ca$ cad a$ au$ aud s$ sgd ₩ ₹ inr chf 人民币 美金"
+    "us$ usd $ € eur £ gbp ¥ rmb cny jpy hk$ hkd nt$ twd c$ ca$ cad a$ au$ aud s$ sgd ₩ ₹ inr chf"
+    " 人民币 美金 美元 新台币 台币 港币 港元 日元 欧元 英镑"
 )
 _BEFORE = "|".join(
     re.escape(word)
@@ -60,16 +62,24 @@ _BEFORE = "|".join(
 )
 _AFTER = "|".join(re.escape(word) for word in sorted(_CURRENCY_WORDS, key=len, reverse=True))
 _AFTER = rf"(?:{_AFTER})(?:(?<![a-z])|(?![a-z]))"
+# Not within a number or a code; a comma before it may end a clause ("包,100以内").
+_NOT_INSIDE = r"(?<![a-z0-9_./#+-])(?<!\d,)"
 _AMOUNT = re.compile(
     rf"(?:(?<![a-z])(?P<before>{_BEFORE})\s?)?"
-    rf"(?:(?<![a-z0-9_.,/#+-])(?P<mixed>{numbers.CHINESE_MIXED})"
-    rf"|(?<![a-z0-9_.,/#+-])(?P<digits>{numbers.ENGLISH_DIGITS})(?:\s?(?P<k>k|grand)(?![a-z]))?"
+    rf"(?:{_NOT_INSIDE}(?P<mixed>{numbers.CHINESE_MIXED})"
+    rf"|{_NOT_INSIDE}(?P<digits>{numbers.ENGLISH_DIGITS})(?:\s?(?P<k>k|grand)(?![a-z]))?"
     rf"|(?<![a-z-])(?P<words>{numbers.ENGLISH_WORDS})"
-    rf"|(?P<pair>{numbers.CHINESE_PAIR})|(?P<chinese>{numbers.CHINESE}))"
-    rf"(?P<many>[多几来])?(?:\s?(?P<after>{_AFTER}))?(?P<many_after>多)?"
+    rf"|(?P<few>几[十百千万])|(?P<pair>{numbers.CHINESE_PAIR})|(?P<chinese>{numbers.CHINESE}))"
+    rf"(?P<many>多(?:一?点儿?)?|[几来])?(?:\s?(?P<after>{_AFTER}))?(?P<many_after>多)?"
 )
 # Straight after the digits: "50mm", "10/100", "2-pack", "15pro", "4.5.2"; "ish" and "+" are read as words around it.
 _GLUED = re.compile(r"(?!ish\b)[a-z_]|[/.,:x×](?=\d)|-(?=[a-z])|-(?=\d+[a-z])|'s?\b|\"|''|°|%")
+
+
+_CORRECTED: Final = re.compile(
+    r"\b(?:no|nope|sorry|actually|rather|i mean|i meant|make (?:it|that)|wait|correction|instead)\b|不对|不是|应该|还是|改成|说错",
+    re.IGNORECASE,
+)
 
 
 class _Amount(NamedTuple):
@@ -91,6 +101,8 @@ class Budget:
 
     price: PriceRange | None = None
     foreign: Money | None = None
+    clash: tuple[Money, Money] | None = None
+    """A lower and an upper limit that one turn names and no price keeps both."""
 
 
 def minor_units(amount: Decimal, currency: str) -> int:
@@ -107,8 +119,10 @@ class PriceReader:
     def read(self, draft: Draft, alone: Callable[[str], bool]) -> Budget:
         """Read and claim every budget phrase; `alone` says of the rest of a turn that it holds no product words.
 
-        Of two statements about the same bound the later one wins; "over 50 but under 100" gives both.
+        Of two statements about the same bound the later one wins; "over 50 but under 100" gives both. Of two that cannot both hold
+        the later one wins where the turn corrects itself ("over 100, no, under 50"); else they clash.
         """
+        clash: tuple[Decimal, Decimal] | None = None
         low: Decimal | None = None
         high: Decimal | None = None
         foreign: Money | None = None
@@ -137,12 +151,17 @@ class PriceReader:
                 low, high = minimum, maximum
             elif maximum is not None:
                 high = maximum
-                low = None if low is not None and low > high else low
+                if low is not None and low > high:
+                    clash, low = (low, high), None
             else:
                 low = minimum
-                high = None if high is not None and low is not None and high < low else high
+                if high is not None and low is not None and high < low:
+                    clash, high = (low, high), None
         if low is None and high is None:
             return Budget(None, foreign)
+        if clash is not None and not _CORRECTED.search(draft.low):
+            ends = tuple(Money(amount=minor_units(end, self.currency), currency=self.currency) for end in clash)
+            return Budget(None, foreign, (ends[0], ends[1]))
         bounds = [None if bound is None else minor_units(bound, self.currency) for bound in (low, high)]
         return Budget(PriceRange(min=bounds[0], max=bounds[1], currency=self.currency), foreign)
 
@@ -178,6 +197,9 @@ class PriceReader:
             low = numbers.english_words(found["words"])
         elif found["mixed"]:
             low = numbers.chinese_mixed(found["mixed"])
+        elif found["few"]:  # "几十块": from two tens to less than the next scale
+            scale = numbers.chinese(f"一{found['few'][1]}") or Decimal(1)
+            low, high = 2 * scale, 10 * scale - Decimal("0.01")
         elif found["pair"]:
             scale = numbers.chinese(f"一{found['pair_scale']}") or Decimal(1)
             low = scale * (numbers.chinese(found["pair_low"]) or 0)
@@ -188,8 +210,8 @@ class PriceReader:
             low = numbers.chinese(found["chinese"])
         if low is None or low > numbers.LARGEST or (low == 0 and not currency):
             return None
-        if found["many"] == "几":
-            return None
+        if (found["many"] == "几" or found["few"]) and not currency:
+            return None  # "十几个", "几百人"
         if not currency and _GLUED.match(draft.view, found.end()):
             return None
         if high is None:
@@ -245,12 +267,18 @@ class PriceReader:
             return amount.start - len(low[0]), amount.end, amount.low, None, amount.currency
         if kind is None:
             return self._uncompared(draft, amount, left, right, alone)
+        if kind == "raised":  # "加到150" is a budget, "加到3" a number of pieces
+            if not amount.money and amount.low < LEAST_ALONE:
+                return None
+            kind = "upper"
         if not amount.money and not _may_be_bare(kind, amount, before, left, right[after:]):
             return None
         if kind == "around" or (kind == "budget" and amount.high > amount.low):
             if amount.high > amount.low:
                 return start, end, amount.low, amount.high, amount.currency
             return start, end, amount.low * (1 - AROUND), amount.low * (1 + AROUND), amount.currency
+        if kind == "little_over":
+            return start, end, amount.low, amount.low * (1 + AROUND), amount.currency
         if kind == "lower":
             return start, end, amount.low, None, amount.currency
         return start, end, None, amount.high, amount.currency
@@ -284,7 +312,7 @@ class PriceReader:
 _JOINT = re.compile(r"\s*(?:-|~|\bto\b|\band\b|到|至|和|与|跟)\s*")
 _SECOND_DIGITS = re.compile(
     rf"(?P<before>)(?P<mixed>)(?P<digits>{numbers.ENGLISH_DIGITS})(?:\s?(?P<k>k)(?![a-z]))?(?P<words>)(?P<pair>)"
-    rf"(?P<chinese>)"
+    rf"(?P<few>)(?P<chinese>)"
     rf"(?P<many>[多来])?(?:\s?(?P<after>{_AFTER}))?(?P<many_after>多)?"
 )
 
@@ -312,6 +340,10 @@ def _comparison(left: str, right: str) -> tuple[str | None, int, int]:
             continue
         kind_after = after.lastgroup if after else None
         kind_before = before.lastgroup if before else None
+        if kind_after == "refused":  # "超过三百就不要了"
+            if kind_before not in _TURNED:
+                continue
+            return _TURNED[kind_before], len(before[0]), len(after[0])
         # "预算500左右", "budget around 50", "budget 50 or less": the comparing word beats the word "budget".
         if kind_before in (None, "budget"):
             kind = kind_after or kind_before
@@ -321,6 +353,9 @@ def _comparison(left: str, right: str) -> tuple[str | None, int, int]:
             kind = kind_before
         return kind, len(before[0]) if before else 0, len(after[0]) if after else 0
     return None, 0, 0
+
+
+_TURNED = {"lower": "upper", "upper": "lower"}
 
 
 def _unit_follows(right: str) -> bool:

@@ -50,7 +50,8 @@ UNITS: dict[str, tuple[Unit, ...]] = _units("""
     mass 0.001 | mg, milligram, milligrams, 毫克
     mass 1 | g, gram, grams, gm, gr, 克
     mass 1000 | kg, kgs, kilo, kilos, kilogram, kilograms, 公斤, 千克
-    mass 500 | 斤
+    mass 500 | 斤, 市斤
+    mass 50 | 两
     mass 28.3495 us | oz, ounce, ounces, 盎司
     mass 453.592 us | lb, lbs, pound, pounds, 磅
     length 1 | mm, millimeter, millimetre, millimeters, millimetres, 毫米
@@ -100,7 +101,7 @@ UNITS: dict[str, tuple[Unit, ...]] = _units("""
 _SAME_NOUN = {
     word: row[0]
     for row in (
-        ("piece", "pieces", "pc", "pcs", "件", "片", "块"), ("person", "persons", "people", "人"), ("port", "ports", "接口"),
+        ("piece", "pieces", "pc", "pcs", "件", "片"), ("person", "persons", "people", "人"), ("port", "ports", "接口"),
         ("sheet", "sheets", "张"), ("page", "pages", "页"), ("slot", "slots", "槽", "卡位"), ("player", "players"),
     )
     for word in row
@@ -111,7 +112,7 @@ _ONE = (
     r"|minute|terabyte|gigabyte)\b)|半(?=升|斤|公斤|米|小时)"
 )
 _SPELLED = rf"{_ONE}|{numbers.ENGLISH_WORDS}|{numbers.CHINESE}"
-NUMBER = re.compile(rf"(?<![a-z\d_.,/#\x02-])(?:(?P<digits>-?(?:{_NUMBER}))|(?<![a-z])(?P<spelled>{_SPELLED}))")
+NUMBER = re.compile(rf"(?<![a-z\d_./#\x02-])(?<!\d,)(?:(?P<digits>-?(?:{_NUMBER}))|(?<![a-z])(?P<spelled>{_SPELLED}))")
 _SIGNED = re.compile(rf"-?(?:{_NUMBER})")
 _BETWEEN = re.compile(r"\s*(?:-|~|\bto\b|至|到)\s*")
 _AND = re.compile(r"\s*(?:\band\b|和|与)\s*")
@@ -218,10 +219,14 @@ def said_in(view: str, nouns: frozenset[str]) -> Iterator[Said]:
     position = 0
     while (found := NUMBER.search(view, position)) is not None:
         position = found.end()
-        first = number(found["digits"]) if found["digits"] else spelled(found["spelled"])
+        place = found.end()
+        said = found["digits"] or found["spelled"]
+        if re.fullmatch(r"[一三四五六七八九]两", said):  # the numeral is a unit as well: "三两"
+            said, place = said[0], place - 1
+        first = number(said) if found["digits"] else spelled(said)
         if first is None:
             continue
-        end, unit = _unit_after(view, found.end(), nouns)
+        end, unit = _unit_after(view, place, nouns)
         # "20+ L" and "20 or more L" carry their comparison inside; the reader of limits finds it behind the number.
         if unit is None and (plus := re.match(r"\s?\+\s?", view[found.end() : found.end() + 3])):
             end, unit = _unit_after(view, found.end() + plus.end(), nouns)
@@ -250,6 +255,8 @@ def said_in(view: str, nouns: frozenset[str]) -> Iterator[Said]:
                     position = far
                     continue
         if unit is not None:
+            if view.startswith("半", end) and unit in UNITS:  # "一斤半"
+                first, end = first + 0.5, end + 1
             readings = _readings(first, first, unit)
             end, readings = _with_rest(view, end, readings, nouns)
             yield Said(found.start(), end, readings, unit, False)

@@ -160,13 +160,13 @@ ASKED: tuple[Topic, ...] = (
         "price",
         r"how much(?: is| are| does| do| would|'s)?\b(?! (?:ram|memory|storage|space|weight|power))"
         r"|\bprices?\b|what.{0,10}\bcosts?\b",
-        r"多少钱|什么价|价格|几块|怎么卖|贵不贵",
+        r"多少钱|什么价|价格|(?<!十)几块|怎么卖|贵不贵",
     ),
     _topic(
         "availability",
         "availability",
         r"in stock|still available|is (?:it|this|that) available|sold out|how many (?:are )?left",
-        r"有货吗|有没有货|有现货|库存|还有吗|缺货",
+        r"有货吗|有没有货|有现货|库存|(?<!活动)(?<!优惠)(?<!折扣)还有吗|缺货",
     ),
     _topic(
         "brand",

@@ -11,6 +11,7 @@ from index.product import Money
 Language = Literal["en", "zh"]
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
 Relative = Literal["cheaper", "pricier"]
+Recalled = Literal["first", "earlier"]
 
 EVERYTHING = "*"
 
@@ -29,9 +30,11 @@ class Understanding:
     {"color": ("blue",)}. `quantity` is a number of pieces. `dropped` names the fields whose condition is lifted, as
     `Filters` spells them ("price", "brand", "categories", "rating_min", "availability"), or an attribute's name, or
     "*". `relative` is resolved by the caller against the prices shown; `foreign_budget` is a limit in a currency that
-    is not the shop's, to be asked about. `attribute_asked` is the attribute that a question is about, in the catalog's
+    is not the shop's, to be asked about, and `clash` a lower and an upper limit that no price keeps both.
+    `attribute_asked` is the attribute that a question is about, in the catalog's
     spelling where the catalog has it. `adding` is True where values join the earlier ones of their field ("also Nike",
-    "or in green"). `refining` is True where no product words were said, so that no new topic can start.
+    "or in green"). `refining` is True where no product words were said, so that no new topic can start. `recalled` names an
+    earlier list that positions and traits count in: "first" the very first that was shown, "earlier" one before the last.
 
     >>> Understander(facets, "USD").read("red running shoes under $120")    # doctest: +SKIP
     Understanding(query='running shoes', filters=Filters(price=…max 12000, attributes={'color': ('red',)}), …)
@@ -49,6 +52,8 @@ class Understanding:
     dropped: tuple[str, ...] = ()
     relative: Relative | None = None
     foreign_budget: Money | None = None
+    clash: tuple[Money, Money] | None = None
     attribute_asked: str | None = None
     adding: bool = False
     refining: bool = False
+    recalled: Recalled | None = None

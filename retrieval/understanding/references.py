@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from types import ModuleType
 
+from index.graph.terms import term_of
 from retrieval.understanding import en, zh
 from retrieval.understanding.numbers import small_number
+from retrieval.understanding.records import Recalled
 from retrieval.understanding.text import Draft
 
 FURTHEST = 20
 MOST_REFERENCES = 10
 
 
-def read_ordinals(draft: Draft, language: ModuleType) -> tuple[int, ...]:
-    """1-based positions among what was shown, negative from the end, in the order said; claims their words."""
+def read_recalled(draft: Draft, language: ModuleType) -> Recalled | None:
+    """Which earlier list the turn counts in: "the one you showed first", "上一批的第二个"; claims its words."""
+    for recalled, pattern in language.RECALLED:
+        match = pattern.search(draft.view)
+        if match is not None:
+            draft.claim(match.start(), match.end())
+            return recalled  # type: ignore[no-any-return]
+    return None
+
+
+def read_ordinals(draft: Draft, language: ModuleType, goods: Collection[str] = ()) -> tuple[int, ...]:
+    """1-based positions among what was shown, negative from the end, in the order said; claims their words.
+
+    `goods` are terms of what the talk was about: a position may stand before one ("the second tent").
+    """
     found: list[int] = []
     spans: list[tuple[int, list[int]]] = []
+    for match in list(language.ORDINAL_NOUN.finditer(draft.view))[:MOST_REFERENCES] if goods else ():
+        words = match["noun"].split()
+        if any(term_of(" ".join(words[:count])) in goods for count in range(1, len(words) + 1)):
+            draft.claim(match.start(), match.end())
+            spans.append((match.start(), [language.ORDINALS[match["ordinal"]]]))
     for pattern, reader in (
         (language.FIRST_N, _first),
         (language.LAST_N, _last),

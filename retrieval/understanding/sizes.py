@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from retrieval.understanding import en_limits, zh_limits
+from retrieval.understanding import en_limits, numbers, zh_limits
 from retrieval.understanding.kinds import Kinds, Named
 from retrieval.understanding.lexicon import SIZES
 from retrieval.understanding.text import Draft, lower, normalise
@@ -70,7 +70,7 @@ class _Said(NamedTuple):
         groups = {name: text for name, text in match.groupdict().items() if text}
         listed = next(text for name, text in groups.items() if name in _SIZE_GROUPS)
         word = next((text for name, text in groups.items() if name.startswith("system")), "")
-        sizes = [size for part in _JOINTS.split(listed) if (size := part.strip(" 码"))]
+        sizes = [_in_digits(size) for part in _JOINTS.split(listed) if (size := part.strip(" 码"))]
         if any(name.startswith("to") for name in groups) and len(sizes) == 2:
             sizes = _between(sizes[0], sizes[1])
         more = any(name.startswith("more") for name in groups)
@@ -102,11 +102,18 @@ class SizeReader:
         self.values = tuple(values)
         self.home: System = "uk" if currency == "GBP" else "us"
 
-    def read(self, draft: Draft, named: Named, topic: str = "") -> list[tuple[bool, Meant]]:
-        """Each size with whether it is excluded; `named` is the kind of product that comes in it, `topic` the running one."""
+    def read(
+        self, draft: Draft, named: Named, topic: str = "", current: Sequence[str] = ()
+    ) -> list[tuple[bool, Meant]]:
+        """Each size with whether it is excluded; `named` is the kind of product that comes in it, `topic` the running one.
+
+        `current` are the sizes that hold: "a size up" and "大一号" go on from them.
+        """
         found: list[tuple[bool, Meant]] = []
         if self.name is None:
             return found
+        if current and (stepped := self._stepped(draft, self._of_kind(named), current)):
+            return [(False, Meant("size", self.name, stepped))]
         matches = [
             (match, language) for language in _LANGUAGES for pattern in (language.SIZE, language.BARE_SIZES, language.WAIST_AND_LEG)
             for match in pattern.finditer(draft.view)
@@ -127,6 +134,26 @@ class SizeReader:
             if values := self._values(said, spoken, listed):
                 found.append((excluded is not None, Meant("size", self.name, values)))
         return found
+
+    def _stepped(self, draft: Draft, listed: Sequence[str], current: Sequence[str]) -> tuple[str, ...]:
+        """The next size up or down, its words claimed; none where nothing asks for it or there is none."""
+        for language in _LANGUAGES:
+            step = language.STEP.search(draft.view)
+            if step is None:
+                continue
+            up = (step.lastgroup or "").startswith("larger")
+            ranks = [rank for size in current if (rank := _rank(lower(normalise(size))))]
+            if not ranks:
+                continue
+            edge = max(ranks) if up else min(ranks)
+            others = {
+                rank: value for value in listed if (rank := _rank(lower(normalise(value)))) and rank[0] == edge[0]
+            }
+            beyond = [rank for rank in others if (rank > edge if up else rank < edge)]
+            if beyond:
+                draft.claim(step.start(), step.end())
+                return (others[min(beyond) if up else max(beyond)],)
+        return ()
 
     def _values(self, said: _Said, spoken: str, listed: Sequence[str]) -> tuple[str, ...]:
         """The catalog's values for all that one phrase lists: "8 or 9", "40-42", "L or larger"."""
@@ -218,6 +245,12 @@ def _same(value: str, size: str) -> bool:
     if size[0].isdigit():
         return re.fullmatch(rf"{re.escape(size)}\s*(?:inch(?:es)?|in|寸|英寸|\"|cm|厘米)?", plain) is not None
     return plain == size or (_rank(size) is not None and _rank(plain) == _rank(size))
+
+
+def _in_digits(size: str) -> str:
+    """`"四十二"` is "42"; other sizes as they are."""
+    value = None if size.isascii() else numbers.chinese(size)
+    return size if value is None else str(value)
 
 
 def _between(first: str, last: str) -> list[str]:

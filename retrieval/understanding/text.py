@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from index.hanzi import simplified
+
 MAX_CHARACTERS = 1_000
 CLAIMED = "\x00"
 MUTED = "\x02"
@@ -20,9 +22,11 @@ _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 def normalise(text: str) -> str:
     """Full-width signs become plain (NFKC), dashes and quotes one kind; a run of blanks, emoji and controls one space.
 
+    Traditional characters become simplified ones, in which the patterns are written.
+
     Only the first `MAX_CHARACTERS` are read: a condition further down a pasted page is not a condition of the customer.
     """
-    plain = unicodedata.normalize("NFKC", text[: 2 * MAX_CHARACTERS]).translate(_DASHES)
+    plain = simplified(unicodedata.normalize("NFKC", text[: 2 * MAX_CHARACTERS]).translate(_DASHES))
     return _BLANK.sub(" ", plain)[:MAX_CHARACTERS]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from types import ModuleType
 
 from index.filters import Exclusions, Filters, PriceRange
+from index.graph.terms import term_of
 from index.product import Availability
 from retrieval.understanding import en, zh
 from retrieval.understanding.asides import mute_asides
@@ -15,13 +17,19 @@ from retrieval.understanding.limits import LimitReader, Limits
 from retrieval.understanding.price import PriceReader
 from retrieval.understanding.questions import ASKED
 from retrieval.understanding.records import EVERYTHING, Language, Relative, Sort, Understanding
-from retrieval.understanding.references import read_deixis, read_ordinals, read_quantity
+from retrieval.understanding.references import read_deixis, read_ordinals, read_quantity, read_recalled
 from retrieval.understanding.sizes import SizeReader
 from retrieval.understanding.text import CLAIMED, Draft, has_han, has_latin, lower, script_language
 from retrieval.understanding.vocabulary import CatalogWords, Vocabulary, key_of
 
 _BETWEEN_CLAIMS = re.compile(r"(?<=\x00)\s*(?:或者|或|和|跟|以及|but|or|and|nor|[,、/&;])+\s*(?=\x00)", re.IGNORECASE)
-_SPACES = re.compile(r"\s+")
+_SPACES = re.compile(r"[\s\x00]*[(\[][\s\x00]*[)\]][\s\x00]*|\s+")  # what a claimed "(黑色)" leaves is a space
+_AMONG_LATIN = re.compile(r"(?<=[A-Za-z0-9])\s*的\s*(?=[A-Za-z])")  # "waterproof 的 jacket"
+# "狗粮两斤装": the goods end where the measure begins.
+_MEASURE_BEHIND = re.compile(
+    r"(?<=[\u4e00-\u9fff])(?=(?:\d+(?:\.\d+)?|(?<![一二两三四五六七八九十百半])[一二两三四五六七八九十百半]+)"
+    r"\s*(?:公斤|千克|毫升|英寸|厘米|斤|克|升|寸|米|ml|kg|g|l)装)"
+)
 _EDGES = re.compile(r"^[\s,.;:!?。、…~)\]}-]+|[\s,.;:!?。、…~(\[{-]+$")
 _WORD = re.compile(r"[a-z']+|[^\W_]")
 _TOPICS = tuple((topic, re.compile(topic.english), re.compile(topic.chinese)) for topic in ASKED)
@@ -47,13 +55,19 @@ class Understander:
         self.sizes = SizeReader(self.vocabulary, kinds, name, facets.attributes().get(name or "", ()), currency)
 
     def read(
-        self, text: str, current: Filters | None = None, language: Language = "en", topic: str = ""
+        self,
+        text: str,
+        current: Filters | None = None,
+        language: Language = "en",
+        topic: str = "",
+        earlier: Sequence[str] = (),
     ) -> Understanding:
         """Read one turn.
 
         `current` holds the conditions of the running topic, or None where there is none yet: a brand alone ("Acme?")
         opens a search in the second case and is a condition in the first. `language` is taken where the turn shows none
         ("50-80"). `topic` is the running topic's query: "at least 20 L" means another attribute of a backpack than of a bin.
+        `earlier` are the queries of the topics so far: "the second tent" is a position where tents were shown.
         """
         draft = Draft(text)
         spoken = script_language(draft.text)
@@ -66,10 +80,18 @@ class Understander:
         asked = self._asked(draft, languages)
         if any(spoken_in.STOCK_ASKED.search(draft.low) for spoken_in in languages):
             asked = "availability"
-        ordinals = tuple(dict.fromkeys(each for spoken_in in languages for each in read_ordinals(draft, spoken_in)))
+        recalled = next((which for spoken_in in languages if (which := read_recalled(draft, spoken_in))), None)
+        for spoken_in in languages:
+            for match in list(spoken_in.JUST_NOW.finditer(draft.view)):
+                draft.claim(match.start(), match.end())
+        goods = _terms(earlier)
+        ordinals = tuple(
+            dict.fromkeys(each for spoken_in in languages for each in read_ordinals(draft, spoken_in, goods))
+        )
         rating = next((value for spoken_in in languages if (value := _rating(draft, spoken_in)) is not None), None)
         limits = self.limits.read(draft, said == "zh", kind)
-        sizes = self.sizes.read(draft, kind, topic)
+        held = current.attributes.get(self.sizes.name or "", ()) if current is not None else ()
+        sizes = self.sizes.read(draft, kind, topic, held)
         budget = self.prices.read(draft, _only_filler)
         quantity = next(
             (count for spoken_in in languages if (count := read_quantity(draft, spoken_in)) is not None), None
@@ -109,9 +131,11 @@ class Understander:
             dropped=tuple(dict.fromkeys(dropped)),
             relative=relative,
             foreign_budget=budget.foreign,
+            clash=budget.clash,
             attribute_asked=about,
             adding=adding,
             refining=not query,
+            recalled=recalled,
         )
 
     def names_for(self, asked: str) -> tuple[str, ...]:
@@ -221,6 +245,15 @@ def merge(current: Filters, understanding: Understanding) -> Filters:
     )
 
 
+def _terms(queries: Sequence[str]) -> frozenset[str]:
+    """The goods of some queries as terms, with what each ends in: "camping tents" gives "camping tent" and "tent"."""
+    found: set[str] = set()
+    for query in queries:
+        words = query.split()
+        found.update(term_of(" ".join(words[at:])) for at in range(len(words)))
+    return frozenset(found - {""})
+
+
 def _without(current: Filters, dropped: tuple[str, ...]) -> Filters:
     if EVERYTHING in dropped:
         return Filters()
@@ -328,9 +361,10 @@ def _sort(draft: Draft, language: ModuleType) -> Sort | None:
 
 def _relative(draft: Draft, language: ModuleType) -> Relative | None:
     for relative, pattern in language.RELATIVE:
-        match = pattern.search(draft.view)
-        if match is not None:
+        matches = list(pattern.finditer(draft.view))  # "太贵了,便宜点" says it twice
+        for match in matches:
             draft.claim(match.start(), match.end())
+        if matches:
             return relative  # type: ignore[no-any-return]
     return None
 
@@ -375,7 +409,8 @@ def _residual(draft: Draft, languages: tuple[ModuleType, ...]) -> str:
     text = _BETWEEN_CLAIMS.sub(" ", draft.remainder())
     for language in languages:
         text = _strip_language(text, language)
-    text = _SPACES.sub(" ", text.replace(CLAIMED, " "))
+    text = _AMONG_LATIN.sub(" ", _SPACES.sub(" ", text.replace(CLAIMED, " ")))
+    text = _MEASURE_BEHIND.sub(" ", text)
     for language in languages:
         text = _strip_language(text, language)
     text = _EDGES.sub("", _SPACES.sub(" ", text)).strip()

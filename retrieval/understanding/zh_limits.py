@@ -84,20 +84,26 @@ NOT_AGE = re.compile(r"年龄|月龄|适用阶段")
 SYSTEMS = {"美": "us", "us": "us", "欧": "eu", "eu": "eu", "eur": "eu", "英": "uk", "uk": "uk"}
 _SYSTEM = r"(?:(?<![a-z])(?:eur?|us|uk)(?![a-z])|[美欧英])"
 _LETTERS = r"(?:x{0,4}[sl]|[2-6]xl|m|nb)(?![a-z])"
-_SIZE = rf"(?:(?<![\d.])\d{{2,3}}(?:\.5)?(?![\d.寸厘]|\s*(?:cm|英寸|mm))|(?<![a-z0-9]){_LETTERS})"
+_SPOKEN = r"[二三四五]?十[一二三四五六七八九]?(?=\s*码)"
+_SIZE = rf"(?:{_SPOKEN}|(?<![\d.])\d{{2,3}}(?:\.5)?(?![\d.寸厘]|\s*(?:cm|英寸|mm))|(?<![a-z0-9]){_LETTERS})"
 _LIST = rf"{_SIZE}\s*码?(?:(?P<to@>\s*(?:-|到|至|~)\s*){_SIZE}|(?:\s*(?:或者?|和|、|/|,|还是)\s*{_SIZE}\s*码?)*)"
 _BEYOND = r"(?:(?P<more@>(?:及|或|和)?以上|(?:或|及)更大)|(?P<less@>(?:及|或|和)?以下|(?:或|及)更小))?"
 _LISTS = [_LIST.replace("@", name) for name in ("", "_code")]
 _BEYONDS = [_BEYOND.replace("@", name) for name in ("", "_code")]
 SIZE = re.compile(
-    rf"(?:尺码|码数|鞋码|号码|尺寸|大小)(?:是|要|为|选|穿|:)*\s*(?:(?P<system>{_SYSTEM})(?:国|洲)?码?\s*)?"
+    rf"(?:尺码|码数|鞋码|号码|尺寸|大小)(?:还是|就|改成|换成|是|要|为|选|穿|:)*\s*(?:(?P<system>{_SYSTEM})(?:国|洲)?码?\s*)?"
     rf"(?P<value>{_LISTS[0]})\s*(?:码|号)?{_BEYONDS[0]}的?"
     rf"|(?P<system_before>[美欧英]|{_SYSTEM}(?=\s*码))\s*(?:国|洲)?(?:码|版|标)?\s*(?P<before>\d{{1,2}}(?:\.5)?)(?![\d.])\s*(?:码|号)?的?"
     rf"|(?P<code>{_LISTS[1]})(?:(?<=码)|\s*(?:码|号(?!商|选|那|产))){_BEYONDS[1]}的?"
 )
 BARE_SIZES = re.compile(
-    r"(?P<value>(?<![\d.])\d{2}(?:\.5)?\s*(?:或者?|/|、|和|(?P<to>-|到|至))\s*\d{2}(?:\.5)?)(?=\s*(?:的|$|[,。!?;]))的?"
+    rf"(?P<letter>(?<![a-z0-9]){_LETTERS}\s*(?:或者?|/|、|和)\s*{_LETTERS})的?"
+    r"|(?P<value>(?<![\d.])\d{2}(?:\.5)?\s*(?:或者?|/|、|和|(?P<to>-|到|至))\s*\d{2}(?:\.5)?)(?=\s*(?:的|$|[,。!?;]))的?"
 )
 WAIST_AND_LEG = re.compile(r"(?!)")
 SIZE_EXCLUDED = re.compile(r"(?:不要|别要|不想要|除了|不是)\s*$")
 SHOES = re.compile(r"鞋|靴")
+# A size up or down from the one that was said before: "大一号".
+STEP = re.compile(
+    r"(?:有没有|有|要|换|来|再|个)*(?:(?P<larger>大)|(?P<smaller>小))(?:一|1|半)?(?:号|码)(?:的)?(?![的]?[鞋衣])"
+)

@@ -2,10 +2,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pytest
+import uvicorn
 
+from bot.api.app import create_app
 from bot.cards import Reply
 from bot.intent import Prediction
 from bot.parts import Parts, parts_of
@@ -14,6 +20,8 @@ from index.build import build_index
 from index.encoders import Encoder
 from index.snapshot import Snapshot, current_index
 from storage.database import Database
+from storage.identity import Identity
+from storage.keys import create_key
 from storage.principal import Principal, Role
 from storage.settings import ShopSettings
 from tests.bot.catalog import DOCUMENTS, PRODUCTS
@@ -104,3 +112,42 @@ def shopper() -> Principal:
 @pytest.fixture
 def talk(assistant: Assistant, intents: ToldIntents, shopper: Principal) -> Conversation:
     return Conversation(assistant, intents, shopper)
+
+
+@dataclass
+class Live:
+    """A shop that is served for real, on a port of this machine. Tests keep apart by being different people."""
+
+    url: str
+    assistant: Assistant
+    identity: Identity
+    intents: ToldIntents
+
+    def key(self, user: str, role: Role = Role.CUSTOMER) -> str:
+        """A new API key."""
+        return create_key(self.assistant.database, Principal("operator", Role.ADMIN), role, user).key
+
+
+@pytest.fixture(scope="session")
+def live(
+    tmp_path_factory: pytest.TempPathFactory, bot_snapshot: Snapshot, encoders_by_space: Mapping[str, Encoder]
+) -> Iterator[Live]:
+    """One server for all tests of protocols whose clients are real."""
+    shop = tmp_path_factory.mktemp("live")
+    database = Database.open(f"sqlite:///{shop / 'aisle.db'}")
+    intents = ToldIntents()
+    parts = parts_of(bot_snapshot, encoders_by_space, intents, SETTINGS, database)
+    assistant = Assistant(parts, SETTINGS, database, "https://shop.example/checkout/{cart_id}", shop=shop)
+    identity = Identity.open(shop, SETTINGS.identity, database)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        web = uvicorn.Server(uvicorn.Config(create_app(assistant, identity, shop, SETTINGS), log_level="warning"))
+        thread = threading.Thread(target=web.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        while not web.started and thread.is_alive():
+            time.sleep(0.05)
+        yield Live(f"http://127.0.0.1:{listener.getsockname()[1]}", assistant, identity, intents)
+        web.should_exit = True
+        thread.join(20)
+    assistant.close()
+    database.close()

@@ -21,10 +21,13 @@ from index.snapshot import Snapshot
 from storage.database import Database
 from storage.identity import Identity
 from storage.keys import create_key
+from storage.order_changes import make_change
+from storage.order_rules import CancelOrder
+from storage.orders import Order, put_orders
 from storage.principal import Principal, Role
 from storage.publish import REFUSED
 from storage.record import now_ms
-from storage.settings import EmbedSettings, ShopSettings
+from storage.settings import EmbedSettings, OrderSettings, ShopSettings
 from tests.bot.catalog import PRODUCTS
 from tests.bot.conftest import ToldIntents
 
@@ -209,6 +212,22 @@ def test_the_cart_changes_truly(client: TestClient) -> None:
     assert unknown.status_code == 404
 
 
+def test_the_shop_fetches_what_customers_changed(
+    client: TestClient, identity: Identity, served: tuple[TestClient, Identity, Assistant]
+) -> None:
+    database = served[2].database
+    order = {"order_id": "A-1", "user_id": "nora", "status": "paid", "placed_at": 1767323045}
+    put_orders(database, Principal("backend", Role.SERVICE), [Order.model_validate(order)])
+    nora, rules = Principal("nora", Role.CUSTOMER), OrderSettings(self_service=("cancel",))
+    made = make_change(database, nora, "nora", CancelOrder(order_id="A-1"), rules, lambda _: {}, "r1")
+    service = bearer(identity, "backend", Role.SERVICE)
+    (change,) = client.get("/api/order-changes", headers=service).json()["changes"]
+    assert (change["kind"], change["order_id"], change["by_id"]) == ("cancel", "A-1", "nora")
+    assert client.get(f"/api/order-changes?after={made.row}", headers=service).json() == {"changes": []}
+    assert client.get("/api/order-changes?after=-1", headers=service).status_code == 422
+    assert client.get("/api/order-changes", headers=bearer(identity, "nora", Role.CUSTOMER)).status_code == 403
+
+
 def test_newer_prices_come_from_the_service_only(client: TestClient, identity: Identity) -> None:
     product = PRODUCTS[1]["id"]
     offer = {"offers": [{"product_id": product, "price": {"amount": 123, "currency": "USD"}}]}
@@ -294,6 +313,11 @@ def test_another_site_cannot_act_by_cookie(client: TestClient) -> None:
     assert refused.status_code == 403
     assert client.get("/api/cart").json()["lines"] == []
     assert client.post("/api/cart/lines", json=product, headers={"Origin": PARTNER}).status_code == 200
+    agent = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "mcp-protocol-version, mcp-name",
+    }
+    assert client.options("/mcp", headers={"Origin": PARTNER, **agent}).status_code == 200
     preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     assert "access-control-allow-origin" not in client.options("/api/chat", headers=preflight).headers
 

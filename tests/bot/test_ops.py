@@ -15,9 +15,10 @@ from bot.api.app import create_app
 from bot.api.identity import IdentityMiddleware
 from bot.api.ops import add_ops
 from bot.figures import FEWEST, Difference, Experiment, Figures, Interests, Part, Shoppers, Shown, Slates
+from bot.reply.voice import WHOLE as LANGUAGES
 from bot.service import Assistant
 from bot.windows.figures import Page
-from bot.windows.texts import LANGUAGES, texts
+from bot.windows.texts import texts
 from retrieval.retention import Band
 from retrieval.slate_metrics import STEPS
 from storage.database import Database

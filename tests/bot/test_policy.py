@@ -47,7 +47,10 @@ def test_a_position_alone_shows_that_product() -> None:
     assert decided("refine", words, "the second one").task == "show_again"
     assert decided("chitchat", words, "the second one", sure=0.2).task == "show_again"
     assert decided("cart_add", words, "the second one", sure=0.4) == Decision("cart_add", doubtful=True)
-    assert decided("cart_add", words, "the second one", sure=0.9) == Decision("cart_add")
+    assert decided("cart_add", words, "the second one", sure=0.9) == Decision("cart_add", doubtful=True)
+    assert decided("cart_add", words, "add the second one", sure=0.9) == Decision("cart_add")
+    assert decided("cart_add", words, "what about the second one?", sure=0.94).task == "show_again"
+    assert decided("cart_add", words, "刚才的第二个呢", sure=0.94).task == "show_again"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ from hypothesis import strategies as st
 
 from index.facets import Facets
 from index.filters import Exclusions, Filters, PriceRange
-from index.product import Availability
+from index.product import Availability, Money
 from retrieval.understanding import Understander, merge
 from retrieval.understanding.quantities import quantity_of
 from retrieval.understanding.text import MAX_CHARACTERS
 from tests.retrieval.behavior import SHOP
 from tests.retrieval.catalog_words import BARE, UNDERSTANDER, Words, flat
+from tests.retrieval.chinese_turns import HELD_OUT, SECOND
 from tests.retrieval.measured_turns import CHINESE_LIMITS, LIMITS, PASSING, SIZES
 from tests.retrieval.measured_words import MEASURED
 from tests.retrieval.turns import CHINESE, ENGLISH
@@ -153,8 +155,14 @@ def test_conditions_over_turns(turns: list[str], expected: Filters) -> None:
     assert talk(*turns) == expected
 
 
-def test_budget_in_one_turn_is_never_contradictory() -> None:
-    assert UNDERSTANDER.read("over $100 but under $50").filters.price == price(None, 5000)
+def test_limits_that_no_price_keeps_both_are_no_condition_but_a_clash() -> None:
+    read = UNDERSTANDER.read("over $100 but under $50")
+    assert read.filters.price is None
+    assert read.clash == (Money(amount=10_000, currency="USD"), Money(amount=5_000, currency="USD"))
+    corrected = UNDERSTANDER.read("over $100, no, under $50")
+    assert corrected.filters.price == price(None, 5000)
+    assert corrected.clash is None
+    assert UNDERSTANDER.read("低于50高于100").clash == read.clash
 
 
 def test_the_names_that_answer_a_question() -> None:
@@ -408,3 +416,55 @@ def test_an_attribute_is_a_quantity_where_most_of_it_is() -> None:
     words = {"connectivity": {"3.5 mm jack": 9, "2 m cable": 1, "USB-C": 9}, "cable": {"1 m": 5, "2 m": 5, "none": 2}}
     shop = Understander(Words({}, {}, words), "USD", 30)
     assert shop.read("headset with at least 1.5 m cable").filters.attributes == {"cable": ("2 m",)}
+
+
+def plainly(found: dict[str, Any]) -> dict[str, Any]:
+    """Values in no order, and of the query the words alone."""
+    query = found.get("query")
+    plain = {
+        name: frozenset(value) if isinstance(value, tuple) and name not in ("price", "foreign", "ordinals") else value
+        for name, value in found.items()
+    }
+    return plain | ({"query": re.sub(r"[\s的,，。、?]", "", query)} if isinstance(query, str) else {})
+
+
+TYPED: dict[str, dict[str, Any]] = {**HELD_OUT, **SECOND}
+
+
+@pytest.mark.parametrize(("turn", "expected"), TYPED.items(), ids=TYPED)
+def test_chinese_as_it_is_typed(turn: str, expected: dict[str, Any]) -> None:
+    running = Filters() if turn.startswith("+") else None
+    found, wanted = plainly(flat(MEASURED.read(turn.removeprefix("+"), running, "zh"))), plainly(expected)
+    if wanted.get("query") is ...:
+        wanted = {name: value for name, value in wanted.items() if name != "query"}
+        found.pop("query", None)
+    assert found == wanted
+
+
+@pytest.mark.parametrize(
+    ("turn", "size"),
+    [
+        ("有大一号的吗", "42"),
+        ("小一码的", "40"),
+        ("one size up please", "42"),
+        ("a smaller size", "40"),
+        ("大一号的运动鞋", "42"),
+    ],
+)
+def test_a_size_up_or_down_goes_on_from_the_one_said_before(turn: str, size: str) -> None:
+    current = Filters(attributes={"size": ("41",)})
+    assert merge(current, MEASURED.read(turn, current, "zh")).attributes["size"] == (size,)
+
+
+def test_a_size_up_from_nothing_or_from_the_largest_sets_no_size() -> None:
+    assert MEASURED.read("大一号的运动鞋", Filters()).filters.attributes == {}
+    largest = Filters(attributes={"size": ("44",)})
+    assert MEASURED.read("one size up", largest).filters.attributes == {}
+
+
+def test_a_traditional_catalog_is_read_in_either_script() -> None:
+    words = Words({}, {"雙肩包": 9}, {"顏色": {"黑色": 9, "紅色": 9}, "材質": {"皮革": 5}})
+    shop = Understander(words, "TWD", 9)
+    for turn in ("紅色的雙肩包", "红色的双肩包"):
+        assert shop.read(turn).filters.attributes == {"顏色": ("紅色",)}
+    assert shop.read("不要皮的雙肩包").filters.exclude.attributes == {"材質": ("皮革",)}

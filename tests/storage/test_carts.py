@@ -131,3 +131,37 @@ def test_two_windows_at_once_lose_nothing(database: Database, alice: Principal) 
     cart = cart_of(database, alice, "alice")
     assert sorted(contents(cart)) == [("p1", None, 32), ("p2", None, 8)]
     assert cart.version == 40
+
+
+def test_lines_are_replaced_as_a_whole(database: Database, alice: Principal, mallory: Principal) -> None:
+    begun = carts.replace_lines(database, alice, "alice", [("p1", None, 2), ("p2", "blue", 1)], begins=True)
+    assert contents(begun) == [("p1", None, 2), ("p2", "blue", 1)]
+    with pytest.raises(Conflict):
+        carts.replace_lines(database, alice, "alice", [("p3", None, 1)], begins=True)
+    other = carts.replace_lines(database, alice, "alice", [("p3", None, 1), ("p2", "blue", 4)], request_id="r")
+    assert contents(other) == [("p3", None, 1), ("p2", "blue", 4)]
+    assert other.lines[1].line_id == begun.lines[1].line_id
+    add_line(database, alice, "alice", "p4")
+    late = carts.replace_lines(database, alice, "alice", [("p3", None, 1), ("p2", "blue", 4)], request_id="r")
+    assert contents(late)[-1] == ("p4", None, 1), "done once, long ago"
+    for wanted in ([("p1", None, 0)], [("p1", None, 1_000)], [(f"p{number}", None, 1) for number in range(201)]):
+        with pytest.raises(InvalidInput):
+            carts.replace_lines(database, alice, "alice", wanted)
+    with pytest.raises(NotFound):
+        carts.replace_lines(database, mallory, "alice", [])
+    assert contents(cart_of(database, alice, "alice")) == contents(late)
+
+
+def test_a_cart_is_found_by_its_id_by_its_owner_alone(
+    database: Database, alice: Principal, mallory: Principal, backend: Principal
+) -> None:
+    cart = add_line(database, alice, "alice", "p1")
+    assert (
+        carts.cart_owner(database, alice, cart.cart_id) == carts.cart_owner(database, backend, cart.cart_id) == "alice"
+    )
+    told = []
+    for cart_id in (cart.cart_id, "nowhere"):
+        with pytest.raises(NotFound) as error:
+            carts.cart_owner(database, mallory, cart_id)
+        told.append(str(error.value).replace(cart_id, ""))
+    assert told[0] == told[1]

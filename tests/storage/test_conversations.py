@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from storage.conversations import Turn, append, conversation, conversations_of, start, turns_of
+from storage.conversations import Turn, append, begun_with, conversation, conversations_of, start, turns_of
 from storage.database import Database
 from storage.errors import Conflict, NotFound
 from storage.principal import Principal
@@ -87,3 +87,21 @@ def test_writers_at_once_leave_no_gap_and_lose_nothing(database: Database, alice
 def test_an_unknown_conversation_is_not_found(database: Database, alice: Principal, strange: str) -> None:
     with pytest.raises(NotFound):
         turns_of(database, alice, strange)
+
+
+def test_conversations_are_found_by_what_began_them(
+    database: Database, alice: Principal, mallory: Principal, backend: Principal
+) -> None:
+    started = [start(database, alice) for _ in range(4)]
+    for conversation_id, words in zip(started, ["kettles", "shoes", "kettles", "kettles"], strict=True):
+        append(database, alice, conversation_id, [Turn(role="user", content=words), Turn(role="user", content="more")])
+    append(database, mallory, start(database, mallory), [Turn(role="user", content="kettles")])
+    append(database, alice, started[3], [Turn(role="assistant", content="here")])  # the latest
+    found = begun_with(database, alice, "alice", "kettles")
+    assert found[0] == started[3]
+    assert set(found) == {started[0], started[2], started[3]}
+    assert begun_with(database, backend, "alice", "kettles", most=1) == found[:1]
+    assert begun_with(database, alice, "alice", "kettles", latest=1) == found[:1]
+    assert begun_with(database, alice, "alice", "more") == []
+    with pytest.raises(NotFound):
+        begun_with(database, mallory, "alice", "kettles")

@@ -14,9 +14,11 @@ from alembic.operations import Operations
 from sqlalchemy import Connection, inspect, select, text
 
 from storage import migrate
+from storage.answers import Proposal, note_unanswered, propose
 from storage.carts import add_line
 from storage.consent import Consent, set_consent
 from storage.conversations import Turn, append, start, turns_of
+from storage.customers import Customer, put_customers
 from storage.database import Database, in_chunks
 from storage.errors import InvalidInput, NotFound, Unavailable
 from storage.event import parse_event
@@ -26,8 +28,12 @@ from storage.keys import create_key
 from storage.labels import request_labels
 from storage.models import register_run
 from storage.offers import Offer, Price, all_offers, put_offers
+from storage.order_changes import make_change
+from storage.order_rules import CancelOrder
 from storage.orders import Order, put_orders
 from storage.principal import Principal, Role
+from storage.reviews import Review, put_reviews
+from storage.settings import OrderSettings
 from storage.tables import consents, metadata
 
 ALICE = Principal("alice", Role.CUSTOMER)
@@ -79,7 +85,13 @@ def fill(database: Database) -> str:
         connection.execute(text(row))
         drawn = "INSERT INTO contacts (campaign, user_id, band, control, drawn_at) VALUES ('c', 'alice', 'at-risk', true, 1)"
         connection.execute(text(drawn))
+    put_customers(database, BACKEND, [Customer(user_id="alice")])
+    cancel = CancelOrder(order_id="o")
+    make_change(database, ALICE, "alice", cancel, OrderSettings(self_service=("cancel",)), lambda _: {}, "r")
     put_offers(database, BACKEND, [Offer(product_id="p2", stock=0)])
+    put_reviews(database, BACKEND, [Review(review_id="r", product_id="p1", text="Good.")])
+    propose(database, Principal("e", Role.ENGINEER), [Proposal("Is there parking?", "Behind the house.", "en", "d")])
+    note_unanswered(database, "m", "Do you sell boats?", "en", "policy")
     return talking
 
 

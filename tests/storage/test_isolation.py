@@ -10,6 +10,7 @@ from storage.beliefs import hidden_beliefs, hide_belief
 from storage.carts import add_line, cart_of, change_line, empty_cart, remove_line
 from storage.consent import Consent, consent_of, set_consent
 from storage.conversations import Turn, append, conversation, conversations_of, hand_to_team, start, turns_of
+from storage.customers import Customer, customer_of, find_customer, put_customers
 from storage.database import Database
 from storage.errors import Forbidden, NotFound
 from storage.event import parse_event
@@ -17,9 +18,12 @@ from storage.events import events_of, record_events
 from storage.feedback import feedback_of, put_feedback
 from storage.keys import create_key, list_keys, revoke_key
 from storage.offers import Offer, put_offers
+from storage.order_changes import changes_of, make_change, propose
+from storage.order_rules import CancelOrder
 from storage.orders import Order, orders_of, put_orders
 from storage.principal import Principal, Role
 from storage.purchases import buyer_of
+from storage.settings import OrderSettings
 
 ALICE = Principal("alice", Role.CUSTOMER)
 STRANGERS = [
@@ -34,6 +38,9 @@ STRANGERS = [
 TALKING = "talking"
 MESSAGE = "a-message"
 LINE = "a-line"
+
+CANCEL = CancelOrder(order_id="o1")
+RULES = OrderSettings(self_service=("cancel",))
 
 Act = Callable[[Database, Principal, dict[str, str]], object]
 ACTS: dict[str, Act] = {
@@ -54,6 +61,11 @@ ACTS: dict[str, Act] = {
     "take from the cart": lambda db, who, ids: remove_line(db, who, "alice", ids[LINE]),
     "empty the cart": lambda db, who, _: empty_cart(db, who, "alice"),
     "read orders": lambda db, who, _: orders_of(db, who, "alice"),
+    "read the customer's record": lambda db, who, _: customer_of(db, who, "alice"),
+    "find the customer": lambda db, who, _: find_customer(db, who, email="alice@shop.example"),
+    "read changes": lambda db, who, _: changes_of(db, who, "alice"),
+    "ask what a change comes to": lambda db, who, _: propose(db, who, "alice", CANCEL, RULES, lambda _: {}),
+    "change an order": lambda db, who, _: make_change(db, who, "alice", CANCEL, RULES, lambda _: {}, "r"),
     "read purchases": lambda db, who, _: buyer_of(db, who, "alice", Consent()),
     "rate a reply": lambda db, who, ids: put_feedback(db, who, ids[MESSAGE], None, "down"),
     "read ratings": lambda db, who, _: feedback_of(db, who, "alice"),
@@ -73,6 +85,7 @@ def ids(database: Database, backend: Principal) -> dict[str, str]:
     put_feedback(database, ALICE, reply.message_id, "p1", "up")
     order = {"order_id": "o1", "user_id": "alice", "status": "paid", "placed_at": 1767323045}
     put_orders(database, backend, [Order.model_validate(order)])
+    put_customers(database, backend, [Customer(user_id="alice", email="alice@shop.example")])
     return {TALKING: talking, MESSAGE: reply.message_id, LINE: cart.lines[0].line_id}
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def test_the_database_is_in_the_shops_folder_unless_set(tmp_path: Path) -> None:
         ('curency = "USD"', "'curency'", "'currency'"),
         ("[catalog]\ncolums = {}", "'catalog.colums'", "'columns'"),
         ("[consent]\nsell = true", "'consent.sell'", "personalize"),
-        ("[llm]\nmodel = 'x'", "'llm'", "currency"),
+        ("[voice]\nmodel = 'x'", "'voice'", "currency"),
         ("[identity]\nsecret = 'x'", "'identity.secret'", "session_hours"),
         (EXPERIMENT + "end = 2026-01-01", "'experiment.one.end'", "window_days"),
         (EXPERIMENT.replace("share", "sahre"), "'experiment.one.arms.a.sahre'", "'share'"),
@@ -125,7 +126,7 @@ def test_an_unknown_key_is_named_with_the_way_out(text: str, named: str, way_out
         "currency = ",
         'currency = "dollars"',
         "languages = []",
-        'languages = ["fr"]',
+        'languages = ["French"]',
         '[identity]\nalgorithm = "none"',
         '[embed]\norigins = ["*"]',
         '[embed]\norigins = ["https://shop.example/path"]',
@@ -181,3 +182,34 @@ def test_another_encoding_than_utf8_is_named(encoding: str) -> None:
 
 def test_the_byte_order_mark_of_windows_is_no_error() -> None:
     assert parse_settings('name = "小店"'.encode("utf-8-sig")).name == "小店"
+
+
+def test_the_language_model_is_off_unless_its_section_names_one() -> None:
+    assert ShopSettings().llm is None
+    llm = parse_settings('[llm]\nmodel = "gpt-x"\nmay = ["phrase"]\napi_key_env = "OPENAI_API_KEY"\n').llm
+    assert llm is not None
+    assert (llm.provider, llm.timeout_s, llm.may, llm.base_url) == ("openai", 20.0, ("phrase",), "")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "llm.model"),
+        ('model = ""', "llm.model"),
+        ('model = "x"\nbase_url = "localhost:8000"', "llm.base_url"),
+        ('model = "x"\napi_key_env = "sk-abc-123"', "llm.api_key_env"),
+        ('model = "x"\ntimeout_s = 0', "llm.timeout_s"),
+        ('model = "x"\nmay = ["write"]', "llm.may"),
+        ('model = "x"\nmay = []', "llm.may"),
+        ('model = "x"\nmax_calls = 0', "llm.max_calls"),
+    ],
+)
+def test_what_a_language_model_cannot_be_set_to(text: str, named: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(named)):
+        parse_settings(f"[llm]\n{text}\n")
+
+
+def test_a_key_in_the_place_of_its_name_is_unknown() -> None:
+    with pytest.raises(InvalidInput, match=r"unknown key 'llm\.api_key'") as found:
+        parse_settings('[llm]\nmodel = "x"\napi_key = "secret"\n')
+    assert "'api_key_env'" in found.value.hint

@@ -1,0 +1,57 @@
+"""Everything for something: one product of each kind that it needs, the total told from the prices, and what could not be had."""
+
+from __future__ import annotations
+
+from bot.phrases import bundled
+from bot.present import card_of
+from bot.state import Topic
+from bot.tasks.recommend import recommend
+from bot.tasks.search import ask_budget
+from bot.turn import Answer, Turn
+from index.filters import Filters, PriceRange
+from index.money import minor_digits
+from index.product import Money
+from retrieval.bundles import bundle, kinds_of, needs_of
+from retrieval.ranking import reputations
+from retrieval.understanding import merge
+
+
+def everything_for(turn: Turn, answer: Answer) -> None:
+    """A set for an occasion within the budget; advice as ever where nobody has written down what the occasion needs."""
+    occasion = bundled(turn.message) or ""
+    needs = needs_of(occasion)
+    if turn.understanding.foreign_budget is not None:
+        return ask_budget(turn, answer, Topic(query=occasion))
+    if not needs:
+        return recommend(turn, answer)
+    filters = merge(Filters(), turn.understanding)
+    budget = filters.price.max if filters.price is not None else None
+    priced = PriceRange(min=0, max=budget, currency=turn.currency)
+    snapshot, mask = turn.shelf.snapshot, turn.shelf.open_to(filters.model_copy(update={"price": priced}))
+    kinds = kinds_of(snapshot, needs, mask.allowed, turn.language)
+    facets = snapshot.facets
+    chosen = bundle(
+        kinds, mask.price * 10 ** minor_digits(turn.currency), reputations(facets.rating, facets.rating_count), budget
+    )
+    ids = [snapshot.products.get(row).id for row in chosen.rows]
+    products = turn.shelf.products(ids)
+    cards = [
+        card_of(products[id_], mask.variant_of(row))
+        for row, id_ in zip(chosen.rows, ids, strict=True)
+        if id_ in products
+    ]
+    marks = turn.voice.language.tables["language"]
+    what = f"{marks['open']}{occasion.strip()}{marks['close']}"
+    answer.ledger.text(occasion, *chosen.missing)
+    answer.ledger.filters(filters)
+    if not cards:
+        return answer.say(turn.voice.say("bundle.none", what=what))
+    answer.show(cards, products.values())
+    answer.topic = Topic()
+    total = Money(amount=sum(card.price.amount for card in cards if card.price), currency=turn.currency)
+    answer.ledger.money(total)
+    answer.say(turn.voice.say("bundle.found", what=what, count=len(cards), total=turn.voice.money(total)))
+    if chosen.missing:
+        key = "bundle.over" if budget is not None else "bundle.missing"
+        answer.say(turn.voice.say(key, missing=turn.voice.joined(chosen.missing, "or")))
+    return None
