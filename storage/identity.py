@@ -46,7 +46,7 @@ class Identity:
         return cls(load_secret(shop), settings, database)
 
     def from_bearer(self, credential: str) -> Principal:
-        """Who shows this API key or token (claims sub, role, aud="aisle", exp, and team for agents).
+        """Who shows this API key, token (claims sub, role, aud="aisle", exp, and team for agents) or visitor's signed id.
 
         Raises:
             Unauthenticated: it does not hold.
@@ -55,6 +55,8 @@ class Identity:
             raise Unauthenticated("The Authorization header holds no credential.", "Send: Bearer TOKEN_OR_KEY.")
         if credential.startswith(KEY_MARK):
             return key_of(self._database, credential).principal
+        if (visitor := self.from_visitor_cookie(credential)) is not None:  # of a frame whose browser keeps no cookie
+            return visitor
         claims = self._claims(credential, self._secret, AUDIENCE)
         if claims is None:
             raise Unauthenticated(

@@ -15,6 +15,8 @@ from starlette.routing import Route
 
 from bot.api import problems
 from bot.api.completions import completion_routes
+from bot.api.conversations import conversation_routes
+from bot.api.embed import add_embed
 from bot.api.identity import SESSION_COOKIE, IdentityMiddleware, cookie_options
 from bot.api.mcp import HEADERS as MCP_HEADERS
 from bot.api.mcp import PATH as MCP_PATH
@@ -69,12 +71,14 @@ def create_app(
     )
     problems.install(app)
     app.include_router(routes(assistant, settings))
+    app.include_router(conversation_routes(assistant, settings))
     app.include_router(completion_routes(assistant))
     app.router.routes.append(Route(MCP_PATH, mcp))
     _add_health(app, assistant)
     _add_metrics(app)
     _add_pages(app, assistant, shop)
     _add_login(app, identity)
+    add_embed(app, identity, settings)
     if demo_shoppers:
         _add_demo(app, identity, demo_shoppers)
     app.add_middleware(IdentityMiddleware, identity=identity, origins=settings.embed.origins)

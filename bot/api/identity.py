@@ -18,8 +18,12 @@ from storage.principal import FIGURES, Principal
 
 SESSION_COOKIE = "aisle_session"
 VISITOR_COOKIE = "aisle_visitor"
+EMBED_COOKIE = "aisle_embed"
+EMBED_HEADER = "x-aisle-embed"
 VISITOR_DAYS = 180
-_OPEN = ("/healthz", "/readyz", "/media/", "/window.css")
+_OPEN = ("/healthz", "/readyz", "/media/", "/window.css", "/window.js", "/embed.js", "/embed-frame.js")
+_FRAMED = ("/", "/embed")
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _STAFF = "/ops"
 
@@ -27,6 +31,24 @@ _STAFF = "/ops"
 def cookie_options() -> dict[str, Any]:
     """How every cookie is set: scripts cannot read it, other sites cannot send it."""
     return {"httponly": True, "samesite": "lax", "path": "/"}
+
+
+def embed_cookie(value: str, scope: Scope) -> str:
+    """A `Set-Cookie` header for the frame on a shop's page.
+
+    In a frame of another site only `SameSite=None; Secure` travels, and `Partitioned` (CHIPS) keeps it where third-party cookies
+    are blocked. Browsers take `Secure` over https and from their own machine; elsewhere over http the frame does without.
+    """
+    host = Headers(scope=scope).get("host", "").rsplit(":", 1)[0]
+    secure = scope.get("scheme") == "https" or host in _LOOPBACK
+    across = "SameSite=None; Secure; Partitioned" if secure else "SameSite=Lax"
+    return f"{EMBED_COOKIE}={value}; HttpOnly; {across}; Path=/; Max-Age={VISITOR_DAYS * 86_400}"
+
+
+def _in_frame(scope: Scope, headers: Headers) -> bool:
+    """Whether the frame on a shop's page asks: the window's page says so in its address, its script in a header."""
+    window = scope["path"] == "/" and b"embed=1" in scope["query_string"].split(b"&")
+    return window or scope["path"] == "/embed" or EMBED_HEADER in headers
 
 
 def _for_staff(path: str) -> bool:
@@ -49,13 +71,18 @@ class IdentityMiddleware:
 
     A token or key that does not hold is an error, never a silent fall back to a visitor. A request that changes something and
     is known by cookie alone must come from this site or from an origin of `[embed]`, for browsers send cookies by themselves.
-    Nothing below `/ops`, Gradio's own paths included, answers anybody but those who may see figures.
+    Nothing below `/ops`, Gradio's own paths included, answers anybody but those who may see figures. The window may be framed by
+    this site and by the origins of `[embed]`, all else by this site alone.
     """
 
     def __init__(self, app: ASGIApp, identity: Identity, origins: Iterable[str] = ()) -> None:
         self.app = app
         self.identity = identity
         self.origins = frozenset(origins)
+        self._framing = {
+            True: " ".join(("frame-ancestors 'self'", *sorted(self.origins))),
+            False: "frame-ancestors 'self'",
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -63,8 +90,9 @@ class IdentityMiddleware:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        framed = _in_frame(scope, headers)
         try:
-            principal, cookie = self._who(headers)
+            principal, cookie = self._who(headers, framed)
         except AisleError as error:
             await refusal(scope["path"], error.status, error.message, error.hint)(scope, receive, send)
             return
@@ -76,26 +104,31 @@ class IdentityMiddleware:
         if _for_staff(scope["path"]) and principal.role not in FIGURES:
             await _not_let_in(principal, headers)(scope, receive, send)
             return
-        scope.setdefault("state", {})["principal"] = principal
+        state = scope.setdefault("state", {})
+        state |= {"principal": principal, "new_visitor": cookie}
+        framing = self._framing[scope["path"] in _FRAMED]
 
-        async def send_with_cookie(message: Message) -> None:
-            if cookie and message["type"] == "http.response.start":
-                age = VISITOR_DAYS * 86_400
-                value = f"{VISITOR_COOKIE}={cookie}; HttpOnly; SameSite=Lax; Path=/; Max-Age={age}"
-                MutableHeaders(scope=message).append("set-cookie", value)
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer = MutableHeaders(scope=message)
+                answer.append("content-security-policy", framing)
+                set_already = any(each.startswith(f"{EMBED_COOKIE}=") for each in answer.getlist("set-cookie"))
+                if cookie and not set_already:
+                    answer.append("set-cookie", embed_cookie(cookie, scope) if framed else _visitor_cookie(cookie))
             await send(message)
 
-        await self.app(scope, receive, send_with_cookie)
+        await self.app(scope, receive, send_with_headers)
 
-    def _who(self, headers: Headers) -> tuple[Principal, str | None]:
-        """The principal, and a new visitor's cookie where one must be set."""
+    def _who(self, headers: Headers, framed: bool) -> tuple[Principal, str | None]:
+        """The principal, and a new visitor's signed id where the request brought none."""
         scheme, _, credential = headers.get("authorization", "").partition(" ")
         if scheme:
             return self.identity.from_bearer(credential.strip() if scheme.lower() == "bearer" else ""), None
         # Like browsers: what another site of the domain set in its own way must not hide our cookies.
         cookies = cookie_parser(headers.get("cookie", ""))
-        known = self.identity.from_session_cookie(cookies.get(SESSION_COOKIE, "")) or self.identity.from_visitor_cookie(
-            cookies.get(VISITOR_COOKIE, "")
+        session, visitor = (EMBED_COOKIE, EMBED_COOKIE) if framed else (SESSION_COOKIE, VISITOR_COOKIE)
+        known = self.identity.from_session_cookie(cookies.get(session, "")) or self.identity.from_visitor_cookie(
+            cookies.get(visitor, "")
         )
         return (known, None) if known else self.identity.new_visitor()
 
@@ -105,3 +138,7 @@ class IdentityMiddleware:
             return origin is None or origin in self.origins or urlsplit(origin).netloc == headers.get("host")
         except ValueError:
             return False
+
+
+def _visitor_cookie(value: str) -> str:
+    return f"{VISITOR_COOKIE}={value}; HttpOnly; SameSite=Lax; Path=/; Max-Age={VISITOR_DAYS * 86_400}"

@@ -1,66 +1,88 @@
 """The customer's chat window. Gradio lays it out and streams; the HTML is made in `render`, the answers by the assistant.
 
 Gradio's session is chosen by the browser and bound to nobody, so nothing that matters lives in it: who asks comes with every
-request's cookie, and the conversation's id that the page carries is checked against that person in the data layer.
+request's cookie, and what was said is read from the database for every view, checked against that person in the data layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from bot.cards import Card, Reply
+from bot.cards import Card
+from bot.reply.voice import languages
 from bot.service import Assistant
+from bot.shelf import title_of
+from bot.transcript import Message, day_of, messages_of, todays
 from bot.variants import open_choices
 from bot.windows import render
-from bot.windows.texts import language_of, texts
+from bot.windows.page import LANGUAGE_COOKIE, WindowPage
+from bot.windows.texts import texts, window_language
 from index.product import Product
-from storage.errors import AisleError
-from storage.feedback import put_feedback
+from storage.conversations import start, turns_of
+from storage.errors import AisleError, NotFound
+from storage.feedback import feedback_of, put_feedback
+from storage.past_conversations import past_conversations
 from storage.principal import Principal, Role
+from storage.record import now_ms
 
 STYLE = Path(__file__).parent / "window.css"
 STARTERS = 4
+PAST_SHOWN = 20
 LARGEST_UPLOAD = "1mb"  # the window takes no files; Gradio's route for them exists all the same
 _LONGEST_MESSAGE = 60_000
+_FIRST_WORDS = ("placeholder", "send", "shopper")
 
 # One listener on the component's root serves all buttons in it, also those of later renderings.
 _BUTTONS = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-act]');
-  if (!button) return;
+  if (!button || ['export', 'close'].includes(button.dataset.act)) return;
   if (button.classList.contains('thumb')) {
     button.parentElement.querySelectorAll('.thumb').forEach((other) => other.setAttribute('aria-pressed', other === button));
   }
   trigger('click', {...button.dataset});
 });
 """
+# A removed line takes its button and the keyboard's place with it: that goes to the panel's head then.
+_FOCUS = """
+let within = false;
+element.addEventListener('focusin', () => { within = true; });
+element.addEventListener('focusout', (event) => { within = event.relatedTarget === null && !event.target.isConnected; });
+watch('value', () => requestAnimationFrame(() => {
+  if (within && document.activeElement === document.body) element.querySelector('summary')?.focus();
+}));
+"""
 # A new turn goes to where it is read from its start: the question to the top, with the answer below it.
 _FOLLOW = """
-let seen = 0;
+let seen = null;
 watch('value', () => requestAnimationFrame(() => {
+  const talk = element.querySelector('.talk');
+  document.documentElement.lang = talk?.dataset.language || 'en';
   const turns = [...element.querySelectorAll('.turn')];
-  if (turns.length !== seen && turns.length > 1) {
+  const behavior = seen === null || matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth';
+  if (turns.length > Math.max(seen ?? 0, 1)) {
     const last = turns[turns.length - 1];
     const asked = turns.filter((turn) => turn.classList.contains('turn-user')).pop();
-    (last.querySelector('.choices') ? last : asked || last).scrollIntoView({block: 'start', behavior: 'smooth'});
+    (last.querySelector('.choices') ? last : asked || last).scrollIntoView({block: 'start', behavior});
   }
   seen = turns.length;
 }));
 """
 _PICK_SHOPPER = """
 async (shopper) => {
+  const box = document.querySelector('#shopper input');
+  if (box.value === box.dataset.before) return; // the keyboard only went by
   await fetch('/demo/shopper', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify({shopper})});
   window.location.reload();
 }
 """
-
-
-Record = Callable[[str], Product | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +95,20 @@ class DemoShopper:
 
 @dataclass(slots=True)
 class Talk:
-    """What this page shows: kept by the page only, and gone with it; the conversation itself is in the database."""
+    """What this page shows: which conversation, in which language the window is, and what stands beside what was said.
+
+    `asides` are (behind how many turns, HTML): an error, the word that an answer was stopped or a product is in the cart. `asking`
+    is the same for the question which variant is meant. They are gone with the page, the conversation itself is in the database.
+    """
 
     conversation_id: str | None = None
     language: str = "en"
-    turns: tuple[tuple[str, Any], ...] = ()
-    thumbs: dict[str, dict[str, str]] | None = None
+    asides: list[tuple[int, str]] = field(default_factory=list)
+    asking: tuple[int, str] | None = None
 
-    def html(self, record: Record) -> list[str]:
-        """Each turn rendered; `record` gives the product of a card."""
-        thumbs = self.thumbs or {}
-        return [_turn(kind, value, self.language, thumbs, record) for kind, value in self.turns]
-
-
-def _turn(kind: str, value: Any, language: str, thumbs: dict[str, dict[str, str]], record: Record) -> str:
-    if kind == "user":
-        return render.user_turn(value, language)
-    if kind == "html":
-        return str(value)
-    reply: Reply = value
-    given = thumbs.get(reply.message_id)
-    return render.assistant_turn(
-        reply.text, reply.products, reply.citations, reply.language, reply.message_id, given, record
-    )
+    def beside(self, place: int) -> list[str]:
+        """What stands behind so many turns."""
+        return [html for behind, html in (*self.asides, *filter(None, [self.asking])) if behind == place]
 
 
 def principal_of(request: gr.Request) -> Principal:
@@ -106,142 +119,176 @@ def principal_of(request: gr.Request) -> Principal:
 
 
 class CustomerWindow:
-    """Builds the window and holds its handlers."""
+    """Builds the window and holds its handlers, which return what changes by component; all else stays as it is."""
 
     def __init__(self, assistant: Assistant, shop_name: str, shoppers: tuple[DemoShopper, ...] = ()) -> None:
         self.assistant = assistant
         self.shop_name = shop_name
         self.shoppers = shoppers
+        self._stops: dict[tuple[str, str], threading.Event] = {}
+        self._page = self._blocks()
 
     def mount(self, app: Any) -> None:
         """Mounts the window at the root of a FastAPI app, after every other route: what comes later would not be found."""
+        app.add_middleware(WindowPage)
         gr.mount_gradio_app(
             app,
-            self.blocks(),
+            self._page,
             path="/",
             footer_links=[],
             show_error=False,
             max_file_size=LARGEST_UPLOAD,
             css_paths=[STYLE],
+            i18n=gr.I18n(**{each: {name: texts(each)[name] for name in _FIRST_WORDS} for each in languages()}),
             theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         )
 
-    def blocks(self) -> Any:
-        """The page, with every event wired."""
-        words = texts("en")
+    def _blocks(self) -> Any:
+        """The page, with every event wired. Until the first view comes it speaks the browser's language by Gradio's own I18n."""
+        words = gr.I18n(en={})
         with gr.Blocks(title=self.shop_name, analytics_enabled=False, fill_width=True) as page:
-            talk = gr.State(Talk())
+            self.talk = talk = gr.State(Talk())
             with gr.Row(elem_id="top"):
-                header = gr.HTML(elem_id="brand")
-                picker = gr.Dropdown(
+                self.header = gr.HTML(elem_id="brand")
+                self.tools = gr.HTML(elem_id="tools", js_on_load=_BUTTONS, apply_default_css=False)
+                self.picker = gr.Dropdown(
                     visible=bool(self.shoppers),
                     show_label=True,
-                    label=words["shopper"],
+                    label=words("shopper"),
                     elem_id="shopper",
                     scale=0,
-                    min_width=300,
+                    min_width=260,
                 )
             with gr.Row(elem_id="columns"):
-                with gr.Column(scale=3, min_width=320, elem_id="chat"):
-                    transcript = gr.HTML(elem_id="transcript", js_on_load=_BUTTONS + _FOLLOW, apply_default_css=False)
-                    live = gr.HTML(elem_id="live", apply_default_css=False)
+                with gr.Column(scale=3, min_width=280, elem_id="chat"):
+                    self.transcript = gr.HTML(
+                        elem_id="transcript", js_on_load=_BUTTONS + _FOLLOW, apply_default_css=False
+                    )
+                    self.live = gr.HTML(elem_id="live", js_on_load=_BUTTONS, apply_default_css=False)
                     with gr.Row(elem_id="starters"):
-                        starters = [gr.Button(size="sm", visible=False) for _ in range(STARTERS)]
+                        self.starters = [gr.Button(size="sm", visible=False) for _ in range(STARTERS)]
                     with gr.Row(elem_id="ask"):
-                        box = gr.Textbox(
-                            show_label=False, placeholder=words["placeholder"], container=False, scale=8, lines=1,
-                            max_lines=4, elem_id="message", max_length=_LONGEST_MESSAGE,
+                        self.box = gr.Textbox(
+                            label=words("placeholder"), show_label=False, placeholder=words("placeholder"),
+                            container=False, scale=8, lines=1, max_lines=4, elem_id="message", max_length=_LONGEST_MESSAGE,
                         )  # fmt: skip
-                        send = gr.Button(words["send"], variant="primary", scale=1, min_width=90, elem_id="send")
+                        self.send = gr.Button(words("send"), variant="primary", scale=1, min_width=76, elem_id="send")
                 with gr.Column(scale=1, min_width=280, elem_id="side"):
-                    cart = gr.HTML(elem_id="cart", js_on_load=_BUTTONS, apply_default_css=False)
-                    profile = gr.HTML(elem_id="profile", js_on_load=_BUTTONS, apply_default_css=False)
-            out = [box, transcript, live, cart, profile, talk]
-            first = [header, picker, transcript, cart, profile, box, send, *starters, talk]
-            page.load(self.open, None, first, show_progress="hidden")
-            for event in (box.submit, send.click):
+                    self.cart = gr.HTML(elem_id="cart", js_on_load=_BUTTONS + _FOCUS, apply_default_css=False)
+                    self.profile = gr.HTML(elem_id="profile", js_on_load=_BUTTONS + _FOCUS, apply_default_css=False)
+            panels = [self.tools, self.transcript, self.live, self.cart, self.profile, talk]
+            frame = [self.header, self.picker, self.box, self.send, *self.starters]
+            page.load(self.open, None, [*frame, *panels], show_progress="hidden")
+            for event, source in (
+                (self.box.submit, self.box),
+                (self.send.click, self.box),
+                *((starter.click, starter) for starter in self.starters),
+            ):
                 # What is sent while an answer is on its way waits for its turn; Gradio's default would drop it.
                 event(
-                    self.say, [box, talk], out, show_progress="hidden", concurrency_limit=8, trigger_mode="always_last"
-                )
-            for starter in starters:
-                starter.click(self.say, [starter, talk], out, show_progress="hidden", concurrency_limit=8)
-            for panel in (transcript, cart, profile):
-                panel.click(
-                    self.act, [talk], [transcript, cart, profile, talk], show_progress="hidden", concurrency_limit=8
-                )
+                    self.say, [source, talk], [self.box, *panels], show_progress="hidden", concurrency_limit=8,
+                    trigger_mode="always_last",
+                )  # fmt: skip
+            self.live.click(self.stop, [talk], None, show_progress="hidden", concurrency_limit=8)
+            self.tools.click(self.turn_to, [talk], [*frame, *panels], show_progress="hidden", concurrency_limit=8)
+            for panel in (self.transcript, self.cart, self.profile):
+                panel.click(self.act, [talk], panels, show_progress="hidden", concurrency_limit=8)
             if self.shoppers:
-                picker.input(None, [picker], None, js=_PICK_SHOPPER)
+                self.picker.input(None, [self.picker], None, js=_PICK_SHOPPER)
         page.queue(max_size=256, default_concurrency_limit=8)
         return page
 
-    def open(self, request: gr.Request) -> list[Any]:
-        """The first view, in the browser's language."""
-        language = language_of(request.headers.get("accept-language", ""))
-        words = texts(language)
+    def open(self, request: gr.Request) -> dict[Any, Any]:
+        """The first view: the shopper's last conversation, in the language chosen here before or that of page or browser."""
         principal = principal_of(request)
-        talk = Talk(language=language, turns=(("html", render.hello(language)),))
-        choices = [(words["anonymous"], "")] + [
-            (shopper.name.get(language, shopper.name["en"]), shopper.id) for shopper in self.shoppers
-        ]
-        known = {shopper.id for shopper in self.shoppers}
-        picker = gr.Dropdown(
-            choices=choices, value=principal.id if principal.id in known else "", label=words["shopper"]
+        chosen = request.query_params.get("language") or request.cookies.get(LANGUAGE_COOKIE, "")
+        past = past_conversations(self.assistant.database, principal, principal.id, 1) if _shops(principal) else []
+        talk = Talk(
+            conversation_id=past[0].conversation_id if past else None,
+            language=window_language(chosen, request.headers.get("accept-language", "")),
         )
-        questions = [*self.assistant.starters(language), *[""] * STARTERS][:STARTERS]
-        return [
-            render.header(self.shop_name, language),
-            picker,
-            render.talk(talk.html(self._record), language),
-            *self._panels(principal, language),
-            gr.Textbox(placeholder=words["placeholder"]),
-            gr.Button(words["send"]),
-            *[gr.Button(question, visible=bool(question)) for question in questions],
-            talk,
-        ]
+        return self._frame(principal, talk) | self._view(principal, talk)
 
-    def say(self, message: str, talk: Talk, request: gr.Request) -> Iterator[list[Any]]:
+    def turn_to(self, talk: Talk, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+        """A button at the top: another conversation, a new one, or another language."""
+        principal, data = principal_of(request), _data_of(event)
+        match data.get("act"):
+            case "new":
+                talk = Talk(language=talk.language)
+            case "open":
+                talk = Talk(data.get("conversation"), talk.language)
+            case "language":
+                talk.language = window_language(data.get("language", ""), "")
+                return self._frame(principal, talk) | self._view(principal, talk)
+        return self._view(principal, talk) | {self.live: ""}
+
+    def say(self, message: str, talk: Talk, request: gr.Request) -> Iterator[dict[Any, Any]]:
         """One turn, streamed: the cards as soon as they are known, then the text. Nothing happens where nothing was said.
 
         The box is emptied once: the customer may be writing the next message while the answer comes.
         """
-        same: Any = gr.skip()
         if not message.strip():
-            yield [same] * 6
+            yield {self.box: gr.skip()}
             return
         principal = principal_of(request)
-        asked = [*talk.html(self._record), render.user_turn(message, talk.language)]
-        shown = render.talk(asked, talk.language)
-        yield ["", shown, render.talk([render.thinking(talk.language)], talk.language), same, same, same]
-        text, partial, language = "", Reply.model_construct(products=(), citations=()), talk.language
-        turns = (*talk.turns, ("user", message))
-        for name, payload in self.assistant.stream(principal, message, talk.conversation_id):
-            if name == "meta":
-                language = payload["language"]
-                talk.conversation_id = payload["conversation_id"]
-            elif name == "products":
-                cards = [*map(Card.model_validate, payload["products"])]
-                partial = Reply.model_construct(products=tuple(cards), citations=())
-            elif name == "text":
-                text += payload["delta"]
-                now = render.assistant_turn(text, partial.products, (), language, "", record=self._record)
-                yield [same, shown, render.talk([now], language), same, same, same]
-            elif name == "done":
-                turns = (*turns, ("reply", Reply.model_validate(payload)))
-            elif name == "error":
-                turns = (*turns, ("html", render.failure(*render.described(payload), language)))
-        talk = Talk(talk.conversation_id, language, turns, talk.thumbs)
-        yield [same, render.talk(talk.html(self._record), language), "", *self._panels(principal, language), talk]
+        if talk.conversation_id is None and _shops(principal):
+            # Before the answer is on its way, so that it can be stopped by the conversation's id.
+            talk.conversation_id = start(self.assistant.database, principal)
+        language = talk.language
+        asked = render.user_turn(message, language)
+        yield {
+            self.box: "",
+            self.transcript: self._transcript(principal, talk, asked),
+            self.live: render.live(render.thinking(language), language),
+            self.talk: talk,
+        }
+        stopping = threading.Event()
+        running = (principal.id, talk.conversation_id or "")
+        self._stops[running] = stopping
+        failed = ""
+        text, cards, spoken = "", list[Card](), language
+        try:
+            answer: Any = self.assistant.stream(principal, message, talk.conversation_id)
+            with closing(answer) as events:
+                for name, payload in events:
+                    if name == "meta":
+                        spoken = payload["language"]
+                    elif name == "products":
+                        cards = [*map(Card.model_validate, payload["products"])]
+                    elif name == "text":
+                        text += payload["delta"]
+                    elif name == "error":
+                        failed = asked + render.failure(*render.described(payload), language)
+                    if stopping.is_set():
+                        break
+                    if name in ("products", "text") and (cards or text):
+                        now = render.coming(text, cards, spoken, self._record)
+                        yield {self.live: render.live(now, language)}
+        finally:
+            self._stops.pop(running, None)
+        if failed:
+            self._beside(principal, talk, failed)
+        elif stopping.is_set():
+            self._beside(principal, talk, render.note(texts(language)["stopped"]))
+        yield self._view(principal, talk) | {self.live: ""}
 
-    def act(self, talk: Talk, event: gr.EventData, request: gr.Request) -> list[Any]:
+    def stop(self, talk: Talk, request: gr.Request) -> None:
+        """Stops the answer on its way in this shopper's conversation; what was stored by then stays."""
+        running = self._stops.get((principal_of(request).id, talk.conversation_id or ""))
+        if running is not None:
+            running.set()
+
+    def act(self, talk: Talk, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         """A button on a card, in the cart or in the profile."""
-        principal = principal_of(request)
-        data: dict[str, str] = dict(event._data or {})
+        principal, data = principal_of(request), _data_of(event)
         try:
             self._do(principal, data, talk)
         except AisleError as error:
             gr.Warning(f"{error.message} {error.hint}".strip(), title=texts(talk.language)["failed"])
-        return [render.talk(talk.html(self._record), talk.language), *self._panels(principal, talk.language), talk]
+        view = self._view(principal, talk)
+        if data.get("act") != "add":
+            del view[self.transcript]  # nothing changed there, and a reason that is folded out stays so
+        return view
 
     def _do(self, principal: Principal, data: dict[str, str], talk: Talk) -> None:
         """Carries out one button; unknown ones do nothing, for a page can send anything."""
@@ -256,10 +303,7 @@ class CustomerWindow:
             case "forget":
                 assistant.remove_belief(principal, data.get("kind", ""), data.get("value", ""))
             case "up" | "down" as value:
-                message, product = data.get("message", ""), data.get("product", "")
-                put_feedback(assistant.database, principal, message, product or None, value)
-                talk.thumbs = {**(talk.thumbs or {})}
-                talk.thumbs[message] = {**talk.thumbs.get(message, {}), product: value}
+                put_feedback(assistant.database, principal, data.get("message", ""), data.get("product") or None, value)
 
     def _record(self, product_id: str) -> Product | None:
         """What the catalog says of a product, for how many variants there are: today's prices stand on the cards."""
@@ -273,17 +317,93 @@ class CustomerWindow:
         product_id, variant_id = data.get("product", ""), data.get("variant")
         record = self.assistant.product_record(product_id)
         if record.variants and not data.get("exact"):
-            said = [value for kind, value in talk.turns if kind == "user"]
+            said = [message.text for message in self._messages(principal, talk) if message.role == "user"]
             open_ = open_choices(self.assistant.parts.understander, record, variant_id, said)
             if len(open_) > 1:
-                talk.turns = (*talk.turns, ("html", render.choices(record, open_, talk.language)))
+                talk.asking = (len(self._messages(principal, talk)), render.choices(record, open_, talk.language))
                 return
             variant_id = open_[0].id if open_ else variant_id
         self.assistant.add_to_cart(principal, product_id, variant_id)
+        talk.asking = None
+        added = texts(talk.language)["added"].format(title=title_of(record, record.variant(variant_id or "")))
+        self._beside(principal, talk, render.note(added))
 
-    def _panels(self, principal: Principal, language: str) -> list[str]:
-        """Cart and profile as they stand now; staff, who have neither, may sign out instead."""
-        if principal.role not in (Role.CUSTOMER, Role.SERVICE):
-            return [render.staff(principal.role, language), ""]
-        view = self.assistant.profile(principal, language=language)
-        return [render.cart(self.assistant.cart(principal), language), render.profile(view, language)]
+    def _beside(self, principal: Principal, talk: Talk, html: str) -> None:
+        """Puts something behind what has been said until now."""
+        talk.asides = [*talk.asides, (len(self._messages(principal, talk)), html)]
+
+    def _messages(self, principal: Principal, talk: Talk) -> tuple[Message, ...]:
+        """What was said; a conversation that is not this shopper's (any more: they signed in, or were erased) is left."""
+        if talk.conversation_id is None:
+            return ()
+        try:
+            return messages_of(turns_of(self.assistant.database, principal, talk.conversation_id))
+        except NotFound:
+            talk.conversation_id, talk.asides, talk.asking = None, [], None
+            return ()
+
+    def _transcript(self, principal: Principal, talk: Talk, last: str = "") -> str:
+        """All that was said, and `last` behind it."""
+        messages = todays(self._messages(principal, talk), self.assistant.parts.shelf)
+        thumbs: dict[str, dict[str, str]] = {}
+        if messages:
+            for message_id, product_id, value in feedback_of(self.assistant.database, principal, principal.id):
+                thumbs.setdefault(message_id, {})[product_id or ""] = value
+        checkout = self.assistant.cart(principal).checkout_url if messages else ""
+        day, turns = day_of(now_ms()), [render.hello(talk.language)]
+        for place, message in enumerate(messages, start=1):
+            turns += talk.beside(place - 1)
+            if day_of(message.created_at) != day:
+                day = day_of(message.created_at)
+                turns.append(render.day(message.created_at, talk.language))
+            given = thumbs.get(message.message_id)
+            turns.append(render.message(message, talk.language, given, self._record, checkout))
+        turns += talk.beside(len(messages))
+        return render.talk([*turns, last], talk.language)
+
+    def _view(self, principal: Principal, talk: Talk) -> dict[Any, Any]:
+        """The conversation, cart and profile as they stand now; staff, who have neither, may sign out instead."""
+        transcript = self._transcript(principal, talk)
+        view: dict[Any, Any] = {self.transcript: transcript, self.talk: talk}
+        if not _shops(principal):
+            tools = render.tools((), None, 0, talk.language)
+            return view | {self.tools: tools, self.cart: render.staff(principal.role, talk.language), self.profile: ""}
+        past = past_conversations(self.assistant.database, principal, principal.id, PAST_SHOWN)
+        cart = self.assistant.cart(principal)
+        beliefs = self.assistant.profile(principal, language=talk.language)
+        return view | {
+            self.tools: render.tools(past, talk.conversation_id, cart.pieces, talk.language),
+            self.cart: render.cart(cart, talk.language),
+            self.profile: render.profile(beliefs, talk.language),
+        }
+
+    def _frame(self, principal: Principal, talk: Talk) -> dict[Any, Any]:
+        """What changes with the language alone."""
+        words = texts(talk.language)
+        known = {shopper.id for shopper in self.shoppers}
+        choices = [(words["anonymous"], "")] + [
+            (shopper.name.get(talk.language, shopper.name["en"]), shopper.id) for shopper in self.shoppers
+        ]
+        questions = [*self.assistant.starters(talk.language), *[""] * STARTERS][:STARTERS]
+        return {
+            self.header: render.header(self.shop_name, talk.language),
+            self.picker: gr.Dropdown(
+                choices=choices, value=principal.id if principal.id in known else "", label=words["shopper"]
+            ),
+            self.box: gr.Textbox(label=words["placeholder"], placeholder=words["placeholder"]),
+            self.send: gr.Button(words["send"]),
+            **{
+                button: gr.Button(question, visible=bool(question))
+                for button, question in zip(self.starters, questions, strict=True)
+            },
+        }
+
+
+def _shops(principal: Principal) -> bool:
+    """Whether it is somebody with a cart and conversations of their own."""
+    return principal.role in (Role.CUSTOMER, Role.SERVICE)
+
+
+def _data_of(event: gr.EventData) -> dict[str, str]:
+    """What the button carries; a page can send anything."""
+    return {str(name): str(value) for name, value in dict(event._data or {}).items()}

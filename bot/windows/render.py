@@ -10,10 +10,13 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 
 from bot.cards import Card, CartView, Citation, ProfileView
+from bot.reply.voice import languages
 from bot.shelf import price_of, telling_options
-from bot.windows.texts import texts
+from bot.transcript import Message, day_of
+from bot.windows.texts import name_of, texts
 from index.money import format_money
 from index.product import Money, Product, Variant
+from storage.past_conversations import PastConversation
 
 # Replies are plain text with the occasional table; raw HTML in them is shown, not run, and links stay text.
 _MARKDOWN = MarkdownIt("zero", {"html": False, "breaks": True}).enable(["table", "list", "emphasis", "newline"])
@@ -64,6 +67,19 @@ def thinking(language: str) -> str:
     return f'<li class="turn turn-aisle"><p class="thinking" role="status">{label}<i></i><i></i><i></i></p></li>'
 
 
+def note(text: str) -> str:
+    """A word about what was done, beside what was said."""
+    return f'<li class="turn turn-note"><p>{escape(text)}</p></li>'
+
+
+def day(instant: int, language: str) -> str:
+    """A line between what was said on different days; `instant` in milliseconds since 1970, UTC."""
+    iso = day_of(instant)
+    year, month, date = iso.split("-")
+    said = texts(language)["day"].format(year=year, month=int(month), date=int(date), iso=iso)
+    return f'<li class="day"><time datetime="{iso}">{escape(said)}</time></li>'
+
+
 def failure(detail: str, hint: str, language: str) -> str:
     """An error, with the way out."""
     title = escape(texts(language)["failed"])
@@ -80,23 +96,74 @@ def assistant_turn(
     message_id: str,
     feedback: Mapping[str, str] | None = None,
     record: Callable[[str], Product | None] = lambda _: None,
+    *,
+    who: str = "aisle",
+    actions: bool = True,
+    checkout: str = "",
 ) -> str:
-    """One answer: its text, its cards, its sources.
+    """One answer: its text, its cards, its sources. `who` is the word for the speaker; `actions` are the cards' buttons.
 
-    `feedback` maps a product id to the thumb given ("up" or "down"), `record` gives the product, for what else there is of it.
+    The address of the `checkout` becomes a link where the text names it, and no other: links in texts stay text. `feedback` maps a
+    product id to the thumb given ("up" or "down"), `record` gives the product, for what else there is of it.
     """
     words = texts(language)
-    parts = [f'<span class="who">{escape(words["aisle"])}</span>']
+    parts = [f'<span class="who{"" if who == "aisle" else " told"}">{escape(words[who])}</span>']
     if text:
-        parts.append(f'<div class="said">{_MARKDOWN.render(text)}</div>')
+        parts.append(f'<div class="said">{_linked(_MARKDOWN.render(text), checkout)}</div>')
     shown = [
-        card(item, language, message_id, (feedback or {}).get(item.product_id, ""), record=record(item.product_id))
+        card(
+            item,
+            language,
+            message_id,
+            (feedback or {}).get(item.product_id, ""),
+            buttons=actions,
+            record=record(item.product_id),
+        )
         for item in cards
     ]
     if shown:
         parts.append(f'<ul class="cards">{"".join(shown)}</ul>')
     parts += [citation(item, language, quoted=item.quote in text) for item in citations]
     return f'<li class="turn turn-aisle" lang="{escape(language)}">{"".join(parts)}</li>'
+
+
+def coming(text: str, cards: Iterable[Card], language: str, record: Callable[[str], Product | None]) -> str:
+    """An answer on its way: what there is of it; the text's place is kept while only the cards are known."""
+    turn = assistant_turn(text, cards, (), language, "", record=record, actions=False)
+    if text:
+        return turn
+    dots = f'<p class="thinking said" role="status">{escape(texts(language)["thinking"])}<i></i><i></i><i></i></p>'
+    return turn.replace('<ul class="cards">', f'{dots}<ul class="cards">', 1)
+
+
+def message(
+    item: Message,
+    language: str,
+    feedback: Mapping[str, str] | None,
+    record: Callable[[str], Product | None],
+    checkout: str = "",
+) -> str:
+    """What was said, by whomever."""
+    if item.role == "user":
+        return user_turn(item.text, language)
+    who = "agent" if item.role == "agent" else "aisle"
+    return assistant_turn(
+        item.text,
+        item.products,
+        item.citations,
+        item.language,
+        item.message_id,
+        feedback,
+        record,
+        who=who,
+        checkout=checkout,
+    )
+
+
+def _linked(html: str, checkout: str) -> str:
+    if not (link := safe_url(checkout)):
+        return html
+    return html.replace(escape(checkout), f'<a {_attribute("href", link)} target="_top">{escape(checkout)}</a>')
 
 
 def choices(record: Product, variants: Iterable[Variant], language: str) -> str:
@@ -247,7 +314,7 @@ def cart(view: CartView, language: str) -> str:
         total = escape(money(view.subtotal, language))
         inside += f'<p class="subtotal">{escape(words["subtotal"])} <strong>{total}</strong></p>'
         if link := safe_url(view.checkout_url):
-            inside += f'<a class="checkout" {_attribute("href", link)}>{escape(words["checkout"])}</a>'
+            inside += f'<a class="checkout" {_attribute("href", link)} target="_top">{escape(words["checkout"])}</a>'
     return _panel("cart", f"{words['cart']} ({view.pieces})", inside)
 
 
@@ -323,8 +390,60 @@ def page(title: str, inside: str, language: str) -> str:
 
 def talk(turns: Iterable[str], language: str) -> str:
     """The transcript: a log that screen readers follow."""
-    label = _attribute("aria-label", texts(language)["transcript"])
-    return f'<ol class="talk" role="log" aria-live="polite" {label}>{"".join(turns)}</ol>'
+    title = texts(language)["transcript"]
+    return (
+        f'<h2 class="unseen">{escape(title)}</h2><div role="log" aria-live="polite" {_attribute("aria-label", title)}>'
+        f'<ol class="talk" data-language="{escape(language)}">{"".join(turns)}</ol></div>'
+    )
+
+
+def live(turn: str, language: str) -> str:
+    """An answer on its way, with the button that stops it. Screen readers are told the whole answer, once it is there."""
+    stop = escape(texts(language)["stop"])
+    return (
+        f'<ol class="talk" aria-live="off">{turn}</ol><p class="stop"><button type="button" data-act="stop">'
+        f"{stop} <kbd>Esc</kbd></button></p>"
+    )
+
+
+def tools(past: Iterable[PastConversation], current: str | None, pieces: int, language: str) -> str:
+    """The buttons at the top: a new conversation, earlier ones, the file to keep, the language; the way to the cart on phones."""
+    words = texts(language)
+    rows = "".join(
+        f'<li><button type="button" data-act="open" {_data(conversation=each.conversation_id)}'
+        f"{_current(each.conversation_id == current)}><span>{escape(each.title)}</span>"
+        f'<time datetime="{day_of(each.updated_at)}">{day_of(each.updated_at)}</time></button></li>'
+        for each in past
+    )
+    known = any(each.conversation_id == current for each in past)
+    saves = "".join(
+        f'<li><button type="button" data-act="export" {_data(conversation=current, format=form)}>{escape(words[name])}'
+        "</button></li>"
+        for form, name in (("markdown", "save_markdown"), ("json", "save_json"))
+    )
+    switch = "".join(
+        f'<button type="button" data-act="language" data-language="{each}" lang="{each}" '
+        f'aria-pressed="{str(each == language).lower()}">'
+        f"{escape(name_of(each))}</button>"
+        for each in languages()
+    )
+    parts = [
+        f'<a class="to-cart" href="#cart">{escape(words["cart_short"])} ({pieces})</a>',
+        f'<button type="button" data-act="new">{escape(words["new"])}</button>' if known else "",
+        _menu(words["earlier"], rows) if rows else "",
+        _menu(words["save"], saves) if known else "",
+        f'<span class="languages" role="group" {_attribute("aria-label", words["languages"])}>{switch}</span>',
+        f'<button type="button" class="close" data-act="close" {_attribute("aria-label", words["close"])}>×</button>',
+    ]
+    return f"<nav {_attribute('aria-label', words['tools'])}>{''.join(parts)}</nav>"
+
+
+def _current(holds: bool) -> str:
+    return ' aria-current="true"' if holds else ""
+
+
+def _menu(title: str, rows: str) -> str:
+    return f'<details class="menu"><summary>{escape(title)}</summary><ul>{rows}</ul></details>'
 
 
 def described(payload: Mapping[str, Any]) -> tuple[str, str]:

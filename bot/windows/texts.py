@@ -24,5 +24,16 @@ def language_of(accept_language: str) -> str:
     return first if first in languages() else "en"
 
 
+def window_language(chosen: str, accept_language: str) -> str:
+    """The language that was chosen in the window or that the page around it has, else the browser's."""
+    return language_of(chosen or accept_language)
+
+
+def name_of(language: str) -> str:
+    """What a language calls itself; its code where its file does not say."""
+    name = texts(language)["language"]
+    return name if language == "en" or name != texts("en")["language"] else language
+
+
 def _own(language: str) -> dict[str, str]:
     return tomllib.loads((Path(__file__).parent / f"{language}.toml").read_text(encoding="utf-8"))

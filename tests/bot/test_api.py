@@ -15,7 +15,7 @@ from bot.api.identity import SESSION_COOKIE, VISITOR_COOKIE
 from bot.parts import parts_of
 from bot.service import Assistant
 from bot.windows import render
-from bot.windows.customer import CustomerWindow
+from bot.windows.customer import CustomerWindow, Talk
 from index.encoders import Encoder
 from index.snapshot import Snapshot
 from storage.database import Database
@@ -439,6 +439,7 @@ def test_a_products_own_page_has_no_buttons_without_script(client: TestClient) -
 
 
 def test_staff_who_sign_in_can_sign_out(client: TestClient, served: tuple[TestClient, Identity, Assistant]) -> None:
-    panel = CustomerWindow(served[2], "Shop")._panels(Principal("ann", Role.AGENT, team="support"), "en")[0]
+    window = CustomerWindow(served[2], "Shop")
+    panel = window._view(Principal("ann", Role.AGENT, team="support"), Talk())[window.cart]
     assert "agent" in panel
     assert 'action="/logout"' in panel

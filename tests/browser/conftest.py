@@ -7,9 +7,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 # A page that loads while the other half of the suite computes takes longer than the five seconds it would be given.
 expect.set_options(timeout=30_000)
 
+CHECKOUT = "https://shop.example/pay/"
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -33,9 +36,47 @@ def launch(*arguments: str) -> list[str]:
     return [sys.executable, str(ROOT / "launch.py"), *arguments]
 
 
+class ShopPages:
+    """The shop's own site: every path is what a test has put there, under the strictest policy that Aisle needs."""
+
+    def __init__(self) -> None:
+        pages: dict[str, str] = {}
+        self.pages = pages
+        self.policy = ""
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = pages.get(self.path, "").encode()
+                self.send_response(200 if body else 404)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                self.send_header("Content-Security-Policy", outer.policy)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *arguments: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        """Reached as `localhost` it is another site than Aisle, which is reached as `127.0.0.1`."""
+        return self.server.server_address[1]
+
+
 @pytest.fixture(scope="session")
-def demo_shop(tmp_path_factory: pytest.TempPathFactory, encoder_cache: Path) -> Path:
-    """A demo shop of 350 products and 60 shoppers."""
+def shop_pages() -> Iterator[ShopPages]:
+    pages = ShopPages()
+    yield pages
+    pages.server.shutdown()
+    pages.server.server_close()
+
+
+@pytest.fixture(scope="session")
+def demo_shop(tmp_path_factory: pytest.TempPathFactory, encoder_cache: Path, shop_pages: ShopPages) -> Path:
+    """A demo shop of 350 products and 60 shoppers, with a page that takes the payment and pages of its own."""
     shop = tmp_path_factory.mktemp("demo-shop")
     if encoder_cache.is_dir():
         shutil.copytree(encoder_cache, shop / "models" / "encoder")
@@ -48,6 +89,10 @@ def demo_shop(tmp_path_factory: pytest.TempPathFactory, encoder_cache: Path) -> 
     ):
         done = subprocess.run(launch(*arguments, "--shop", folder), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-2000:]
+    settings = shop / "shop.toml"
+    origins = f'[embed]\norigins = ["http://localhost:{shop_pages.port}"]\n'
+    checkout = f'checkout_url = "{CHECKOUT}{{cart_id}}"\n'
+    settings.write_text(f"{checkout}{settings.read_text(encoding='utf-8')}\n{origins}", encoding="utf-8")
     return shop
 
 
@@ -100,6 +145,7 @@ class Window:
         self.page = page
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         page.goto(address)
         page.locator("#transcript .turn-aisle").first.wait_for(timeout=30_000)
 

@@ -1,0 +1,66 @@
+"""A shopper's own conversations, read again: the list, one of them, and one as a file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from bot.api.routes import for_user, principal_of
+from bot.language import spoken
+from bot.service import Assistant, shopper_of
+from bot.transcript import ENDINGS, MEDIA_TYPES, Format, Past, PastList, Transcript, as_markdown, transcript_of
+from bot.windows.texts import texts
+from storage.past_conversations import MOST_PAST, past_conversations
+from storage.principal import Principal
+from storage.settings import ShopSettings
+
+Caller = Annotated[Principal, Depends(principal_of)]
+
+
+def conversation_routes(assistant: Assistant, settings: ShopSettings) -> APIRouter:
+    """The routes under `/api/conversations`. A foreign id answers as one that does not exist, from the data layer."""
+    api = APIRouter(prefix="/api/conversations")
+    database = assistant.database
+
+    @api.get("", response_model=PastList)
+    def past(
+        caller: Caller, user_id: str | None = None, limit: Annotated[int, Query(ge=1, le=MOST_PAST)] = MOST_PAST
+    ) -> Any:
+        """The shopper's latest conversations, the latest first; `user_id` is for the shop's backend only."""
+        shopper = shopper_of(caller, for_user(caller, user_id))
+        found = past_conversations(database, caller, shopper, limit)
+        return PastList(
+            conversations=tuple(
+                Past(
+                    conversation_id=each.conversation_id,
+                    title=each.title,
+                    created_at=each.created_at,
+                    updated_at=each.updated_at,
+                    messages=each.messages,
+                )
+                for each in found
+            )
+        )
+
+    @api.get("/{conversation_id}", response_model=Transcript)
+    def read(conversation_id: str, caller: Caller) -> Any:
+        """One conversation with its messages, cards and sources as they were shown then."""
+        return transcript_of(database, caller, conversation_id)
+
+    @api.get("/{conversation_id}/export", response_class=Response)
+    def export(conversation_id: str, caller: Caller, format: Format = "markdown", language: str = "en") -> Response:
+        """One conversation as a file to keep: `markdown` to read, `json` as `GET /api/conversations/{id}` returns it."""
+        transcript = transcript_of(database, caller, conversation_id)
+        if format == "json":
+            content = transcript.model_dump_json(indent=2)
+        else:
+            tongue = spoken(language)
+            words = texts(tongue)
+            names = {"user": words["you"], "assistant": words["aisle"], "agent": words["agent"]}
+            content = as_markdown(transcript, settings.name, names, tongue)
+        name = f"aisle-{transcript.conversation_id}.{ENDINGS[format]}"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        return Response(content, media_type=f"{MEDIA_TYPES[format]}; charset=utf-8", headers=headers)
+
+    return api
