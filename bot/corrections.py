@@ -24,13 +24,23 @@ _LEAD = re.compile(
 )
 
 
+_NOT_THIS = re.compile(
+    r"^\W*(?:(?:no|wait|sorry|oh|actually|oops)\b\W*)*not (?:an? |the )?[\w' -]{2,40}?[,;] *(?:but )?(?=(?:an?|the|some) )"
+    r"|^\W*(?:等等|不是|不对)?[，,\s]*不是(?:要)?[^，,。]{1,12}[，,](?:而)?是(?:要)?",
+    re.IGNORECASE,
+)
+"""Before what is meant: "not a gaming chair, an office chair"."""
+
+
 def corrects(message: str) -> bool:
     """Whether the message takes back what was understood and says what was meant: "no, I meant for kids", "不是，我是说男款"."""
-    return bool(_CORRECTS.search(message))
+    return bool(_CORRECTS.search(message) or _NOT_THIS.search(message))
 
 
 def meant(message: str) -> str:
     """What a correction says without the words that make it one: "no, I meant for kids" is "for kids"; other messages as they are."""
+    if _NOT_THIS.search(message):
+        return _NOT_THIS.sub("", message, count=1).strip() or message
     return (_LEAD.sub("", message, count=1).strip() or message) if corrects(message) else message
 
 

@@ -41,11 +41,11 @@ _NEW: Final = re.compile(
     re.IGNORECASE,
 )
 _AGAIN: Final = re.compile(
-    r"\b(?:re-?order|buy (?:it |that |them |the same )?again|order (?:it |that |the same )again|repurchase|same (?:as|again like) (?:last|before)|"
+    r"\b(?:re-?order|buy (?:it |that |them |the same )?again|order (?:it |that |the same )again|repurchase|same (?:(?:thing|order) )?(?:as|again (?:as|like)) (?:last|before)|"
     r"(?:the )?same .{0,40}(?:as|like) (?:last time|before|the last order)|(?:the )?usual(?: order)?(?: please)?$|"
     r"(?:what|the \w+) i (?:bought|ordered|got) (?:last time|before|last month|last week))\b|"
     r"(?:再|重新)(?:买|订|下单|来|购买)(?:一次|一份|一单|一遍)?[^。！？]{0,6}(?:上次|以前|之前|一样)|(?:上次|以前|之前)(?:买|订|下单)?(?:过)?的[^。！？]{0,16}(?:再(?:买|来|订|要|下)|还要|又要|来一(?:份|单|个))|"
-    r"(?:和|跟|同|像)(?:上次|以前|之前)(?:买的)?(?:一样|同款)|复购|回购|老样子",
+    r"(?:再|重新)(?:买|订|来)(?:一次|一份|一遍)?(?:上次|以前|之前)|上次(?:那|的)?(?:单|份)[^。！？]{0,4}(?:再|来一)|(?:和|跟|同|像)(?:上次|以前|之前)(?:买的)?(?:一样|同款)|复购|回购|老样子",
     re.IGNORECASE,
 )
 _BUNDLE: Final = re.compile(
@@ -54,7 +54,11 @@ _BUNDLE: Final = re.compile(
     r"(?:(?:a|an|the|my|our|going|some)\s+)*(?P<what>[a-z][a-z' -]{2,40}?)"
     r"(?=\s*(?:[,.;?!]|$|\b(?:under|below|within|for (?:less|under)|less than|up to|max|on a budget|in total|around|about|with a budget|budget|at most|please)\b))|"
     r"(?:(?:全套|一整套|整套|一套|成套)(?:的)?(?P<zh>[\u3400-\u9fff]{2,6}?)(?:装备|用品|东西|用具|设备)?(?=[，。！？,\s\d]|预算|总共|一共|不超过|以内|$)|"
-    r"(?P<zh2>[\u3400-\u9fff]{2,6}?)(?:需要|要用|要买|得买|要准备)(?:的)?(?:所有|全部|哪些|什么)(?:的)?(?:东西|装备|用品)?)",
+    r"(?P<zh2>[\u3400-\u9fff]{2,6}?)(?:需要|要用|要买|得买|要准备)(?:的)?(?:所有|全部|哪些|什么)(?:的)?(?:东西|装备|用品)?"
+    r"|(?P<zh3>[\u3400-\u9fff]{2,6}?)(?:需要|要用)的(?:东西|装备|用品)(?:都|全)?(?:配齐|备齐|买齐|凑齐)"
+    r"|(?:布置|准备|打造|置办|筹备)(?:一个|个)?(?P<zh4>[\u3400-\u9fff]{2,6}?)(?=[，,\d])[^。！？]*需要(?:买|准备)?(?:些|点)?(?:什么|哪些))"
+    r"|\b(?:complete|full|whole) (?P<what2>[a-z][a-z' -]{2,30}?) (?:setup|set-up|kit|gear|outfit|equipment)\b"
+    r"|\b(?:setting up|starting|planning|preparing|furnishing) (?:(?:a|an|the|my|our|for)\s+)*(?P<what3>[a-z][a-z' -]{2,30}?)[,;] what (?:do|will|would) (?:i|we) need\b",
     re.IGNORECASE,
 )
 _WORD: Final = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]")

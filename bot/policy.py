@@ -318,6 +318,8 @@ def decide(
         fixed = _fixed(message)
         if fixed is not None:
             return Decision(fixed)
+    if label == "handoff" and confidence < SURE and _names_category(understanding, message):
+        return Decision("search")  # "吐司机" is no driver
     if confidence < SURE and label not in _UNSHAKEN:
         plain = _by_words(state, understanding)
         if plain is not None and not (label in _TAKES_PRODUCTS and plain == "show_again"):

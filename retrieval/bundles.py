@@ -21,7 +21,7 @@ from index.graph import Graph
 from index.graph.terms import language_of, term_of
 from index.snapshot import Snapshot
 
-MOST_KINDS: Final = 7
+MOST_KINDS: Final = 6
 OF_A_KIND: Final = 12
 """Products of a kind that may be chosen: the best rated and the cheapest."""
 _STOP: Final = frozenset("a an the my our for to go going weekend first next some little good".split())

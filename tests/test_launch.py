@@ -451,7 +451,7 @@ def test_the_demo_writes_its_files(run: Run, tmp_path: Path) -> None:
     status, out, err = run("demo", "--shop", tmp_path, "--products", 170, "--shoppers", 3, "--json")
     assert status == 0, err
     files = json.loads(out)
-    assert {"catalog", "documents", "media", "events", "orders", "dialogues", "settings"} == set(files)
+    assert {"catalog", "documents", "media", "events", "orders", "dialogues", "reviews", "settings"} == set(files)
     assert all(Path(path).exists() for path in files.values())
 
 

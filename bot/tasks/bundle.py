@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bot.phrases import bundled
 from bot.present import card_of
 from bot.state import Topic
@@ -9,11 +11,23 @@ from bot.tasks.recommend import recommend
 from bot.tasks.search import ask_budget
 from bot.turn import Answer, Turn
 from index.filters import Filters, PriceRange
-from index.money import minor_digits
+from index.money import minor_digits, parse_money
 from index.product import Money
 from retrieval.bundles import bundle, kinds_of, needs_of
 from retrieval.ranking import reputations
 from retrieval.understanding import merge
+
+_AMOUNT = re.compile(
+    r"[$€£]\s?\d[\d,.]*|\d[\d,.]*\s?(?:dollars?|bucks|usd|eur|euros?|gbp|pounds?)\b|\d[\d,.]*\s?(?:美元|欧元|块|元)",
+    re.IGNORECASE,
+)
+
+
+def _all_together(turn: Turn) -> int | None:
+    """The one amount of money that is named beside a set ("600 dollars all together"), in minor units; None for none or several."""
+    said = _AMOUNT.findall(turn.message)
+    money = parse_money(said[0], turn.currency) if len(said) == 1 else None
+    return money.amount if money is not None and money.currency == turn.currency else None
 
 
 def everything_for(turn: Turn, answer: Answer) -> None:
@@ -25,7 +39,7 @@ def everything_for(turn: Turn, answer: Answer) -> None:
     if not needs:
         return recommend(turn, answer)
     filters = merge(Filters(), turn.understanding)
-    budget = filters.price.max if filters.price is not None else None
+    budget = filters.price.max if filters.price is not None else _all_together(turn)
     priced = PriceRange(min=0, max=budget, currency=turn.currency)
     snapshot, mask = turn.shelf.snapshot, turn.shelf.open_to(filters.model_copy(update={"price": priced}))
     kinds = kinds_of(snapshot, needs, mask.allowed, turn.language)

@@ -76,7 +76,16 @@ def saying(turn: Turn, topic: Topic, found: Found, categories: Collection[str] =
     kin = tuple(
         each for each, leaf in zip(found.hits, leaves(found, len(found.hits)), strict=True) if leaf in categories
     )
-    found = replace(found, hits=kin, total=len(kin)) if kin else found
+    if kin and len(kin) < len(found.hits):
+        told, unsaid = _told(turn, words, replace(found, hits=kin, total=len(kin)))
+        # Where none of them says it, another kind may be called so: "for kids", of sneakers, are "Kids' Sneakers".
+        wider = _told(turn, words, found) if unsaid else (told, unsaid)
+        return wider if not wider[1] else (told, unsaid)
+    return _told(turn, words, found)
+
+
+def _told(turn: Turn, words: str, found: Found) -> tuple[Found, str]:
+    """Those of the products whose page says the words, and the words that none says."""
     pages = {each.hit.product_id: found.products[each.hit.product_id] for each in found.hits}
     parts = words.split() if words.isascii() else [words]
     graph = turn.shelf.snapshot.graph

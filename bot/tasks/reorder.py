@@ -36,8 +36,8 @@ def remind(turn: Turn, answer: Answer) -> bool:
 _DONE: Final = ("cancelled", "returned")
 _SAID: Final = frozenset(
     "order orders ordered reorder re purchase purchases repurchase bought thing things stuff same again time times last usual "
-    "before month week once like as one please can could i my".split()
-) | frozenset("次单样东西上以前之再一来份还又订过复购回老子时候和跟像同重新")
+    "before month week once like as one please can could i my would d want let".split()
+) | frozenset("次单样东西上以前之再一来份还又订过复购回老子时候和跟像同重新那想")
 _ENOUGH: Final = 0.5
 """The share of the words named that a product bought must have."""
 

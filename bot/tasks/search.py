@@ -445,7 +445,10 @@ def _offer(turn: Turn, answer: Answer, topic: Topic, field: str, found: Found, c
         cheapest = _find(turn, _lifted(topic, "price").model_copy(update={"sort": "price_asc"}), limit=SLATE)
         # Of the goods asked for: the cheapest that has anything to do with the words is often another thing.
         goods, products = set(leaves(found, SLATE)), {**found.products, **cheapest.products}
-        kin = [each for each in products.values() if (each.categories[-1] if each.categories else "") in goods]
+        called = [products[each.hit.product_id] for each in cheapest.hits if each.hit.sources.get("kind")]
+        kin = called or [
+            each for each in products.values() if (each.categories[-1] if each.categories else "") in goods
+        ]
         prices = sorted(
             (price for each in kin if (price := price_of(each)) is not None), key=lambda price: price.amount
         )

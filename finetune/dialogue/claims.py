@@ -118,6 +118,8 @@ def _evidence(scene: Scene, seen: Seen) -> Evidence:
     cited = [each.id for each in seen.reply.citations if each.kind == "product"]
     for product in (products | shelf.products(cited)).values():
         evidence.product(product)
+    # What a card said earlier in this conversation may be told as what it was.
+    evidence.money(*(card.price for each in scene.seen for card in each.reply.products))
     prices = [card.price.amount for card in seen.reply.products if card.price is not None]
     evidence.amounts |= {abs(one - other) for one in prices for other in prices}
     evidence.amounts.add(sum(prices))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from sqlalchemy import delete
+
 from bot.present import card_of
 from bot.service import Assistant
 from bot.shelf import availability_of
@@ -21,6 +23,7 @@ from storage.offers import Offer, Price, put_offers
 from storage.orders import Order, OrderItem, Tracking, put_orders
 from storage.principal import Principal, Role
 from storage.record import now_ms
+from storage.tables import order_changes
 
 SHOP = Principal("shop", Role.SERVICE)
 DAY_MS = 86_400_000
@@ -183,6 +186,8 @@ def _ordered_before(assistant: Assistant, placed: Iterable[Placed], shopper: str
             if each.tracking
             else None,
         )
+        with assistant.database.write() as connection:  # another wording may have changed the order of that number
+            connection.execute(delete(order_changes).where(order_changes.c.order_id == each.id))
         put_orders(assistant.database, SHOP, [order])
         if not each.foreign:
             yield each.name, Known(card_of(record), record)
