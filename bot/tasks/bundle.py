@@ -39,7 +39,8 @@ def everything_for(turn: Turn, answer: Answer) -> None:
     if not needs:
         return recommend(turn, answer)
     filters = merge(Filters(), turn.understanding)
-    budget = filters.price.max if filters.price is not None else _all_together(turn)
+    # "600 dollars all together" is read as about so much for one thing; of a set it is what all may cost.
+    budget = _all_together(turn) or (filters.price.max if filters.price is not None else None)
     priced = PriceRange(min=0, max=budget, currency=turn.currency)
     snapshot, mask = turn.shelf.snapshot, turn.shelf.open_to(filters.model_copy(update={"price": priced}))
     kinds = kinds_of(snapshot, needs, mask.allowed, turn.language)

@@ -195,6 +195,11 @@ class TestSets:
             assert [card.product_id for card in reply.products][:1], text
             assert reply.products[0].product_id.startswith("shoe-")
 
+    def test_an_amount_for_all_together_is_the_limit(self, talk: Conversation) -> None:
+        reply = talk.say("search", "complete running kit, 100 dollars all together")
+        assert reply.products
+        assert sum(card.price.amount for card in reply.products if card.price) <= 10_000
+
     def test_too_small_a_budget_shows_nothing_and_asks(self, talk: Conversation) -> None:
         reply = talk.say("search", "everything for running under $5")
         assert reply.products == ()
