@@ -3,7 +3,8 @@
 Pure, and the only place that weighs them.
 
 The model says what the customer wants, the understanding says what was literally said. Where the model doubts and the
-words are plain ("under 50", "blue", "the second one"), the words win.
+words are plain ("under 50", "blue", "the second one"), the words win. It is long because which of them wins can only be seen where
+all stand in their order.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The assistant as one object: what the windows, the API and the terminal call.
 
 Every method that touches personal data takes the `Principal` who asks; `user_id` names another shopper and is
-accepted from the shop's own backend only. All methods may be called from several threads.
+accepted from the shop's own backend only. All methods may be called from several threads. It is long because it is the one list of
+what can be asked of the assistant; each method hands on to what does it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Search: hard filters first, then keywords, meaning, model numbers and typo tolerance fused into one order.
 
 The sources are complementary on real catalogs: model numbers find the exact article, character n-grams survive typos, words
-decide whether anything matches, vectors find what is meant by other words.
+decide whether anything matches, vectors find what is meant by other words. It is long because the sources are weighed against each
+other in one place.
 """
 
 from __future__ import annotations

@@ -5,28 +5,27 @@ A condition is never dropped silently: where nothing meets all of them, the repl
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.corrections import audience_in, for_others
 from bot.exploration import Ordering, draw_order
 from bot.novelty import Newcomer
-from bot.present import card_of, is_numbering, slate_of
+from bot.present import card_of, slate_of
 from bot.references import likeliest, resolve
 from bot.shelf import Found, price_of
 from bot.state import Item, Pending, Topic
 from bot.steering import WIDE, Course
 from bot.tasks.fit import checked_news, exact, leaves, named_nowhere, other_goods, saying
+from bot.tasks.narrowing import narrow
 from bot.tasks.positions import off_list
 from bot.tasks.staged import compared, known, lay_out
 from bot.turn import SLATE, Answer, Turn
 from index.filters import Filters, PriceRange
 from index.money import minor_digits, parse_money
-from index.product import Money, Product
+from index.product import Money
 from retrieval.expansion import goods_named
 from retrieval.understanding import Understanding, merge
+from retrieval.understanding.text import has_han
 from storage.record import now_ms
 
 MANY = 12
@@ -231,7 +230,7 @@ def present(turn: Turn, answer: Answer, topic: Topic) -> None:
     elif course.stage != "browsing":
         compared(turn, answer, found)
     elif not topic.narrowed and found.total > MANY and topic.sort == "relevance":
-        _narrow(turn, answer, answer.topic or topic, found)
+        narrow(turn, answer, answer.topic or topic, found)
     return None
 
 
@@ -475,59 +474,8 @@ def _lifted(topic: Topic, field: str) -> Topic:
 def departments_of(turn: Turn, limit: int = 8) -> list[str]:
     """The largest root categories of the catalog, in the turn's language where the catalog has such."""
     roots = turn.shelf.departments
-    own = [name for name in roots if _is_han(name) == (turn.language == "zh")]
+    own = [name for name in roots if has_han(name) == (turn.language == "zh")]
     return (own or list(roots))[:limit]
-
-
-def _is_han(text: str) -> bool:
-    return any("\u3400" <= char <= "\u9fff" for char in text)
-
-
-def _narrow(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None:
-    """Asks once a topic, beside what is shown, where a property splits the matches well and was not said."""
-    split = splitting([found.products[each.hit.product_id] for each in found.hits], topic)
-    if split is None:
-        return
-    field, options = split
-    answer.topic = topic.model_copy(update={"narrowed": True})
-    answer.ledger.text(*options)
-    question = turn.voice.say("search.ask_facet", options=turn.voice.joined(map(turn.voice.value, options), "or"))
-    answer.say(question)
-    answer.pending = Pending(kind="facet", field=field, options=tuple(options))
-
-
-def splitting(products: Sequence[Product], topic: Topic) -> tuple[str, list[str]] | None:
-    """The property that splits the matches best: two to four values that cover four fifths, none above two thirds.
-
-    Returns its field as `Filters` spells it ("categories", or an attribute's name) and the values, the most
-    frequent first.
-    """
-    columns: dict[str, list[str]] = {}
-    if not topic.filters.categories:
-        columns["categories"] = [product.categories[-1] for product in products if product.categories]
-    known = {name.casefold() for name in topic.filters.attributes}
-    for product in products:
-        for name, own in product.attributes.items():
-            if len(own) == 1 and not is_numbering(name) and name.casefold() not in known:
-                columns.setdefault(name, []).append(own[0])
-    best: tuple[float, str, list[str]] | None = None
-    said = f"{topic.query} {topic.detail}".casefold()
-    for field, values in columns.items():
-        counts = Counter(values)
-        top = counts.most_common(4)
-        covered = sum(count for _, count in top)
-        fits = 2 <= len(counts) <= 8 and 5 * covered >= 4 * len(products) and 3 * top[0][1] <= 2 * len(products)
-        if (
-            not fits
-            or any(value.casefold() in said for value, _ in top)
-            or any(char.isdigit() for value, _ in top for char in value)
-            or len({_is_han(value) for value, _ in top}) > 1
-        ):
-            continue
-        entropy = -sum(count / covered * math.log(count / covered) for _, count in top)
-        if best is None or entropy > best[0]:
-            best = (entropy, field, [value for value, _ in top])
-    return (best[1], best[2]) if best is not None else None
 
 
 def round_price(amount: int, currency: str) -> int:

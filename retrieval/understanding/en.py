@@ -2,6 +2,8 @@ r"""English: the words around conditions. A new language is this file, `en_limit
 
 Patterns run on lower-case text in which understood spans are `\x00`. `…_BEFORE` patterns end at the value ("under " of
 "under 50"), `…_AFTER` patterns start behind it. The name of the group that matched is the meaning.
+
+It is long because it is the one list of what English says.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from bot.state import Topic
-from bot.tasks.search import round_price, splitting
+from bot.tasks.narrowing import splitting
+from bot.tasks.search import round_price
 from index.filters import Filters
 from index.product import Product
 

@@ -14,7 +14,7 @@ from finetune.evaluate_dialogue import evaluate_dialogue
 from storage.errors import InvalidInput
 
 SHOPPERS = 6
-FLOOR = 0.8
+FLOOR = 0.88
 
 
 @pytest.fixture(scope="module")
