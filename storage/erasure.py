@@ -102,10 +102,10 @@ class Ledger:
         with writing(self.path):
             handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
-                size = os.fstat(handle).st_size
-                broken = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-                line = json.dumps({"user": hashed, "at": at, "done": done}) + "\n"
-                os.write(handle, (("\n" if broken else "") + line).encode())
+                # What a kill cut short goes first: behind another line it would be taken for damage.
+                said = os.pread(handle, os.fstat(handle).st_size, 0)
+                os.ftruncate(handle, said.rfind(b"\n") + 1)
+                os.write(handle, (json.dumps({"user": hashed, "at": at, "done": done}) + "\n").encode())
                 os.fsync(handle)
             finally:
                 os.close(handle)
@@ -114,6 +114,10 @@ class Ledger:
     def _take(self, hashed: str, at: int, done: bool) -> None:
         self.known[hashed] = max(at, self.known.get(hashed, 0))
         (self.open.discard if done else self.open.add)(hashed)
+
+    def is_open(self, user_id: str) -> bool:
+        """Whether an erasure of a person was begun and not finished."""
+        return self._hash(user_id) in self.open
 
     def erased_at(self, user_id: str) -> int | None:
         """When a person was erased last, in milliseconds since 1970, UTC; None where they never were."""
@@ -161,7 +165,7 @@ def erase_again(db: Database, shop: Path) -> int:
 
 def _erase(db: Database, shop: Path, ledger: Ledger, user_id: str, at: int, *, everything: bool) -> Erased:
     """`everything` a person has, or what they had at that instant; `at` is in milliseconds since 1970, UTC."""
-    secret = load_secret(shop)
+    secret, unfinished = load_secret(shop), ledger.is_open(user_id)
     ledger.add(user_id, at, done=False)
     runs = runs_with_user(db, _OPERATOR, user_id, secret)
     traces: list[Trace] = []
@@ -174,7 +178,8 @@ def _erase(db: Database, shop: Path, ledger: Ledger, user_id: str, at: int, *, e
     with db.write(durable=True) as connection:
         rows = delete_rows(connection, user_id, None if everything else at)
         forget_user(connection, user_id, secret, at)
-    compacted = db.compact()
+    # Of somebody who left nothing there is nothing to overwrite: asking again and again must not rewrite the database each time.
+    compacted = db.compact() if rows or unfinished else True
     ledger.add(user_id, at, done=True)
     return Erased(rows, tuple(traces), tuple(runs), compacted)
 
