@@ -6,7 +6,7 @@ import re
 
 from bot.phrases import bundled
 from bot.present import card_of
-from bot.state import Topic
+from bot.state import Pending, Topic
 from bot.tasks.recommend import recommend
 from bot.tasks.search import ask_budget
 from bot.turn import Answer, Turn
@@ -60,7 +60,7 @@ def everything_for(turn: Turn, answer: Answer) -> None:
     answer.ledger.text(occasion, *chosen.missing)
     answer.ledger.filters(filters)
     if not cards:
-        return answer.say(turn.voice.say("bundle.none", what=what))
+        return answer.ask(turn.voice.say("bundle.none", what=what), Pending(kind="what"))
     answer.show(cards, products.values())
     answer.topic = Topic()
     total = Money(amount=sum(card.price.amount for card in cards if card.price), currency=turn.currency)
