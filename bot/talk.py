@@ -39,6 +39,7 @@ from storage.database import Database
 from storage.principal import Principal
 from storage.record import new_id, now_ms
 from storage.settings import ShopSettings
+from storage.tickets import hand_to_team
 
 if TYPE_CHECKING:
     from bot.llm.advise import Adviser
@@ -242,7 +243,7 @@ class Talk:
                 open_ = answer.unanswered
                 note_unanswered(self.database, message_id, text, language, open_.kind, open_.product_id)
             if answer.handed_off and not state.handed_off:
-                conversations.hand_to_team(self.database, principal, conversation_id, conversations.SUPPORT)
+                hand_to_team(self.database, principal, conversation_id)
             clock.end("storage")
             self.told(Told(reply, removed, answer.ordering))
 
