@@ -63,16 +63,20 @@ def events(database: Database, talk: str) -> list[str]:
 
 def test_it_waits_is_taken_answered_and_closed(database: Database, talk: str) -> None:
     (waiting,) = queue(database, MIA)
-    assert waiting.ticket is not None and waiting.ticket.reason == "complaint"
-    assert waiting.waiting_since == waiting.ticket.opened_at and waiting.holder is None
+    assert waiting.ticket is not None
+    assert waiting.ticket.reason == "complaint"
+    assert waiting.waiting_since == waiting.ticket.opened_at
+    assert waiting.holder is None
     claim(database, MIA, talk)
     claim(database, MIA, talk)
     assert conversation(database, ALICE, talk).holder == "mia"
     answer(database, MIA, talk, said("agent", "I will send a new one."))
     (held,) = queue(database, MIA)
-    assert held.waiting_since is None and held.recent[-1].content == "I will send a new one."
+    assert held.waiting_since is None
+    assert held.recent[-1].content == "I will send a new one."
     close(database, MIA, talk, "solved")
-    assert queue(database, MIA) == [] and conversation(database, ALICE, talk).holder is None
+    assert queue(database, MIA) == []
+    assert conversation(database, ALICE, talk).holder is None
     (ticket,) = tickets_of(database, MIA, talk)
     assert (ticket.code, ticket.closed_by) == ("solved", "mia")
     assert ticket.opened_at <= ticket.claimed_at <= ticket.answered_at <= ticket.closed_at  # type: ignore[operator]
@@ -143,7 +147,8 @@ def test_a_supervisor_gives_it_to_somebody_else(database: Database, talk: str) -
     assign(database, BEN, talk, "mia")
     release(database, MIA, talk)
     (waiting,) = queue(database, BEN)
-    assert waiting.holder is None and waiting.ticket is not None
+    assert waiting.holder is None
+    assert waiting.ticket is not None
     assert events(database, talk) == ["joined", "joined", "joined", "left"]
     with pytest.raises(Conflict, match="Nobody holds"):
         release(database, MIA, talk)
@@ -161,7 +166,8 @@ def test_who_has_waited_longest_comes_first(database: Database) -> None:
         talks.append(talking)
     assert [each.conversation_id for each in queue(database, BEN)] == [talks[1], talks[2], talks[0]]
     assert [each.conversation_id for each in queue(database, DI, [talks[2]])] == [talks[2]]
-    assert queue(database, OTHER) == [] and queue(database, OTHER, talks) == []
+    assert queue(database, OTHER) == []
+    assert queue(database, OTHER, talks) == []
 
 
 def test_every_change_is_found_once_also_within_a_millisecond(database: Database, talk: str) -> None:
@@ -169,12 +175,15 @@ def test_every_change_is_found_once_also_within_a_millisecond(database: Database
     for _ in range(20):
         append(database, ALICE, talk, [said("user", "x")])
         (change,) = changes(database, before + 1)
-        assert change.updated_at > before and change.open and change.team == "support"
+        assert change.updated_at > before
+        assert change.open
+        assert change.team == "support"
         before = change.updated_at
     claim(database, MIA, talk)
     close(database, MIA, talk, "solved")
     (change,) = changes(database, before + 1)
-    assert not change.open and change.holder is None
+    assert not change.open
+    assert change.holder is None
 
 
 def test_it_is_handed_over_anew_after_it_was_closed(database: Database, talk: str) -> None:
@@ -265,4 +274,5 @@ def test_what_became_of_a_suggestion(database: Database, talk: str) -> None:
         show(database, MIA, talk, "another", proposals)
     with pytest.raises(NotFound):
         show(database, OTHER, talk, message_id, proposals)
-    assert len(suggestions_since(database, DI)) == 2 and suggestions_since(database, BEN) == []
+    assert len(suggestions_since(database, DI)) == 2
+    assert suggestions_since(database, BEN) == []
