@@ -40,7 +40,7 @@ from storage.tickets import claim, hand_to_team
 
 ROOT = Path(__file__).parent.parent
 SAYS = (
-    "where is my order?", "the kettle I bought leaks", "can I still return it?", "do you have it in blue?", "how long does delivery take?",
+    "where is my order?", "the kettle I bought leaks", "can I still return it?", "do you have it in blue?", "when does it come?",
     "我的订单到哪里了？", "杯子收到是碎的", "可以换一个颜色吗？", "什么时候能发货？", "any other tent under $200?",
 )  # fmt: skip
 ANSWER_SECONDS = 2.0
