@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from bot.evidence import vector_of
 from bot.shelf import Shelf
 from index.documents import Passage
 from index.encoders import Encoder, Vectors, script_of
@@ -36,6 +37,11 @@ def best_passages(shelf: Shelf, question: str, language: str) -> list[Passage]:
 
     Empty where none does.
     """
+    return [passage for _, passage in scored_passages(shelf, question, language)]
+
+
+def scored_passages(shelf: Shelf, question: str, language: str) -> list[tuple[float, Passage]]:
+    """The same, each with how well it answers, from `ENOUGH` up to 1.65."""
     documents = shelf.snapshot.documents
     own = [passage for passage in documents.passages if passage.language == language]
     passages = own or documents.passages
@@ -45,7 +51,7 @@ def best_passages(shelf: Shelf, question: str, language: str) -> list[Passage]:
     cosines: dict[Passage, float] = {}
     encoder = shelf.encoders.get(space) or shelf.encoders.get("han")
     if encoder is not None and encoder.space in documents.vectors:
-        vector = encoder.encode_queries([question])[0]  # (dim,)
+        vector = vector_of(encoder, question)  # (dim,)
         found = documents.search(encoder.space, vector, CANDIDATES, language if own else None)
         scale = encoder.on_pretrained_scale(np.array([cosine for _, cosine in found], np.float32))
         cosines = dict(zip((passage for passage, _ in found), scale.tolist(), strict=True))
@@ -60,8 +66,8 @@ def best_passages(shelf: Shelf, question: str, language: str) -> list[Passage]:
     scored.sort(key=lambda pair: -pair[0])
     if not scored and own and space == "han" and (foreign := " ".join(_LATIN.findall(question))):
         # "你们的 opening hours 是什么": what is asked stands in the words of the other language, and so may the answer.
-        return best_passages(shelf, foreign, "en") if language != "en" else []
-    return [passage for _, passage in scored]
+        return scored_passages(shelf, foreign, "en") if language != "en" else []
+    return scored
 
 
 def excerpt(shelf: Shelf, passage: Passage, question: str) -> str:
@@ -74,7 +80,7 @@ def excerpt(shelf: Shelf, passage: Passage, question: str) -> str:
     encoder = shelf.encoders.get(script_of(question)) or shelf.encoders.get("han")
     meanings = [0.0] * len(sentences)
     if encoder is not None:
-        vector = encoder.encode_queries([question])[0]  # (dim,)
+        vector = vector_of(encoder, question)  # (dim,)
         meanings = encoder.on_pretrained_scale(_sentence_vectors(encoder, tuple(sentences)) @ vector).tolist()
     worth = [meaning + WORDS_WEIGHT * share for meaning, share in zip(meanings, shares, strict=True)]
     best = max(range(len(sentences)), key=worth.__getitem__)
