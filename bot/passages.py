@@ -55,12 +55,10 @@ def scored_passages(shelf: Shelf, question: str, language: str) -> list[tuple[fl
         found = documents.search(encoder.space, vector, CANDIDATES, language if own else None)
         scale = encoder.on_pretrained_scale(np.array([cosine for _, cosine in found], np.float32))
         cosines = dict(zip((passage for passage, _ in found), scale.tolist(), strict=True))
-    low, high = _FLOORS[encoder.space if encoder is not None else space]
     shares = coverage(question, passages)
     scored = []
     for passage, share in zip(passages, shares, strict=True):
-        meaning = min(2.0, max(0.0, (cosines.get(passage, low) - low) / (high - low)))
-        score = (1 - WORDS_WEIGHT) * meaning + WORDS_WEIGHT * share
+        score = worth_of(encoder, cosines.get(passage), share)
         if score >= ENOUGH:
             scored.append((score, passage))
     scored.sort(key=lambda pair: -pair[0])
@@ -70,13 +68,23 @@ def scored_passages(shelf: Shelf, question: str, language: str) -> list[tuple[fl
     return scored
 
 
+def worth_of(encoder: Encoder | None, cosine: float | None, share: float) -> float:
+    """How well a text answers, from 0 to 1.65, by what it means and by the share of the question's words that it has.
+
+    `cosine` is on the scale of the pretrained encoder; None where the text is none of the nearest.
+    """
+    low, high = _FLOORS[encoder.space if encoder is not None else "latin"]
+    meaning = 0.0 if cosine is None else min(2.0, max(0.0, (cosine - low) / (high - low)))
+    return (1 - WORDS_WEIGHT) * meaning + WORDS_WEIGHT * share
+
+
 def excerpt(shelf: Shelf, passage: Passage, question: str) -> str:
     """The part of a passage that answers: its best sentence and those around it, verbatim, up to `EXCERPT` characters."""
     sentences = [part for part in _SENTENCE.split(passage.text) if part.strip()]
     limit = EXCERPT // 2 if script_of(passage.text) == "han" else EXCERPT
     if len(passage.text) <= limit or len(sentences) < 2:
         return passage.text
-    shares = _shares(question, sentences)
+    shares = shares_of(question, sentences)
     encoder = shelf.encoders.get(script_of(question)) or shelf.encoders.get("han")
     meanings = [0.0] * len(sentences)
     if encoder is not None:
@@ -123,10 +131,11 @@ def _sentence_vectors(encoder: Encoder, sentences: tuple[str, ...]) -> Vectors:
 
 def coverage(question: str, passages: Sequence[Passage]) -> list[float]:
     """For each passage the share of the question's words that it holds, rare words counting more, from 0 to 1."""
-    return _shares(question, [f"{passage.title} {passage.heading} {passage.text}" for passage in passages])
+    return shares_of(question, [f"{passage.title} {passage.heading} {passage.text}" for passage in passages])
 
 
-def _shares(question: str, texts: Sequence[str]) -> list[float]:
+def shares_of(question: str, texts: Sequence[str]) -> list[float]:
+    """For each text the share of the question's words that it holds, rare words counting more, from 0 to 1."""
     asked = _words(question)
     if not asked:
         return [0.0] * len(texts)

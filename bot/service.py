@@ -31,8 +31,7 @@ from bot.profiles import Profiles
 from bot.reply.voice import Voice, languages
 from bot.spoken import Event
 from bot.starters import starters_of
-from bot.talk import Clock, Talk, Told
-from bot.turn import Answer, Turn
+from bot.talk import Clock, Rehearsal, Talk, Told
 from index.filters import Filters
 from index.product import Product
 from retrieval.path.stage import Journey, Position
@@ -43,8 +42,7 @@ from retrieval.search import SORTS
 from retrieval.understanding import Understanding, merge
 from storage.beliefs import hide_belief
 from storage.carts import Cart, add_line, cart_of, change_line, empty_cart, remove_line, replace_lines
-from storage.conversations import Turn as StoredTurn
-from storage.conversations import conversation
+from storage.conversations import Turn, conversation
 from storage.database import Database
 from storage.erasure import Erased, erase_user
 from storage.errors import AisleError, Fault, Forbidden, InvalidInput, NotFound, Unavailable
@@ -222,8 +220,8 @@ class Assistant:
         )
 
     def rehearse(
-        self, principal: Principal, conversation_id: str, before: Sequence[StoredTurn], asked: StoredTurn
-    ) -> tuple[Turn, Answer] | None:
+        self, principal: Principal, conversation_id: str, before: Sequence[Turn], asked: Turn
+    ) -> Rehearsal | None:
         """What Aisle would answer to a customer's stored message, as `Talk.rehearse` has it, for the agent who answers instead.
 
         No lot is drawn, no model asked, and no product shown: it is the customer's own order of what search finds.
@@ -241,9 +239,11 @@ class Assistant:
         return self._position_of(principal, principal.id, self._profile_of(principal, principal.id))
 
     def standing(self, principal: Principal) -> Standing | None:
-        """How likely the shopper themself comes back; None without their consent, a purchase, or a model of the shop's customers."""
+        """How likely the shopper comes back; None without their consent, a purchase, or a model of the shop's customers."""
         model = self.parts.customers
-        return model and band_of(self.database, principal, principal.id, model, self.settings.consent)
+        if model is None:
+            return None
+        return band_of(self.database, principal, principal.id, model, self.settings.consent)
 
     def _speaker(self, principal: Principal, user_id: str | None, conversation_id: str | None) -> str:
         """Who speaks: the principal, or for the shop's backend the shopper whose conversation it is."""

@@ -91,6 +91,14 @@ class Told(NamedTuple):
     ordering: Ordering | None
 
 
+class Rehearsal(NamedTuple):
+    """What would be answered to a stored message, and as what it was understood; an answer that would write is empty."""
+
+    turn: Turn
+    answer: Answer
+    intent: IntentView
+
+
 class Talk:
     """Holds a conversation with the parts that are current when the turn begins."""
 
@@ -324,8 +332,12 @@ class Talk:
         return understanding, decision
 
     def rehearse(
-        self, principal: Principal, conversation_id: str, before: Sequence[conversations.Turn], asked: conversations.Turn
-    ) -> tuple[Turn, Answer] | None:
+        self,
+        principal: Principal,
+        conversation_id: str,
+        before: Sequence[conversations.Turn],
+        asked: conversations.Turn,
+    ) -> Rehearsal | None:
         """What would be answered to a message that is stored already: nothing is written, logged or handed over.
 
         Args:
@@ -335,7 +347,7 @@ class Talk:
             asked: the message; its intent is taken from there where it was told before.
 
         Returns:
-            The turn and its answer, which is empty where answering would write; None for a message that has no words.
+            The turn with its answer; None for a message that has no words.
         """
         state = fold(before)
         text = simplified(clean_text(asked.content))
@@ -343,14 +355,16 @@ class Talk:
         voice = Voice.of(language, conversation_id, state.said)
         if _refused(asked.content, text, voice):
             return None
-        intent = asked.data.get("intent")
-        if intent is None:
+        known = asked.data.get("intent")
+        if known is None:
             said = [turn for turn in before if turn.role != "system"]
             asking = {"role": "user", "content": text, "language": language}
             found = self.parts.intents.predict([*_history(said), asking])
-            doubt = (found.label, found.confidence, found.out_of_scope)
+            label = OUT_OF_SCOPE if found.out_of_scope else found.label
+            intent = IntentView(label=label, confidence=round(found.confidence, 4))
         else:
-            doubt = (str(intent["label"]), float(intent["confidence"]), intent["label"] == OUT_OF_SCOPE)
+            intent = IntentView.model_validate(known)
+        doubt = (intent.label, intent.confidence, intent.label == OUT_OF_SCOPE)
         text = voice.language.glossed(text)
         asked_for = meant(decent(text) or text)
         understanding, decision = self._decided(state, *doubt, asked_for, text, language)
@@ -369,7 +383,7 @@ class Talk:
             Clock(),
             rehearse,
         )
-        return turn, answer
+        return Rehearsal(turn, answer, intent)
 
 
 def _refused(message: str, text: str, voice: Voice) -> str:

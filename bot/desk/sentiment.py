@@ -1,9 +1,9 @@
 """How a customer feels, from their last messages: by words, what turns them around, signs, capitals, and asking the same again.
 
-    "not bad at all!"     an idiom counts as one word, before its parts are looked at           pleased
-    "not happy with it"   a word that is turned around counts for the other side                upset
-    "the best tent?"      praise inside a question or a search says what is wanted              neutral
-    "WHERE IS MY ORDER"   no such word at all, but capitals                                     upset
+"not bad at all!"     an idiom counts as one word, before its parts are looked at           pleased
+"not happy with it"   a word that is turned around counts for the other side                upset
+"the best tent?"      praise inside a question or a search says what is wanted              neutral
+"WHERE IS MY ORDER"   no such word at all, but capitals                                     upset
 """
 
 # ruff: noqa: E501 -- a pattern reads best an alternative a line
@@ -69,7 +69,9 @@ _ASKS = re.compile(
 _GLAD_SIGNS = re.compile("[😀😃😄😁😆😊🥰😍😘🤩🥳👍👏🙌🙏💯🎉✨💖💕❤♥🌹💪]")
 _SAD_SIGNS = re.compile("[😠😡🤬😤😞😒🙄😩😫😢😭💢👎🤮🖕😾💔]")
 _LETTERS = re.compile(r"[A-Za-z]")
-_DEMANDS = re.compile(r"^\W*(?:where|why|when|who|answer|stop|hello)\b|\b(?:now|again|already|waiting)\b", re.IGNORECASE)
+_DEMANDS = re.compile(
+    r"^\W*(?:where|why|when|who|answer|stop|hello)\b|\b(?:now|again|already|waiting)\b", re.IGNORECASE
+)
 _CAPITALS = 0.7
 _SHOUTED = 8  # letters; "OK" and "USB-C" are no shouting
 
@@ -77,7 +79,7 @@ _SHOUTED = 8  # letters; "OK" and "USB-C" are no shouting
 def sentiment_of(turns: Sequence[Turn]) -> Sentiment:
     """How the customer of these turns feels now, oldest turn first; neutral where they have said nothing."""
     said = [turn for turn in turns if turn.role == "user"][-READ:]
-    total = sum(_mood(turn) / 2**back for back, turn in enumerate(reversed(said)))
+    total: float = sum(_mood(turn) / 2**back for back, turn in enumerate(reversed(said)))
     if len(said) > 1 and asks_again(said):
         total -= 0.6
     return "upset" if total <= UPSET else "pleased" if total >= PLEASED else "neutral"
