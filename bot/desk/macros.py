@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
@@ -19,6 +20,18 @@ from storage.principal import Principal, Role
 ENOUGH: Final = 0.35
 """Less than a passage needs: who wrote the reply had this question in mind, though it need not have its words."""
 _READER = Principal("aisle", Role.SUPERVISOR)
+
+
+_GREETING = re.compile(
+    r"^\W*(?:hi|hello|hey|dear|good \w+|thank you|thanks)\b[\w\s{}]{0,24}[,.!]|^(?:您好|你好|亲|感谢)[^，。！]{0,16}[，。！]",
+    re.I,
+)
+_SLOT = re.compile(r"\{\w+\}")
+
+
+def _plain(text: str) -> str:
+    """A reply without its greeting and its slots, which say nothing of what it answers."""
+    return " ".join(_SLOT.sub(" ", _GREETING.sub("", text)).split())
 
 
 @dataclass(frozen=True)
@@ -65,7 +78,7 @@ class MacroBook:
             known = self._pages.get((language, script))
             if known is not None and known[0] == mark:
                 return known[1]
-        texts = tuple(f"{macro.title}. {macro.text}" for macro in macros)
+        texts = tuple(f"{macro.title}. {_plain(macro.text)}" for macro in macros)
         page = _Page(macros, np.asarray(encoder.encode_documents(list(texts)), np.float32), texts)
         with self._lock:
             self._pages[language, script] = (mark, page)

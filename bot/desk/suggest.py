@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final, Protocol
 
 from bot.cards import Card, Citation
@@ -83,6 +83,8 @@ _LABELS: Final[Mapping[Task, str]] = {
     "care": "handoff",
 }
 """What a task that is no intent is answered like."""
+_UNASKED: Final = frozenset({"greet", "recommend", "search"})
+"""Intents for which their own interests are proposed to somebody who has named nothing."""
 _BY_WORDS: Final = 0.8
 """How sure it is that a message is what its words say, where they outweighed the model."""
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
@@ -134,7 +136,8 @@ class Suggester:
         asked = context.asked
         if asked is None:
             return []
-        return _Desk(self, context, asked, language).ranked()
+        desk = Proposals(self, context, asked, language)
+        return ranked(desk, partial(useful, *desk.intent))
 
     def macros(self, text: str, language: str, k: int) -> list[tuple[float, str, str, str]]:
         """Replies at hand as (fit, id, title, text)."""
@@ -143,8 +146,8 @@ class Suggester:
 
 
 @dataclass
-class _Desk:
-    """The proposals for one message."""
+class Proposals:
+    """All candidates for one message, each kind in its own order."""
 
     suggester: Suggester
     context: Context
@@ -153,6 +156,7 @@ class _Desk:
 
     @property
     def assistant(self) -> Assistant:
+        """Whose parts are used."""
         return self.suggester.assistant
 
     @cached_property
@@ -193,11 +197,7 @@ class _Desk:
         label = _LABELS.get(task, task)
         return label, told.confidence if label == told.label else max(told.confidence, _BY_WORDS)
 
-    def ranked(self) -> list[Suggested]:
-        """All of it in one order."""
-        return ranked(self._all(), *self.intent)
-
-    def _all(self) -> Iterator[Candidate]:
+    def __iter__(self) -> Iterator[Candidate]:
         rehearsal = self.rehearsal
         text = rehearsal.turn.message if rehearsal is not None else ""
         if rehearsal is not None:
@@ -246,7 +246,8 @@ class _Desk:
         title = self.titles.word("from", "aisle")
         said = turn.voice.sentences(answer.ledger.checked(parts)).strip() if alone else ""
         cited = answer.citations[0] if len(answer.citations) == 1 else None
-        if said and not (cited is not None and cited.kind == "document" and cited.quote == said):
+        # What a page or an approved answer says is proposed as that.
+        if said and turn.decision.task != "ask_policy":
             card = answer.cards[0] if len(answer.cards) == 1 else None
             kind: Kind = "ask" if pending is not None and pending.kind in _ASKING else "reply"
             yield self._candidate(kind, AISLE, said, title, 0.9, card=card, citation=cited)
@@ -274,7 +275,7 @@ class _Desk:
     def _of_topic(self, turn: Turn, ledger: Ledger) -> list[Card]:
         """What the talk looks for under its conditions; without that, what this customer's own interests suggest."""
         topic = turn.topic
-        if topic.empty and not turn.profile.recent:
+        if topic.empty and not (self.intent[0] in _UNASKED and turn.profile.recent):
             return []
         words = f"{topic.query} {topic.detail}".strip()
         found = turn.find(words, topic.filters, topic.sort, named=topic.filters, advice=topic.empty or topic.advice)
@@ -310,15 +311,10 @@ class _Desk:
         key = "unpriced" if not price else "plain"
         if reason:
             key = "priced" if not price or price in reason else "reason"
-        facts = {"title": card.title, "price": price, "reason": self._within(reason)}
+        facts = {"title": card.title, "price": price, "reason": reason}
         return self._candidate(
             "product", card.product_id, self.voice.say(f"pick.{key}", **facts), card.title, card=card
         )
-
-    def _within(self, reason: str) -> str:
-        """A reason as it stands inside a sentence: only a plain capital goes."""
-        plain = self.voice.language.code == "en" and reason[1:2].islower() and reason.split(" ")[0] in _BEGINNINGS
-        return reason[:1].lower() + reason[1:] if plain else reason
 
     def _asks(self, rehearsal: Rehearsal) -> Iterator[Candidate]:
         """What has to be asked before this can be done."""
@@ -368,7 +364,3 @@ class _Desk:
 
 _ASKING: Final = frozenset({"variant", "which_product", "what", "gift", "budget", "facet", "order_slot"})
 """Questions that ask for what is missing; the others offer something."""
-_BEGINNINGS: Final = frozenset(
-    "Rated Many Often Popular Newly New Just You One Made Says Seen Goes After To Among Filed Listed Counts Not Other Meets What "
-    "At In Under From".split()
-)

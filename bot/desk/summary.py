@@ -161,9 +161,9 @@ def _cart(context: Context, voice: Voice) -> Iterator[str]:
 
 def _open(context: Context, signs: Signs, voice: Voice) -> str:
     """What nobody has answered, in the customer's words, with what it was understood as."""
-    if context.asked is None or not signs.waits:
+    if signs.asked is None or not signs.waits:
         return voice.word("summary", "nothing_open")
-    quote = _quoted(context.asked.content)
+    quote = _quoted(signs.asked.content)
     if not signs.label:
         return voice.word("summary", "open_plain", quote=quote)
     return voice.word("summary", "open", quote=quote, intent=voice.word("intent", signs.label))
