@@ -3,9 +3,10 @@
     python -m benchmarks.assist_suggestions --shop var [--messages 320]
 
 `order`: the journeys of `demo/journeys/` are played, and at each customer's message, before Aisle's answer, the proposals are
-ranked three ways: as they ship, by their places alone (reciprocal rank), and in one fixed order of kinds. What is right follows from
-what the journey expects of a reply: the page that it has to cite, a product of the kinds that it has to show, the figures of the order
-that it has to tell, an action where it hands over, a question where it has to ask. Turns that expect none of these are left out.
+ranked three ways: as they ship, by their places alone (reciprocal rank), and in one fixed order of kinds. What is right follows
+from what the journey expects of a reply: the page that it has to cite, a product of the kinds that it has to show, the figures of
+the order that it has to tell, an action where it hands over, a question where it has to ask. Turns that expect none of these are
+left out.
 
 `sentiment`: `benchmarks/demo_queries/sentiment.toml`, messages written by hand.
 

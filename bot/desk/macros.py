@@ -17,8 +17,8 @@ from storage.database import Database
 from storage.desk import Macro, macros_of
 from storage.principal import Principal, Role
 
-ENOUGH: Final = 0.35
-"""Less than a passage needs: who wrote the reply had this question in mind, though it need not have its words."""
+ENOUGH: Final[Mapping[Script, float]] = {"latin": 0.35, "han": 0.55}
+"""Less than a passage needs, for a reply need not have the question's words; in Chinese all sentences are somewhat alike."""
 _READER = Principal("aisle", Role.SUPERVISOR)
 
 
@@ -70,7 +70,7 @@ class MacroBook:
         shares = shares_of(question, page.texts)
         worths = [worth_of(encoder, cosine, share) for cosine, share in zip(cosines, shares, strict=True)]
         best = sorted(range(len(macros)), key=lambda place: -worths[place])[:k]
-        return [(worths[place], macros[place]) for place in best if worths[place] >= ENOUGH]
+        return [(worths[place], macros[place]) for place in best if worths[place] >= ENOUGH[script]]
 
     def _page(self, macros: tuple[Macro, ...], language: str, script: Script, encoder: Encoder) -> _Page:
         mark = (encoder.hash, macros)

@@ -245,6 +245,10 @@ def _keep(signs: Signs) -> Step | None:
     return Step("follow_up", "keep") if gone and signs.waits else None
 
 
+def _person(signs: Signs) -> Step | None:
+    return Step("ask", "greeting", "ahead.here") if signs.waits and signs.label == "handoff" else None
+
+
 def _greeting(signs: Signs) -> Step | None:
     return Step("ask", "greeting") if signs.label == "greet" or signs.context.asked is None else None
 
@@ -257,6 +261,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("asked_twice", _asked_twice, ("asked_twice",)),
     Rule("order", _order, ("order", "orders", "signed_out")),
     Rule("complaint", _complaint, ("complaints",)),
+    Rule("person", _person, ("reason", "upset", "churn")),
     Rule("recommend", _recommend, ("stage", "cart", "churn")),
     Rule("keep", _keep, ("churn",)),
     Rule("question", _question, ("intent",)),

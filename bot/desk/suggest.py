@@ -85,6 +85,10 @@ _LABELS: Final[Mapping[Task, str]] = {
 """What a task that is no intent is answered like."""
 _UNASKED: Final = frozenset({"greet", "recommend", "search"})
 """Intents for which their own interests are proposed to somebody who has named nothing."""
+_SMALL: Final = frozenset({"greet", "goodbye", "thank", "accept", "reject", "handoff", "chitchat"})
+"""Intents of few words, which are somewhat like everything."""
+_CLOSE: Final = 0.7
+"""How close a text must be that such words, or words that ask for something else, call for."""
 _BY_WORDS: Final = 0.8
 """How sure it is that a message is what its words say, where they outweighed the model."""
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
@@ -212,7 +216,10 @@ class Proposals:
 
     def _kept(self, text: str) -> Iterator[Candidate]:
         """Replies at hand, filled; their own words are the shop's."""
+        least = _CLOSE if self.intent[0] in _SMALL else 0.0
         for fit, source, title, template in self.suggester.macros(text, self.context.language, KEPT):
+            if fit < least:
+                continue
             said, missing = fill(template, self.facts)
             yield self._candidate("macro", source, said, title, min(1.0, fit), missing=missing)
 
@@ -228,7 +235,10 @@ class Proposals:
     def _pages(self, rehearsal: Rehearsal, text: str) -> Iterator[Candidate]:
         """The passages of the shop's pages that answer, word for word."""
         shelf = self.assistant.parts.shelf
+        least = 0.0 if self.intent[0] == "ask_policy" else _CLOSE
         for fit, passage in scored_passages(shelf, text, rehearsal.turn.language)[:PAGES]:
+            if fit < least:
+                continue
             quote = excerpt(shelf, passage, text)
             citation = Citation(kind="document", id=passage.document_id, title=passage.title, quote=quote)
             fit = min(1.0, fit)
