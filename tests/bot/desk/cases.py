@@ -45,14 +45,14 @@ def of_kind(proposals: list[Suggested], kind: str) -> list[Suggested]:
     return [each for each in proposals if each.proposal.kind == kind]
 
 
-def adds(talk: Conversation, role: Any, content: str, label: str = "", **fields: Any) -> None:
+def adds(talk: Conversation, role: Any, content: str, label: str = "") -> None:
     """Somebody says something that Aisle does not answer; of a customer's message `label` is its intent."""
     assert talk.id is not None
-    data = {"intent": {"label": label, "confidence": 0.95}} if label else {}
-    turn = Turn(role=role, content=content, data=data, **fields)
-    append(
-        talk.assistant.database, Principal("root", Role.ADMIN) if role == "agent" else talk.principal, talk.id, [turn]
-    )
+    data: dict[str, Any] = {"agent": AGENT.id} if role == "agent" else {}
+    if label:
+        data["intent"] = {"label": label, "confidence": 0.95}
+    by = SUPERVISOR if role == "agent" else talk.principal
+    append(talk.assistant.database, by, talk.id, [Turn(role=role, content=content, data=data)])
 
 
 def ordered(database: Database, order_id: str, status: str = "shipped", due_in: int = 2, **fields: Any) -> Order:

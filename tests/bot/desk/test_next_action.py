@@ -9,7 +9,7 @@ from bot.desk.words import FOLDER, desk_voice
 from storage.database import Database
 from storage.principal import Principal, Role
 from tests.bot.conftest import Conversation
-from tests.bot.desk.cases import AGENT, adds, asked_a_person, ordered, seen
+from tests.bot.desk.cases import adds, asked_a_person, ordered, seen
 
 
 def test_danger_comes_before_everything(talk: Conversation, database: Database) -> None:
@@ -82,13 +82,13 @@ def test_the_question_before_the_wish_for_a_person_is_what_counts(talk: Conversa
 def test_thanks_end_it_unless_something_waits_in_the_cart(talk: Conversation) -> None:
     talk.say("search", "Pip travel kettle")
     asked_a_person(talk)
-    adds(talk, "agent", "It is in stock.", data={"agent": AGENT.id})
+    adds(talk, "agent", "It is in stock.")
     adds(talk, "user", "thanks!", "thank")
     assert next_action_of(seen(talk)).action == "close"
     talk.assistant.add_to_cart(talk.principal, "kettle-2")
-    adds(talk, "agent", "Good.", data={"agent": AGENT.id})
+    adds(talk, "agent", "Good.")
     adds(talk, "user", "ok", "accept")
-    adds(talk, "agent", "Anything else?", data={"agent": AGENT.id})
+    adds(talk, "agent", "Anything else?")
     action = next_action_of(seen(talk))
     assert action.action == "follow_up"
     assert "Pip travel kettle" in action.text
@@ -96,7 +96,7 @@ def test_thanks_end_it_unless_something_waits_in_the_cart(talk: Conversation) ->
 
 
 def test_a_stranger_and_a_talk_without_words_have_one_too(talk: Conversation) -> None:
-    talk.principal = Principal("visitor-9", Role.CUSTOMER, anonymous=True)
+    talk.principal = Principal("anon-9", Role.CUSTOMER, anonymous=True)
     talk.say("order_status", "where is my order?")
     action = next_action_of(asked_a_person(talk))
     assert action.action == "ask"

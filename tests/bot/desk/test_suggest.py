@@ -213,7 +213,7 @@ def test_a_message_without_words_breaks_nothing(talk: Conversation) -> None:
 def test_a_stranger_is_asked_to_sign_in_and_nothing_is_known_of_them(talk: Conversation, database: Database) -> None:
     put_macro(database, SUPERVISOR, ON_ITS_WAY)
     ordered(database, "A-1001")
-    talk.principal = Principal("visitor-7", Role.CUSTOMER, anonymous=True)
+    talk.principal = Principal("anon-7", Role.CUSTOMER, anonymous=True)
     talk.say("order_status", "where is my order A-1001?")
     found = proposed(talk)
     assert {"sign_in", "order_id"} <= {each.proposal.source for each in of_kind(found, "ask")}

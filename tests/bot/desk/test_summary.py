@@ -1,15 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import pytest
-
 from bot.desk.summary import summary_of
 from storage.database import Database
 from tests.bot.conftest import Conversation
-from tests.bot.desk.cases import AGENT, adds, asked_a_person, ordered, seen
-from tests.bot.llm.conftest import Advised, advised  # noqa: F401
+from tests.bot.desk.cases import adds, asked_a_person, ordered, seen
 
 
 def test_it_says_what_is_wanted_shown_promised_and_open(talk: Conversation, database: Database) -> None:
@@ -18,7 +12,7 @@ def test_it_says_what_is_wanted_shown_promised_and_open(talk: Conversation, data
     talk.say("ask_product", "is the first one waterproof?")
     talk.say("complaint", "my order A-1001 is broken!")
     asked_a_person(talk, "complaint")
-    adds(talk, "agent", "Sorry to hear that. I will ask the carrier today.", data={"agent": AGENT.id})
+    adds(talk, "agent", "Sorry to hear that. I will ask the carrier today.")
     adds(talk, "user", "and when do I get a new one?", "order_status")
     summary = summary_of(seen(talk))
     told = " ".join(summary.sentences)
@@ -46,7 +40,7 @@ def test_what_is_open_is_the_question_and_not_the_thanks_after_it(talk: Conversa
     asked_a_person(talk)
     adds(talk, "user", "a person please", "handoff")
     assert "Norway" in summary_of(seen(talk)).open_issue
-    adds(talk, "agent", "We do.", data={"agent": AGENT.id})
+    adds(talk, "agent", "We do.")
     adds(talk, "user", "thank you", "thank")
     assert summary_of(seen(talk)).open_issue == "Nothing is open."
 
@@ -64,36 +58,3 @@ def test_a_long_hostile_message_is_quoted_short_and_as_it_is(talk: Conversation)
     issue = summary_of(asked_a_person(talk)).open_issue
     assert len(issue) < 220
     assert "{order_id}" in issue
-
-
-Begin = Callable[..., Advised]
-
-
-def spoken(begin: Begin, text: str, **changes: Any) -> Advised:
-    told = begin(lambda _: text, **changes)
-    told.say("search", "trail running shoes under $130")
-    told.say("complaint", "my mail is mia@example.org, the shoes never came")
-    return told
-
-
-@pytest.mark.usefixtures("database")
-def test_a_model_may_word_it_but_not_add_to_it(advised: Begin) -> None:  # noqa: F811
-    text = (
-        "The customer looks for trail running shoes under $130. They were promised $50 back by Henry. "
-        "They wait since 9 May. They complain that the shoes never came."
-    )
-    talk = spoken(advised, text, may=("summary",))
-    summary = summary_of(asked_a_person(talk))
-    assert summary.by_model
-    assert summary.sentences == (
-        "The customer looks for trail running shoes under $130.",
-        "They complain that the shoes never came.",
-    )
-    assert "mia@example.org" not in str(talk.server.requests)
-
-
-def test_a_model_that_is_not_asked_for_it_or_says_nothing_true_leaves_the_sentences(advised: Begin) -> None:  # noqa: F811
-    talk = spoken(advised, "They were promised $500 by Henry.", may=("summary",))
-    assert not summary_of(asked_a_person(talk)).by_model
-    unasked = spoken(advised, "The customer looks for trail running shoes under $130.", may=("phrase",))
-    assert not summary_of(asked_a_person(unasked)).by_model
