@@ -185,37 +185,49 @@ def speed(assistant: Assistant, shop: Path, messages: int) -> None:
         people = list(
             connection.execute(select(orders.c.user_id).distinct().order_by(orders.c.user_id).limit(200)).scalars()
         )
-    parts: dict[str, list[float]] = {}
+    parts: dict[str, list[tuple[float, float]]] = {}
     slow: list[tuple[float, str]] = []
 
-    def timed(name: str, run: Callable[[], object]) -> float:
+    def timed(name: str, run: Callable[[Context], object], principal: Principal, conversation_id: str) -> float:
         vector_of.cache_clear()
-        started = time.perf_counter()
-        run()
-        took = 1000 * (time.perf_counter() - started)
+        wall, cpu = time.perf_counter(), time.process_time()
+        run(context_at(assistant, principal, conversation_id))
+        took = (1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu))
         parts.setdefault(name, []).append(took)
-        return took
+        return took[1]
 
+    def own(context: Context) -> object:
+        assert context.asked is not None
+        return assistant.rehearse(context.customer, context.head.conversation_id, context.turns[:-1], context.asked)
+
+    def kept(context: Context) -> object:
+        return suggester.macros(context.asked.content if context.asked else "", context.language, 2)
+
+    def pages(context: Context) -> object:
+        return scored_passages(assistant.parts.shelf, context.asked.content if context.asked else "", context.language)
+
+    runs: dict[str, Callable[[Context], object]] = {
+        "next action": next_action_of,
+        "summary": summary_of,
+        "sentiment": lambda context: sentiment_of(context.turns),
+        "of the suggestions: Aisle's own answer": own,
+        "of the suggestions: replies at hand": kept,
+        "of the suggestions: pages": pages,
+        "nothing but reading the conversation": lambda _: None,
+    }
     for number, (language, said) in enumerate(talks(shop, messages)):
         principal, conversation_id = Principal(people[number % len(people)], Role.CUSTOMER), None
         for text in said:
             conversation_id = assistant.reply(principal, text, conversation_id).conversation_id
-            fresh = partial(context_at, assistant, principal, conversation_id)
-            took = timed(f"suggestions, {language}", lambda fresh=fresh: suggester.suggest(fresh()))
+            took = timed(f"suggestions, {language}", suggester.suggest, principal, conversation_id)
             slow.append((took, text))
-            timed("next action", lambda fresh=fresh: next_action_of(fresh()))
-            timed("summary", lambda fresh=fresh: summary_of(fresh()))
-            timed("sentiment", lambda fresh=fresh: sentiment_of(fresh().turns))
-            context = fresh()
-            assert context.asked is not None
-            turns = (principal, conversation_id, context.turns[:-1], context.asked)
-            timed("of these: Aisle's own answer", partial(assistant.rehearse, *turns))
-            timed("of these: replies at hand", partial(suggester.macros, text, language, 2))
-            timed("of these: pages", partial(scored_passages, assistant.parts.shelf, text, language))
-    whole = [value for name, values in parts.items() if name.startswith("suggestions") for value in values]
-    print("| | messages | p50 ms | p95 ms |\n| --- | --- | --- | --- |")
+            for name, run in runs.items():
+                timed(name, run, principal, conversation_id)
+    whole = [each for name, values in parts.items() if name.startswith("suggestions") for each in values]
+    print("| | messages | p50 ms | p95 ms | p50 ms of CPU | p95 ms of CPU |\n| --- | --- | --- | --- | --- | --- |")
     for name, values in (("**suggestions**", whole), *parts.items()):
-        print(f"| {name} | {len(values)} | {np.percentile(values, 50):.1f} | {np.percentile(values, 95):.1f} |")
+        figures = np.percentile(np.array(values), (50, 95), axis=0).T.ravel()  # (wall p50, p95, CPU p50, p95)
+        print(f"| {name} | {len(values)} | " + " | ".join(f"{each:.1f}" for each in figures) + " |")
     for took, text in sorted(slow, reverse=True)[:5]:
         print(f"slowest: {took:.0f} ms {text[:80]!r}", file=sys.stderr)
 

@@ -80,7 +80,7 @@ def sentiment_of(turns: Sequence[Turn]) -> Sentiment:
     """How the customer of these turns feels now, oldest turn first; neutral where they have said nothing."""
     said = [turn for turn in turns if turn.role == "user"][-READ:]
     latest, *earlier = [_mood(turn) for turn in reversed(said)] or [0.0]
-    before = sum(mood / 2**back for back, mood in enumerate(earlier, 1))
+    before: float = sum(felt / 2**back for back, felt in enumerate(earlier, 1))
     # What was said before is made good by the latest word, or spoilt, and adds to one of its own kind.
     total = latest if latest * before < 0 else latest + before
     if len(said) > 1 and asks_again(said):

@@ -47,7 +47,7 @@ KEPT: Final = 2
 PAST: Final = 3
 HISTORY: Final = 6
 """Messages that past replies are looked up by."""
-LIKELY: Final = 0.25
+LIKELY: Final = 0.35
 """Products are looked for only where they are this useful."""
 AISLE: Final = "aisle"
 """The source of what Aisle would have said."""
@@ -83,8 +83,6 @@ _LABELS: Final[Mapping[Task, str]] = {
     "care": "handoff",
 }
 """What a task that is no intent is answered like."""
-_UNASKED: Final = frozenset({"greet", "recommend", "search"})
-"""Intents for which their own interests are proposed to somebody who has named nothing."""
 _SMALL: Final = frozenset({"greet", "goodbye", "thank", "accept", "reject", "handoff", "chitchat"})
 """Intents of few words, which are somewhat like everything."""
 _CLOSE: Final = 0.7
@@ -283,12 +281,12 @@ class Proposals:
             yield self._pick(card, ledger)
 
     def _of_topic(self, turn: Turn, ledger: Ledger) -> list[Card]:
-        """What the talk looks for under its conditions; without that, what this customer's own interests suggest."""
+        """What the talk looks for, under its conditions."""
         topic = turn.topic
-        if topic.empty and not (self.intent[0] in _UNASKED and turn.profile.recent):
+        if topic.empty:
             return []
         words = f"{topic.query} {topic.detail}".strip()
-        found = turn.find(words, topic.filters, topic.sort, named=topic.filters, advice=topic.empty or topic.advice)
+        found = turn.find(words, topic.filters, topic.sort, named=topic.filters, advice=topic.advice)
         return self._slate(turn, found, topic.filters, ledger)
 
     def _slate(self, turn: Turn, found: Found, filters: Filters, ledger: Ledger) -> list[Card]:
