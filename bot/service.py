@@ -41,7 +41,7 @@ from retrieval.search import SORTS
 from retrieval.understanding import Understanding, merge
 from storage.beliefs import hide_belief
 from storage.carts import Cart, add_line, cart_of, change_line, empty_cart, remove_line, replace_lines
-from storage.conversations import conversation
+from storage.conversations import Channel, conversation
 from storage.database import Database
 from storage.erasure import Erased, erase_user
 from storage.errors import AisleError, Fault, Forbidden, InvalidInput, NotFound, Unavailable
@@ -71,6 +71,7 @@ class Assistant:
     reply, total), newest last; search includes the query's embedding. `removed` counts statements that the
     grounding check took out. `experiments` deal the shop's arms; without them none runs. Without the `shop`'s folder nothing is
     loaded anew, and nobody can be erased.
+    `on_erasure` is called when somebody was erased: whoever keeps what was said or is known drops it.
     `backend` keeps the orders; without one it is the one that the settings name. `adviser` asks a language model.
     """
 
@@ -101,6 +102,7 @@ class Assistant:
         self._profiles = Profiles(database, settings.consent)
         self._memory = Memory(database)
         self._shop = shop
+        self.on_erasure: list[Callable[[], None]] = [self._memory.forget]
         self.backend = backend or backend_of(settings.orders, database, self._product_now)
 
     @classmethod
@@ -146,14 +148,17 @@ class Assistant:
         conversation_id: str | None = None,
         user_id: str | None = None,
         language: str | None = None,
+        channel: Channel = "api",
     ) -> Reply:
-        """One turn: understands, acts, answers and stores both turns. Without `conversation_id` a conversation starts.
+        """One turn: understands, acts, answers and stores both turns. Without `conversation_id` a conversation starts on `channel`.
+
+        While an agent holds the conversation the text is empty and the action `handoff`: the agent answers.
 
         Raises `NotFound` for a conversation that is not the shopper's, `Forbidden` for a `user_id` that is
         not from the service role.
         """
         told: list[Reply] = []
-        for _ in self._turn(principal, message, conversation_id, user_id, language, told.append):
+        for _ in self._turn(principal, message, conversation_id, user_id, language, channel, told.append):
             pass
         return told[0]
 
@@ -164,6 +169,7 @@ class Assistant:
         conversation_id: str | None,
         user_id: str | None,
         language: str | None,
+        channel: Channel,
         answered: Callable[[Reply], None],
     ) -> Iterator[Event]:
         """One turn as it comes; `answered` is given the whole reply at its end."""
@@ -199,7 +205,7 @@ class Assistant:
             self.adviser,
             told,
         )
-        return talk.turn(principal, shopper, message, conversation_id, language, clock)
+        return talk.turn(principal, shopper, message, conversation_id, language, channel, clock)
 
     def _speaker(self, principal: Principal, user_id: str | None, conversation_id: str | None) -> str:
         """Who speaks: the principal, or for the shop's backend the shopper whose conversation it is."""
@@ -218,6 +224,7 @@ class Assistant:
         conversation_id: str | None = None,
         user_id: str | None = None,
         language: str | None = None,
+        channel: Channel = "api",
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """The same turn as events in the contract's order.
 
@@ -228,7 +235,9 @@ class Assistant:
         """
         told: list[Reply] = []
         try:
-            for name, payload in self._turn(principal, message, conversation_id, user_id, language, told.append):
+            for name, payload in self._turn(
+                principal, message, conversation_id, user_id, language, channel, told.append
+            ):
                 if name == "text":
                     yield from (("text", {"delta": delta}) for delta in deltas(payload["delta"]))
                 else:
@@ -417,6 +426,10 @@ class Assistant:
         beliefs = [belief_of(belief, voice).model_dump(mode="json") for belief in profile.beliefs()]
         return {"user_id": user_id, "exported_at": now_ms(), "beliefs": beliefs, **rows}
 
+    def stage(self, principal: Principal) -> str:
+        """Where a shopper is on the way to a purchase, as `retrieval.path.stage` names it."""
+        return self._position_of(principal, principal.id, self._profile_of(principal, principal.id)).stage
+
     def erase(self, principal: Principal, user_id: str) -> Erased:
         """Erases a shopper from the database, the shop's files and the registry of models; they may come back as a stranger.
 
@@ -426,7 +439,8 @@ class Assistant:
             raise Unavailable("This assistant knows no folder of a shop.", "Open it with Assistant.open.")
         self.exposures.flush()  # what was shown and is not written yet would come after
         erased = erase_user(self.database, principal, self._shop, user_id)
-        self._memory.forget()
+        for forget in self.on_erasure:
+            forget()
         return erased
 
     def starters(self, language: str = "en") -> list[str]:

@@ -36,10 +36,11 @@ from retrieval.understanding import Language, Understanding
 from storage import conversations
 from storage.answers import note_unanswered
 from storage.database import Database
+from storage.desk import present
 from storage.principal import Principal
 from storage.record import new_id, now_ms
 from storage.settings import ShopSettings
-from storage.tickets import hand_to_team
+from storage.tickets import hand_to_team, leave_contact
 
 if TYPE_CHECKING:
     from bot.llm.advise import Adviser
@@ -134,14 +135,16 @@ class Talk:
         message: str,
         conversation_id: str | None,
         wanted: str | None,
+        channel: conversations.Channel,
         clock: Clock,
     ) -> Iterator[Event]:
         """One turn as it comes: `meta`, `products`, then `text` repeated, as `Assistant.stream` spells them.
 
         At its end the turn is stored and `told` is given the reply; so it is where nobody reads on, with what was said so far.
+        While an agent holds the conversation nothing is said: the message is kept, with what it was understood as.
         """
         if conversation_id is None:
-            conversation_id = conversations.start(self.database, principal, user_id)
+            conversation_id = conversations.start(self.database, principal, user_id, channel)
             standing = Standing()
         else:
             standing = self.memory.of(principal, conversation_id)
@@ -156,6 +159,7 @@ class Talk:
         understanding: Understanding | None = None
         task = "input"
         turn: Turn | None = None
+        held = standing.holder is not None
         refused = _refused(message, text, voice)
         if refused:
             intent = IntentView(label="out_of_scope", confidence=1.0)
@@ -186,29 +190,35 @@ class Talk:
             label = "out_of_scope" if prediction.out_of_scope else prediction.label
             intent = IntentView(label=label, confidence=round(prediction.confidence, 4))
             clock.end("understanding")
-            turn = self._act(
-                principal,
-                user_id,
-                message_id,
-                asked_for,
-                language,
-                state,
-                decision,
-                understanding,
-                voice,
-                answer,
-                clock,
+            turn = (
+                None
+                if held
+                else self._act(
+                    principal,
+                    user_id,
+                    message_id,
+                    asked_for,
+                    language,
+                    state,
+                    decision,
+                    understanding,
+                    voice,
+                    answer,
+                    clock,
+                )
             )
         consultation = None
         if self.adviser is not None and turn is not None:
             consultation = self.adviser.consult(turn, answer, standing.recent)
         spoken = Spoken(voice, answer, consultation)
+        if held:
+            task, answer.action, message_id = "agent", "handoff", asked.message_id
         data = {"intent": intent.model_dump(), "task": task, "understanding": _spelled(understanding)}
         asked = asked.model_copy(update={"language": language, "data": data})
         names = {"conversation_id": conversation_id, "message_id": message_id, "language": language}
 
         def keep() -> None:
-            told, cards = spoken.finish(), spoken.cards or []
+            told, cards = ("", []) if held else (spoken.finish(), spoken.cards or [])
             reply = Reply(
                 conversation_id=conversation_id,
                 message_id=message_id,
@@ -222,6 +232,10 @@ class Talk:
             )
             clock.end("reply")
             removed = answer.ledger.removed + (consultation.removed if consultation is not None else 0)
+            if held:
+                conversations.append(self.database, principal, conversation_id, [asked])
+                clock.end("storage")
+                return self.told(Told(reply, 0, None))
             answered = conversations.Turn(
                 message_id=message_id,
                 role="assistant",
@@ -238,22 +252,43 @@ class Talk:
                     **({"llm": consultation.record} if consultation is not None else {}),
                 },
             )
-            conversations.append(self.database, principal, conversation_id, [asked, answered])
+            # What was done must be told; whatever else is dropped where an agent has come meanwhile, who is never talked over.
+            done = answer.cart is not None or answer.changed
+            said = conversations.append(
+                self.database, principal, conversation_id, [asked, answered], unless_held=not done
+            )
+            if not said:
+                reply = reply.model_copy(update={"text": "", "products": (), "citations": (), "action": "handoff"})
+                clock.end("storage")
+                return self.told(Told(reply, removed, None))
             if answer.unanswered is not None:
                 open_ = answer.unanswered
                 note_unanswered(self.database, message_id, text, language, open_.kind, open_.product_id)
             if answer.handed_off and not state.handed_off:
-                hand_to_team(self.database, principal, conversation_id)
+                hand_to_team(self.database, principal, conversation_id, reason=answer.reason)
+            if answer.contact:
+                leave_contact(self.database, principal, conversation_id, answer.contact)
             clock.end("storage")
-            self.told(Told(reply, removed, answer.ordering))
+            return self.told(Told(reply, removed, answer.ordering))
 
         try:
             yield "meta", {**names, "intent": intent.model_dump(mode="json")}
-            yield from spoken.events()
+            if held:
+                yield "products", {"products": []}
+                return keep()
+            for event in spoken.events():
+                # A model's sentences come one by one, over seconds: an agent may have come between two of them.
+                if consultation is not None and self._held(principal, conversation_id):
+                    break
+                yield event
         except GeneratorExit:
             keep()
             raise
         keep()
+
+    def _held(self, principal: Principal, conversation_id: str) -> bool:
+        """Whether an agent speaks in Aisle's place now."""
+        return conversations.conversation(self.database, principal, conversation_id).holder is not None
 
     def _act(
         self,
@@ -302,6 +337,8 @@ class Talk:
             newcomer_of=newcomer_of,
             due_of=lambda: self.due_of(principal, user_id),
             clock=clock.end,
+            at_desk=lambda: bool(present(self.database)),
+            desk_hours=self.settings.desk.hours.get(language, ""),
         )
         run(turn, answer)
         return turn

@@ -146,6 +146,23 @@ class AudienceSettings(Record):
     rest_days: Annotated[int, Field(ge=0, le=3650)] = 30
 
 
+class DeskSettings(Record):
+    """`[desk]`: the agents who answer what Aisle hands over.
+
+    `hours` says when somebody is there, by language, in words that complete "Somebody is there …"; `codes` are the ways in which
+    an agent can close a conversation.
+    """
+
+    hours: dict[
+        Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")],
+        Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)],
+    ] = Field(default_factory=dict)
+    codes: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")], ...],
+        Field(min_length=1, max_length=20),
+    ] = ("solved", "refunded", "passed_on", "no_answer", "other")
+
+
 class CareSettings(Record):
     """`[care]`: whom a customer in danger is told to call: the shop's own number or page, for none is right everywhere."""
 
@@ -224,6 +241,7 @@ class ShopSettings(Record):
     privacy: PrivacySettings = PrivacySettings()
     audience: AudienceSettings = AudienceSettings()
     care: CareSettings = CareSettings()
+    desk: DeskSettings = DeskSettings()
     orders: OrderSettings = OrderSettings()
     llm: LlmSettings | None = None
 

@@ -144,6 +144,11 @@ def changes(db: Database, since: int) -> list[Change]:
         return [Change(**row) for row in connection.execute(wanted.order_by(conversations.c.updated_at)).mappings()]
 
 
+def lately(db: Database, minutes: int = 10) -> list[Change]:
+    """The conversations in which something happened within so many minutes."""
+    return changes(db, now_ms() - 60_000 * minutes)
+
+
 def claim(db: Database, principal: Principal, conversation_id: str) -> None:
     """Takes a conversation: from now on the agent speaks in it and Aisle is silent. Taking it again changes nothing.
 

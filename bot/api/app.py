@@ -14,6 +14,7 @@ from sqlalchemy import select
 from starlette.routing import Route
 
 from bot.api import problems
+from bot.api.agent import agent_routes
 from bot.api.completions import completion_routes
 from bot.api.conversations import conversation_routes
 from bot.api.embed import add_embed
@@ -24,6 +25,7 @@ from bot.api.mcp import McpEndpoint
 from bot.api.ops import add_ops
 from bot.api.requests import Body
 from bot.api.routes import principal_of, routes
+from bot.desk.desk import Desk
 from bot.figures import Experiments, Figures
 from bot.parts import NoIntents
 from bot.service import Assistant
@@ -71,7 +73,9 @@ def create_app(
     )
     problems.install(app)
     app.include_router(routes(assistant, settings))
-    app.include_router(conversation_routes(assistant, settings))
+    desk = Desk(assistant)
+    app.include_router(conversation_routes(assistant, settings, desk))
+    app.include_router(agent_routes(desk))
     app.include_router(completion_routes(assistant))
     app.router.routes.append(Route(MCP_PATH, mcp))
     _add_health(app, assistant)

@@ -84,4 +84,5 @@ _RESOLVED: Mapping[str, Run] = {
     "which_line": cart.remove_chosen,
     "order_slot": order_changes.answered,
     "order_change": order_changes.answered,
+    "contact": support.contact,
 }
