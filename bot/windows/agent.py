@@ -1,10 +1,9 @@
 """The window of the support agents: queue, conversation, and what stands beside it.
 
-Gradio serves the page, signs nobody in (the middleware does) and says once who looks at it in which language. From there on the
-browser does the work: its scripts read JSON from `/api/agent`, follow `/api/agent/stream`, and patch the page. A queue that changes
-twice a second for fifty agents would otherwise be fifty Gradio events each time, at about 22 ms of a core a piece; a row
-sent as JSON and drawn by the browser costs the server next to nothing. What customers and catalogs say reaches the page as text nodes
-alone, never as markup.
+Gradio serves the page and says once who looks at it, in which language. From there on the browser does the work: its scripts read
+JSON from `/api/agent`, follow `/api/agent/stream`, and patch the page. A queue that changes twice a second for fifty agents would
+be a hundred Gradio events a second, at about 22 ms of a core each; a row that is sent as JSON and drawn by the browser costs the
+server next to nothing. What customers and catalogs say reaches the page as text nodes alone, never as markup.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from fastapi.responses import FileResponse
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, RedirectResponse
 
 from bot.reply.voice import languages
 from bot.windows.customer import LARGEST_UPLOAD, STYLE, principal_of
@@ -23,6 +23,7 @@ from bot.windows.page import LANGUAGE_COOKIE
 from bot.windows.texts import name_of, texts, window_language
 from index.product import Availability
 from storage.errors import NotFound
+from storage.principal import Role
 from storage.settings import ShopSettings
 
 PATH = "/agent"
@@ -48,7 +49,7 @@ class AgentWindow:
     def __init__(self, settings: ShopSettings) -> None:
         self.settings = settings
 
-    def mount(self, app: Any) -> None:
+    def mount(self, app: FastAPI) -> None:
         """Mounts the window below `PATH`, before the customer's, which takes all that is left."""
 
         @app.get(f"{PATH}/scripts/{{name}}", include_in_schema=False)
@@ -58,6 +59,11 @@ class AgentWindow:
                 raise NotFound(f"There is no script {name[:100]!r}.", f"Known: {', '.join(sorted(SCRIPTS))}.")
             headers = {"Cache-Control": "no-cache"}
             return FileResponse(SCRIPTS[name], media_type="text/javascript; charset=utf-8", headers=headers)
+
+        @app.get(PATH, include_in_schema=False)
+        def window() -> RedirectResponse:
+            """The window's own address ends in a slash."""
+            return RedirectResponse(f"{PATH}/", status_code=307)
 
         gr.mount_gradio_app(
             app,
@@ -87,13 +93,15 @@ class AgentWindow:
         words = texts(language)
         known = {
             "me": principal.id,
-            "supervisor": principal.role.value == "supervisor",
+            "supervisor": principal.role is Role.SUPERVISOR,
             "shop": self.settings.name,
             "language": language,
             "languages": {code: name_of(code) for code in languages()},
             "codes": list(self.settings.desk.codes),
             "words": {name.removeprefix(_WORDS): text for name, text in words.items() if name.startswith(_WORDS)}
-            | {f"stock_{each}": words[each] for each in Availability},
+            | {f"stock_{each}": words[each] for each in Availability}
+            | {"figures": words["ops"]},
         }
         data = escape(json.dumps(known, ensure_ascii=False), quote=True)
-        return f'<div id="desk" lang="{escape(language)}" data-known="{data}"><p role="status">{escape(words["agent_loading"])}</p></div>'
+        loading = f'<p role="status">{escape(words["agent_loading"])}</p>'
+        return f'<div id="desk" lang="{escape(language)}" data-known="{data}">{loading}</div>'

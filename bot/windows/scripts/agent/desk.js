@@ -76,6 +76,7 @@ class Desk {
       this.people,
       this.status,
       h('span.tongues', {role: 'group', 'aria-label': words.say('language')}, tongues),
+      this.supervisor && h('a', {href: '/ops/'}, words.say('figures')),
       h('button', {type: 'button', onclick: () => this.help()}, words.say('keys'), ' ', h('kbd', {}, '?')),
       h('form', {method: 'post', action: '/logout'}, h('button.me', {title: words.say('sign_out')}, this.me, ' · ', words.say('sign_out'))),
     );
@@ -207,6 +208,7 @@ class Desk {
     this.case = null;
     this.talk.turnTo(null);
     this.beside.turnTo();
+    this.stream.follow(null);
     this.show('queue');
     this.draw();
     if (why) this.toast(this.words.say(why));
