@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from bot.api.requests import Body
+from bot.api.requests import Body, Language
 from bot.api.routes import principal_of
 from bot.cards import View
 from bot.desk.desk import LONGEST, MOST_CARDS, Desk, Filter
@@ -66,6 +66,19 @@ class TextRequest(Body):
     """`POST …/notes` and `PUT …/draft`."""
 
     text: Annotated[str, Field(max_length=kept.LONGEST_NOTE)]
+
+
+class TranslationRequest(Body):
+    """`POST …/translation`: a text, and the language that it is wanted in."""
+
+    text: Annotated[str, Field(max_length=LONGEST)]
+    language: Language
+
+
+class Translation(View):
+    """The JSON of `POST …/translation`: a machine's, to be read by the agent."""
+
+    text: str
 
 
 class Messages(View):
@@ -146,6 +159,11 @@ def agent_routes(desk: Desk) -> APIRouter:
         """Keeps what was written and not sent; an empty text removes it."""
         desk.draft(caller, conversation_id, body.text)
         return Response(status_code=204)
+
+    @api.post(f"{own}/translation", response_model=Translation)
+    def translation(conversation_id: str, body: TranslationRequest, caller: Caller) -> Any:
+        """A text of the conversation in another language, by the shop's language model; 503 where there is none or it fails."""
+        return Translation(text=desk.translate(caller, conversation_id, body.text, body.language))
 
     @api.get("/macros", response_model=Macros)
     def macros(caller: Caller) -> Any:

@@ -26,6 +26,7 @@ from bot.desk.views import (
     Said,
 )
 from bot.labels import OUT_OF_SCOPE
+from bot.llm.translate import translated
 from bot.present import card_of
 from bot.service import Assistant
 from bot.transcript import messages_of
@@ -205,6 +206,11 @@ class Desk:
     def macros(self, principal: Principal) -> list[desk.Macro]:
         """The replies at hand."""
         return desk.macros_of(self.assistant.database, principal)
+
+    def translate(self, principal: Principal, conversation_id: str, text: str, language: str) -> str:
+        """A text of this conversation in another language, by the shop's language model; `translated` says what it raises."""
+        self._context(principal, conversation_id)
+        return translated(self.assistant.adviser, text, language)
 
     def _context(self, principal: Principal, conversation_id: str) -> Context:
         return Context.of(self.assistant, principal, conversation_id)
