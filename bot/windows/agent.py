@@ -97,6 +97,7 @@ class AgentWindow:
             "shop": self.settings.name,
             "language": language,
             "languages": {code: name_of(code) for code in languages()},
+            "translates": self.settings.llm is not None and "translate" in self.settings.llm.may,
             "codes": list(self.settings.desk.codes),
             "words": {name.removeprefix(_WORDS): text for name, text in words.items() if name.startswith(_WORDS)}
             | {f"stock_{each}": words[each] for each in Availability}

@@ -18,6 +18,7 @@ export class Beside {
 
   turnTo() {
     this.keys = {}; // what each part was read for
+    this.failed = new Set();
     this.picks = [];
     this.picked = null; // the message whose intent is corrected; the latest by default
     this.folds = new Set();
@@ -43,10 +44,11 @@ export class Beside {
     this.drawCustomer();
   }
 
-  /** Reads one part once for each `key`; `null` is nothing to read. */
+  /** Reads one part once for each `key`, in the agent's language; `null` is nothing to read. */
   async load(part, key, draw) {
     if (this.keys[part] === key) return;
     this.keys[part] = key;
+    this.failed.delete(part);
     if (key === null) {
       draw(null);
       return;
@@ -54,11 +56,12 @@ export class Beside {
     const id = this.desk.openId;
     const current = () => id === this.desk.openId && this.keys[part] === key;
     try {
-      const found = await call('GET', `/conversations/${encodeURIComponent(id)}/${part}`);
+      const found = await call('GET', `/conversations/${encodeURIComponent(id)}/${part}?language=${this.desk.language}`);
       if (current()) draw(found);
-    } catch {
+    } catch (error) {
       if (!current()) return;
-      this.keys[part] = undefined; // read again with the next change
+      this.keys[part] = error.passing ? undefined : key; // what may pass is read again with the next change
+      this.failed.add(part);
       draw(null);
     }
   }
@@ -79,7 +82,7 @@ export class Beside {
     fill(
       this.panels.summary,
       this.title('summary'),
-      found?.open_issue && h('p.open-issue', {}, words.say('open_issue', {issue: found.open_issue})),
+      found?.open_issue && h('p.open-issue', {}, found.open_issue),
       found?.sentences.length ? h('ul', {}, found.sentences.map((each) => h('li', {}, each))) : h('p.soft', {}, words.say('summary_none')),
       found?.by_model && h('p.soft', {}, words.say('summary_by_model')),
     );
@@ -89,8 +92,7 @@ export class Beside {
 
   drawSuggestions(found) {
     const {words, holds} = this.desk;
-    const failed = this.keys.suggestions === undefined;
-    const none = failed ? 'suggestions_late' : found ? 'suggestions_none' : 'suggestions_wait';
+    const none = found ? 'suggestions_none' : this.failed.has('suggestions') ? 'suggestions_late' : 'suggestions_wait';
     fill(
       this.panels.suggestions,
       this.title('suggestions'),

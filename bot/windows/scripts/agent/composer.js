@@ -25,13 +25,14 @@ export class Composer {
     this.told = h('span.draft', {role: 'status'});
     this.button = h('button.primary', {type: 'button', 'data-act': 'send', onclick: () => this.submit()});
     this.macros = h('button', {type: 'button', onclick: () => this.pickMacro()}, words.say('macros'));
+    this.translate = h('button', {type: 'button', hidden: true, onclick: () => this.translateReply()});
     this.element = h(
       'div.composer',
       {},
       h('div.modes', {role: 'group'}, this.modes, this.told),
       this.cards,
       this.text,
-      h('div.sending', {}, this.macros, this.button),
+      h('div.sending', {}, this.translate, this.macros, this.button),
     );
   }
 
@@ -80,6 +81,9 @@ export class Composer {
     this.text.placeholder = hint;
     this.text.setAttribute('aria-label', hint);
     this.macros.hidden = noting;
+    const foreign = desk.row.language !== desk.language;
+    this.translate.hidden = noting || !desk.translates || !foreign || !this.text.value.trim();
+    this.translate.textContent = words.say('translate_to', {language: words.tongue(desk.row.language)});
   }
 
   attached(item) {
@@ -192,6 +196,19 @@ export class Composer {
     this.kept.set(id, kept);
     kept.reply = kept.reply ? `${text}\n${kept.reply}` : text;
     kept.cards = [...cards, ...kept.cards];
+    if (id === this.id) this.show();
+    this.touched(id);
+  }
+
+  /** The reply in the customer's language, in its place: the agent reads it before it is sent. */
+  async translateReply() {
+    const {now, id, desk} = this;
+    const before = now.reply;
+    this.translate.disabled = true;
+    const text = await desk.translated(before, desk.row.language);
+    this.translate.disabled = false;
+    if (!text || now.reply !== before) return;
+    now.reply = text;
     if (id === this.id) this.show();
     this.touched(id);
   }

@@ -299,6 +299,16 @@ class Desk {
     this.talk.draw();
   }
 
+  /** A text in another language, by the shop's language model; null where it could not. */
+  async translated(text, language) {
+    try {
+      return (await call('POST', `/conversations/${encodeURIComponent(this.openId)}/translation`, {text, language})).text;
+    } catch (error) {
+      this.fail(error);
+      return null;
+    }
+  }
+
   async correct(messageId, label) {
     const path = `/conversations/${encodeURIComponent(this.openId)}/intent`;
     try {
@@ -316,7 +326,9 @@ class Desk {
   // ---- what the agent is told
 
   nameOf(row) {
-    return row?.name || this.words.say('visitor');
+    if (row?.name) return row.name;
+    const {customer} = (row && row.conversation_id === this.openId && this.case) || {};
+    return customer && !customer.anonymous ? customer.user_id : this.words.say('visitor');
   }
 
   toast(text, kind = 'good') {

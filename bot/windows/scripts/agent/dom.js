@@ -5,9 +5,9 @@ export function h(kind, properties = {}, ...children) {
   const element = document.createElement(tag || 'div');
   if (classes.length) element.className = classes.join(' ');
   for (const [name, value] of Object.entries(properties)) {
-    if (value === null || value === undefined || value === false) continue;
+    if (value === null || value === undefined || (value === false && !name.startsWith('aria-'))) continue;
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value === true ? '' : String(value));
+    else element.setAttribute(name, value === true && !name.startsWith('aria-') ? '' : String(value));
   }
   element.append(...flat(children));
   return element;

@@ -176,6 +176,7 @@ export class Talk {
       h('p.by', {}, h('strong', {}, who), ' ', h('time', {datetime: new Date(message.created_at).toISOString()}, words.time(message.created_at)), this.intent(message), state),
       message.text && h('p.text', {lang: message.language}, message.text),
       message.products.length > 0 && h('div.products', {}, message.products.map((each) => card(desk, each))),
+      this.translation(message),
       (message.citations ?? []).map((each) => h('p.cites', {}, words.say('source', {title: each.title}))),
     ];
   }
@@ -187,6 +188,21 @@ export class Talk {
     const labels = corrected ? message.corrected.map((each) => words.of('intent', each)).join(', ') : words.of('intent', message.intent.label);
     const name = corrected ? labels : `${labels} ${words.percent(message.intent.confidence)}`;
     return h(`button.intent${corrected ? '.corrected' : ''}`, {type: 'button', title: words.say('correct'), onclick: () => beside.pick(message.message_id, true)}, name);
+  }
+
+  /** What was said in a language that is not the window's can be read in it. */
+  translation(message) {
+    const {desk} = this;
+    if (!desk.translates || !message.text || !message.language || message.language === desk.language) return null;
+    const place = h('p.translation');
+    const read = async (event) => {
+      event.target.disabled = true;
+      const text = await desk.translated(message.text, desk.language);
+      event.target.disabled = false;
+      if (text) fill(place, text, ' ', h('small', {}, desk.words.say('by_machine')));
+    };
+    fill(place, h('button.quiet', {type: 'button', onclick: read}, desk.words.say('translate')));
+    return place;
   }
 
   note(note) {
