@@ -15,6 +15,7 @@ from bot.corrections import meant
 from bot.experiments import Experiments
 from bot.exploration import Ordering
 from bot.grounding import Ledger
+from bot.labels import OUT_OF_SCOPE
 from bot.language import foreign, language_of
 from bot.manners import decent
 from bot.memory import Memory, Standing
@@ -23,8 +24,8 @@ from bot.parts import Parts
 from bot.policy import Decision, decide
 from bot.reply.voice import Voice, languages
 from bot.spoken import Event, Spoken
-from bot.state import DialogueState
-from bot.tasks import run
+from bot.state import DialogueState, Topic, fold
+from bot.tasks import rehearse, run
 from bot.turn import Answer, Turn
 from index.clean import clean_text
 from index.filters import Filters
@@ -89,6 +90,14 @@ class Told(NamedTuple):
     reply: Reply
     removed: int
     ordering: Ordering | None
+
+
+class Rehearsal(NamedTuple):
+    """What would be answered to a stored message, and as what it was understood; an answer that would write is empty."""
+
+    turn: Turn
+    answer: Answer
+    intent: IntentView
 
 
 class Talk:
@@ -171,21 +180,8 @@ class Talk:
             text = voice.language.glossed(text)
             asked_for = meant(decent(text) or text)
             clock.end("intent")
-            current = state.topic.filters if state.topic is not None else None
-            topic = state.topic.query if state.topic is not None else ""
-            read_as: Language = "zh" if language == "zh" else "en"
-            understanding = self.parts.understander.read(asked_for, current, read_as, topic, state.subjects)
-            decision = decide(
-                state,
-                prediction.label,
-                prediction.confidence,
-                prediction.out_of_scope,
-                understanding,
-                text,
-                self.actions,
-                self.parts.shelf.names,
-                self.backend.rules.self_service,
-            )
+            doubt = (prediction.label, prediction.confidence, prediction.out_of_scope)
+            understanding, decision = self._decided(state, *doubt, asked_for, text, language)
             task = decision.task
             label = "out_of_scope" if prediction.out_of_scope else prediction.label
             intent = IntentView(label=label, confidence=round(prediction.confidence, 4))
@@ -303,6 +299,7 @@ class Talk:
         voice: Voice,
         answer: Answer,
         clock: Clock,
+        act: Callable[[Turn, Answer], None] = run,
     ) -> Turn:
         profile_of = cache(lambda: self.profile_of(principal, user_id))  # it is read from the database: once a turn
 
@@ -340,8 +337,90 @@ class Talk:
             at_desk=lambda: bool(present(self.database)),
             desk_hours=self.settings.desk.hours.get(language, ""),
         )
-        run(turn, answer)
+        act(turn, answer)
         return turn
+
+    def _decided(
+        self,
+        state: DialogueState,
+        label: str,
+        confidence: float,
+        out_of_scope: bool,
+        asked_for: str,
+        text: str,
+        language: str,
+    ) -> tuple[Understanding, Decision]:
+        """What was literally said, and what to do about it."""
+        topic = state.topic or Topic()
+        read_as: Language = "zh" if language == "zh" else "en"
+        current = topic.filters if state.topic is not None else None
+        understanding = self.parts.understander.read(asked_for, current, read_as, topic.query, state.subjects)
+        decision = decide(
+            state,
+            label,
+            confidence,
+            out_of_scope,
+            understanding,
+            text,
+            self.actions,
+            self.parts.shelf.names,
+            self.backend.rules.self_service,
+        )
+        return understanding, decision
+
+    def rehearse(
+        self,
+        principal: Principal,
+        conversation_id: str,
+        before: Sequence[conversations.Turn],
+        asked: conversations.Turn,
+    ) -> Rehearsal | None:
+        """What would be answered to a message that is stored already: nothing is written, logged or handed over.
+
+        Args:
+            principal: the customer.
+            conversation_id: where it was said.
+            before: the turns before it, oldest first.
+            asked: the message; its intent is taken from there where it was told before.
+
+        Returns:
+            The turn with its answer; None for a message that has no words.
+        """
+        state = fold(before)
+        text = simplified(clean_text(asked.content))
+        language = asked.language if asked.language in languages() else language_of(text, state.language, None)
+        voice = Voice.of(language, conversation_id, state.said)
+        if _refused(asked.content, text, voice):
+            return None
+        known = asked.data.get("intent")
+        if known is None:
+            said = [turn for turn in before if turn.role != "system"]
+            asking = {"role": "user", "content": text, "language": language}
+            found = self.parts.intents.predict([*_history(said), asking])
+            label = OUT_OF_SCOPE if found.out_of_scope else found.label
+            intent = IntentView(label=label, confidence=round(found.confidence, 4))
+        else:
+            intent = IntentView.model_validate(known)
+        doubt = (intent.label, intent.confidence, intent.label == OUT_OF_SCOPE)
+        text = voice.language.glossed(text)
+        asked_for = meant(decent(text) or text)
+        understanding, decision = self._decided(state, *doubt, asked_for, text, language)
+        answer = Answer(Ledger(self.settings.currency))
+        turn = self._act(
+            principal,
+            principal.id,
+            asked.message_id,
+            asked_for,
+            language,
+            state,
+            decision,
+            understanding,
+            voice,
+            answer,
+            Clock(),
+            rehearse,
+        )
+        return Rehearsal(turn, answer, intent)
 
 
 def _refused(message: str, text: str, voice: Voice) -> str:

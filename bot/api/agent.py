@@ -20,7 +20,7 @@ from bot.api.routes import principal_of
 from bot.cards import View
 from bot.desk.desk import LONGEST, MOST_CARDS, Desk, Filter
 from bot.desk.feed import Listener, Looked
-from bot.desk.views import Case, NoteView, Queue, Row, Said
+from bot.desk.views import Case, NextAction, NoteView, Queue, Row, Said, Suggestions, Summary
 from storage import desk as kept
 from storage.conversations import conversation
 from storage.principal import Principal, Role
@@ -66,6 +66,12 @@ class TextRequest(Body):
     """`POST …/notes` and `PUT …/draft`."""
 
     text: Annotated[str, Field(max_length=kept.LONGEST_NOTE)]
+
+
+class MarkRequest(Body):
+    """`POST …/suggestions/{suggestion_id}`."""
+
+    done: Literal["inserted", "dismissed"]
 
 
 class TranslationRequest(Body):
@@ -159,6 +165,27 @@ def agent_routes(desk: Desk) -> APIRouter:
         """Keeps what was written and not sent; an empty text removes it."""
         desk.draft(caller, conversation_id, body.text)
         return Response(status_code=204)
+
+    @api.get(f"{own}/suggestions", response_model=Suggestions)
+    def suggestions(conversation_id: str, caller: Caller, language: Language | None = None) -> Any:
+        """What could be answered to the customer's latest message, best first; titles are in `language`, the agent's."""
+        return desk.suggestions(caller, conversation_id, language or "")
+
+    @api.post(f"{own}/suggestions/{{suggestion_id}}", status_code=204)
+    def marked(conversation_id: str, suggestion_id: str, body: MarkRequest, caller: Caller) -> Response:
+        """What the agent made of a suggestion; that it was sent is said with the message."""
+        desk.mark(caller, conversation_id, suggestion_id, body.done)
+        return Response(status_code=204)
+
+    @api.get(f"{own}/summary", response_model=Summary)
+    def summary(conversation_id: str, caller: Caller, language: Language | None = None) -> Any:
+        """The conversation in a few sentences, and what is open."""
+        return desk.summary(caller, conversation_id, language or "")
+
+    @api.get(f"{own}/next-action", response_model=NextAction)
+    def next_action(conversation_id: str, caller: Caller, language: Language | None = None) -> Any:
+        """The one thing to do now, with the facts behind it."""
+        return desk.next_action(caller, conversation_id, language or "")
 
     @api.post(f"{own}/translation", response_model=Translation)
     def translation(conversation_id: str, body: TranslationRequest, caller: Caller) -> Any:

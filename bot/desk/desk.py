@@ -14,16 +14,24 @@ from typing import Any, Final, Literal
 from bot.cards import Card
 from bot.desk.context import Context
 from bot.desk.feed import Feed, Looked
+from bot.desk.next_action import next_action_of
+from bot.desk.ranking import Suggested
 from bot.desk.rows import Known, Rows, intent_of
+from bot.desk.suggest import Suggester
+from bot.desk.summary import summary_of
 from bot.desk.views import (
     Case,
     CustomerView,
     Happening,
+    NextAction,
     NoteView,
     OrderView,
     Queue,
     Row,
     Said,
+    Suggestions,
+    SuggestionView,
+    Summary,
 )
 from bot.labels import OUT_OF_SCOPE
 from bot.llm.translate import translated
@@ -37,7 +45,7 @@ from storage.conversations import SUPPORT, Turn
 from storage.errors import InvalidInput
 from storage.orders import Order
 from storage.principal import Principal, Role
-from storage.suggestions import mark_sent
+from storage.suggestions import Suggestion, mark, mark_sent, show
 
 LONGEST: Final = 4_000
 """Characters that an agent can say at once."""
@@ -56,6 +64,7 @@ class Desk:
         self.assistant = assistant
         self.feed = Feed(assistant.database)
         self._rows = Rows(assistant)
+        self._suggester = Suggester(assistant)
         self._lock = Lock()
         self._spelled: OrderedDict[str, tuple[int, str]] = OrderedDict()
         assistant.on_erasure.append(self.forget)
@@ -178,8 +187,39 @@ class Desk:
         tickets.answer(database, principal, conversation_id, turn)
         desk.keep_draft(database, principal, conversation_id, "")
         if suggestion_id is not None:
-            mark_sent(database, principal, suggestion_id, text)
+            mark_sent(database, principal, conversation_id, suggestion_id, text)
         return told([turn])[0][0]
+
+    def suggestions(self, principal: Principal, conversation_id: str, language: str = "") -> Suggestions:
+        """What the agent could answer to the customer's latest message, best first; noted as shown to the agent.
+
+        `language` is that of the titles, the agent's own; what would be said is in the customer's.
+        """
+        context = self._context(principal, conversation_id)
+        asked = context.asked
+        if asked is None:
+            return Suggestions(message_id=None, suggestions=())
+        found = self._suggester.suggest(context, language)
+        proposals = [each.proposal for each in found]
+        shown = show(self.assistant.database, principal, conversation_id, asked.message_id, proposals)
+        views = tuple(
+            _suggestion(each, noted) for each, noted in zip(found, shown, strict=True) if noted.dismissed_at is None
+        )
+        return Suggestions(message_id=asked.message_id, suggestions=views)
+
+    def mark(
+        self, principal: Principal, conversation_id: str, suggestion_id: str, done: Literal["inserted", "dismissed"]
+    ) -> None:
+        """Notes what the agent made of a suggestion."""
+        mark(self.assistant.database, principal, conversation_id, suggestion_id, done)
+
+    def summary(self, principal: Principal, conversation_id: str, language: str = "") -> Summary:
+        """The conversation in a few sentences, in the agent's language."""
+        return summary_of(self._context(principal, conversation_id), language)
+
+    def next_action(self, principal: Principal, conversation_id: str, language: str = "") -> NextAction:
+        """The one thing to do now, in the agent's language."""
+        return next_action_of(self._context(principal, conversation_id), language)
 
     def messages(self, principal: Principal, conversation_id: str) -> tuple[Said, ...]:
         """What was said."""
@@ -236,7 +276,7 @@ class Desk:
             beliefs=assistant.profile(customer, language=context.language).beliefs,
             orders=tuple(self._order(order) for order in context.orders[:ORDERS_SHOWN]),
             cart=context.cart,
-            stage=assistant.stage(customer),
+            stage=assistant.position(customer).stage,
             churn=known.churn,
             churn_reason=known.churn_reason,
             consent=consent.model_dump(),
@@ -274,6 +314,20 @@ def told(turns: Iterable[Turn]) -> tuple[tuple[Said, ...], tuple[Happening, ...]
                 extra["intent"] = intent_of(turn)
             messages.append(Said(**dict(message), **extra))
     return tuple(messages), tuple(happenings)
+
+
+def _suggestion(found: Suggested, noted: Suggestion) -> SuggestionView:
+    return SuggestionView(
+        suggestion_id=noted.suggestion_id,
+        kind=noted.kind,
+        rank=noted.rank,
+        title=found.title,
+        text=noted.text,
+        source=noted.source,
+        missing=found.missing,
+        card=found.card,
+        citation=found.citation,
+    )
 
 
 def _happening(place: int, data: dict[str, Any], at: int) -> Happening:

@@ -22,6 +22,7 @@ from storage.errors import Conflict, InvalidInput, NotFound
 from storage.orders import Order, put_orders
 from storage.principal import Principal, Role
 from storage.settings import DeskSettings
+from storage.suggestions import suggestions_since
 from storage.tickets import answer, claim, close, hand_to_team, queue, release, tickets_of
 from tests.bot.catalog import PRODUCTS
 from tests.bot.conftest import Conversation, Live, ToldIntents
@@ -415,3 +416,33 @@ def test_an_agents_card_and_words_stand_in_what_aisle_reads(
     talk.assistant.parts = replace(talk.assistant.parts, intents=Seeing())
     talk.say("thank", "thanks")
     assert {"role": "agent", "content": "We open at nine."} in seen
+
+
+class TestSuggestions:
+    def test_they_are_shown_marked_and_sent(self, talk: Conversation, handed: str, desk: Desk) -> None:
+        talk.say("search", "a kettle under $100")
+        desk.claim(MIA, handed)
+        talk.say("search", "is there a kettle under $100?")
+        found = desk.suggestions(MIA, handed)
+        assert found.message_id == turns_of(talk.assistant.database, MIA, handed)[-1].message_id
+        pick = next(each for each in found.suggestions if each.kind == "product")
+        assert pick.card is not None
+        assert desk.suggestions(MIA, handed) == found
+        other = next(each for each in found.suggestions if each != pick)
+        desk.mark(MIA, handed, other.suggestion_id, "dismissed")
+        assert other not in desk.suggestions(MIA, handed).suggestions
+        desk.say(MIA, handed, f"{pick.text} Really.", [pick.card.product_id], pick.suggestion_id)
+        kept = {each.suggestion_id: each for each in suggestions_since(talk.assistant.database, DI)}
+        assert kept[pick.suggestion_id].edit_distance == len(" Really.")
+        assert kept[other.suggestion_id].dismissed_at is not None
+        with pytest.raises(NotFound):
+            desk.mark(BEN, handed, pick.suggestion_id, "inserted")
+        assert desk.summary(MIA, handed).open_issue
+        assert desk.next_action(MIA, handed, "zh").text
+
+    def test_before_anything_was_said_there_are_none(self, database: Database, shopper: Principal, desk: Desk) -> None:
+        silent = start(database, shopper)
+        hand_to_team(database, shopper, silent)
+        assert desk.suggestions(MIA, silent).suggestions == ()
+        assert desk.case(MIA, silent).messages == ()
+        assert desk.queue(MIA).conversations[0].last_text == ""
