@@ -15,7 +15,7 @@ from storage.principal import Principal, Role
 from tests.browser.conftest import ShopPages
 from tests.browser.test_window import CONTRAST
 
-HOSTILE = "<img src=x onerror=\"document.title='hit'\"> let me talk to a person"
+HOSTILE = "<img src=x onerror=\"document.title='hit'\"> a person please, my heel hurts"
 Sign = Callable[..., "Desk"]
 
 
@@ -125,13 +125,16 @@ def visit(contexts: Callable[[str], BrowserContext], served: str) -> Callable[..
 
 
 def test_a_customer_is_helped_by_a_person(visit: Callable[..., Customer], sign: Sign) -> None:
-    customer, mia = visit("demo-maya"), sign("Mia")
+    customer, mia = visit(), sign("Mia")
     customer.say("show me running shoes")
     customer.say(HOSTILE)
     expect(customer.company).to_have_class(re.compile("waits"))
-    row = mia.row("let me talk to a person")  # it came by itself
+    row = mia.row("my heel hurts")  # it came by itself
     expect(row).to_contain_text("<img src=x")
     expect(row.locator(".wait")).to_have_text(re.compile(r"^\d+:\d\d$"))
+    mia.page.keyboard.press("/")
+    mia.page.keyboard.type("heel hurts")
+    mia.page.keyboard.press("Escape")
     mia.page.keyboard.press("j")
     expect(row).to_be_focused()
     mia.page.keyboard.press("Enter")
@@ -139,6 +142,10 @@ def test_a_customer_is_helped_by_a_person(visit: Callable[..., Customer], sign: 
     mia.claim()
     expect(customer.company).to_have_text("Mia is with you")
 
+    turns = customer.at.locator("#transcript .turn")
+    before = turns.count()
+    customer.say("I need trail running shoes")
+    expect(turns).to_have_count(before + 1)  # Aisle is silent
     pick = mia.page.locator('#desk .pick[data-kind="product"]').first
     title = pick.locator(".title").inner_text()
     pick.locator('[data-act="insert"]').click()
@@ -149,10 +156,7 @@ def test_a_customer_is_helped_by_a_person(visit: Callable[..., Customer], sign: 
     expect(customer.agents.last.locator(".card h3")).to_have_text(title)
     expect(customer.agents.last.locator(".who")).to_have_text("Mia")
 
-    turns = customer.at.locator("#transcript .turn")
-    before = turns.count()
     customer.say("thank you, I take them")
-    expect(turns).to_have_count(before + 1)  # Aisle is silent
     expect(mia.page.locator("#desk .msg.user").last).to_contain_text("I take them")
     mia.page.locator('#desk .labels [data-label="accept"]').click()
     expect(mia.page.locator("#desk .msg.user").last.locator(".intent.corrected")).to_have_text("yes")
