@@ -36,6 +36,7 @@ from bot.reply.voice import Voice
 from bot.service import Assistant
 from bot.shelf import Found
 from bot.talk import Rehearsal
+from bot.tasks.search import found_for
 from bot.turn import Turn
 from index.filters import Filters
 from storage import conversations
@@ -285,9 +286,7 @@ class Proposals:
         topic = turn.topic
         if topic.empty:
             return []
-        words = f"{topic.query} {topic.detail}".strip()
-        found = turn.find(words, topic.filters, topic.sort, named=topic.filters, advice=topic.advice)
-        return self._slate(turn, found, topic.filters, ledger)
+        return self._slate(turn, found_for(turn, topic), topic.filters, ledger)
 
     def _slate(self, turn: Turn, found: Found, filters: Filters, ledger: Ledger) -> list[Card]:
         cards = ledger.cards(slate_of(found, filters, turn.voice, PICKS), dict(found.products))
