@@ -124,12 +124,14 @@ def context_at(assistant: Assistant, principal: Principal, conversation_id: str)
 def order(assistant: Assistant) -> None:
     """Prints where the first right proposal stands."""
     places: dict[str, dict[str, list[int]]] = {name: {} for name in RANKS}
+    lengths: dict[str, list[int]] = {name: [] for name in RANKS}
     for journey in read_journeys(JOURNEYS):
         for wording in journey.wordings:
             watch = Watch(assistant)
             play(assistant, watch, journey, wording, f"bench-{journey.name}-{wording}")
             for turn, seen in zip(journey.turn, watch.seen, strict=False):
                 for name, proposals in seen.items():
+                    lengths[name].append(len(proposals))
                     judged = [right(turn, assistant, each) for each in proposals]
                     if None in judged or not judged:
                         continue
@@ -151,6 +153,8 @@ def order(assistant: Assistant) -> None:
                 + " | ".join(f"{each:.3f}" for each in shares)
                 + f" | {mrr:.3f} |"
             )
+    for name, found in lengths.items():
+        print(f"{name}: {np.mean(found):.1f} proposals a message, over {len(found)} messages")
 
 
 def sentiment() -> None:

@@ -333,7 +333,9 @@ def _why_churn(signs: Signs, voice: Voice) -> list[str]:
     standing = signs.standing
     if standing is None or standing.band not in _LEAVING:
         return []
-    return [voice.word("why", "churn", band=standing.band.value, facts=standing.reason)]
+    key = "churn" if standing.own_rhythm else "churn_once"
+    facts = {"usual": standing.usual_days, "current": standing.current_days}
+    return [voice.word("why", key, band=voice.word("churn", standing.band.value), **facts)]
 
 
 def _why_complaints(signs: Signs, voice: Voice) -> list[str]:
