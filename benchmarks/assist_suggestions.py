@@ -76,23 +76,27 @@ RANKS: dict[str, Rank] = {
 }
 
 
-def right(turn: JourneyTurn, assistant: Assistant, suggested: Suggested) -> bool | None:
-    """Whether a proposal is what the journey expects; None where it expects nothing that a proposal could be."""
-    kind, text = suggested.proposal.kind, suggested.proposal.text
+def expects(turn: JourneyTurn) -> Callable[[Assistant, Suggested], bool] | None:
+    """Whether a proposal is what the journey expects of a reply; None where it expects nothing that one could be."""
     if turn.cites == "document":
         pages = tuple((turn.cites_page or "").split("|"))
-        return suggested.citation is not None and suggested.citation.id.startswith(pages)
+        return lambda _, found: found.citation is not None and found.citation.id.startswith(pages)
     if turn.cards[0] and not turn.shows:
-        product = assistant.parts.shelf.product(suggested.proposal.product_id or "")
-        leaf = product.categories[-1] if product is not None and product.categories else ""
-        return kind == "product" and product is not None and (not turn.kinds or leaf in turn.kinds)
+        return lambda assistant, found: found.proposal.kind == "product" and _is_of(assistant, found, turn.kinds)
     if turn.says and not turn.cards[0]:
-        return all(any(each.casefold() in text.casefold() for each in said.split("|")) for said in turn.says)
+        wanted = [said.casefold().split("|") for said in turn.says]
+        return lambda _, found: all(any(each in found.proposal.text.casefold() for each in said) for said in wanted)
     if "handoff" in turn.actions:
-        return kind in ("action", "ask") if "ask" in turn.actions else kind == "action"
+        kinds = ("action", "ask") if "ask" in turn.actions else ("action",)
+        return lambda _, found: found.proposal.kind in kinds
     if turn.actions == ("ask",) and turn.cards[1] == 0:
-        return kind == "ask"
+        return lambda _, found: found.proposal.kind == "ask"
     return None
+
+
+def _is_of(assistant: Assistant, found: Suggested, kinds: Sequence[str]) -> bool:
+    product = assistant.parts.shelf.product(found.proposal.product_id or "")
+    return product is not None and (not kinds or bool(product.categories) and product.categories[-1] in kinds)
 
 
 class Watch:
@@ -130,11 +134,12 @@ def order(assistant: Assistant) -> None:
             watch = Watch(assistant)
             play(assistant, watch, journey, wording, f"bench-{journey.name}-{wording}")
             for turn, seen in zip(journey.turn, watch.seen, strict=False):
+                right = expects(turn)
                 for name, proposals in seen.items():
                     lengths[name].append(len(proposals))
-                    judged = [right(turn, assistant, each) for each in proposals]
-                    if None in judged or not judged:
+                    if right is None:
                         continue
+                    judged = [right(assistant, each) for each in proposals]
                     place = judged.index(True) + 1 if True in judged else 0
                     places[name].setdefault(language_of_wording(wording), []).append(place)
     print(
