@@ -96,7 +96,7 @@ def expects(turn: JourneyTurn) -> Callable[[Assistant, Suggested], bool] | None:
 
 def _is_of(assistant: Assistant, found: Suggested, kinds: Sequence[str]) -> bool:
     product = assistant.parts.shelf.product(found.proposal.product_id or "")
-    return product is not None and (not kinds or bool(product.categories) and product.categories[-1] in kinds)
+    return product is not None and (not kinds or (bool(product.categories) and product.categories[-1] in kinds))
 
 
 class Watch:
