@@ -222,8 +222,8 @@ def _complaint(signs: Signs) -> Step | None:
         return None
     product = product_meant(signs.context)
     if product is None:
-        return Step("ask", "complaint_plain")
-    return Step("ask", "complaint", facts={"what": product[0].title})
+        return Step("ask", "complaint_plain", "ahead.reassure")
+    return Step("ask", "complaint", "ahead.reassure", {"what": product[0].title})
 
 
 def _recommend(signs: Signs) -> Step | None:

@@ -24,7 +24,7 @@ from bot.cards import Card, Citation
 from bot.desk.context import Context
 from bot.desk.macros import MacroBook
 from bot.desk.missing import needed
-from bot.desk.next_action import next_step
+from bot.desk.next_action import Signs, next_step
 from bot.desk.ranking import Candidate, Suggested, ranked, useful
 from bot.desk.slots import facts_of, fill
 from bot.desk.words import desk_voice
@@ -132,11 +132,13 @@ class Suggester:
     def suggest(self, context: Context, language: str = "") -> list[Suggested]:
         """What the agent could answer to the customer's latest message, best first; nothing before there is one.
 
+        Where that only asks for a person, it is what nobody has answered before it.
+
         Args:
             context: the conversation.
             language: of the titles, the agent's own; by default the customer's. Texts are always in the customer's.
         """
-        asked = context.asked
+        asked = Signs(context).asked
         if asked is None:
             return []
         desk = Proposals(self, context, asked, language)

@@ -328,6 +328,17 @@ def test_what_a_customer_does_not_agree_to_is_not_used(talk: Conversation, datab
     assert "viewed" not in without
 
 
+def test_who_asks_for_a_person_is_answered_what_was_asked_before(talk: Conversation) -> None:
+    talk.say("ask_policy", "how long can I return an item?")
+    talk.say("handoff", "I want a human")
+    first = proposed(talk)[0]
+    assert (first.proposal.kind, first.proposal.source) == ("passage", "returns")
+    talk.id = None
+    talk.say("complaint", "the kettle I bought leaks")
+    talk.say("handoff", "I want a human")
+    assert "sorry" in of_kind(proposed(talk), "action")[0].proposal.text.casefold()
+
+
 def test_the_list_is_short_and_holds_nothing_twice(talk: Conversation, database: Database) -> None:
     for number in range(6):
         put_macro(database, SUPERVISOR, ON_ITS_WAY.model_copy(update={"macro_id": f"m{number}"}))
