@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
+import sqlite3
 import sys
 import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -253,7 +254,11 @@ def main() -> None:
     if options.only == "sentiment":
         return
     with tempfile.TemporaryDirectory() as place:
-        shutil.copyfile(options.shop / "aisle.db", f"{place}/bench.db")
+        with (
+            closing(sqlite3.connect(options.shop / "aisle.db")) as own,
+            closing(sqlite3.connect(f"{place}/bench.db")) as copy,
+        ):
+            own.backup(copy)
         database = Database.open(f"sqlite:///{place}/bench.db")
         for number, (language, title, text) in enumerate(MACROS):
             put_macro(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Final, Literal
 
 from bot.concern import concern_of
@@ -284,8 +285,8 @@ def next_action_of(context: Context, language: str = "") -> NextAction:
     step, because = _first(signs)
     # The facts of the rule first, then what else a person would want to know.
     names = dict.fromkeys((*because, "reason", "intent"))
-    told = [text for name in names for text in _WHY[name](signs, voice)]
-    return NextAction(action=step.action, text=step.told(voice), reasons=tuple(told[:REASONS]))
+    told = (text for name in names for text in _WHY[name](signs, voice))
+    return NextAction(action=step.action, text=step.told(voice), reasons=tuple(islice(told, REASONS)))
 
 
 def _first(signs: Signs) -> tuple[Step, tuple[str, ...]]:
