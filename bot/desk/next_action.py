@@ -178,7 +178,7 @@ def _danger(signs: Signs) -> Step | None:
     if signs.reason != "danger" and (not signs.text or concern_of(signs.text) is None):
         return None
     contact = signs.context.assistant.settings.care.crisis_contact
-    return Step("reassure", "danger", "care.contact" if contact else "", {"contact": contact})
+    return Step("reassure", "danger", "ahead.danger_contact" if contact else "ahead.danger", {"contact": contact})
 
 
 def _late(signs: Signs) -> Step | None:

@@ -105,7 +105,8 @@ def run(turn: Turn, answer: Answer) -> None:
 def rehearse(turn: Turn, answer: Answer) -> None:
     """Answers the turn as `run` would where that only reads; else, or where the shop's system is silent, the answer stays empty."""
     task, pending = turn.decision.task, turn.decision.pending
-    if task in READS or (task == "resolved" and pending is not None and pending.kind in READS_RESOLVED):
+    kind = pending.kind if pending is not None else None
+    if task in READS or (task == "resolved" and kind in READS_RESOLVED) or (task == "accepted" and kind == "relax"):
         with suppress(Unavailable):
             run(turn, answer)
 

@@ -20,6 +20,10 @@ def test_danger_comes_before_everything(talk: Conversation, database: Database) 
     assert action.action == "reassure"
     assert "emergency" in action.text
     assert action.reasons[0] == "Somebody may be in danger."
+    assert "emergency" in next_step(seen(talk)).said(desk_voice("en"))
+    care = talk.assistant.settings.care.model_copy(update={"crisis_contact": "call 116 123"})
+    talk.assistant.settings = talk.assistant.settings.model_copy(update={"care": care})
+    assert "call 116 123" in next_step(seen(talk)).said(desk_voice("zh"))
 
 
 def test_a_late_order_is_looked_up_with_its_dates(talk: Conversation, database: Database) -> None:
