@@ -1,29 +1,32 @@
 """A simulated week at the agents' desk: what corrected intents give a model that was trained on few dialogues.
 
-    python -m benchmarks.assist_week [--arms corrections random] [--svg FILE] [--json FILE]
+    OMP_NUM_THREADS=1 python -m benchmarks.assist_week [--arms corrections random] [--svg FILE] [--json FILE]
 
 Nobody real is in it. Customers are dialogues of the demo whose wording drifts: on day one nearly all talk like those that the first
 model learnt from, on day seven most talk like the dialogues that people wrote one by one. Agents read the conversations in which
 somebody asked for a person or complained, then those that the serving model was least sure of, as many as they have time for; a
-supervisor reads a random sample. They overlook some wrong intents, and some of what they say is wrong itself. Every night a model
-is trained by `--from-feedback` and the gate decides. Each morning's model is scored on a later week that nobody saw.
+supervisor reads a random sample. They overlook some wrong intents, some of what they say is wrong itself, and they have time for so
+many corrections a day; the rival gets as many labels of turns drawn by chance. Every night a model is trained by `--from-feedback`
+and the gate decides. Each morning's model is scored on a later week that nobody saw. The arms are played side by side, a core each.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from benchmarks.assist_week_chart import draw
-from bot.intent import Prediction
-from bot.parts import Intents, intent_versions, load_intents
+from bot.intent import IntentModel
+from bot.parts import intent_versions
 from demo.dialogues import generate_dialogues, hand_written
 from finetune.evaluate_intent import evaluate_intent
 from finetune.feedback import read_feedback
@@ -39,22 +42,24 @@ from storage.principal import Principal, Role
 from storage.tickets import hand_to_team
 
 DAYS = 7
-FIRST_DIALOGUES = 100
+FIRST_DIALOGUES = 60
 """What the first model learns from: generated ones."""
-TALKS = 100
+TALKS = 60
 """Conversations a day."""
 NEW_WORDING = (0.1, 0.7)
 """The share of hand-written dialogues on the first day and on the last; the later week has the last day's."""
-SEEN, SAMPLED = 30, 5
+SEEN, SAMPLED = 20, 4
 """Conversations that agents have time for a day, and those that a supervisor draws at random."""
 NOTICED, MISTAKEN = 0.7, 0.05
 """The share of wrong intents in what they read that they correct, and of corrections that name a wrong intent."""
+BUDGET = 25
+"""Labels a day: what agents and supervisor have time to correct, and what the rival gets."""
 CONSENTING = 0.7
 """The share of customers who let models learn from their conversations."""
 HELD_OUT, AUDITED = 30, 12
 """Dialogues that judge at the gate: those labelled before the week, and those that a supervisor labels a day."""
-LATER = 200
-RECIPE = Settings("lora", epochs=4)
+LATER = 160
+RECIPE = Settings("full", epochs=5)
 
 ADMIN = Principal("operator", Role.ADMIN)
 AGENT = Principal("mia", Role.AGENT, SUPPORT)
@@ -118,11 +123,11 @@ class Desk:
     labels: tuple[str, ...]
     rng: Random
 
-    def serving(self) -> Intents:
+    def serving(self) -> IntentModel:
         """The model that the gate let through last."""
         folder = intent_versions(self.shop).current()
         assert folder is not None
-        return load_intents(folder)
+        return IntentModel.load(folder)
 
 
 def world(seed: int) -> World:
@@ -153,7 +158,7 @@ def world(seed: int) -> World:
     )
 
 
-def live(desk: Desk, rows: Sequence[Row], day: int, model: Intents) -> list[list[Read]]:
+def live(desk: Desk, rows: Sequence[Row], day: int, model: IntentModel) -> list[list[Read]]:
     """Holds a day's conversations: they are stored, and handed over where the customer asks for it."""
     talks = []
     for number, row in enumerate(rows):
@@ -168,7 +173,7 @@ def live(desk: Desk, rows: Sequence[Row], day: int, model: Intents) -> list[list
             said.append({"role": message["role"], "content": message["content"]})
             turn = Turn(role=message["role"], content=message["content"], language="en")
             if message["role"] == "user":
-                taken: Prediction = model.predict(said)
+                taken = model.predict(said)
                 served = "out_of_scope" if taken.out_of_scope else taken.label
                 turn = turn.model_copy(update={"data": {"intent": {"label": served, "confidence": taken.confidence}}})
                 gold = tuple(message["intents"])
@@ -202,43 +207,41 @@ def said_of(desk: Desk, read: Read) -> list[str]:
     return list(read.gold)
 
 
-def correct(desk: Desk, talks: Sequence[list[Read]], budget: int) -> int:
+def correct(desk: Desk, talks: Sequence[list[Read]]) -> int:
     """The day's corrections; returns how many."""
-    given = 0
-    for who, reads in seen(desk, talks):
-        for read in reads:
-            if not read.right and desk.rng.random() < NOTICED:
-                correct_intent(desk.database, who, read.conversation_id, read.message_id, said_of(desk, read))
-                given += 1
-    return given
+    wrong = [(who, read) for who, reads in seen(desk, talks) for read in reads if not read.right]
+    noticed = [each for each in wrong if desk.rng.random() < NOTICED]
+    chosen = desk.rng.sample(noticed, min(BUDGET, len(noticed)))
+    for who, read in chosen:
+        correct_intent(desk.database, who, read.conversation_id, read.message_id, said_of(desk, read))
+    return len(chosen)
 
 
-def correct_and_confirm(desk: Desk, talks: Sequence[list[Read]], budget: int) -> int:
-    """The day's corrections, and what nobody corrected in what was read taken for right; returns how many labels that gave."""
-    given = 0
-    for who, reads in seen(desk, talks):
-        for read in reads:
-            wrong = not read.right and desk.rng.random() < NOTICED
-            names = said_of(desk, read) if wrong else [read.served]
-            correct_intent(desk.database, who, read.conversation_id, read.message_id, names)
-            given += 1
-    return given
+def correct_and_confirm(desk: Desk, talks: Sequence[list[Read]]) -> int:
+    """The day's corrections, and what nobody corrected of what was read taken for right; returns how many labels that gave."""
+    read_by = [(who, read) for who, reads in seen(desk, talks) for read in reads]
+    noticed = [each for each in read_by if not each[1].right and desk.rng.random() < NOTICED]
+    corrected = {read.message_id for _, read in desk.rng.sample(noticed, min(BUDGET, len(noticed)))}
+    for who, read in read_by:
+        names = said_of(desk, read) if read.message_id in corrected else [read.served]
+        correct_intent(desk.database, who, read.conversation_id, read.message_id, names)
+    return len(read_by)
 
 
-def label_at_random(desk: Desk, talks: Sequence[list[Read]], budget: int) -> int:
-    """Labels of so many of the day's turns, drawn by chance; returns how many."""
+def label_at_random(desk: Desk, talks: Sequence[list[Read]]) -> int:
+    """As many labels of the day's turns, drawn by chance; returns how many."""
     turns = [read for reads in talks for read in reads]
-    for read in desk.rng.sample(turns, min(budget, len(turns))):
+    for read in desk.rng.sample(turns, BUDGET):
         correct_intent(desk.database, SUPERVISOR, read.conversation_id, read.message_id, said_of(desk, read))
-    return min(budget, len(turns))
+    return BUDGET
 
 
-Arm = Callable[[Desk, Sequence[list[Read]], int], int]
+Arm = Callable[[Desk, Sequence[list[Read]]], int]
 ARMS: dict[str, Arm] = {"corrections": correct, "random": label_at_random, "confirmed": correct_and_confirm}
-"""What is labelled on a day by name: given the desk, the day's turns by conversation and the budget; returns how many labels."""
+"""What is labelled on a day by name: given the desk and the day's turns by conversation, how many labels it gave."""
 
 
-def week(arm: Arm, of: World, root: Path, first: Path, budgets: Sequence[int], seed: int) -> Iterator[Day]:
+def week(arm: Arm, of: World, root: Path, first: Path, seed: int) -> Iterator[Day]:
     """Plays an arm's week in a shop of its own, day by day.
 
     Args:
@@ -246,7 +249,6 @@ def week(arm: Arm, of: World, root: Path, first: Path, budgets: Sequence[int], s
         of: the dialogues.
         root: where the shop and its runs are kept.
         first: the folder of the first model.
-        budgets: how many labels a day the arm may give, for those that keep to one.
         seed: of what people at the desk notice and mistake.
     """
     shop = root / "shop"
@@ -256,15 +258,16 @@ def week(arm: Arm, of: World, root: Path, first: Path, budgets: Sequence[int], s
         registry = Registry(shop, database, ADMIN)
         judges, later = list(of.held_out), dialogues(of.later, root)
         registry.promote("intent", str(first), [write_log(root / "held-out.jsonl", judges)], force=True)
-        logs = [write_log(root / "first.jsonl", of.first)]
-        desk = Desk(shop, database, registry, tuple(load_intents(first).labels), Random(seed))
+        logs, serves = [write_log(root / "first.jsonl", of.first)], score(IntentModel.load(first), later)
+        desk = Desk(shop, database, registry, tuple(IntentModel.load(first).labels), Random(seed))
         for day, rows in enumerate(of.days):
             model = desk.serving()
             talks = live(desk, rows, day, model)
-            labels = arm(desk, talks, budgets[day] if day < len(budgets) else 0)
+            labels = arm(desk, talks)
             judges += of.audits[day]
             held_out = write_log(root / "held-out.jsonl", judges)
             learnt, candidate, promoted = night(desk, logs, held_out, root / f"night-{day + 1}", later)
+            serves = candidate if promoted else serves
             turns = [read for reads in talks for read in reads]
             yield Day(
                 day=day + 1,
@@ -273,7 +276,7 @@ def week(arm: Arm, of: World, root: Path, first: Path, budgets: Sequence[int], s
                 learnt=learnt,
                 promoted=promoted,
                 candidate=candidate,
-                macro_f1=score(desk.serving(), later),
+                macro_f1=serves,
             )
     finally:
         database.close()
@@ -293,11 +296,11 @@ def night(
         desk.registry.promote("intent", str(folder), [held_out])
     except GateRefusedError as error:
         print("   ", error, flush=True)
-        return feedback.turns, score(load_intents(folder), later), False
-    return feedback.turns, score(load_intents(folder), later), True
+        return feedback.turns, score(IntentModel.load(folder), later), False
+    return feedback.turns, score(IntentModel.load(folder), later), True
 
 
-def score(model: Intents, later: Sequence[Dialogue]) -> float:
+def score(model: IntentModel, later: Sequence[Dialogue]) -> float:
     """Macro-F1."""
     value = evaluate_intent(model, later)["macro_f1"]
     assert value is not None
@@ -315,6 +318,15 @@ def dialogues(rows: Sequence[Row], root: Path) -> list[Dialogue]:
     return read_logs([write_log(root / "later.jsonl", rows)]).dialogues
 
 
+def play(name: str, root: Path, first: Path, seed: int) -> list[Day]:
+    """An arm's week, told day by day."""
+    started, found = time.monotonic(), []
+    for day in week(ARMS[name], world(seed), root / name, first, seed):
+        print(f"{time.monotonic() - started:5.0f} s  {name}  {day}", flush=True)
+        found.append(day)
+    return found
+
+
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -323,27 +335,24 @@ def main() -> None:
     parser.add_argument("--svg", type=Path, help="write the curves here")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
-    started = time.monotonic()
-    of = world(options.seed)
-    found: dict[str, list[Day]] = {}
+    started, of = time.monotonic(), world(options.seed)
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        log = write_log(root / "first.jsonl", of.first)
-        first = finetune_intent([log], root / "first", RECIPE, cache_dir=root / "encoder").model_dir
-        base = score(load_intents(first), dialogues(of.later, root))
-        print(f"first model: macro-F1 {base:.3f} on the later week, trained in {time.monotonic() - started:.0f} s")
-        for arm in options.arms:
-            budgets = [day.labels for day in found.get("corrections", [])]
-            found[arm] = []
-            for day in week(ARMS[arm], of, root / arm, first, budgets, options.seed):
-                found[arm].append(day)
-                print(f"{time.monotonic() - started:5.0f} s  {arm}  {day}", flush=True)
-    figures = {"first": base, "arms": {arm: [asdict(day) for day in days] for arm, days in found.items()}}
-    print(table(base, found))
+        first = finetune_intent(
+            [write_log(root / "first.jsonl", of.first)], root / "first", RECIPE, cache_dir=root / "encoder"
+        ).model_dir
+        base = score(IntentModel.load(first), dialogues(of.later, root))
+        print(f"first model: macro-F1 {base:.3f} on the later week, {time.monotonic() - started:.0f} s", flush=True)
+        with ProcessPoolExecutor(len(options.arms), multiprocessing.get_context("spawn")) as pool:
+            playing = {arm: pool.submit(play, arm, root, first, options.seed) for arm in options.arms}
+            found = {arm: future.result() for arm, future in playing.items()}
+    print(f"{time.monotonic() - started:.0f} s\n\n{table(base, found)}")
     if options.json:
-        options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+        figures = {"first": base, "arms": {arm: [asdict(day) for day in days] for arm, days in found.items()}}
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if options.svg:
-        options.svg.write_text(draw(base, {arm: [day.macro_f1 for day in days] for arm, days in found.items()}))
+        curves = {arm: [day.macro_f1 for day in days] for arm, days in found.items()}
+        options.svg.write_text(draw(base, curves), encoding="utf-8")
 
 
 def table(base: float, found: dict[str, list[Day]]) -> str:

@@ -1,7 +1,8 @@
 """Labels that people give to user turns: which turns were handed out, what was answered, and the text they stand for.
 
 Who labels works with redacted text of people who let models learn from them, and sees nothing else. Whose it is goes with it, so
-that a log made of it, and the models trained on that, can be found when the person is erased.
+that a log made of it, and the models trained on that, can be found when the person is erased. Agents label elsewhere, in the talks
+that they see anyway (`storage.corrections`).
 """
 
 from __future__ import annotations
