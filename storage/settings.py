@@ -171,7 +171,7 @@ class OrderSettings(Record):
     backend: Annotated[str, StringConstraints(pattern=r"^$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = ""
 
 
-LlmUse = Literal["plan", "phrase", "cart", "orders"]
+LlmUse = Literal["plan", "phrase", "cart", "orders", "order_changes"]
 
 
 class LlmSettings(Record):
@@ -182,7 +182,7 @@ class LlmSettings(Record):
     `temperature` is the provider's where it is not set. `timeout_s` is how long a turn waits for it, `max_calls` how often a turn
     may call it, `parallel` how many turns may at once. After `breaker_failures` failures in a row it is left alone for `breaker_s`
     seconds. Of `may`, `plan` lets it search where the templates know no answer, `phrase` lets it add advice to cards;
-    `cart` and `orders` let it read the customer's own.
+    `cart` and `orders` let it read the customer's own, and `order_changes` lets it propose a change to an order besides.
     """
 
     model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]

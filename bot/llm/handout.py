@@ -33,7 +33,8 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])|\n+")
 class Filled:
     """A sentence with its records filled in; `own` is what is left of it without them: the model's own words.
 
-    `products` and `passages` are the names of the records in it, in the order in which they come; `fields` what was filled in.
+    `products` and `passages` are the names of the records in it, in the order in which they come; `fields` what was filled in;
+    `orders` the numbers of the customer's orders that it names.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Filled:
     fields: frozenset[str]
     products: tuple[str, ...]
     passages: tuple[str, ...]
+    orders: tuple[str, ...] = ()
 
 
 @dataclass
@@ -49,7 +51,7 @@ class Handout:
 
     Tools add to it in threads of their own while its sentences are judged; nothing is ever taken out.
 
-    `mentioned` are titles that it has read without a name, in the customer's cart or orders.
+    `mentioned` are titles that it has read without a name, in the customer's cart or orders; `orders` the numbers of the latter.
     """
 
     voice: Voice
@@ -57,6 +59,7 @@ class Handout:
     products: dict[str, Product] = field(default_factory=dict)
     passages: dict[str, Passage] = field(default_factory=dict)
     mentioned: list[str] = field(default_factory=list)
+    orders: list[str] = field(default_factory=list)
 
     def product(self, product: Product, card: Card) -> str:
         """The name of a product, the same for each time that it is handed out."""
@@ -130,7 +133,13 @@ class Handout:
                 if title.casefold() in own.casefold():
                     products[name] = None
                     own = re.sub(re.escape(title), "\u2003", own, flags=re.IGNORECASE)
-        return Filled(text, own, frozenset(fields), tuple(products), tuple(passages))
+        orders = []
+        for number in sorted(self.orders, key=len, reverse=True):
+            spelled = rf"#?(?<![\w-]){re.escape(number.lstrip('#'))}(?![\w-])"
+            if re.search(spelled, own):
+                orders.append(number)
+                own = re.sub(spelled, "\u2003", own)
+        return Filled(text, own, frozenset(fields), tuple(products), tuple(passages), tuple(orders))
 
 
 def quiet(text: str) -> str:
