@@ -112,7 +112,10 @@ _SAYS_YES_BUT = re.compile(
 ABOUT_ORDERS: Final = ("order_status", "order_change")
 _SWAPPED = re.compile(rf"{_EXCHANGE.pattern}|{_ITEMS.pattern}|\b(?:instead|different|another)\b|换|改", re.IGNORECASE)
 _NAMES: Final[Mapping[ChangeKind, re.Pattern[str]]] = {
-    "cancel": _CANCEL,
+    "cancel": re.compile(
+        rf"{_CANCEL.pattern}|\bcall\w* \w+ off\b|\b(?:don'?t|do not|no longer) (?:want|need)|\bmistake\b|不(?:想)?要了|不需要",
+        re.IGNORECASE,
+    ),
     "return": _RETURN,
     "exchange": _SWAPPED,
     "items": _SWAPPED,

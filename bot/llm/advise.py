@@ -101,8 +101,9 @@ def _leaves_orders_open(turn: Turn, answer: Answer) -> bool:
         # The latest was told; which one was meant the words say, or a change was asked for that the templates did not read.
         told = named_order(turn.message, [answer.order_id]) if answer.order_id is not None else None
         return answer.order_id is not None and (told is None or bool(kinds_named(turn.message)))
-    about = speaks_of_orders(turn.message) or turn.state.last_task in ABOUT_ORDERS
-    return task in _PLANNED and about
+    begun = turn.state.last_task in ABOUT_ORDERS or bool(turn.state.order_id and kinds_named(turn.message))
+    about = begun or speaks_of_orders(turn.message)
+    return about and (task in _PLANNED or task in _PHRASED)
 
 
 class Consultation:
@@ -132,7 +133,7 @@ class Consultation:
         self._toolbox = Toolbox(turn, handout, self._filters, OrderTools(turn, handout, said, self._stop.set))
         rules = prompts.ORDER_RULES if use == "orders" else prompts.RULES
         rules = rules.format(language=lexicons()[turn.language].name)
-        told = (rules, prompts.PHRASE, prompts.PLAN, prompts.ORDERS)
+        told = (rules, prompts.PHRASE, prompts.PLAN)
         self._check = Check(handout, turn.language, "\n".join(said), self._filters, told, self._mask)
         self._request = self._asked(rules, turns)
 
@@ -187,7 +188,7 @@ class Consultation:
             return
         if self.use == "orders":
             heard = list(self._heard())
-            if self._reason == "complete" and not self._settle_order():
+            if self._reason == "complete" and not self._settle_order(bool(heard)):
                 for filled in heard:
                     yield self._taken(filled)
             return
@@ -332,8 +333,10 @@ class Consultation:
         search.present(self._turn, self._answer, Topic(query=query, filters=self._filters))
         return bool(self._answer.cards)
 
-    def _settle_order(self) -> bool:
+    def _settle_order(self, speaks: bool) -> bool:
         """Does what the model's calls come to: states a change, or tells the orders that it looked at; whether that is all.
+
+        Where the templates knew nothing, a model that `speaks` or looked something up takes their place.
 
         What was found is the backend's, the words are the templates'. A person is offered, never fetched.
         """
@@ -345,6 +348,8 @@ class Consultation:
                 order_changes.offered(turn, answer, tools.proposal)
                 self._shown = True
                 return True
+            if turn.decision.task in _PLANNED and (speaks or tools.read):
+                self._clear()
             question = answer.parts.pop() if answer.pending is not None else ""
             for order in [each for each in tools.read if each.order_id != answer.order_id][:TOLD]:
                 orders.tell(turn, answer, order)

@@ -1,8 +1,8 @@
 """The backend's operations as a model's tools: it reads the customer's own orders, and says what they may want changed.
 
 A tool of the kind that writes ends in a `Proposal` of the backend's and in nothing else: the turn states it, the customer's
-yes is what writes (`bot/tasks/order_changes.py`). Who they are stays here: names, e-mail and user id are never handed out, and
-an address is a name ("address_1") that stands for it.
+yes is what writes (`bot/tasks/order_changes.py`). Who they are stays here: names, e-mail, user id and addresses are never handed
+out. Addresses, means of payment, products and variants have short names for one turn ("address_1"), which tools take back.
 """
 
 from __future__ import annotations
@@ -11,24 +11,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.backend import OPERATIONS, Caller, Operation, Outcome, order_of
+from pydantic import BaseModel
+
+from bot.backend import OPERATIONS, Caller, Operation, order_of
 from bot.llm.handout import Handout, enclosed, quiet
 from bot.order_wishes import kinds_named
 from bot.shelf import title_of
 from bot.turn import Turn
 from index.product import Money
 from storage.errors import AisleError
-from storage.order_rules import ChangeRequest
-from storage.orders import OPEN, Address, Order
+from storage.order_rules import CancelOrder, ChangeRequest, Refused
+from storage.orders import OPEN, Order, OrderItem
 
 NEWEST = 6
 """So many orders of the customer are handed out, the newest first."""
 NOT_ASKED = "The customer has not asked for that. Ask what they want, or answer."
+DONE = "Not done: the customer is asked now whether it shall be. Say nothing more."
 ONE = "The customer is asked about one change at a time, and there is one already."
-_HIDDEN = frozenset({"find_user"})
-"""Who the customer is the server knows; nobody else is to be found."""
-_SWAPS = ("exchange_items", "modify_items")
-"""Asked for in the same words with the same arguments; the order's status tells which of them it is."""
+_HIDDEN = frozenset({"find_user", "list_orders", "modify_items"})
+"""Who the customer is the server knows, their orders are handed out with the question, and an exchange in an order that has not
+left yet is asked for in the same words with the same arguments: its status tells."""
 
 
 @dataclass
@@ -46,18 +48,20 @@ class OrderTools:
     proposal: ChangeRequest | None = None
     transfer: str = ""
     read: list[Order] = field(default_factory=list)
-    _addresses: dict[str, Address] = field(default_factory=dict)
+    _named: dict[str, Any] = field(default_factory=dict)
 
-    def offered(self, changes: bool) -> list[Operation[Any]]:
-        """The operations that a model may call: with `changes` those that customers of this shop do by themselves, too.
+    def offered(self, changes: bool) -> list[tuple[Operation[Any], str]]:
+        """The operations that a model may call, and what it is told of them.
 
-        The same for every turn of a shop: servers keep what they have read of a beginning that they know.
+        With `changes` those that customers of this shop do by themselves, too. The same for every turn of a shop: servers keep
+        what they have read of a beginning that they know.
         """
-        able = self.turn.backend.rules.self_service
+        able = set(self.turn.backend.rules.self_service)
+        kinds = able | ({"exchange"} if "items" in able else set())
         return [
-            operation
+            (operation, self._doc(operation))
             for name, operation in OPERATIONS.items()
-            if name not in _HIDDEN and (not operation.write or (changes and _kind(operation) in able))
+            if name not in _HIDDEN and (not operation.write or (changes and _kind(operation) in kinds))
         ]
 
     def records(self) -> str:
@@ -69,102 +73,113 @@ class OrderTools:
     def call(self, operation: Operation[Any], given: Mapping[str, Any]) -> str:
         """What the model reads of an operation; whatever goes wrong is a sentence, and nothing has happened."""
         try:
-            return self._called(operation, given)
+            return self._write(operation, given) if operation.write else self._read(operation, given)
         except AisleError as error:
             return str(error)
 
-    def _called(self, operation: Operation[Any], given: Mapping[str, Any]) -> str:
-        backend, caller = self.turn.backend, Caller(self.turn.principal, self.turn.user_id)
-        arguments = dict(given)
-        if operation.write:
-            if _kind(operation) not in frozenset().union(*map(kinds_named, self.said)):
-                return NOT_ASKED
-            if self.proposal is not None:
-                return ONE
-            if "order_id" in arguments:
-                order = order_of(backend, caller, str(arguments["order_id"]))
-                arguments["order_id"] = order.order_id
-                if operation.name in _SWAPS:
-                    operation = OPERATIONS["modify_items" if order.status in OPEN else "exchange_items"]
-                    arguments.pop("kind", None)
-            address = arguments.get("address")
-            if isinstance(address, Address):
-                arguments["address"] = self._addresses.get(address.address1, address)
-        outcome = operation.call(backend, caller, arguments)
-        if outcome.proposal is not None:
-            self.proposal = outcome.proposal.request
-            self.settled()
+    def _read(self, operation: Operation[Any], given: Mapping[str, Any]) -> str:
+        caller = Caller(self.turn.principal, self.turn.user_id)
+        outcome = operation.call(self.turn.backend, caller, self._meant(given))
         self.transfer = self.transfer or outcome.transfer
-        return self._told(operation, caller, outcome)
-
-    def _told(self, operation: Operation[Any], caller: Caller, outcome: Outcome) -> str:
-        """An outcome as the model may read it."""
+        found = outcome.data
         match operation.name:
-            case "list_orders":
-                return self.records()
             case "get_order":
-                order = order_of(self.turn.backend, caller, outcome.data["order_id"])
+                order = order_of(self.turn.backend, caller, found["order_id"])
                 if order not in self.read:
                     self.read.append(order)
-                changes = [change["kind"] for change in outcome.data["changes"]]
-                return enclosed(self._order(order) | {"changes": changes, "total": self._money(order.total, order)})
+                changes = [change["kind"] for change in found["changes"]]
+                found = self._order(order) | {"total": self._money(order.total, order.currency), "changes": changes}
             case "get_user":
-                address = outcome.data["address"]
-                methods = [
-                    {name: method[name] for name in ("id", "source", "brand")}
-                    for method in outcome.data["payment_methods"]
-                ]
-                default = self._name(Address.model_validate(address)) if address is not None else None
-                return enclosed({"default_address": default, "payment_methods": methods})
+                methods = {
+                    self._name("method", method["id"]): f"{method['source']} {method['brand']}".strip()
+                    for method in found["payment_methods"]
+                }
+                address = self._name("address", found["address"]) if found["address"] is not None else None
+                found = {"default_address": address, "payment_methods": methods}
             case "get_product":
-                for variant in outcome.data["variants"]:
-                    price = variant["price"]
-                    variant["price"] = self.turn.voice.money(Money.model_validate(price)) if price else None
-                return enclosed(_quiet(outcome.data))
-            case _ if outcome.proposal is not None:
-                return "Not done: the customer is asked now whether it shall be. Say nothing more."
-        return enclosed(outcome.data)
+                found = {"title": quiet(found["title"])} | {
+                    self._name("variant", each["variant_id"]): self._variant(each) for each in found["variants"]
+                }
+        return enclosed(found)
+
+    def _write(self, operation: Operation[Any], given: Mapping[str, Any]) -> str:
+        kinds: set[str] = {_kind(operation)} if operation.name != "exchange_items" else {"exchange", "items"}
+        if kinds.isdisjoint(kind for text in self.said for kind in kinds_named(text)):
+            return NOT_ASKED
+        if self.proposal is not None:
+            return ONE
+        backend, caller = self.turn.backend, Caller(self.turn.principal, self.turn.user_id)
+        arguments = {name: value for name, value in self._meant(given).items() if name != "kind"}
+        if "order_id" in arguments:
+            order = order_of(backend, caller, str(arguments["order_id"]))
+            arguments["order_id"] = order.order_id
+            if operation.name == "exchange_items" and order.status in OPEN:
+                operation = OPERATIONS["modify_items"]
+        try:
+            proposal = operation.call(backend, caller, arguments).proposal
+            self.proposal = proposal.request if proposal is not None else None
+        except Refused as refused:
+            if refused.reason != "reason_needed":
+                raise
+            self.proposal = CancelOrder(order_id=arguments["order_id"])  # the customer is asked for the reason
+        self.settled()
+        return DONE
+
+    def _meant(self, value: Any) -> Any:
+        """Arguments with what their names stand for."""
+        if isinstance(value, BaseModel):
+            value = value.model_dump()
+        if isinstance(value, str):
+            return self._named.get(value, value)
+        if isinstance(value, Mapping):
+            if isinstance(address := self._named.get(str(value.get("address1"))), dict):
+                return address
+            return {name: self._meant(each) for name, each in value.items()}
+        return [self._meant(each) for each in value] if isinstance(value, list | tuple) else value
+
+    def _name(self, kind: str, value: Any) -> str:
+        """The name of a value, the same for the same one."""
+        known = next((name for name, each in self._named.items() if each == value and name.startswith(kind)), None)
+        name = known or f"{kind}_{1 + sum(each.startswith(kind) for each in self._named)}"
+        self._named[name] = value
+        return name
+
+    def _doc(self, operation: Operation[Any]) -> str:
+        reasons = self.turn.backend.rules.cancel_reasons
+        told = f" The reason is one of: {', '.join(reasons)}." if operation.name == "cancel_order" and reasons else ""
+        return operation.doc + told
 
     def _order(self, order: Order) -> dict[str, Any]:
         if order.order_id not in self.handout.orders:
             self.handout.orders.append(order.order_id)
-        items = []
-        for line, item in enumerate(order.items):
-            product = self.turn.backend.product(item.product_id)
-            variant = product.variant(item.variant_id) if product is not None and item.variant_id else None
-            title = quiet(title_of(product, variant)) if product is not None else ""
-            self.handout.mentioned.append(title)
-            row = {"line": line, "title": title, "quantity": item.quantity, "product_id": item.product_id}
-            if item.variant_id:
-                row["variant_id"] = item.variant_id
-            items.append(row | ({"price": self._money(item.price, order)} if item.price is not None else {}))
-        found: dict[str, Any] = {"order_id": order.order_id, "status": order.status, "items": items}
+        found: dict[str, Any] = {"order_id": order.order_id, "status": order.status}
         if order.payment_method:
-            found["payment_method"] = order.payment_method
-        return found | ({"address": self._name(order.address)} if order.address is not None else {})
+            found["payment_method"] = self._name("method", order.payment_method)
+        if order.address is not None:
+            found["address"] = self._name("address", order.address.model_dump())
+        return found | {f"line {line}": self._item(item, order) for line, item in enumerate(order.items)}
 
-    def _money(self, amount: int | None, order: Order) -> str | None:
+    def _item(self, item: OrderItem, order: Order) -> str:
+        product = self.turn.backend.product(item.product_id)
+        variant = product.variant(item.variant_id) if product is not None and item.variant_id else None
+        title = quiet(title_of(product, variant)) if product is not None else ""
+        self.handout.mentioned.append(title)
+        name = self._name("product", item.product_id)
+        parts = (f"{item.quantity} x {title}".strip(), name, self._money(item.price, order.currency))
+        return ", ".join(filter(None, parts))
+
+    def _variant(self, variant: Mapping[str, Any]) -> str:
+        price = variant["price"]
+        spelled = self._money(price["amount"], price["currency"]) if price else ""
+        options = quiet(", ".join(map(str, variant["options"].values())))
+        return ", ".join(filter(None, (options, spelled, variant["availability"])))
+
+    def _money(self, amount: int | None, currency: str | None) -> str:
         if amount is None:
-            return None
-        return self.turn.voice.money(Money(amount=amount, currency=order.currency or self.turn.currency))
-
-    def _name(self, address: Address) -> str:
-        """The name that stands for an address, the same for the same one."""
-        known = next((name for name, each in self._addresses.items() if each == address), None)
-        name = known or f"address_{len(self._addresses) + 1}"
-        self._addresses[name] = address
-        return name
+            return ""
+        return self.turn.voice.money(Money(amount=amount, currency=currency or self.turn.currency))
 
 
 def _kind(operation: Operation[Any]) -> str:
     """The kind of change that an operation of those that write proposes."""
     return str(operation.arguments.model_fields["kind"].default)
-
-
-def _quiet(value: Any) -> Any:
-    """A product's record without what speaks to a model: a feed may come from strangers."""
-    if isinstance(value, str):
-        return quiet(value)
-    if isinstance(value, dict):
-        return {quiet(name): _quiet(each) for name, each in value.items()}
-    return [_quiet(each) for each in value] if isinstance(value, list) else value

@@ -127,8 +127,8 @@ class Toolbox:
     def order_tools(self, may: Collection[LlmUse]) -> tuple[Tool, ...]:
         """Those of a turn about the customer's orders: what the backend can be asked, and nothing of the catalog or the pages."""
         return tuple(
-            Tool(each.name, each.doc, each.arguments, self._guarded(each.name, partial(self._ask_backend, each)))
-            for each in self.orders.offered("order_changes" in may)
+            Tool(each.name, doc, each.arguments, self._guarded(each.name, partial(self._ask_backend, each)))
+            for each, doc in self.orders.offered("order_changes" in may)
         )
 
     def _ask_backend(self, operation: Operation[Any], **given: object) -> str:

@@ -156,9 +156,7 @@ class _Flow:
         if draft.kind == "cancel" and (reasons := self.turn.backend.rules.cancel_reasons):
             reason = self._picked(reasons, "reason") or draft.reason
             if not reason:
-                self.answer.ledger.text(*reasons)
-                spelled = self.turn.voice.joined(reasons, "or")
-                return self._ask("change.reason", "reason", draft, reasons, reasons=spelled)
+                return self._ask_reason(draft, reasons)
             draft = _with(draft, reason=reason)
         method = self._method(draft, order)
         if method is None and draft.kind == "payment":
@@ -166,8 +164,11 @@ class _Flow:
         return self._propose(_with(draft, method=method.id if method else draft.method))
 
     def offer(self, draft: Draft) -> None:
-        """Proposes what is complete; the order becomes the one that the talk is about."""
+        """Proposes what is complete but for a reason; the order becomes the one that the talk is about."""
         self.answer.order_id = draft.order_id or None
+        reasons = self.turn.backend.rules.cancel_reasons
+        if draft.kind == "cancel" and reasons and draft.reason not in reasons:
+            return self._ask_reason(draft, reasons)
         return self._propose(draft)
 
     def refuse(self, refused: Refused, draft: Draft) -> None:
@@ -186,6 +187,11 @@ class _Flow:
         self.words.proposal(proposal)
         agreed = _with(draft, stamp=proposal.stamp, request_id=self.turn.message_id)
         return self.answer.ask(self.turn.voice.say("change.confirm"), Pending(kind="order_change", draft=agreed))
+
+    def _ask_reason(self, draft: Draft, reasons: Sequence[str]) -> None:
+        self.answer.ledger.text(*reasons)
+        spelled = self.turn.voice.joined(reasons, "or")
+        return self._ask("change.reason", "reason", draft, reasons, reasons=spelled)
 
     def _ask(self, key: str, field: str, draft: Draft, named: Sequence[str] = (), **facts: object) -> None:
         """Asks for what `field` lacks; `named` are the answers that the question names."""
