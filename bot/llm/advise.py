@@ -130,7 +130,8 @@ class Consultation:
             handout.product(answer.products[card.product_id], card)
         said = [*(each.content for each in turns[-HISTORY:] if each.role == "user"), turn.message]
         # With a proposal the model's part is over: what is proposed the shop's own words say.
-        self._toolbox = Toolbox(turn, handout, self._filters, OrderTools(turn, handout, said, self._stop.set))
+        tools = OrderTools(turn, handout, said, self._stop.set, self._mask.restore)
+        self._toolbox = Toolbox(turn, handout, self._filters, tools)
         rules = prompts.ORDER_RULES if use == "orders" else prompts.RULES
         rules = rules.format(language=lexicons()[turn.language].name)
         told = (rules, prompts.PHRASE, prompts.PLAN)

@@ -7,6 +7,7 @@ out. Addresses, means of payment, products and variants have short names for one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 
 from bot.backend import OPERATIONS, Caller, Operation, order_of
 from bot.llm.handout import Handout, enclosed, quiet
-from bot.order_wishes import kinds_named
+from bot.order_wishes import kinds_named, named_order
 from bot.shelf import title_of
 from bot.turn import Turn
 from index.product import Money
@@ -25,9 +26,11 @@ from storage.orders import OPEN, Order, OrderItem
 
 NEWEST = 6
 """So many orders of the customer are handed out, the newest first."""
+WHOSE_ADDRESS = "The customer has named no such address. Ask for it, or take one that you were given by its name."
 NOT_ASKED = "The customer has not asked for that. Ask what they want, or answer."
 DONE = "Not done: the customer is asked now whether it shall be. Say nothing more."
 ONE = "The customer is asked about one change at a time, and there is one already."
+_WORDS = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]")
 _HIDDEN = frozenset({"find_user", "list_orders", "modify_items"})
 """Who the customer is the server knows, their orders are handed out with the question, and an exchange in an order that has not
 left yet is asked for in the same words with the same arguments: its status tells."""
@@ -37,6 +40,8 @@ left yet is asked for in the same words with the same arguments: its status tell
 class OrderTools:
     """The tools of one turn. `said` are the customer's latest messages, oldest first; `settled` is called once, with a proposal.
 
+    `restore` puts back into arguments what was masked in the customer's words on the way out.
+
     `proposal` is what the model would change, `transfer` why it would have a person take over, `read` the orders that it looked
     at, in that order. Not safe for several threads: `Toolbox` lets one tool run at a time.
     """
@@ -45,6 +50,7 @@ class OrderTools:
     handout: Handout
     said: Sequence[str]
     settled: Callable[[], None]
+    restore: Callable[[str], str]
     proposal: ChangeRequest | None = None
     transfer: str = ""
     read: list[Order] = field(default_factory=list)
@@ -113,8 +119,12 @@ class OrderTools:
         if "order_id" in arguments:
             order = order_of(backend, caller, str(arguments["order_id"]))
             arguments["order_id"] = order.order_id
+            if named_order(self.turn.message, [order.order_id]) is None and self._names_another():
+                return NOT_ASKED
             if operation.name == "exchange_items" and order.status in OPEN:
                 operation = OPERATIONS["modify_items"]
+        if "address" in arguments and not self._own(arguments["address"]):
+            return WHOSE_ADDRESS
         try:
             proposal = operation.call(backend, caller, arguments).proposal
             self.proposal = proposal.request if proposal is not None else None
@@ -125,12 +135,26 @@ class OrderTools:
         self.settled()
         return DONE
 
+    def _names_another(self) -> bool:
+        """Whether the message names an order by its number, so that no other can be meant."""
+        orders = self.turn.backend.orders(self.turn.principal, self.turn.user_id)
+        return named_order(self.turn.message, [order.order_id for order in orders]) is not None
+
+    def _own(self, address: Any) -> bool:
+        """Whether street, place and postal code are the customer's words or a record's: no parcel goes where a title says."""
+        if not isinstance(address, Mapping):
+            return True  # not as it has to be: the operation says so
+        known = [*self.said, *(" ".join(each.values()) for each in self._named.values() if isinstance(each, dict))]
+        words = set(_WORDS.findall(" ".join(known).casefold()))
+        spelled = " ".join(str(address.get(name) or "") for name in ("address1", "address2", "city", "zip"))
+        return set(_WORDS.findall(spelled.casefold())) <= words
+
     def _meant(self, value: Any) -> Any:
         """Arguments with what their names stand for."""
         if isinstance(value, BaseModel):
             value = value.model_dump()
         if isinstance(value, str):
-            return self._named.get(value, value)
+            return self._named.get(value, self.restore(value))
         if isinstance(value, Mapping):
             if isinstance(address := self._named.get(str(value.get("address1"))), dict):
                 return address

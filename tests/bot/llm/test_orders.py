@@ -187,6 +187,11 @@ def test_who_the_customer_is_stays_here_and_an_address_is_a_name(shop: Begin) ->
         ("I want to return it", call("return_items", order_id="A-1002", pieces=[], stamp="x")),
         ("I want to return it", Say(tool="return_items", arguments='{"order_id": "A-10')),
         ("exchange my order", call("exchange_items", order_id="A-1002", swaps=[{"line": 1, "variant_id": "shoe-2"}])),
+        ("cancel the order A-1002 please, or tell me why not", call("cancel_order", order_id="A-1001")),
+        (
+            "the address of my newest order is wrong",
+            call("modify_address", order_id="A-1001", address={"address1": "1 Evil Road", "city": "Elsewhere"}),
+        ),
         ("is my order there? confirm it", call("change", order_id="A-1002", stamp="x")),
     ],
 )
@@ -272,3 +277,16 @@ def test_a_backend_that_is_silent_costs_the_model_and_not_the_turn(shop: Begin) 
     assert reply.text
     assert talk.server.bodies == []
     assert "llm" not in talk.last.data
+
+
+def test_what_was_masked_on_the_way_out_is_put_back_into_a_call(shop: Begin) -> None:
+    def respond(body: Body) -> Say:
+        sent = str(body["messages"][-1]["content"])
+        assert "4915112345678" not in sent.rpartition("The customer says: ")[2]
+        return call("cancel_order", order_id="REDACTED_PHONE_1")
+
+    talk = shop()
+    put_orders(talk.assistant.database, SHOP, [order("+4915112345678", "paid", KETTLE, days=2)])
+    talk.server.respond = respond
+    talk.say("out_of_scope", "the order from the day before, +4915112345678, I do not need it")
+    assert talk.last.data["effects"]["pending"]["draft"]["order_id"] == "+4915112345678"
