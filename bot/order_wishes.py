@@ -116,7 +116,7 @@ _NAMES: Final[Mapping[ChangeKind, re.Pattern[str]]] = {
         rf"{_CANCEL.pattern}|\bcall\w* \w+ off\b|\b(?:don'?t|do not|no longer) (?:want|need)|\bmistake\b|不(?:想)?要了|不需要",
         re.IGNORECASE,
     ),
-    "return": _RETURN,
+    "return": re.compile(rf"{_RETURN.pattern}|\b(?:return|refund)\w*\b", re.IGNORECASE),
     "exchange": _SWAPPED,
     "items": _SWAPPED,
     "address": re.compile(

@@ -82,6 +82,8 @@ class Adviser:
 
     def _about_orders(self, turn: Turn, answer: Answer, turns: Sequence[conversations.Turn]) -> Consultation | None:
         try:
+            if not turn.backend.orders(turn.principal, turn.user_id):
+                return None
             return Consultation(self, turn, answer, turns, "orders").begun()
         except AisleError as error:
             # The shop's own system does not answer: what the templates say of that stands.
@@ -98,9 +100,11 @@ def _leaves_orders_open(turn: Turn, answer: Answer) -> bool:
     if task == "order_change" or (task == "resolved" and pending is not None and pending.draft is not None):
         return True
     if task == "order_status":
-        # The latest was told; which one was meant the words say, or a change was asked for that the templates did not read.
+        # The latest was told, or none of that number; which one was meant the words say, or a change that was not read.
         told = named_order(turn.message, [answer.order_id]) if answer.order_id is not None else None
-        return answer.order_id is not None and (told is None or bool(kinds_named(turn.message)))
+        return told is None or bool(kinds_named(turn.message))
+    if task == "ask_policy":
+        return answer.pending is not None and answer.pending.kind == "handoff" and bool(kinds_named(turn.message))
     begun = turn.state.last_task in ABOUT_ORDERS or bool(turn.state.order_id and kinds_named(turn.message))
     about = begun or speaks_of_orders(turn.message)
     return about and (task in _PLANNED or task in _PHRASED)

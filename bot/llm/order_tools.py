@@ -27,6 +27,7 @@ from storage.orders import OPEN, Order, OrderItem
 NEWEST = 6
 """So many orders of the customer are handed out, the newest first."""
 WHOSE_ADDRESS = "The customer has named no such address. Ask for it, or take one that you were given by its name."
+NO_VARIANT = "That is no variant of the line's product. Call get_product with that product: it names its variants."
 NOT_ASKED = "The customer has not asked for that. Ask what they want, or answer."
 DONE = "Not done: the customer is asked now whether it shall be. Say nothing more."
 ONE = "The customer is asked about one change at a time, and there is one already."
@@ -129,6 +130,8 @@ class OrderTools:
             proposal = operation.call(backend, caller, arguments).proposal
             self.proposal = proposal.request if proposal is not None else None
         except Refused as refused:
+            if refused.reason == "other_product":
+                return NO_VARIANT
             if refused.reason != "reason_needed":
                 raise
             self.proposal = CancelOrder(order_id=arguments["order_id"])  # the customer is asked for the reason

@@ -217,6 +217,19 @@ def test_a_reason_that_is_none_of_the_shops_is_asked_of_the_customer(shop: Begin
     assert [change.kind for change in made(talk)] == ["cancel"]
 
 
+def test_a_wish_that_was_taken_for_a_question_of_policy_is_read_by_the_model(shop: Begin) -> None:
+    talk = shop(RETURN)
+    reply = talk.say("ask_policy", "the zzyzx smell of it is bad, any refund for what I brew?")
+    assert talk.record["use"] == "orders"
+    assert "1 × Glenmoor Assam" in reply.text
+
+
+def test_who_has_no_orders_is_told_so_and_nobody_is_asked(shop: Begin) -> None:
+    talk = shop(RETURN, principal=Principal("shopper-9", Role.CUSTOMER))
+    talk.say("order_status", SENDS_BACK)
+    assert talk.server.bodies == []
+
+
 def test_a_person_is_offered_and_never_fetched(shop: Begin) -> None:
     talk = shop(call("transfer_to_person", summary="The parcel is open."))
     reply = talk.say("out_of_scope", "the parcel of my order was open")
