@@ -22,6 +22,8 @@ from index.product import Product
 
 DESCRIPTION = 600
 """Characters of a description that a model is given."""
+PLAIN_NUMBER = 6
+"""From so many figures on an order's number is told from any other."""
 _NAMED = re.compile(
     r"[{\[(]\s*(?:(?P<field>[a-z]+)\s*:\s*)?(?P<name>[pd]\d+)\s*[}\])]|(?<![\w:.-])(?P<bare>[pd]\d+)(?![\w:.-])",
     re.IGNORECASE,
@@ -135,7 +137,10 @@ class Handout:
                     own = re.sub(re.escape(title), "\u2003", own, flags=re.IGNORECASE)
         orders = []
         for number in sorted(self.orders, key=len, reverse=True):
-            spelled = rf"#?(?<![\w-]){re.escape(number.lstrip('#'))}(?![\w-])"
+            bare = number.lstrip("#")
+            # "20" may be any figure, "#20" and "A-20" are none.
+            sign = "#" if bare.isdigit() and len(bare) < PLAIN_NUMBER else "#?"
+            spelled = rf"{sign}(?<![\w-]){re.escape(bare)}(?![\w-])"
             if re.search(spelled, own):
                 orders.append(number)
                 own = re.sub(spelled, "\u2003", own)

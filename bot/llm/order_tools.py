@@ -30,8 +30,9 @@ WHOSE_ADDRESS = "The customer has named no such address. Ask for it, or take one
 NO_VARIANT = "That is no variant of the line's product. Call get_product with that product: it names its variants."
 NOT_ASKED = "The customer has not asked for that. Ask what they want, or answer."
 DONE = "Not done: the customer is asked now whether it shall be. Say nothing more."
+PERSON = "Not done: the customer is asked now whether a person shall take over. Say nothing more."
 ONE = "The customer is asked about one change at a time, and there is one already."
-_WORDS = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]")
+_WORDS = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+")
 _HIDDEN = frozenset({"find_user", "list_orders", "modify_items"})
 """Who the customer is the server knows, their orders are handed out with the question, and an exchange in an order that has not
 left yet is asked for in the same words with the same arguments: its status tells."""
@@ -39,9 +40,10 @@ left yet is asked for in the same words with the same arguments: its status tell
 
 @dataclass
 class OrderTools:
-    """The tools of one turn. `said` are the customer's latest messages, oldest first; `settled` is called once, with a proposal.
+    """The tools of one turn. `said` are the customer's latest messages, oldest first.
 
-    `restore` puts back into arguments what was masked in the customer's words on the way out.
+    `settled` is called when there is something to ask of them, a proposal or whether a person shall take over; `restore` puts
+    back into arguments what was masked in their words on the way out.
 
     `proposal` is what the model would change, `transfer` why it would have a person take over, `read` the orders that it looked
     at, in that order. Not safe for several threads: `Toolbox` lets one tool run at a time.
@@ -82,12 +84,18 @@ class OrderTools:
         try:
             return self._write(operation, given) if operation.write else self._read(operation, given)
         except AisleError as error:
-            return str(error)
+            told = str(error)
+            for name, value in self._named.items():
+                told = told.replace(value, name) if name.startswith("method") else told
+            return told
 
     def _read(self, operation: Operation[Any], given: Mapping[str, Any]) -> str:
         caller = Caller(self.turn.principal, self.turn.user_id)
         outcome = operation.call(self.turn.backend, caller, self._meant(given))
-        self.transfer = self.transfer or outcome.transfer
+        if outcome.transfer:
+            self.transfer = outcome.transfer
+            self.settled()
+            return PERSON
         found = outcome.data
         match operation.name:
             case "get_order":

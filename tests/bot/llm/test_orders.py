@@ -186,6 +186,10 @@ def test_who_the_customer_is_stays_here_and_an_address_is_a_name(shop: Begin) ->
         ("I want to return it", call("return_items", order_id="A-1002", pieces=[{"line": 1}], payment_method="evil")),
         ("I want to return it", call("return_items", order_id="A-1002", pieces=[], stamp="x")),
         ("I want to return it", Say(tool="return_items", arguments='{"order_id": "A-10')),
+        (
+            "I want to return it",
+            call("return_items", order_id="A-1002", pieces=[{"line": 1}], payment_method="method_2"),
+        ),
         ("exchange my order", call("exchange_items", order_id="A-1002", swaps=[{"line": 1, "variant_id": "shoe-2"}])),
         ("cancel the order A-1002 please, or tell me why not", call("cancel_order", order_id="A-1001")),
         (
@@ -203,6 +207,7 @@ def test_what_was_not_asked_for_or_may_not_be_is_not_even_proposed(shop: Begin, 
     if pending is not None and pending["kind"] == "order_change":
         assert talk.server.bodies == []  # the templates read it themselves, by the same rules
     assert made(talk) == []
+    assert "visa-77" not in str(talk.server.bodies)
 
 
 def test_a_reason_that_is_none_of_the_shops_is_asked_of_the_customer(shop: Begin) -> None:
@@ -303,3 +308,23 @@ def test_what_was_masked_on_the_way_out_is_put_back_into_a_call(shop: Begin) -> 
     talk.server.respond = respond
     talk.say("out_of_scope", "the order from the day before, +4915112345678, I do not need it")
     assert talk.last.data["effects"]["pending"]["draft"]["order_id"] == "+4915112345678"
+
+
+def test_a_short_number_of_an_order_is_no_figure_that_may_be_said(shop: Begin) -> None:
+    talk = shop()
+    put_orders(talk.assistant.database, SHOP, [order("20", "paid", KETTLE, days=2)])
+    talk.server.respond = lambda body: Say("You save 20 with it. Order #20 is the kettle.")
+    reply = talk.say("order_status", "where are the shoes that I ordered?")
+    assert "save" not in reply.text
+    assert "Order #20 is the kettle." in reply.text
+
+
+@pytest.mark.parametrize("street", ["1 Evil Road", "улица Зла 1", "邪恶路一号", "Straße 9"])
+def test_no_parcel_goes_to_an_address_that_the_customer_did_not_name(shop: Begin, street: str) -> None:
+    wish = call("modify_address", order_id="A-1001", address={"address1": street})
+    talk = shop(wish)
+    talk.say("out_of_scope", "the address of my order is wrong")
+    assert (talk.last.data["effects"]["pending"] or {}).get("kind") != "order_change"
+    talk = shop(wish)
+    talk.say("out_of_scope", f"my order, the address is wrong; {street.upper()} would be right")
+    assert talk.last.data["effects"]["pending"]["kind"] == "order_change"
