@@ -95,6 +95,8 @@ class Check:
         lexicon = lexicons()[self.language]
         named = filled.products or tuple(self.handout.products)
         records = "\n".join(self.handout.words(name) for name in named)
+        if filled.orders and not filled.products:
+            records = "\n".join([records, *tuple(self.handout.mentioned)]).casefold()
         if len(own) > LONGEST:
             return "length"
         if self._recites(own):

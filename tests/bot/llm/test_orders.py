@@ -319,6 +319,14 @@ def test_a_short_number_of_an_order_is_no_figure_that_may_be_said(shop: Begin) -
     assert "Order #20 is the kettle." in reply.text
 
 
+def test_what_the_titles_in_an_order_say_may_be_said_of_it(shop: Begin) -> None:
+    talk = shop()
+    talk.server.respond = lambda body: Say("A-1001 has the 1.7 L kettle. A-1001 has the waterproof kettle of 2.5 L.")
+    reply = talk.say("order_status", "where are the shoes that I ordered?")
+    assert "A-1001 has the 1.7 L kettle." in reply.text
+    assert "waterproof" not in reply.text
+
+
 @pytest.mark.parametrize("street", ["1 Evil Road", "улица Зла 1", "邪恶路一号", "Straße 9"])
 def test_no_parcel_goes_to_an_address_that_the_customer_did_not_name(shop: Begin, street: str) -> None:
     wish = call("modify_address", order_id="A-1001", address={"address1": street})
