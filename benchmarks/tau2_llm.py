@@ -37,7 +37,7 @@ from storage.principal import Principal, Role
 from storage.settings import LlmSettings, LlmUse
 
 SEED = 7
-"""Six was used while the model's part was written."""
+"""Its tasks were not looked at while the model's part was written."""
 TASKS = 8
 LIMIT_S = 150.0
 """Seconds of one task in which the model may be asked; after them the templates go on alone."""
