@@ -31,14 +31,16 @@ class Watched:
 class Desk(Watched):
     """The agents' window."""
 
-    def __init__(self, page: Page, address: str, key: str) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__(page)
-        page.goto(f"{address}/agent")
-        page.fill("input[name=key]", key)
-        page.click("form button")
-        expect(page.locator("#desk .status")).to_be_visible()
         self.answer = page.locator("#answer")
-        self.picks = page.locator("#desk .pick")
+        self.mine = page.locator('#desk .tabs [data-state="mine"]')
+
+    def sign_in(self, address: str, key: str) -> None:
+        self.page.goto(f"{address}/agent")
+        self.page.fill("input[name=key]", key)
+        self.page.click("form button")
+        expect(self.page.locator("#desk .status")).to_be_visible()
 
     def row(self, said: str) -> Locator:
         return self.page.locator("#desk .row", has_text=said)
@@ -103,7 +105,9 @@ def sign(contexts: Callable[[str], BrowserContext], served: str, keys: dict[str,
     """Signs an agent in: `sign("Mia")`."""
 
     def one(name: str, locale: str = "en-US") -> Desk:
-        return Desk(contexts(locale).new_page(), served, keys[name])
+        desk = Desk(contexts(locale).new_page())
+        desk.sign_in(served, keys[name])
+        return desk
 
     return one
 
@@ -193,19 +197,18 @@ def test_of_two_who_claim_one_wins_and_the_other_loses_nothing(visit: Callable[.
     expect(mia.row("mine is broken")).to_have_count(0)
 
 
-def test_a_draft_outlives_its_tab_and_a_lost_connection_loses_nothing(visit: Callable[..., Customer], sign: Sign) -> None:
+def test_a_draft_outlives_its_tab_and_a_lost_connection_loses_nothing(
+    visit: Callable[..., Customer], sign: Sign, served: str
+) -> None:
     customer, mia = visit(), sign("Mia")
     customer.say("please get me a person for my parcel")
     mia.open("my parcel")
     mia.claim()
     mia.answer.fill("I am looking into")
-    context = mia.page.context
+    again = Desk(mia.page.context.new_page())
     mia.page.close()
-    again = Desk.__new__(Desk)
-    Watched.__init__(again, context.new_page())
-    again.page.goto(mia_address(customer))
-    again.answer = again.page.locator("#answer")
-    again.page.locator('#desk .tabs [data-state="mine"]').click()
+    again.page.goto(f"{served}/agent/")
+    again.mine.click()
     again.open("my parcel")
     expect(again.answer).to_have_value("I am looking into")
 
@@ -221,10 +224,6 @@ def test_a_draft_outlives_its_tab_and_a_lost_connection_loses_nothing(visit: Cal
     expect(customer.agents.locator(".said")).to_have_text("I am looking into it.")
     expect(again.answer).to_have_value("")
     assert again.errors == []
-
-
-def mia_address(customer: Customer) -> str:
-    return f"{customer.page.url.rstrip('/')}/agent/"
 
 
 def test_in_chinese(visit: Callable[..., Customer], sign: Sign) -> None:
@@ -249,7 +248,9 @@ def test_an_agent_speaks_in_the_frame_on_a_shops_page(
     contexts: Callable[[str], BrowserContext], served: str, shop_pages: ShopPages, sign: Sign
 ) -> None:
     shop_pages.policy = f"default-src 'none'; script-src {served}; frame-src {served}"
-    shop_pages.pages["/"] = f'<!doctype html><html lang="en"><h1>Shop</h1><script src="{served}/embed.js"></script></html>'
+    shop_pages.pages["/"] = (
+        f'<!doctype html><html lang="en"><h1>Shop</h1><script src="{served}/embed.js"></script></html>'
+    )
     page = contexts("en-US").new_page()
     page.goto(f"http://localhost:{shop_pages.port}/")
     page.locator("aisle-assistant button").click()
