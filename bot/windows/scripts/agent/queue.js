@@ -176,10 +176,12 @@ export class Queue {
   inside(row, wait) {
     const {words} = this.desk;
     const reason = row.reason && words.of('reason', row.reason);
-    const intent = row.intent && words.of('intent', row.intent.label);
+    // That somebody who asked for a person wants one needs to be said once.
+    const told = row.intent && !(row.reason === 'asked' && row.intent.label === 'handoff');
+    const intent = told && words.of('intent', row.intent.label);
     const tags = [
       reason && h(`span.tag.reason-${row.reason}`, {}, reason),
-      row.intent && intent !== reason && h('span.tag', {}, intent),
+      intent && intent !== reason && h('span.tag', {}, intent),
       row.sentiment !== 'neutral' && h(`span.tag.${row.sentiment}`, {}, words.of('sentiment', row.sentiment)),
       ['cooling', 'at-risk', 'gone'].includes(row.churn) && h('span.tag.churn', {}, words.of('churn', row.churn)),
     ];
