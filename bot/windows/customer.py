@@ -260,7 +260,7 @@ class CustomerWindow:
         asked = render.user_turn(message, language)
         yield {
             self.box: "",
-            self.transcript: self._transcript(principal, talk, asked),
+            self.transcript: self.transcript_of(principal, talk, asked),
             # While an agent is there, nobody else answers.
             self.live: render.live(render.thinking(language), language) if answers else "",
             self.talk: talk,
@@ -373,7 +373,7 @@ class CustomerWindow:
             return Read()
         return Read(head, *told(turns))
 
-    def _transcript(self, principal: Principal, talk: Talk, last: str = "") -> str:
+    def transcript_of(self, principal: Principal, talk: Talk, last: str = "") -> str:
         """All that was said and who came and went, and `last` behind it."""
         read, language = self._read(principal, talk), talk.language
         messages = todays(read.messages, self.assistant.parts.shelf)
@@ -413,7 +413,7 @@ class CustomerWindow:
 
     def _view(self, principal: Principal, talk: Talk) -> dict[Any, Any]:
         """The conversation, cart and profile as they stand now; staff, who have neither, may sign out instead."""
-        transcript = self._transcript(principal, talk)
+        transcript = self.transcript_of(principal, talk)
         view: dict[Any, Any] = {self.transcript: transcript, self.talk: talk}
         if not _shops(principal):
             tools = render.tools((), None, 0, talk.language)

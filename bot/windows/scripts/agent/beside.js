@@ -110,7 +110,7 @@ export class Beside {
       h('p.source', {}, h('kbd', {}, number), h('b.kind', {}, words.of('kind', pick.kind)), !pick.card && h('span', {title: pick.title}, pick.title)),
       pick.text && h('p.text', {}, pick.text),
       pick.card && card(this.desk, pick.card, reasons.length > 0 && h('ul.reasons', {}, reasons.map((each) => h('li', {}, each.text)))),
-      pick.citation && h('blockquote', {}, pick.citation.quote),
+      pick.citation && !pick.text.includes(pick.citation.quote) && h('blockquote', {}, pick.citation.quote),
       pick.missing.length > 0 && h('p.missing', {}, words.say('missing', {names: words.list(pick.missing.map((each) => words.of('missing', each)))})),
       h(
         'div.doing',
