@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from bot.api import problems
 from bot.api.agent import agent_routes
+from bot.api.agent_page import add_agent_page
 from bot.api.completions import completion_routes
 from bot.api.conversations import conversation_routes
 from bot.api.embed import add_embed
@@ -101,6 +102,7 @@ def create_app(
     figures = Figures(assistant, shop, settings, experiments)
     add_ops(app, figures)
     OpsWindow(figures, settings).mount(app)
+    add_agent_page(app)
     AgentWindow(settings).mount(app)
     CustomerWindow(assistant, settings.name, demo_shoppers).mount(app)
     return app

@@ -14,15 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from fastapi import FastAPI
-from fastapi.responses import FileResponse, RedirectResponse
 
 from bot.reply.voice import languages
 from bot.windows.customer import LARGEST_UPLOAD, STYLE, principal_of
 from bot.windows.page import LANGUAGE_COOKIE
 from bot.windows.texts import name_of, texts, window_language
 from index.product import Availability
-from storage.errors import NotFound
 from storage.principal import Role
 from storage.settings import ShopSettings
 
@@ -44,27 +41,13 @@ begin();
 
 
 class AgentWindow:
-    """Serves the page and its scripts."""
+    """Serves the page."""
 
     def __init__(self, settings: ShopSettings) -> None:
         self.settings = settings
 
-    def mount(self, app: FastAPI) -> None:
+    def mount(self, app: Any) -> None:
         """Mounts the window below `PATH`, before the customer's, which takes all that is left."""
-
-        @app.get(f"{PATH}/scripts/{{name}}", include_in_schema=False)
-        def script(name: str) -> FileResponse:
-            """One of the window's scripts."""
-            if name not in SCRIPTS:
-                raise NotFound(f"There is no script {name[:100]!r}.", f"Known: {', '.join(sorted(SCRIPTS))}.")
-            headers = {"Cache-Control": "no-cache"}
-            return FileResponse(SCRIPTS[name], media_type="text/javascript; charset=utf-8", headers=headers)
-
-        @app.get(PATH, include_in_schema=False)
-        def window() -> RedirectResponse:
-            """The window's own address ends in a slash."""
-            return RedirectResponse(f"{PATH}/", status_code=307)
-
         gr.mount_gradio_app(
             app,
             self._blocks(),

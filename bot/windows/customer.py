@@ -47,12 +47,16 @@ _FIRST_WORDS = ("placeholder", "send", "shopper")
 _BUTTONS = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-act]');
-  if (!button || ['export', 'close'].includes(button.dataset.act)) return;
+  if (!button || ['export', 'close', 'refresh'].includes(button.dataset.act)) return;
   if (button.classList.contains('thumb')) {
     button.parentElement.querySelectorAll('.thumb').forEach((other) => other.setAttribute('aria-pressed', other === button));
   }
   trigger('click', {...button.dataset});
 });
+"""
+# The page's script presses this when something was said elsewhere. It is an event of its own, so that it keeps no button waiting.
+_REFRESH = """
+element.addEventListener('click', (event) => event.target.matches('[data-act="refresh"]') && trigger('tick', {}));
 """
 # A removed line takes its button and the keyboard's place with it: that goes to the panel's head then.
 _FOCUS = """
@@ -182,7 +186,7 @@ class CustomerWindow:
             with gr.Row(elem_id="columns"):
                 with gr.Column(scale=3, min_width=280, elem_id="chat"):
                     self.transcript = gr.HTML(
-                        elem_id="transcript", js_on_load=_BUTTONS + _FOLLOW, apply_default_css=False
+                        elem_id="transcript", js_on_load=_BUTTONS + _REFRESH + _FOLLOW, apply_default_css=False
                     )
                     self.live = gr.HTML(elem_id="live", js_on_load=_BUTTONS, apply_default_css=False)
                     with gr.Row(elem_id="starters"):
@@ -213,6 +217,9 @@ class CustomerWindow:
             self.tools.click(self.turn_to, [talk], [*frame, *panels], show_progress="hidden", concurrency_limit=8)
             for panel in (self.transcript, self.cart, self.profile):
                 panel.click(self.act, [talk], panels, show_progress="hidden", concurrency_limit=8)
+            self.transcript.tick(
+                self.refresh, [talk], panels, show_progress="hidden", concurrency_limit=8, trigger_mode="always_last"
+            )
             if self.shoppers:
                 self.picker.input(None, [self.picker], None, js=_PICK_SHOPPER)
         page.queue(max_size=256, default_concurrency_limit=8)
@@ -260,7 +267,7 @@ class CustomerWindow:
         asked = render.user_turn(message, language)
         yield {
             self.box: "",
-            self.transcript: self._transcript(principal, talk, asked),
+            self.transcript: self.transcript_of(principal, talk, asked),
             # While an agent is there, nobody else answers.
             self.live: render.live(render.thinking(language), language) if answers else "",
             self.talk: talk,
@@ -301,6 +308,10 @@ class CustomerWindow:
         if running is not None:
             running.set()
 
+    def refresh(self, talk: Talk, request: gr.Request) -> dict[Any, Any]:
+        """What an agent has said or done meanwhile."""
+        return self._view(principal_of(request), talk)
+
     def act(self, talk: Talk, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         """A button on a card, in the cart or in the profile."""
         principal, data = principal_of(request), _data_of(event)
@@ -309,7 +320,7 @@ class CustomerWindow:
         except AisleError as error:
             gr.Warning(f"{error.message} {error.hint}".strip(), title=texts(talk.language)["failed"])
         view = self._view(principal, talk)
-        if data.get("act") not in ("add", "rate", "refresh"):
+        if data.get("act") not in ("add", "rate"):
             del view[self.transcript]  # nothing changed there, and a reason that is folded out stays so
         return view
 
@@ -373,7 +384,7 @@ class CustomerWindow:
             return Read()
         return Read(head, *told(turns))
 
-    def _transcript(self, principal: Principal, talk: Talk, last: str = "") -> str:
+    def transcript_of(self, principal: Principal, talk: Talk, last: str = "") -> str:
         """All that was said and who came and went, and `last` behind it."""
         read, language = self._read(principal, talk), talk.language
         messages = todays(read.messages, self.assistant.parts.shelf)
@@ -413,7 +424,7 @@ class CustomerWindow:
 
     def _view(self, principal: Principal, talk: Talk) -> dict[Any, Any]:
         """The conversation, cart and profile as they stand now; staff, who have neither, may sign out instead."""
-        transcript = self._transcript(principal, talk)
+        transcript = self.transcript_of(principal, talk)
         view: dict[Any, Any] = {self.transcript: transcript, self.talk: talk}
         if not _shops(principal):
             tools = render.tools((), None, 0, talk.language)

@@ -31,14 +31,16 @@ class Watched:
 class Desk(Watched):
     """The agents' window."""
 
-    def __init__(self, page: Page, address: str, key: str) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__(page)
-        page.goto(f"{address}/agent")
-        page.fill("input[name=key]", key)
-        page.click("form button")
-        expect(page.locator("#desk .status")).to_be_visible()
         self.answer = page.locator("#answer")
-        self.picks = page.locator("#desk .pick")
+        self.mine = page.locator('#desk .tabs [data-state="mine"]')
+
+    def sign_in(self, address: str, key: str) -> None:
+        self.page.goto(f"{address}/agent")
+        self.page.fill("input[name=key]", key)
+        self.page.click("form button")
+        expect(self.page.locator("#desk .status")).to_be_visible()
 
     def row(self, said: str) -> Locator:
         return self.page.locator("#desk .row", has_text=said)
@@ -103,7 +105,9 @@ def sign(contexts: Callable[[str], BrowserContext], served: str, keys: dict[str,
     """Signs an agent in: `sign("Mia")`."""
 
     def one(name: str, locale: str = "en-US") -> Desk:
-        return Desk(contexts(locale).new_page(), served, keys[name])
+        desk = Desk(contexts(locale).new_page())
+        desk.sign_in(served, keys[name])
+        return desk
 
     return one
 
@@ -182,7 +186,12 @@ def test_of_two_who_claim_one_wins_and_the_other_loses_nothing(visit: Callable[.
         desk.open("mine is broken")
         desk.answer.fill(f"{desk is mia} words")
         desk.answer.press("Escape")
-    mia.page.route("**/claim", lambda route: (ben.claim(), route.continue_()))  # hers arrives after his
+
+    def late(route: Route) -> None:
+        ben.claim()
+        route.continue_()
+
+    mia.page.route("**/claim", late)  # hers arrives after his
     mia.page.keyboard.press("c")
     expect(mia.page.locator("#desk .notice.taken")).to_have_text(re.compile("^Ben has this conversation"))
     expect(mia.page.locator("#desk .toast.bad")).to_contain_text("Ben has this conversation.")
@@ -194,20 +203,17 @@ def test_of_two_who_claim_one_wins_and_the_other_loses_nothing(visit: Callable[.
 
 
 def test_a_draft_outlives_its_tab_and_a_lost_connection_loses_nothing(
-    visit: Callable[..., Customer], sign: Sign
+    visit: Callable[..., Customer], sign: Sign, served: str
 ) -> None:
     customer, mia = visit(), sign("Mia")
     customer.say("please get me a person for my parcel")
     mia.open("my parcel")
     mia.claim()
     mia.answer.fill("I am looking into")
-    context = mia.page.context
+    again = Desk(mia.page.context.new_page())
     mia.page.close()
-    again = Desk.__new__(Desk)
-    Watched.__init__(again, context.new_page())
-    again.page.goto(mia_address(customer))
-    again.answer = again.page.locator("#answer")
-    again.page.locator('#desk .tabs [data-state="mine"]').click()
+    again.page.goto(f"{served}/agent/")
+    again.mine.click()
     again.open("my parcel")
     expect(again.answer).to_have_value("I am looking into")
 
@@ -223,10 +229,6 @@ def test_a_draft_outlives_its_tab_and_a_lost_connection_loses_nothing(
     expect(customer.agents.locator(".said")).to_have_text("I am looking into it.")
     expect(again.answer).to_have_value("")
     assert again.errors == []
-
-
-def mia_address(customer: Customer) -> str:
-    return f"{customer.page.url.rstrip('/')}/agent/"
 
 
 def test_in_chinese(visit: Callable[..., Customer], sign: Sign) -> None:

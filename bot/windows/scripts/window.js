@@ -44,12 +44,16 @@
 
   // While a person may answer, what they say comes by itself: the server says that the conversation changed, and the transcript is
   // drawn anew once. Read by fetch and not by EventSource, which could not say that it asks from the frame.
-  const followed = {conversation: '', shown: 0, newest: 0, asked: 0, leaves: null};
+  const REFRESH_MS = 2000; // one that has brought nothing by then is asked for again
+  const followed = {conversation: '', shown: 0, newest: 0, timer: 0, leaves: null};
 
   const refresh = () => {
-    const {newest, shown, asked} = followed;
-    if (newest <= Math.max(shown, asked) || document.querySelector('#live .talk')) return;
-    followed.asked = newest;
+    const {newest, shown, timer} = followed;
+    if (newest <= shown || timer || document.querySelector('#live .talk')) return;
+    followed.timer = setTimeout(() => {
+      followed.timer = 0;
+      refresh();
+    }, REFRESH_MS);
     document.querySelector('#transcript [data-act="refresh"]')?.click();
   };
 
@@ -72,7 +76,8 @@
 
   const follow = async (conversation) => {
     followed.leaves?.abort();
-    Object.assign(followed, {conversation, newest: 0, asked: 0, leaves: new AbortController()});
+    clearTimeout(followed.timer);
+    Object.assign(followed, {conversation, newest: 0, timer: 0, leaves: new AbortController()});
     const {signal} = followed.leaves;
     for (let wait = 1000, again = Boolean(conversation); again && !signal.aborted; wait = Math.min(30_000, wait * 2)) {
       const begun = Date.now();
@@ -86,7 +91,11 @@
   const watch = () => {
     const talk = document.querySelector('#transcript .talk');
     const conversation = document.hidden ? '' : talk?.dataset.conversation || '';
-    followed.shown = Number(talk?.dataset.updated || 0);
+    const shown = Number(talk?.dataset.updated || 0);
+    if (shown !== followed.shown) {
+      clearTimeout(followed.timer);
+      Object.assign(followed, {shown, timer: 0});
+    }
     if (conversation !== followed.conversation) follow(conversation);
     else refresh();
   };

@@ -70,6 +70,7 @@ export class Stream {
     this.conversation = null;
     this.source = null;
     this.tries = 0;
+    this.missed = false;
     this.timer = 0;
   }
 
@@ -87,14 +88,16 @@ export class Stream {
     source.addEventListener('open', () => {
       before?.close();
       if (this.source !== source) return;
-      const again = this.tries > 0 || !before;
+      const again = this.tries > 0 || !before || this.missed;
       this.tries = 0;
+      this.missed = false;
       this.handlers.opened(again);
     });
     source.addEventListener('error', () => {
       source.close();
       before?.close();
       if (this.source === source) this.again();
+      else this.missed = true; // it ended before the one that follows it had begun
     });
     for (const name of ['queue', 'conversation']) {
       source.addEventListener(name, (event) => this.handlers[name](JSON.parse(event.data)));

@@ -31,6 +31,7 @@ export class Beside {
     const asked = messages.findLast((message) => message.role === 'user');
     // Before a person is asked for, Aisle answers, and nobody needs to be told what to say.
     const helps = row.state !== 'live' && (!row.holder || this.desk.holds);
+    this.panels.suggestions.hidden = !helps;
     this.load('suggestions', helps && asked ? asked.message_id : null, (found) => {
       this.picks = found?.suggestions.slice(0, MOST_PICKS) ?? [];
       this.drawSuggestions(found);
@@ -106,10 +107,10 @@ export class Beside {
     return h(
       'li.pick',
       {'data-kind': pick.kind, 'data-suggestion': pick.suggestion_id, tabindex: '0', 'aria-label': `${number}. ${words.of('kind', pick.kind)}: ${pick.text}`},
-      h('p.source', {}, h('kbd', {}, number), h(`b.kind.${pick.kind}`, {}, words.of('kind', pick.kind)), h('span', {}, pick.title)),
+      h('p.source', {}, h('kbd', {}, number), h('b.kind', {}, words.of('kind', pick.kind)), !pick.card && h('span', {title: pick.title}, pick.title)),
       pick.text && h('p.text', {}, pick.text),
       pick.card && card(this.desk, pick.card, reasons.length > 0 && h('ul.reasons', {}, reasons.map((each) => h('li', {}, each.text)))),
-      pick.citation && h('blockquote', {}, pick.citation.quote),
+      pick.citation && !pick.text.includes(pick.citation.quote) && h('blockquote', {}, pick.citation.quote),
       pick.missing.length > 0 && h('p.missing', {}, words.say('missing', {names: words.list(pick.missing.map((each) => words.of('missing', each)))})),
       h(
         'div.doing',

@@ -77,6 +77,8 @@ export class Composer {
     this.button.textContent = words.say(noting ? 'keep_note' : 'send');
     const empty = !this.text.value.trim() && (noting || !now.cards.length);
     this.button.disabled = empty || (!noting && !desk.holds);
+    // What was kept at the server comes first; what is written before it has come would lie over it.
+    this.text.readOnly = !noting && now.reply === null;
     const hint = words.say(noting ? 'note_hint' : 'reply_hint', {name: desk.nameOf(desk.row)});
     this.text.placeholder = hint;
     this.text.setAttribute('aria-label', hint);

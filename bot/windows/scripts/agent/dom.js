@@ -53,7 +53,7 @@ export class Words {
   }
 
   money(value) {
-    const style = new Intl.NumberFormat(this.language, {style: 'currency', currency: value.currency});
+    const style = new Intl.NumberFormat(this.language, {style: 'currency', currency: value.currency, currencyDisplay: 'narrowSymbol'});
     return style.format(value.amount / 10 ** style.resolvedOptions().maximumFractionDigits);
   }
 

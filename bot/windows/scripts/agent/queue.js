@@ -5,6 +5,7 @@ import {fill, h, span} from './dom.js';
 
 const LONG_MS = 120_000; // a wait is amber from here on, and red from
 const TOO_LONG_MS = 300_000;
+const LIVE_MS = 10_000; // those that Aisle holds change with every word of every customer: they are read so often, while looked at
 const FILTERS = ['language', 'reason', 'intent'];
 
 export class Queue {
@@ -13,6 +14,7 @@ export class Queue {
     this.state = 'waiting';
     this.cursor = null;
     this.lives = new Map();
+    this.liveAt = 0;
     this.drawn = new Map(); // conversation_id -> {element, button, sign, clock}
     this.filters = {language: '', reason: '', intent: ''};
     const {words} = desk;
@@ -56,8 +58,9 @@ export class Queue {
     this.draw();
   }
 
-  /** The conversations that Aisle holds: read when they are looked at, for they change with every customer's every word. */
+  /** The conversations that Aisle holds. */
   async readLive() {
+    this.liveAt = Date.now();
     try {
       const {conversations} = await call('GET', '/conversations?state=live');
       this.lives = new Map(conversations.map((row) => [row.conversation_id, row]));
@@ -176,10 +179,12 @@ export class Queue {
   inside(row, wait) {
     const {words} = this.desk;
     const reason = row.reason && words.of('reason', row.reason);
-    const intent = row.intent && words.of('intent', row.intent.label);
+    // That somebody who asked for a person wants one needs to be said once.
+    const told = row.intent && !(row.reason === 'asked' && row.intent.label === 'handoff');
+    const intent = told && words.of('intent', row.intent.label);
     const tags = [
       reason && h(`span.tag.reason-${row.reason}`, {}, reason),
-      row.intent && intent !== reason && h('span.tag', {}, intent),
+      intent && intent !== reason && h('span.tag', {}, intent),
       row.sentiment !== 'neutral' && h(`span.tag.${row.sentiment}`, {}, words.of('sentiment', row.sentiment)),
       ['cooling', 'at-risk', 'gone'].includes(row.churn) && h('span.tag.churn', {}, words.of('churn', row.churn)),
     ];
@@ -194,6 +199,7 @@ export class Queue {
 
   /** Waiting times count by themselves. */
   tick() {
+    if (this.state === 'live' && Date.now() - this.liveAt > LIVE_MS) this.readLive();
     const now = clock.now();
     for (const {row, clock: shown} of this.drawn.values()) {
       if (row.state === 'live') continue;
