@@ -1,0 +1,1 @@
+"""What a support agent has beside a conversation: replies, facts, picks."""
