@@ -2,15 +2,15 @@
 
     python -m benchmarks.assist --parts replies [--data ../shared/data] [--sets simmc2 demo] [--seeds 3] [--epochs 3] [--work DIR]
 
-replies   The true reply among 100: 99 others of the test part, drawn by seed, never one with the same text. Beside the tuned encoder
-          stand BM25 and the pretrained one as they come (MiniLM; multilingual e5 for Chinese), on the last turn and on the last four
-          messages, and the tuned one with BM25 added by a weight that validation chose. All see the same templates. Then the time of
-          a suggestion among 50,000 templates.
+`replies`: the true reply among 100, 99 others of the test part being drawn by seed, never one with the same text. Beside the tuned
+encoder stand BM25 and the pretrained one as it comes (MiniLM; multilingual e5 for Chinese), on the last turn and on the last four
+messages, and the tuned one with BM25 added by a weight that validation chose. All see the same templates. Then the time that a
+suggestion among 50,000 templates takes.
 
-          simmc2  SIMMC 2.0, the assistant's turns: tested on fold 0, trained on folds 1 to 4, a tenth of their dialogues for validation.
-          demo    the demo shop's agents. The last wording of each section of the phrasings is the test part's alone, so that no test
-                  reply was seen in training word for word. Two wordings of a section say the same, so they are no distractors for
-                  each other.
+    simmc2  SIMMC 2.0, the assistant's turns: tested on fold 0, trained on folds 1 to 4, a tenth of their dialogues being for
+            validation.
+    demo    the demo shop's agents. Two wordings of each section of the phrasings are the test part's alone, so that no test reply
+            was seen in training word for word. Wordings of one section say the same and are no distractors for each other.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import json
 import random
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,13 +34,15 @@ from benchmarks.intent_sets import SETS, write
 from benchmarks.search_peers import Bm25
 from bot.desk.replies import PastReply, ReplyIndex
 from bot.desk.reply_encoder import ReplyEncoder, pretrained_of
+from bot.desk.templates import known_of
 from demo.agents import agent_dialogues, handed_over
 from demo.catalog import make_catalog
 from demo.generate import generator
 from demo.shoppers import make_behavior
 from finetune.logs import read_logs
 from finetune.replies import finetune_replies
-from finetune.reply_pairs import ReplyData, ReplyPair, reply_data
+from finetune.reply_pairs import Records, ReplyData, ReplyPair, no_records, reply_data
+from storage.orders import Order, read_order
 
 CANDIDATES: Final = 100
 HISTORY: Final = 4
@@ -47,9 +50,17 @@ WEIGHTS: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 """Of BM25's score, scaled to its best among the candidates, beside a cosine."""
 INDEXED: Final = 50_000
 _NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
-_PRODUCTS, _SHOPPERS, _DIALOGUES = 800, 300, 1_500
+_PRODUCTS, _SHOPPERS, _DIALOGUES = 800, 300, 900
 Floats = NDArray[np.float64]
-Kind = Callable[[ReplyPair], str]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A log with its test part marked, what tells replies that say the same, and the customers' records."""
+
+    log: Path
+    kind: Callable[[ReplyPair], str] = lambda pair: pair.key
+    records: Records = no_records
 
 
 @dataclass(frozen=True)
@@ -62,10 +73,12 @@ class Trial:
 
     def scored(self, score: Callable[[ReplyPair], NDArray[np.floating]]) -> Floats:
         """(pairs, candidates) of a method that scores all texts for a pair."""
-        return np.stack([score(pair)[rows] for pair, rows in zip(self.pairs, self.rows, strict=True)]).astype(np.float64)
+        return np.stack([score(pair)[rows] for pair, rows in zip(self.pairs, self.rows, strict=True)]).astype(
+            np.float64
+        )
 
 
-def trial_of(pairs: Sequence[ReplyPair], kind: Kind, seed: int) -> Trial:
+def trial_of(pairs: Sequence[ReplyPair], kind: Callable[[ReplyPair], str], seed: int) -> Trial:
     """Draws candidates; where a part has too few texts of another kind, a pair has fewer."""
     texts = {pair.key: pair.template for pair in pairs}
     kinds = {pair.key: kind(pair) for pair in pairs}
@@ -118,18 +131,19 @@ def plain(trial: Trial, encoder: ReplyEncoder, space: str, text_of: Callable[[Re
 
 def fused(cosines: Floats, words: Floats, weight: float) -> Floats:
     """A cosine and a share of BM25, whose best candidate has 1."""
-    return cosines + weight * words / np.maximum(words.max(axis=1, keepdims=True), 1e-9)
+    found: Floats = cosines + weight * words / np.maximum(words.max(axis=1, keepdims=True), 1e-9)
+    return found
 
 
-def simmc2(data: Path, folder: Path) -> tuple[Path, Kind]:
-    """The log, and what tells replies that say the same."""
+def simmc2(data: Path, folder: Path) -> Source:
+    """SIMMC 2.0."""
     parts = SETS["simmc2"].rows(data, 0)
     rows = parts.training + [row | {"split": "test"} for row in parts.test]
-    return write(rows, folder / "simmc2.jsonl"), lambda pair: pair.key
+    return Source(write(rows, folder / "simmc2.jsonl"))
 
 
-def demo(_: Path, folder: Path) -> tuple[Path, Kind]:
-    """As `simmc2`."""
+def demo(_: Path, folder: Path) -> Source:
+    """The demo shop's agents."""
     catalog = make_catalog(generator(7, 0), _NOW, _PRODUCTS)
     orders = make_behavior(generator(7, 1), _NOW, catalog, _SHOPPERS).orders
     sections = {
@@ -137,28 +151,37 @@ def demo(_: Path, folder: Path) -> tuple[Path, Kind]:
         for each in handed_over(7, _NOW, orders, catalog, _DIALOGUES)
         for place, line in enumerate(each.lines)
     }
-    log = write(list(agent_dialogues(7, _NOW, orders, catalog, _DIALOGUES)), folder / "demo.jsonl")
-    return log, lambda pair: sections[pair.dialogue_id, len(pair.said)]
+    of_user: dict[str, list[Order]] = defaultdict(list)
+    for row in orders:
+        of_user[row["user_id"]].append(read_order(row)[0])
+    return Source(
+        write(list(agent_dialogues(7, _NOW, orders, catalog, _DIALOGUES)), folder / "demo.jsonl"),
+        lambda pair: sections[pair.dialogue_id, len(pair.said)],
+        lambda user_id: known_of(of_user[user_id], None, {}),
+    )
 
 
-LOGS: Final[dict[str, Callable[[Path, Path], tuple[Path, Kind]]]] = {"simmc2": simmc2, "demo": demo}
+SOURCES: Final[dict[str, Callable[[Path, Path], Source]]] = {"simmc2": simmc2, "demo": demo}
 
 
 def replies(name: str, data: Path, shop: Path, work: Path, seeds: int, epochs: int | None) -> None:
     """Prints the table of a set."""
     work.mkdir(parents=True, exist_ok=True)
-    log, kind = LOGS[name](data, work)
-    dialogues = read_logs([log]).dialogues
+    source = SOURCES[name](data, work)
+    dialogues = read_logs([source.log]).dialogues
     untuned = ReplyEncoder(pretrained_of(shop))
     for seed in range(seeds):
-        given = reply_data(dialogues, seed)
+        given = reply_data(dialogues, seed, source.records)
         model = work / f"{name}-{seed}-{epochs}"
         if not model.exists():
             cache = shop / "models" / "encoder"
-            print(json.dumps({"set": name, "seed": seed, **tuned_facts(given, model, untuned, cache, epochs, seed)}), flush=True)
+            print(
+                json.dumps({"set": name, "seed": seed, **tuned_facts(given, model, untuned, cache, epochs, seed)}),
+                flush=True,
+            )
         encoder = ReplyEncoder.load(model, untuned.pretrained)
         for space in given.spaces:
-            table(f"{name} {space} seed {seed}", given, space, kind, encoder, untuned, seed)
+            table(f"{name} {space} seed {seed}", given, space, source, encoder, untuned, seed)
         if seed == 0:
             pace(encoder, given)
 
@@ -172,15 +195,15 @@ def tuned_facts(
 
 
 def table(
-    title: str, data: ReplyData, space: str, kind: Kind, encoder: ReplyEncoder, untuned: ReplyEncoder, seed: int
+    title: str, data: ReplyData, space: str, source: Source, encoder: ReplyEncoder, untuned: ReplyEncoder, seed: int
 ) -> None:
     """Prints a row a method."""
     pairs = data.spaces[space]
-    trial = trial_of(pairs.held_out, kind, seed)
+    trial = trial_of(pairs.held_out, source.kind, seed)
     shown = f"{len(trial.pairs)} replies, {len(trial.texts)} different, {trial.rows.shape[1]} candidates"
     name = {"latin": "MiniLM", "han": "e5"}[space]
     cosines, words = dense(trial, encoder, space), lexical(trial, last_turn)
-    apart = trial_of(pairs.validation, kind, seed)
+    apart = trial_of(pairs.validation, source.kind, seed)
     seen = dense(apart, encoder, space), lexical(apart, last_turn)
     weight = max(WEIGHTS, key=lambda each: (recalls(fused(*seen, each))[0], -each))
     rows = {
@@ -219,10 +242,12 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=("replies",), default=["replies"])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--shop", type=Path, default=Path("var"), help="where the pretrained encoders are kept")
-    parser.add_argument("--sets", nargs="+", choices=tuple(LOGS), default=list(LOGS))
+    parser.add_argument("--sets", nargs="+", choices=tuple(SOURCES), default=list(SOURCES))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--work", type=Path, help="keeps logs and models here; a model that is there is not trained again")
+    parser.add_argument(
+        "--work", type=Path, help="keeps logs and models here; a model that is there is not trained again"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         for name in given.sets:

@@ -26,6 +26,7 @@ from demo.catalog import CURRENCY, DemoProduct
 from demo.phrasings.bank import read_plain
 from demo.phrasings.grammar import expand
 from demo.phrasings.style import FULL_WIDTH, draw_persona, write_as
+from demo.vocabulary.records import Language
 from index.money import format_money
 from index.product import Money
 
@@ -40,22 +41,26 @@ TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
     "payment": ("delivered", "cancelled", "returned"),
 }
 """What an agent is needed for, and the statuses of the orders that it is about; any order where none stands."""
-_SPLITS = {"train": 0.8, "validation": 0.08, "test": 0.12}
-_CHINESE = 0.33
+_SPLITS = {"train": 0.74, "validation": 0.08, "test": 0.18}
+_CHINESE = 0.4
 _FOLLOW_UPS = (0.15, 0.35, 0.3, 0.2)
 """Share of dialogues by how often the customer asks on."""
 _THANKED, _GREETED = 0.8, 0.7
 _NAMES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "en": (
-        ("Nora", "nora.l"), ("Samir", "samir88"), ("Greta", "greta.b"), ("Paul", "paul.w"), ("Ines", "ines.m"), ("Tom", "tom.h"),
-        ("Aisha", "aisha.k"), ("Viktor", "v.orlov"), ("Grace", "grace.t"), ("Leo", "leo.p"), ("Hannah", "hannah.r"), ("Omar", "omar.f"),
+        ("Nora", "nora.l"), ("Samir", "samir88"), ("Greta", "greta.b"), ("Paul", "paul.w"), ("Ines", "ines.m"),
+        ("Tom", "tom.h"), ("Aisha", "aisha.k"), ("Viktor", "v.orlov"), ("Grace", "grace.t"), ("Leo", "leo.p"),
+        ("Hannah", "hannah.r"), ("Omar", "omar.f"),
     ),
     "zh": (
-        ("陈晨", "chenchen"), ("王芳", "wangfang"), ("李想", "lixiang"), ("赵敏", "zhaomin"), ("刘洋", "liuyang"), ("周杰", "zhoujie"),
-        ("林静", "linjing"), ("何平", "heping"),
+        ("陈晨", "chenchen"), ("王芳", "wangfang"), ("李想", "lixiang"), ("赵敏", "zhaomin"), ("刘洋", "liuyang"),
+        ("周杰", "zhoujie"), ("林静", "linjing"), ("何平", "heping"),
     ),
 }  # fmt: skip
-_AGENTS: Final[Mapping[str, tuple[str, ...]]] = {"en": ("Dana", "Ruben", "Mira", "Jonas"), "zh": ("小雨", "小林", "阿秋")}
+_AGENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "en": ("Dana", "Ruben", "Mira", "Jonas"),
+    "zh": ("小雨", "小林", "阿秋"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ def agent_dialogues(
         now: when the newest ends.
         orders: rows of the demo's orders.
         products: the demo's catalog.
-        count: how many; a third of them in Chinese.
+        count: how many; two of five in Chinese.
     """
     for each in handed_over(seed, now, orders, products, count):
         clock, draw = each.began, Random(f"{seed}-{each.dialogue_id}-clock")
@@ -126,7 +131,7 @@ def handed_over(
         split = rng.choices(list(_SPLITS), list(_SPLITS.values()))[0]
         # Somebody always has the same name and language.
         person = Random(f"{seed}-{order['user_id']}")
-        language = "zh" if person.random() < _CHINESE else "en"
+        language: Language = "zh" if person.random() < _CHINESE else "en"
         speech = _Speech(language, split, _fillers(person, rng, order, by_id, products, language), rng)
         yield HandedOver(
             f"agent-{number:05d}",
@@ -141,7 +146,7 @@ def handed_over(
 
 @dataclass(frozen=True)
 class _Speech:
-    """Draws lines of one dialogue: of a section the test split has the last line, validation the one before it."""
+    """Draws lines of one dialogue: a section's last line is for test, an agent's last two, and the one before for validation."""
 
     language: str
     split: str
@@ -150,7 +155,8 @@ class _Speech:
 
     def say(self, role: str, section: str) -> Line:
         patterns = phrasings(self.language)[section]
-        held = {"train": patterns[:-2], "validation": patterns[-2:-1], "test": patterns[-1:]}
+        tested = len(patterns) - (2 if role == "agent" else 1)
+        held = {"train": patterns[: tested - 1], "validation": patterns[tested - 1 : tested], "test": patterns[tested:]}
         pattern = self.rng.choice(held[self.split] if len(patterns) > 2 else patterns)
         text = expand(pattern, self.rng, self.fillers.__getitem__)
         if role == "user":
@@ -186,14 +192,16 @@ def _fillers(
     order: Mapping[str, Any],
     by_id: Mapping[str, DemoProduct],
     products: Sequence[DemoProduct],
-    language: str,
+    language: Language,
 ) -> dict[str, str]:
     """What the slots of a dialogue are filled with, out of the records of its order."""
     name, mailbox = person.choice(_NAMES[language])
     tracking = order.get("tracking") or {}
     bought = [by_id[item["product_id"]] for item in order["items"] if item["product_id"] in by_id]
     kind = (bought[0] if bought else rng.choice(products)).type
-    own = [each.product.title for each in products[:: max(1, len(products) // 200)] if each.product.language == language]
+    own = [
+        each.product.title for each in products[:: max(1, len(products) // 200)] if each.product.language == language
+    ]
     total = sum(item["price"] * item["quantity"] for item in order["items"])
     return {
         "name": name,

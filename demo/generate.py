@@ -117,9 +117,7 @@ def write_demo_shop(
     _write_lines(files.orders, map(_JSON.encode, behavior.orders))
     reviews = make_reviews(generator(seed, 2), moment, catalog)
     _write_lines(files.reviews, map(_JSON.encode, reviews))
-    talks = chain(
-        generate_dialogues(seed), hand_written(), agent_dialogues(seed, moment, behavior.orders, catalog)
-    )
+    talks = chain(generate_dialogues(seed), hand_written(), agent_dialogues(seed, moment, behavior.orders, catalog))
     _write_lines(files.dialogues, map(_JSON.encode, talks))
     mark(folder, Stage.WRITTEN)
     return files

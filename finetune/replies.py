@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,14 +28,20 @@ from bot.desk.reply_encoder import (
     ReplySettings,
     reply_tokens,
 )
+from bot.desk.templates import known_of
 from bot.history import tokenize, window_of
 from finetune.export import linked_embeddings
 from finetune.lineage import write_seen
-from finetune.reply_pairs import ReplyData, ReplyPair, ReplyPairs, ranks_of, templates_in
+from finetune.reply_pairs import Records, ReplyData, ReplyPair, ReplyPairs, ranks_of, templates_in
 from finetune.search_run import Metrics, Tuned, complete_run
 from finetune.search_variants import bootstrapped
 from finetune.settings import epochs_in_time
+from index.snapshot import Snapshot
+from storage.customers import customer_of
+from storage.database import Database
 from storage.errors import InvalidInput
+from storage.orders import orders_of
+from storage.principal import local_operator
 from storage.publish import write_manifest
 
 if TYPE_CHECKING:
@@ -110,8 +116,9 @@ class Comparison:
     def reasons(self) -> tuple[str, ...]:
         """The verdict as a sentence."""
         return (
-            f"{'Holds' if self.passed else 'Fails'}: mean reciprocal rank of {self.n} held-out replies {self.after:.3f}, what serves "
-            f"{self.before:.3f}, difference by dialogue {self.difference:+.3f}, 95 % {self.low:+.3f} to {self.high:+.3f}.",
+            f"{'Holds' if self.passed else 'Fails'}: mean reciprocal rank of {self.n} held-out replies {self.after:.3f}, "
+            f"what serves {self.before:.3f}, difference by dialogue {self.difference:+.3f}, "
+            f"95 % {self.low:+.3f} to {self.high:+.3f}.",
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -146,7 +153,9 @@ class _Run:
             )
 
     def _enough(self, space: str, pairs: ReplyPairs) -> bool:
-        found = len(pairs.training) >= FEWEST_PAIRS and len(pairs.held_out) >= FEWEST_HELD_OUT and bool(pairs.validation)
+        found = (
+            len(pairs.training) >= FEWEST_PAIRS and len(pairs.held_out) >= FEWEST_HELD_OUT and bool(pairs.validation)
+        )
         if not found:
             self.notice(f"The {space} encoder stays: {len(pairs.training)} replies are too few to learn from.")
         return found
@@ -165,8 +174,10 @@ class _Run:
 
         base = load_base(space, self.base_model)
         attend_eagerly(base.model)
-        for frozen in filter(None, (base.model.get_input_embeddings(), base.model.pooler)):
-            frozen.requires_grad_(False)
+        encoder: Any = base.model
+        for frozen in (encoder.get_input_embeddings(), encoder.pooler):  # shared with search; read by nothing
+            if frozen is not None:
+                frozen.requires_grad_(False)
         examples = examples_of(pairs.training, base)
         tokens = sum(len(each.conversation.ids) + len(each.reply.ids) for each in examples)
         recipe = Recipe(self.epochs or epochs_in_time(tokens, EPOCHS), seed=self.seed)
@@ -254,8 +265,24 @@ class _Run:
                 gains.setdefault(pair.dialogue_id, []).append(float(gain))
         by_dialogue = np.array([np.mean(each) for each in gains.values()])
         low, high = bootstrapped(by_dialogue, self.seed)
-        old, new = (float(np.concatenate(each).mean()) for each in (before, after))
-        return Comparison(sum(map(len, after)), len(gains), old, new, float(by_dialogue.mean()), low, high)
+        served, found = (float(np.concatenate(each).mean()) for each in (before, after))
+        return Comparison(sum(map(len, after)), len(gains), served, found, float(by_dialogue.mean()), low, high)
+
+
+def records_of(database: Database, snapshot: Snapshot | None) -> Records:
+    """Slot by value of each user's records, as the shop's own tables have them; product titles where there is an index."""
+    reader = local_operator()
+
+    def title(product_id: str) -> str:
+        row = snapshot.row_of(product_id) if snapshot is not None else None
+        return "" if snapshot is None or row is None else snapshot.products.get(row).title
+
+    def records(user_id: str) -> Mapping[str, str]:
+        orders = orders_of(database, reader, user_id)
+        ids = {item.product_id for order in orders for item in order.items}
+        return known_of(orders, customer_of(database, reader, user_id), {each: title(each) for each in ids})
+
+    return records
 
 
 def examples_of(pairs: Sequence[ReplyPair], base: Pretrained) -> list[Example]:

@@ -50,10 +50,14 @@ class ReplyPairs:
 
 @dataclass(frozen=True)
 class ReplyData:
-    """Pairs by space; `dialogues` in training, how many `replies` made no template, and what names the data."""
+    """Pairs by space; the dialogues in training, how many replies made no template, and what names the data.
+
+    `users` are in any part of it: all of them decide which epoch is kept, or whether the model may serve.
+    """
 
     spaces: dict[str, ReplyPairs]
     dialogues: list[Dialogue]
+    users: set[str]
     left_out: int
     sha256: str
 
@@ -86,6 +90,7 @@ def reply_data(dialogues: Iterable[Dialogue], seed: int, records: Records = no_r
     return ReplyData(
         {space: ReplyPairs(own["train"], own["validation"], own["test"]) for space, own in sorted(spaces.items())},
         [dialogue for (dialogue, _), part in zip(found, parts, strict=True) if part == "train"],
+        {dialogue.user_id for dialogue, _ in found if dialogue.user_id},
         left_out,
         digest.hexdigest(),
     )
@@ -98,7 +103,9 @@ def pairs_of(dialogue: Dialogue, records: Records = no_records) -> tuple[list[Re
     made = template_in(PastDialogue(dialogue.id, messages, known))
     pairs, failed = [], 0
     for place in answered(messages):
-        said = tuple({"role": each.role, "content": each.content} for each in messages[:place])
+        said = tuple[dict[str, object], ...](
+            {"role": each.role, "content": each.content} for each in messages[:place]
+        )
         template = made(messages[place].content)
         if template is None:
             failed += 1
@@ -108,7 +115,7 @@ def pairs_of(dialogue: Dialogue, records: Records = no_records) -> tuple[list[Re
 
 
 def split_replies(dialogues: Sequence[Dialogue], seed: int) -> list[str]:
-    """The part of each dialogue: "train", "validation" or "test"; a group of near-duplicates has one, the strictest of its marks."""
+    """The part of each dialogue, "train", "validation" or "test"; near-duplicates share one, the strictest of their marks."""
     groups = near_duplicates(dialogues)
     marks: dict[int, int] = defaultdict(int)
     for dialogue, group in zip(dialogues, groups, strict=True):
@@ -125,7 +132,10 @@ def split_replies(dialogues: Sequence[Dialogue], seed: int) -> list[str]:
 
 
 def ranks_of(
-    pairs: Sequence[ReplyPair], conversations: NDArray[np.float32], replies: NDArray[np.float32], row_of: Mapping[str, int]
+    pairs: Sequence[ReplyPair],
+    conversations: NDArray[np.float32],
+    replies: NDArray[np.float32],
+    row_of: Mapping[str, int],
 ) -> NDArray[np.float64]:
     """The rank of each pair's own reply among all `replies`, (pairs,), 1 the best; ties count half.
 

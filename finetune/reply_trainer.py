@@ -1,8 +1,8 @@
 """Contrastive training of the reply model: a conversation lies nearer to the reply that followed than to others.
 
-The loss is InfoNCE over cosines in both directions (van den Oord et al. 2018; for replies Henderson et al. 2017, "Efficient Natural
-Language Response Suggestion for Smart Reply") with the other replies of the batch as negatives. A negative that says the same as the
-right reply is left out. Replies repeat themselves in a shop's log, "which one?", so that matters more than for products.
+The loss is InfoNCE over cosines in both directions (van den Oord et al. 2018; for replies Henderson et al. 2017, "Efficient
+Natural Language Response Suggestion for Smart Reply") with the other replies of the batch as negatives. A negative that says the
+same as the right reply is left out: replies repeat themselves in a shop's log, "which one?".
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Example:
-    """A conversation and the reply that followed, as tokens; `key` numbers what the reply says, alike for those that say the same."""
+    """A conversation and the reply that followed, as tokens; replies that say the same have one `key`."""
 
     conversation: Tokens
     reply: Tokens
@@ -132,7 +132,12 @@ def _distorted(tokens: Tokens, recipe: Recipe, draw: random.Random) -> Tokens:
 
 
 def _loss(
-    loop: Loop, network: ReplyNetwork, asked: Sequence[Tokens], batch: Sequence[Example], pad_id: int, temperature: float
+    loop: Loop,
+    network: ReplyNetwork,
+    asked: Sequence[Tokens],
+    batch: Sequence[Example],
+    pad_id: int,
+    temperature: float,
 ) -> Tensor:
     """Of conversations against replies and of replies against conversations, the mean of both."""
     conversations = loop.parallel(*_inputs(network, asked, pad_id)).float()  # (batch, dim)

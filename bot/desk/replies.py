@@ -11,20 +11,25 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.desk.reply_encoder import SPACES, ReplyEncoder, Said, load_replies, pretrained_of, reply_versions
-from bot.desk.templates import known_in, template_of
+from bot.desk.marks import known_in
+from bot.desk.reply_encoder import SPACES, ReplyEncoder, Said
+from bot.desk.templates import template_of
 from bot.history import window_of
-from bot.parts import current_model
 from index.encoders import script_of
+from storage.consent import Consent
+from storage.database import Database
 from storage.errors import Damaged
+from storage.labels import training_conversations
+from storage.principal import Principal
 from storage.publish import Versions
 
 SHORTEST: Final = 2
@@ -84,7 +89,7 @@ def answered(messages: Sequence[PastMessage]) -> list[int]:
     spoken = [place for place, message in enumerate(messages) if message.role in ("user", "assistant", "agent")]
     return [
         place
-        for before, place in zip(spoken, spoken[1:], strict=False)
+        for before, place in pairwise(spoken)
         if messages[place].role in roles
         and messages[place].feedback != "down"
         and (messages[before].role == "user" or (people and messages[before].role == "assistant"))
@@ -112,11 +117,34 @@ def past_replies(dialogues: Iterable[PastDialogue]) -> list[PastReply]:
     return [PastReply(*newest[key], count) for key, count in counts.most_common(MOST)]
 
 
+def stored_dialogues(
+    database: Database, principal: Principal, consent: Consent, records: Callable[[str], Mapping[str, str]]
+) -> Iterator[PastDialogue]:
+    """The conversations that a person answered in, of people who let models learn from them, oldest first.
+
+    Args:
+        database: where from.
+        principal: who reads.
+        consent: of people who never chose; the shop's `[consent]`.
+        records: slots by value of a user's records.
+
+    Raises:
+        Forbidden: the role may not read them.
+    """
+    for each in training_conversations(database, principal, consent):
+        messages = [PastMessage(turn.role, turn.content) for turn in each.turns]
+        if any(message.role == "agent" for message in messages):
+            yield PastDialogue(each.conversation_id, messages, records(each.user_id))
+
+
 class ReplyIndex:
     """Past replies by script, searched exactly. Immutable, and safe to share between threads."""
 
     def __init__(
-        self, encoder: ReplyEncoder, replies: Mapping[str, Sequence[PastReply]], vectors: Mapping[str, NDArray[np.float32]]
+        self,
+        encoder: ReplyEncoder,
+        replies: Mapping[str, Sequence[PastReply]],
+        vectors: Mapping[str, NDArray[np.float32]],
     ) -> None:
         """`replies` and `vectors` (replies, dim) by space, in one order."""
         self._encoder = encoder
@@ -221,10 +249,3 @@ class VectorStore:
             np.save(folder / "keys.npy", np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), 16))
             np.save(folder / "vectors.npy", vectors)
             versions.publish(folder, {"encoder": hash_})
-
-
-def current_replies(shop: Path, serving: ReplyEncoder | None = None) -> ReplyEncoder:
-    """The reply encoder that serves a shop: the tuned model that is current, else the pretrained encoders."""
-    pretrained = pretrained_of(shop)
-    found = current_model(reply_versions(shop), lambda folder: load_replies(folder, pretrained), serving)
-    return found or ReplyEncoder(pretrained)

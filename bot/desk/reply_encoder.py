@@ -127,11 +127,13 @@ class ReplyEncoder:
         space = space or self.space_of(history)
         window = window_of(history, self._history)
         network = self._tuned.get(space)
+        found: NDArray[np.float32]  # (dim,)
         if network is None:
-            found: NDArray[np.float32] = self.pretrained(space).encode_queries([window.turn])[0]
+            found = self.pretrained(space).encode_queries([window.turn])[0]
             return found
         tokens = tokenize(window, network.tokenizer, self._history)
-        return network.run_ids([tokens.ids], {"segments": [tokens.segments]})["vector"][0]
+        found = network.run_ids([tokens.ids], {"segments": [tokens.segments]})["vector"][0]
+        return found
 
     def replies(self, texts: Sequence[str], space: str) -> Vectors:
         """(texts, dim) of replies."""

@@ -26,10 +26,10 @@ _FIRST_GATE = -1.0
 
 
 class ReplyNetwork(nn.Module):
-    """A BERT encoder, a role embedding that is added to the word embeddings, and a gate for what was said before the last turn.
+    """A BERT encoder, a role embedding that is added to the word embeddings, and a gate for what was said before.
 
-    vector = last turn + gate · history, both means of token states, scaled to length 1. The gate is one number a conversation, learnt
-    from both means: a turn that says it all needs no history, "the second one" nothing else.
+    vector = last turn + gate · history, both means of token states, scaled to length 1. The gate is one number a conversation,
+    learnt from both means: a turn that says it all needs no history, "the second one" little else.
     """
 
     def __init__(self, encoder: BertModel | Any) -> None:

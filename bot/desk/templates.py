@@ -12,11 +12,12 @@ is left makes no template.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from bot.backend import Backend
+from bot.desk.marks import blanked, known_in
 from bot.tasks.orders import date_of
 from index.money import format_money
 from index.product import Money
@@ -40,69 +41,10 @@ LONGEST: Final = 1_000
 """Characters of a reply that is kept."""
 
 _SLOT = re.compile(r"\{([a-z_]+)\}")
-_CODE = r"(?=[A-Za-z-]*\d)[A-Za-z]{0,6}-?\d(?:[\w-]*\w)?"
-_ORDER = re.compile(rf"(?:\border(?: (?:no\.?|number|id))?|订单号?|单子)[ :：#]*(?P<value>{_CODE})(?![\w-])", re.IGNORECASE | re.ASCII)
-_TRACKING = re.compile(
-    rf"(?:\b(?:tracking|parcel|package|shipment)(?: (?:no\.?|number|id|code))?|运单号?|快递单?号?|包裹|单号)[ :：#]*"
-    rf"(?P<value>{_CODE})(?![\w-])",
-    re.IGNORECASE | re.ASCII,
-)
-_PARCEL = re.compile(r"(?<![\w-])(?P<value>(?:TRK\d{6,}|1Z[0-9A-Z]{16}|[A-Z]{2}\d{9}[A-Z]{2}))(?![\w-])", re.ASCII)
-_SHORTEST_CODE = 4  # digits; "order 2" is an item of a list, "parcel 3" one of several
-_NAMES_EN = (
-    ("agent", re.compile(r"\b(?:this is|my name is|I'm|I am) (?P<value>[A-Z][a-z]+)(?=[.,!]| from| of| here)|\b(?P<other>[A-Z][a-z]+) here\b")),
-    ("first_name", re.compile(
-        r"\b(?:(?:H|h)i|(?:H|h)ello|(?:D|d)ear|(?:H|h)ey|(?:G|g)ood (?:day|morning|afternoon|evening)) (?P<value>[A-Z][a-z]+)(?=[ ,.!])"
-    )),
-)  # fmt: skip
-_NAMES_ZH = (
-    ("agent", re.compile(r"(?:我叫|我是(?:客服|售后的|客服专员)?|客服)(?P<value>[\u4e00-\u9fff]{2,3})(?=[,，。.!！]|为您|很高兴)")),
-    ("first_name", re.compile(r"(?:^|[,，。！!])(?P<value>[\u4e00-\u9fff]{2,3})您好|您好[,，]?(?P<other>(?!我|这|请|客|很|感|欢|售)[\u4e00-\u9fff]{2,3})(?=[,，。！!])")),
-)  # fmt: skip
-_NO_NAMES: Final = frozenset(
-    "There All Everyone Team Sir Madam Customer Sorry Happy Glad Sure Great Good Thanks Monday Tuesday Wednesday Thursday Friday "
-    "Saturday Sunday January February March April May June July August September October November December 亲爱的".split()
-)
-"""Where a name could stand and these do; a customer named May is known by records."""
-_MONTHS = "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
-# In this order: a money sign stands before what else would be a number, a date is made of numbers.
-_FIGURES: Final = (
-    ("money", re.compile(
-        r"(?:US|CN|HK|CA|AU)?[$€£¥￥]\s?\d[\d,]*(?:\.\d+)?|(?<![\w.])\d[\d,]*(?:\.\d+)?\s?(?:[$€£¥￥]|(?:usd|eur|gbp|cny|dollars?|euros?|pounds?)\b|元|块钱?|美元)",
-        re.IGNORECASE,
-    )),
-    ("date", re.compile(
-        rf"(?<!\w)20\d\d-\d\d-\d\d(?!\w)|(?:20\d\d\s?年\s?)?\d{{1,2}}\s?月\s?\d{{1,2}}\s?[日号]|\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{_MONTHS})\b(?:,? 20\d\d)?"
-        rf"|\b(?:{_MONTHS})\.? \d{{1,2}}(?:st|nd|rd|th)?\b(?:,? 20\d\d)?|(?<![\w/])\d{{1,2}}/\d{{1,2}}(?:/(?:20)?\d\d)?(?![\w/])",
-        re.IGNORECASE,
-    )),
-    ("number", re.compile(r"(?<![\w{])#?(?=\w*\d\w*\d\w*\d\w*\d\w*\d)[A-Za-z]{0,6}-?\w+(?![\w}])", re.ASCII)),
-)  # fmt: skip
 _CONTACT = re.compile(r"REDACTED_(?:EMAIL|PHONE)")
 _SPACE = re.compile(r"\s+")
 _LATIN = re.compile("[A-Za-z0-9_]")
 _READERS: Final = (Role.AGENT, Role.SUPERVISOR)
-
-
-def known_in(messages: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Slot by value: the numbers and names that a conversation of (role, text) names as what they are.
-
-    `user "order A100042 never came"` makes "A100042" an order number wherever else it stands; names are read from what agents say.
-    """
-    found: dict[str, str] = {}
-    for role, text in messages:
-        for slot, pattern in (("tracking", _PARCEL), ("tracking", _TRACKING), ("order_id", _ORDER)):
-            for match in pattern.finditer(text):
-                if sum(map(str.isdigit, match["value"])) >= _SHORTEST_CODE:
-                    found.setdefault(match["value"], slot)
-        if role == "user":
-            continue
-        for slot, pattern in (*_NAMES_EN, *_NAMES_ZH):
-            for match in pattern.finditer(text):
-                name = match["value"] or match["other"]
-                if name not in _NO_NAMES:
-                    found.setdefault(name, slot)
-    return found
 
 
 def known_of(orders: Sequence[Order], customer: Customer | None, titles: Mapping[str, str]) -> dict[str, str]:
@@ -125,9 +67,9 @@ def known_of(orders: Sequence[Order], customer: Customer | None, titles: Mapping
 
 
 def template_of(text: str, known: Mapping[str, str] | None = None) -> str | None:
-    """A reply as a template; None where it makes none: too long, empty, with braces of its own, or personal beyond any slot.
+    """A reply as a template; None where it makes none: empty, too long, with braces of its own, or personal beyond any slot.
 
-    `known` are slots by value, of `known_in` and `known_of`. `template_of("Hi Nora, it is $5")` is "Hi {first_name}, it is {money}".
+    `known` are slots by value, of `known_in` and `known_of`. `template_of("Hi Nora, it's $5")` is "Hi {first_name}, it's {money}".
     """
     text = _SPACE.sub(" ", text).strip()
     if not text or len(text) > LONGEST or "{" in text or "}" in text:
@@ -139,9 +81,7 @@ def template_of(text: str, known: Mapping[str, str] | None = None) -> str | None
     text = _CONTACT.sub("{contact}", redact(text))
     if "REDACTED_" in text:
         return None
-    for blank, pattern in _FIGURES:
-        text = pattern.sub(f"{{{blank}}}", text)
-    return text
+    return blanked(text)
 
 
 def fill(template: str, facts: Facts) -> tuple[str, tuple[str, ...]]:
@@ -181,7 +121,9 @@ def facts_of(
     try:
         facts |= _of_customer(backend.user(principal, user_id))
     except NotFound:
-        principal.require_owner(user_id, *_READERS)  # a shop's own system may not know the customer; who may not ask is told so
+        principal.require_owner(
+            user_id, *_READERS
+        )  # a shop's own system may not know the customer; who may not ask is told so
     order = meant(backend.orders(principal, user_id), said)
     if order is not None:
         ids = {item.product_id for item in order.items}
@@ -211,7 +153,11 @@ def _of_order(order: Order, titles: Mapping[str, str], language: str) -> dict[st
     if order.delivered_at is not None:
         facts["delivered_at"] = date_of(order.delivered_at, language)
     if tracking := order.tracking:
-        facts |= {"tracking": tracking.number or "", "carrier": tracking.carrier or "", "tracking_url": tracking.url or ""}
+        facts |= {
+            "tracking": tracking.number or "",
+            "carrier": tracking.carrier or "",
+            "tracking_url": tracking.url or "",
+        }
         if tracking.expected_at is not None:
             facts["expected_at"] = date_of(tracking.expected_at, language)
     if order.total is not None and order.currency:
