@@ -103,9 +103,7 @@ def pairs_of(dialogue: Dialogue, records: Records = no_records) -> tuple[list[Re
     made = template_in(PastDialogue(dialogue.id, messages, known))
     pairs, failed = [], 0
     for place in answered(messages):
-        said = tuple[dict[str, object], ...](
-            {"role": each.role, "content": each.content} for each in messages[:place]
-        )
+        said = tuple[dict[str, object], ...]({"role": each.role, "content": each.content} for each in messages[:place])
         template = made(messages[place].content)
         if template is None:
             failed += 1

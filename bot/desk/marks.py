@@ -72,16 +72,16 @@ _BLANKS: Final = (
         "money",
         re.compile(
             rf"(?:US|CN|HK|CA|AU)?[$€£¥￥]\s?{_AMOUNT}"
-            rf"|(?<![\w.]){_AMOUNT}\s?(?:[$€£¥￥]|(?:usd|eur|gbp|cny|dollars?|euros?|pounds?)\b|元|块钱?|美元)",
+            rf"|(?<![A-Za-z0-9_.]){_AMOUNT}\s?(?:[$€£¥￥]|(?:usd|eur|gbp|cny|dollars?|euros?|pounds?)\b|元|块钱?|美元)",
             re.IGNORECASE,
         ),
     ),
     (
         "date",
         re.compile(
-            rf"(?<!\w)20\d\d-\d\d-\d\d(?!\w)|(?:20\d\d\s?年\s?)?\d{{1,2}}\s?月\s?\d{{1,2}}\s?[日号]"
+            rf"(?<![A-Za-z0-9_])20\d\d-\d\d-\d\d(?![A-Za-z0-9_])|(?:20\d\d\s?年\s?)?\d{{1,2}}\s?月\s?\d{{1,2}}\s?[日号]"
             rf"|\b{_DAY}(?: of)? {_MONTH}\b(?:,? 20\d\d)?|\b{_MONTH}\.? {_DAY}\b(?:,? 20\d\d)?"
-            r"|(?<![\w/])\d{1,2}/\d{1,2}(?:/(?:20)?\d\d)?(?![\w/])",
+            r"|(?<![A-Za-z0-9_/])\d{1,2}/\d{1,2}(?:/(?:20)?\d\d)?(?![A-Za-z0-9_/])",
             re.IGNORECASE,
         ),
     ),

@@ -226,7 +226,7 @@ class VectorStore:
             for place, vector in zip(missing, embed([texts[place] for place in missing]), strict=True):
                 known[keys[place]] = vector
         found = np.stack([known[key] for key in keys]).astype(np.float32)
-        if missing:
+        if len(known) > len(set(keys)) or missing:  # what is no longer said, or was erased, is not kept
             self._keep(versions, hash_, keys, found)
         return found
 
@@ -249,3 +249,4 @@ class VectorStore:
             np.save(folder / "keys.npy", np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), 16))
             np.save(folder / "vectors.npy", vectors)
             versions.publish(folder, {"encoder": hash_})
+            versions.sweep(keep=0)

@@ -47,7 +47,10 @@ KNOWN = known_of([order("A100042")], NORA, TITLES)
         ("$45.99 go back, Nora Vale", "{amount} go back, {first_name} {last_name}"),
         ("The Redfern Kettle, 1.7 L went out with Hilltop Post", "The {product} went out with {carrier}"),
         ("Mailed to nora@mail.example, see TRK1234567890", "Mailed to {email}, see {tracking}"),
-        ("您好，包裹TRK1234567890在3月3日前到，US$45.99会退回。", "您好，包裹{tracking}在{expected_at}前到，{amount}会退回。"),
+        (
+            "您好，包裹TRK1234567890在3月3日前到，US$45.99会退回。",
+            "您好，包裹{tracking}在{expected_at}前到，{amount}会退回。",
+        ),
         ("Ordered on February 26, it left.", "Ordered on {placed_at}, it left."),
         ("A1000420 and XA100042 are others'", "{number} and {number} are others'"),
     ],
@@ -78,7 +81,15 @@ def test_without_records_figures_and_names_are_told_by_their_shape(said: str, te
 
 @pytest.mark.parametrize(
     "said",
-    ["", "   ", "x" * 1_001, "Your {order_id} left", "a } b", "Card 4111 1111 1111 1111", "IBAN DE89 3704 0044 0532 0130 00"],
+    [
+        "",
+        "   ",
+        "x" * 1_001,
+        "Your {order_id} left",
+        "a } b",
+        "Card 4111 1111 1111 1111",
+        "IBAN DE89 3704 0044 0532 0130 00",
+    ],
 )
 def test_what_makes_no_template_is_refused(said: str) -> None:
     assert template_of(said) is None
@@ -144,7 +155,9 @@ def test_facts_are_those_of_the_order_that_was_named(database: Database) -> None
 
 
 def test_which_of_two_orders_is_not_guessed(database: Database) -> None:
-    text, missing = fill("{first_name}: {order_id}, {tracking}", facts_of(backend(database), AGENT, "nora", ["late!"], "en"))
+    text, missing = fill(
+        "{first_name}: {order_id}, {tracking}", facts_of(backend(database), AGENT, "nora", ["late!"], "en")
+    )
     assert (text, missing) == ("Nora: {order_id}, {tracking}", ("order_id", "tracking"))
 
 
