@@ -10,7 +10,8 @@ suggestion among 50,000 templates takes.
     simmc2  SIMMC 2.0, the assistant's turns: tested on fold 0, trained on folds 1 to 4, a tenth of their dialogues being for
             validation.
     demo    the demo shop's agents. Two wordings of each section of the phrasings are the test part's alone, so that no test reply
-            was seen in training word for word. Wordings of one section say the same and are no distractors for each other.
+            was seen in training word for word. Wordings of one section say the same and are no distractors for each other. Learnt
+            is from the first 240 of the dialogues for training.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ WEIGHTS: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 """Of BM25's score, scaled to its best among the candidates, beside a cosine."""
 INDEXED: Final = 50_000
 _NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
-_PRODUCTS, _SHOPPERS, _DIALOGUES = 800, 300, 900
+_PRODUCTS, _SHOPPERS, _DIALOGUES, _LEARNT = 800, 300, 900, 240
 Floats = NDArray[np.float64]
 
 
@@ -154,8 +155,10 @@ def demo(_: Path, folder: Path) -> Source:
     of_user: dict[str, list[Order]] = defaultdict(list)
     for row in orders:
         of_user[row["user_id"]].append(read_order(row)[0])
+    rows = list(agent_dialogues(7, _NOW, orders, catalog, _DIALOGUES))
+    learnt = [row for row in rows if row["split"] == "train"][:_LEARNT]
     return Source(
-        write(list(agent_dialogues(7, _NOW, orders, catalog, _DIALOGUES)), folder / "demo.jsonl"),
+        write(learnt + [row for row in rows if row["split"] != "train"], folder / "demo.jsonl"),
         lambda pair: sections[pair.dialogue_id, len(pair.said)],
         lambda user_id: known_of(of_user[user_id], None, {}),
     )

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 EPOCHS: Final = 8
 """At most so many; a log of thousands of replies has time for fewer."""
+BATCH, FEWEST_IN_BATCH, STEPS = 48, 16, 20
+"""Replies in a batch: so many in a large log; in a small one fewer, so that an epoch still has about so many steps."""
 FEWEST_PAIRS: Final = 60
 """A script with fewer replies to learn from keeps its pretrained encoder."""
 FEWEST_HELD_OUT: Final = 20
@@ -180,7 +182,11 @@ class _Run:
                 frozen.requires_grad_(False)
         examples = examples_of(pairs.training, base)
         tokens = sum(len(each.conversation.ids) + len(each.reply.ids) for each in examples)
-        recipe = Recipe(self.epochs or epochs_in_time(tokens, EPOCHS), seed=self.seed)
+        recipe = Recipe(
+            self.epochs or epochs_in_time(tokens, EPOCHS),
+            batch_size=min(BATCH, max(FEWEST_IN_BATCH, len(examples) // STEPS)),
+            seed=self.seed,
+        )
         torch.manual_seed(self.seed)
         network = ReplyNetwork(base.model)
         apart, templates = examples_of(pairs.validation, base), templates_in(pairs.validation)

@@ -36,14 +36,14 @@ class Recipe:
     `context_dropout` is the share of conversations that lose what was said before the last turn, anew in each epoch.
     """
 
-    epochs: int = 8
+    epochs: int
     rate: float = 1e-4
     head_rate: float = 1e-3
     batch_size: int = 48
     temperature: float = 0.05
     warm_up: float = 0.1
     context_dropout: float = 0.1
-    patience: int = 2
+    patience: int = 3
     seed: int = 0
 
 

@@ -74,7 +74,8 @@ def rows() -> list[dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> ReplyData:
-    return reply_data(read_logs([write_log(tmp_path_factory.mktemp("log") / "talks.jsonl", rows())]).dialogues, 0)
+    log = write_log(tmp_path_factory.mktemp("log") / "talks.jsonl", rows())
+    return reply_data(read_logs([log]).dialogues, 0, {"greta": {"Greta": "first_name"}}.__getitem__)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_it_learns_what_the_agents_of_the_shop_answer(learnt: tuple[Tuned, list[
     tuned, steps = learnt
     assert steps[0].done > steps[0].total / 2 - 1  # it went on, and did not begin anew
     assert tuned.metrics["n"] == 4 * len(CURES)
-    assert float(tuned.metrics["mrr"]) > 0.6
+    assert float(tuned.metrics["mrr"]) > 0.7
     assert float(tuned.metrics["mrr"]) > float(tuned.metrics["mrr_before"]) + 0.15
     assert read_manifest(tuned.model_dir, KIND).meta["gate"]["passed"]
     assert not list(tuned.model_dir.parent.glob(".*"))
@@ -157,7 +158,7 @@ def test_the_exported_model_says_what_the_trained_one_said(tmp_path: Path) -> No
     torch.manual_seed(1)
     base = load_base("latin", language_model(tmp_path / "base", "latin"))
     network = ReplyNetwork(base.model)
-    torch.nn.init.normal_(network.role.weight)
+    torch.nn.init.normal_(network.role.weight, std=0.02)
     torch.nn.init.normal_(network.gate.weight)
     folder = tmp_path / "model"
     export_replies(network, base, folder / "latin", tmp_path / "cache")
@@ -172,12 +173,12 @@ def test_the_exported_model_says_what_the_trained_one_said(tmp_path: Path) -> No
     for history in (said, said[2:]):
         tokens = tokenize(window_of(history, HISTORY), base.tokenizer, HISTORY)
         trained = vectors_of(network, [tokens], base.pad_id)[0]
-        assert trained @ exported.conversation(history) > 0.999
+        assert trained @ exported.conversation(history) > 0.998
     texts = [word(9), " ".join(map(word, range(30))), " ".join(word(n % 40) for n in range(200))]
     trained = vectors_of(network, [reply_tokens(text, base.tokenizer) for text in texts], base.pad_id)
-    assert ((trained * exported.replies(texts, "latin")).sum(axis=1) > 0.999).all()
+    assert ((trained * exported.replies(texts, "latin")).sum(axis=1) > 0.998).all()
     alone = exported.conversation(said[2:])
-    assert alone @ exported.conversation(said) < 0.999  # what was said before counts
+    assert alone @ exported.conversation(said) < 0.99  # what was said before counts
 
 
 def test_a_folder_that_does_not_fit_is_refused(learnt: tuple[Tuned, list[Step]], tmp_path: Path) -> None:
