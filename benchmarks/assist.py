@@ -1,6 +1,6 @@
 """What agents are shown, measured: `--parts replies`.
 
-    python -m benchmarks.assist --parts replies [--data ../shared/data] [--sets simmc2 demo] [--seeds 3] [--epochs 3] [--work DIR]
+    python -m benchmarks.assist --parts replies [--data ../shared/data] [--sets simmc2 demo] [--languages en zh] [--seeds 3]
 
 `replies`: the true reply among 100, 99 others of the test part being drawn by seed, never one with the same text. Beside the tuned
 encoder stand BM25 and the pretrained one as it comes (MiniLM; multilingual e5 for Chinese), on the last turn and on the last four
@@ -167,15 +167,17 @@ def demo(_: Path, folder: Path) -> Source:
 SOURCES: Final[dict[str, Callable[[Path, Path], Source]]] = {"simmc2": simmc2, "demo": demo}
 
 
-def replies(name: str, data: Path, shop: Path, work: Path, seeds: int, epochs: int | None) -> None:
+def replies(
+    name: str, data: Path, shop: Path, work: Path, seeds: int, epochs: int | None, languages: Sequence[str]
+) -> None:
     """Prints the table of a set."""
     work.mkdir(parents=True, exist_ok=True)
     source = SOURCES[name](data, work)
-    dialogues = read_logs([source.log]).dialogues
+    dialogues = [each for each in read_logs([source.log]).dialogues if each.language in languages]
     untuned = ReplyEncoder(pretrained_of(shop))
     for seed in range(seeds):
         given = reply_data(dialogues, seed, source.records)
-        model = work / f"{name}-{seed}-{epochs}"
+        model = work / f"{name}-{'-'.join(languages)}-{seed}-{epochs}"
         if not model.exists():
             cache = shop / "models" / "encoder"
             print(
@@ -246,6 +248,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--shop", type=Path, default=Path("var"), help="where the pretrained encoders are kept")
     parser.add_argument("--sets", nargs="+", choices=tuple(SOURCES), default=list(SOURCES))
+    parser.add_argument("--languages", nargs="+", choices=("en", "zh"), default=["en", "zh"])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int)
     parser.add_argument(
@@ -254,7 +257,9 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         for name in given.sets:
-            replies(name, given.data, given.shop, given.work or Path(scratch), given.seeds, given.epochs)
+            replies(
+                name, given.data, given.shop, given.work or Path(scratch), given.seeds, given.epochs, given.languages
+            )
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ class HandedOver:
 
 def agent_dialogues(
     seed: int, now: datetime, orders: Sequence[Mapping[str, Any]], products: Sequence[DemoProduct], count: int = 900
-) -> Iterator[dict[str, object]]:
+) -> Iterator[dict[str, Any]]:
     """Yield dialogues in Aisle's dialogue-log format; the same arguments give the same ones.
 
     Args:

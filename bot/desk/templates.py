@@ -120,10 +120,8 @@ def facts_of(
     facts = {"agent": agent} if agent else {}
     try:
         facts |= _of_customer(backend.user(principal, user_id))
-    except NotFound:
-        principal.require_owner(
-            user_id, *_READERS
-        )  # a shop's own system may not know the customer; who may not ask is told so
+    except NotFound:  # a shop's own system may not know the customer; who may not ask is told the same
+        principal.require_owner(user_id, *_READERS)
     order = meant(backend.orders(principal, user_id), said)
     if order is not None:
         ids = {item.product_id for item in order.items}

@@ -17,7 +17,7 @@ from bot.desk.replies import (
     past_replies,
     stored_dialogues,
 )
-from bot.desk.reply_encoder import ReplyEncoder
+from bot.desk.reply_encoder import ReplyEncoder, Vectors
 from index.encoders import Encoder
 from storage.consent import Consent
 from storage.conversations import Turn, append, hand_to_team, start
@@ -115,7 +115,7 @@ def test_vectors_are_kept_without_texts_and_a_damaged_file_costs_only_time(
     embedded: list[int] = []
 
     class Counting(ReplyEncoder):
-        def replies(self, texts: Sequence[str], space: str) -> np.ndarray:  # type: ignore[type-arg]
+        def replies(self, texts: Sequence[str], space: str) -> Vectors:
             embedded.append(len(texts))
             return super().replies(texts, space)
 
