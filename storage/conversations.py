@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import BindParameter, Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, BindParameter, Connection, Row, bindparam, case, func, insert, select, update
 
 from storage.database import Database, in_chunks, lock_row
 from storage.errors import Conflict, NotFound
@@ -30,13 +30,22 @@ class Turn(Record):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
+Channel = Literal["window", "embed", "api", "terminal"]
+"""Where a conversation is held: the shop's window, its bubble on a page, a program of the shop or of others, the command line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation without its turns; `team` is the team of agents that may see it, None while it needs none."""
+    """A conversation without its turns.
+
+    `team` is the team of agents that may see it, None while it needs none; `holder` the agent who speaks in Aisle's place.
+    """
 
     conversation_id: str
     user_id: str
     team: str | None
+    holder: str | None
+    channel: Channel
     created_at: int
     updated_at: int
 
@@ -73,16 +82,23 @@ _BEGUN_WITH = (
     .limit(bindparam("most"))
 )
 _ADD = insert(turns)
-_TOUCH = update(conversations).where(conversations.c.conversation_id == _ID).values(updated_at=bindparam("updated_at"))
+_NOW: BindParameter[int] = bindparam("now", type_=BigInteger)
+_LATER = conversations.c.updated_at
+_TOUCH = (
+    update(conversations)
+    .where(conversations.c.conversation_id == _ID)
+    .values(updated_at=case((_LATER >= _NOW, _LATER + 1), else_=_NOW))
+)
 
 
-def start(db: Database, principal: Principal, user_id: str | None = None) -> str:
+def start(db: Database, principal: Principal, user_id: str | None = None, channel: Channel = "window") -> str:
     """Opens a conversation and returns its id.
 
     Args:
         db: where to.
         principal: who opens it: the customer themself, or the shop's backend for one.
         user_id: whose it is; the principal's own where None.
+        channel: where it is held.
 
     Raises:
         NotFound: the principal may not act for that user.
@@ -91,38 +107,68 @@ def start(db: Database, principal: Principal, user_id: str | None = None) -> str
     principal.require_owner(owner)
     now = now_ms()
     conversation_id = new_id()
-    row = {"conversation_id": conversation_id, "user_id": owner, "team": None, "created_at": now, "updated_at": now}
+    row = {
+        "conversation_id": conversation_id,
+        "user_id": owner,
+        "channel": channel,
+        "created_at": now,
+        "updated_at": now,
+    }
     with db.write() as connection:
         connection.execute(insert(conversations), row)
     return conversation_id
 
 
-def append(db: Database, principal: Principal, conversation_id: str, new: Sequence[Turn]) -> None:
+def append(
+    db: Database, principal: Principal, conversation_id: str, new: Sequence[Turn], *, unless_held: bool = False
+) -> bool:
     """Adds turns at the end; a turn whose message_id the conversation has already is left out, so a retry is safe.
+
+    Args:
+        db: where to.
+        principal: who adds them: whose conversation it is, or who may see it.
+        conversation_id: of which conversation.
+        new: the turns, oldest first.
+        unless_held: where an agent holds the conversation, the assistant's turns among them are not said.
+
+    Returns:
+        Whether all of them were said: False where an agent holds the conversation and the assistant was not to speak then.
 
     Raises:
         NotFound: there is no such conversation for this principal.
         Conflict: a message_id belongs to another conversation.
     """
     with db.write() as connection:
-        _readable(connection, principal, conversation_id, lock=True)
-        known: set[str] = set()
-        for some in in_chunks([turn.message_id for turn in new]):
-            for message_id, owner in connection.execute(_KNOWN, {"ids": some}):
-                if owner != conversation_id:
-                    raise Conflict(f"The message id {message_id!r} is taken.", "Let Aisle choose it.")
-                known.add(message_id)
-        number = connection.execute(_LAST, {"id": conversation_id}).scalar_one()
-        rows = []
-        for turn in new:
-            if turn.message_id not in known:
-                known.add(turn.message_id)
-                number += 1
-                fields = turn.model_dump() | {"data": storable(turn.data)}
-                rows.append({"conversation_id": conversation_id, "number": number, **fields})
-        if rows:
-            connection.execute(_ADD, rows)
-        connection.execute(_TOUCH, {"id": conversation_id, "updated_at": now_ms()})
+        head = readable(connection, principal, conversation_id, lock=True)
+        silent = unless_held and head.holder is not None
+        add_turns(connection, conversation_id, [turn for turn in new if not (silent and turn.role == "assistant")])
+        return not silent
+
+
+def add_turns(connection: Connection, conversation_id: str, new: Sequence[Turn]) -> None:
+    """Adds turns to a conversation whose row this transaction has locked, as `append` does."""
+    known: set[str] = set()
+    for some in in_chunks([turn.message_id for turn in new]):
+        for message_id, owner in connection.execute(_KNOWN, {"ids": some}):
+            if owner != conversation_id:
+                raise Conflict(f"The message id {message_id!r} is taken.", "Let Aisle choose it.")
+            known.add(message_id)
+    number = connection.execute(_LAST, {"id": conversation_id}).scalar_one()
+    rows = []
+    for turn in new:
+        if turn.message_id not in known:
+            known.add(turn.message_id)
+            number += 1
+            fields = turn.model_dump() | {"data": storable(turn.data)}
+            rows.append({"conversation_id": conversation_id, "number": number, **fields})
+    if rows:
+        connection.execute(_ADD, rows)
+    touch(connection, conversation_id)
+
+
+def touch(connection: Connection, conversation_id: str) -> None:
+    """Marks a conversation as changed now, later than ever before."""
+    connection.execute(_TOUCH, {"id": conversation_id, "now": now_ms()})
 
 
 def turns_of(db: Database, principal: Principal, conversation_id: str, after: int = 0) -> list[Turn]:
@@ -132,9 +178,21 @@ def turns_of(db: Database, principal: Principal, conversation_id: str, after: in
         NotFound: there is no such conversation for this principal.
     """
     with db.read() as connection:
-        _readable(connection, principal, conversation_id)
-        found = connection.execute(_TURNS, {"id": conversation_id, "after": after}).all()
-    return [Turn.model_construct(**dict(zip(_FIELDS, row, strict=True))) for row in found]
+        readable(connection, principal, conversation_id)
+        return _read_turns(connection, conversation_id, after)
+
+
+def read_on(
+    db: Database, principal: Principal, conversation_id: str, after: int = 0
+) -> tuple[Conversation, list[Turn]]:
+    """A conversation with its turns but the first `after`, both as of one moment.
+
+    Raises:
+        NotFound: there is no such conversation for this principal.
+    """
+    with db.read() as connection:
+        head = readable(connection, principal, conversation_id)
+        return Conversation(**head._mapping), _read_turns(connection, conversation_id, after)
 
 
 def conversation(db: Database, principal: Principal, conversation_id: str) -> Conversation:
@@ -144,7 +202,7 @@ def conversation(db: Database, principal: Principal, conversation_id: str) -> Co
         NotFound: there is no such conversation for this principal.
     """
     with db.read() as connection:
-        return Conversation(**_readable(connection, principal, conversation_id)._mapping)
+        return Conversation(**readable(connection, principal, conversation_id)._mapping)
 
 
 def conversations_of(db: Database, principal: Principal, user_id: str) -> list[Conversation]:
@@ -184,20 +242,12 @@ def begun_with(
         return list(connection.execute(_BEGUN_WITH, values).scalars())
 
 
-def hand_to_team(db: Database, principal: Principal, conversation_id: str, team: str) -> None:
-    """Lets the agents of a team see and answer a conversation.
+def readable(connection: Connection, principal: Principal, conversation_id: str, lock: bool = False) -> Row[Any]:
+    """The conversation's row, locked until the transaction ends where `lock`.
 
     Raises:
         NotFound: there is no such conversation for this principal.
     """
-    with db.write(durable=True) as connection:
-        _readable(connection, principal, conversation_id, lock=True)
-        own = conversations.c.conversation_id == conversation_id
-        connection.execute(update(conversations).where(own).values(team=team, updated_at=now_ms()))
-
-
-def _readable(connection: Connection, principal: Principal, conversation_id: str, lock: bool = False) -> Row[Any]:
-    """The conversation's row, where the principal may see it."""
     statement = lock_row(connection, _HEAD) if lock else _HEAD
     row = connection.execute(statement, {"id": conversation_id}).one_or_none()
     own_team = principal.role is Role.AGENT and row is not None and row.team is not None and row.team == principal.team
@@ -205,3 +255,8 @@ def _readable(connection: Connection, principal: Principal, conversation_id: str
         # One text for both, so that a foreign id cannot be told from one that does not exist.
         raise NotFound(f"There is no conversation {conversation_id[:200]!r} here.", "Start a new one.")
     return row
+
+
+def _read_turns(connection: Connection, conversation_id: str, after: int) -> list[Turn]:
+    found = connection.execute(_TURNS, {"id": conversation_id, "after": after}).all()
+    return [Turn.model_construct(**dict(zip(_FIELDS, row, strict=True))) for row in found]

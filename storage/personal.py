@@ -53,6 +53,10 @@ PARTS: Final = {
     tables.labels: tables.turns,
     tables.answers: tables.conversations,  # until somebody approves one: then it is the shop's
     tables.unanswered: tables.turns,
+    tables.tickets: tables.conversations,
+    tables.notes: tables.conversations,
+    tables.drafts: tables.conversations,
+    tables.suggestions: tables.conversations,
 }
 """Tables whose rows belong to a row of another and go with it, by the database's own rule (ON DELETE CASCADE)."""
 IMPERSONAL: Final = frozenset(
@@ -63,6 +67,8 @@ IMPERSONAL: Final = frozenset(
         tables.sign_in_links,
         tables.model_runs,
         tables.reviews,
+        tables.macros,
+        tables.presence,  # of the shop's own people
         tables.model_users,  # keyed hashes; `storage.models` finds and forgets them
     }
 )

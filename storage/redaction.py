@@ -63,6 +63,12 @@ _CALLED = re.compile(
 )
 
 
+def email_in(text: str) -> str | None:
+    """The first e-mail address that a text names, None where it names none."""
+    found = _EMAIL_OF_OTHER_SCRIPTS.search(text)
+    return found.group() if found else None
+
+
 def luhn(digits: str) -> bool:
     """The check digit of payment cards: `luhn("4111111111111111")` is True."""
     total = 0

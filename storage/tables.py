@@ -97,10 +97,15 @@ conversations = Table(
     Column("conversation_id", ID, primary_key=True),
     Column("user_id", ID, nullable=False),
     Column("team", ID),
+    # The agent who speaks in Aisle's place; null while Aisle does.
+    Column("holder", ID),
+    Column("channel", WORD, nullable=False, server_default="window"),
     Column("created_at", BigInteger, nullable=False),
+    # Rises with every change, also within a millisecond: whoever follows a conversation goes by it.
     Column("updated_at", BigInteger, nullable=False),
     Index(None, "user_id", "updated_at"),
     Index(None, "team", "updated_at"),
+    Index(None, "updated_at"),
 )
 
 turns = Table(
@@ -114,6 +119,103 @@ turns = Table(
     Column("language", WORD, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("data", JSON, nullable=False),
+)
+
+# What the team of agents has to do about a conversation, from when it was handed to them until somebody closed it.
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("ticket_id", ID, primary_key=True),
+    Column("conversation_id", ID, ForeignKey("conversations.conversation_id", ondelete="CASCADE"), nullable=False),
+    Column("reason", WORD, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    # First instants of each; null until then.
+    Column("claimed_at", BigInteger),
+    Column("answered_at", BigInteger),
+    Column("closed_at", BigInteger),
+    Column("closed_by", ID),
+    Column("code", WORD),
+    # Where the customer agreed to be answered, having left.
+    Column("contact", Text),
+    # What the customer thought of it, 1 to 5.
+    Column("rating", Integer),
+    Index(None, "conversation_id"),
+    Index(None, "opened_at"),
+)
+Index(
+    "uq_tickets_open",
+    tickets.c.conversation_id,
+    unique=True,
+    sqlite_where=tickets.c.closed_at.is_(None),
+    postgresql_where=tickets.c.closed_at.is_(None),
+)
+
+# What agents tell each other about a conversation; customers never see it.
+notes = Table(
+    "notes",
+    metadata,
+    Column("note_id", ID, primary_key=True),
+    Column("conversation_id", ID, ForeignKey("conversations.conversation_id", ondelete="CASCADE"), nullable=False),
+    Column("author", ID, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "conversation_id"),
+)
+
+# What an agent has written and not sent yet.
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("conversation_id", ID, ForeignKey("conversations.conversation_id", ondelete="CASCADE"), primary_key=True),
+    Column("agent_id", ID, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+# What was proposed to an agent, and what became of it; the latter are null until it happened.
+suggestions = Table(
+    "suggestions",
+    metadata,
+    Column("suggestion_id", ID, primary_key=True),
+    Column("conversation_id", ID, ForeignKey("conversations.conversation_id", ondelete="CASCADE"), nullable=False),
+    # The customer's message that it answers.
+    Column("message_id", ID, nullable=False),
+    Column("agent_id", ID, nullable=False),
+    Column("kind", WORD, nullable=False),
+    Column("source", ID, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("product_id", ID),
+    Column("shown_at", BigInteger, nullable=False),
+    Column("inserted_at", BigInteger),
+    Column("dismissed_at", BigInteger),
+    Column("sent_at", BigInteger),
+    # Levenshtein distance in characters from the proposal to what was sent.
+    Column("edit_distance", Integer),
+    Index(None, "conversation_id", "message_id"),
+    Index(None, "shown_at"),
+)
+
+# Replies that a team keeps at hand, with {slots} for what differs.
+macros = Table(
+    "macros",
+    metadata,
+    Column("macro_id", ID, primary_key=True),
+    Column("language", WORD, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("updated_by", ID, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+# Who sits at the desk: each agent's window says so again and again.
+presence = Table(
+    "presence",
+    metadata,
+    Column("agent_id", ID, primary_key=True),
+    Column("team", ID, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Index(None, "team", "seen_at"),
 )
 
 carts = Table(

@@ -21,10 +21,11 @@ from bot.cards import Card, Citation, IntentView, Reply
 from bot.state import fold
 from bot.talk import LONGEST
 from index.money import format_money
-from storage.conversations import SUPPORT, Turn, append, begun_with, hand_to_team, start, turns_of
+from storage.conversations import SUPPORT, Turn, append, begun_with, start, turns_of
 from storage.database import Database
 from storage.principal import Principal
 from storage.record import new_id, now_ms, storable
+from storage.tickets import hand_to_team
 
 REPEATED_MS: Final = 86_400_000
 """For so long the same message after the same history is a repeat: clients send again what was answered too slowly."""
@@ -171,7 +172,7 @@ def _answer(conversation_id: str, exchange: Sequence[Turn], message: str) -> Rep
 
 def _branch(database: Database, principal: Principal, user_id: str, turns: Sequence[Turn]) -> str:
     """A new conversation that begins with copies of turns; their effects come with them, so its state is theirs."""
-    conversation_id = start(database, principal, user_id)
+    conversation_id = start(database, principal, user_id, "api")
     copies = [turn.model_copy(update={"message_id": new_id()}) for turn in turns]
     append(database, principal, conversation_id, copies)
     if fold(copies).handed_off:

@@ -1,1 +1,1 @@
-"""What a support agent has beside a conversation: replies, facts, picks."""
+"""The support agents' desk: who waits, what is known of them, what to answer, and what agents made of that."""

@@ -80,6 +80,7 @@ def confirmed(turn: Turn, answer: Answer) -> None:
     flow = _Flow(turn, answer)
     try:
         made = turn.backend.change(turn.principal, turn.user_id, request_of(draft), draft.request_id, draft.stamp)
+        answer.changed = True
     except Refused as refused:
         return flow.refuse(refused, draft)
     except Unavailable:
@@ -163,7 +164,7 @@ class _Flow:
     def refuse(self, refused: Refused, draft: Draft) -> None:
         """Why not, and a person who may decide otherwise."""
         self.words.refused(refused, draft)
-        self.answer.ask(self.turn.voice.say("change.person"), Pending(kind="handoff"))
+        self.answer.ask(self.turn.voice.say("change.person"), Pending(kind="handoff", task="order"))
 
     def _propose(self, draft: Draft) -> None:
         try:
@@ -312,7 +313,7 @@ class _Flow:
             others = [variant for variant in able if variant.id != item.variant_id]
             if product is None or not others:
                 self.answer.say(self.turn.voice.say("change.no_variant", title=self.words.titles(order)[line]))
-                self.answer.ask(self.turn.voice.say("change.person"), Pending(kind="handoff"))
+                self.answer.ask(self.turn.voice.say("change.person"), Pending(kind="handoff", task="order"))
                 return None
             if draft.kind == "exchange" and order_wishes.wants_same(self.turn.message) and len(others) < len(able):
                 chosen[place] = str(item.variant_id)
@@ -378,7 +379,7 @@ class _Flow:
         others = [method for method in self._customer().payment_methods if method.id != order.payment_method]
         labels = [label for method in others if (label := self.words.label(method))]
         if not labels or len(labels) < len(others):
-            return self.answer.ask(self.turn.voice.say("change.no_method"), Pending(kind="handoff"))
+            return self.answer.ask(self.turn.voice.say("change.no_method"), Pending(kind="handoff", task="order"))
         spelled = self.turn.voice.joined(labels, "or")
         self._ask("change.method", "method", draft, labels, order=order.order_id, methods=spelled)
         if self.answer.pending is not None:

@@ -39,7 +39,7 @@ def status(turn: Turn, answer: Answer, change: bool = False) -> None:
         order = orders[0]
     _tell(turn, answer, order)
     if change or _CHANGE.search(turn.message):
-        return answer.ask(voice.say("orders.change"), Pending(kind="handoff"))
+        return answer.ask(voice.say("orders.change"), Pending(kind="handoff", task="order"))
     rest = [each for each in orders if each is not order]
     if rest and _named(turn.message, orders) is None:
         answer.ledger.text(rest[0].order_id)

@@ -371,7 +371,7 @@ class TestOnce:
     ) -> None:
         talk.say("order_status", "cancel order A-1001")
 
-        def killed(*_: object) -> None:
+        def killed(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as context:

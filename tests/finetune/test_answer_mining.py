@@ -15,10 +15,11 @@ from finetune.turn_keys import keyed_conversations
 from index.encoders import Encoder
 from storage.answers import approved_answers, list_answers, propose
 from storage.consent import Consent, set_consent
-from storage.conversations import Turn, append, hand_to_team, start
+from storage.conversations import Turn, append, start
 from storage.database import Database
 from storage.errors import TooManyRejected
 from storage.principal import Principal, Role
+from storage.tickets import hand_to_team
 
 ADMIN = Principal("boss", Role.ADMIN)
 ASKED = "Do you offer gift wrapping?"

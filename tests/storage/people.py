@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from sqlalchemy import insert
 
+from storage import suggestions
 from storage.answers import Proposal, note_unanswered, propose
 from storage.beliefs import hide_belief
 from storage.carts import add_line
 from storage.consent import Consent, set_consent
-from storage.conversations import Turn, append, start
+from storage.conversations import SUPPORT, Turn, append, start
 from storage.customers import Customer, put_customers
 from storage.database import Database
+from storage.desk import add_note, keep_draft
 from storage.event import parse_event
 from storage.events import record_events
 from storage.feedback import put_feedback
@@ -21,10 +23,13 @@ from storage.orders import Order, put_orders
 from storage.principal import Principal, Role
 from storage.record import now_ms
 from storage.settings import OrderSettings
+from storage.suggestions import show
 from storage.tables import contacts
+from storage.tickets import hand_to_team
 
 ENGINEER = Principal("eve", Role.ENGINEER)
 BACKEND = Principal("shop", Role.SERVICE)
+AGENT = Principal("mia", Role.AGENT, SUPPORT)
 
 
 def settle(database: Database, user_id: str, said: str = "hello") -> str:
@@ -48,6 +53,10 @@ def settle(database: Database, user_id: str, said: str = "hello") -> str:
     put_customers(database, BACKEND, [Customer(user_id=user_id)])
     cancel, allowed = CancelOrder(order_id=f"order of {user_id}"), OrderSettings(self_service=("cancel",))
     make_change(database, who, user_id, cancel, allowed, lambda _: {}, f"c {user_id}")
+    hand_to_team(database, who, talk)
+    add_note(database, AGENT, talk, f"{user_id} said {said}")
+    keep_draft(database, AGENT, talk, f"Dear {user_id}, {said}")
+    show(database, AGENT, talk, turn.message_id, [suggestions.Proposal("reply", "r1", f"Dear {user_id}, {said}")])
     with database.write() as connection:
         row = {"campaign": "spring", "user_id": user_id, "band": "at-risk", "control": False, "drawn_at": now_ms()}
         connection.execute(insert(contacts), row)

@@ -19,11 +19,12 @@ from storage.answers import (
     propose,
     unanswered_questions,
 )
-from storage.conversations import Turn, append, hand_to_team, start
+from storage.conversations import Turn, append, start
 from storage.database import Database
 from storage.errors import Forbidden, InvalidInput, NotFound
 from storage.principal import Principal, Role
 from storage.tables import conversations
+from storage.tickets import hand_to_team
 
 SUPERVISOR = Principal("sue", Role.SUPERVISOR)
 ENGINEER = Principal("eve", Role.ENGINEER)

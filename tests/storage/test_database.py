@@ -13,13 +13,14 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Connection, inspect, select, text
 
-from storage import migrate
+from storage import migrate, suggestions
 from storage.answers import Proposal, note_unanswered, propose
 from storage.carts import add_line
 from storage.consent import Consent, set_consent
-from storage.conversations import Turn, append, start, turns_of
+from storage.conversations import SUPPORT, Turn, append, start, turns_of
 from storage.customers import Customer, put_customers
 from storage.database import Database, in_chunks
+from storage.desk import Macro, add_note, be_present, keep_draft, put_macro
 from storage.errors import InvalidInput, NotFound, Unavailable
 from storage.event import parse_event
 from storage.events import events_of, record_events
@@ -34,7 +35,9 @@ from storage.orders import Order, put_orders
 from storage.principal import Principal, Role
 from storage.reviews import Review, put_reviews
 from storage.settings import OrderSettings
+from storage.suggestions import show
 from storage.tables import consents, metadata
+from storage.tickets import hand_to_team
 
 ALICE = Principal("alice", Role.CUSTOMER)
 BACKEND = Principal("shop", Role.SERVICE)
@@ -92,6 +95,13 @@ def fill(database: Database) -> str:
     put_reviews(database, BACKEND, [Review(review_id="r", product_id="p1", text="Good.")])
     propose(database, Principal("e", Role.ENGINEER), [Proposal("Is there parking?", "Behind the house.", "en", "d")])
     note_unanswered(database, "m", "Do you sell boats?", "en", "policy")
+    hand_to_team(database, ALICE, talking)
+    mia = Principal("mia", Role.AGENT, SUPPORT)
+    add_note(database, mia, talking, "Asked twice.")
+    keep_draft(database, mia, talking, "Hello Al")
+    show(database, mia, talking, "m", [suggestions.Proposal("macro", "m1", "Hello!")])
+    put_macro(database, Principal("di", Role.SUPERVISOR), Macro(title="Greeting", text="Hello!"))
+    be_present(database, mia)
     return talking
 
 

@@ -9,7 +9,7 @@ import pytest
 from storage.beliefs import hidden_beliefs, hide_belief
 from storage.carts import add_line, cart_of, change_line, empty_cart, remove_line
 from storage.consent import Consent, consent_of, set_consent
-from storage.conversations import Turn, append, conversation, conversations_of, hand_to_team, start, turns_of
+from storage.conversations import Turn, append, conversation, conversations_of, start, turns_of
 from storage.customers import Customer, customer_of, find_customer, put_customers
 from storage.database import Database
 from storage.errors import Forbidden, NotFound
@@ -24,6 +24,7 @@ from storage.orders import Order, orders_of, put_orders
 from storage.principal import Principal, Role
 from storage.purchases import buyer_of
 from storage.settings import OrderSettings
+from storage.tickets import hand_to_team
 
 ALICE = Principal("alice", Role.CUSTOMER)
 STRANGERS = [
