@@ -952,7 +952,7 @@ def finetune_replies_command(
     from bot.parts import current_replies
     from finetune.export import require_name
     from finetune.loop import is_main
-    from finetune.replies import finetune_replies, records_of
+    from finetune.replies import finetune_replies, shop_records
     from finetune.reply_pairs import reply_data
     from finetune.turn_keys import keyed_conversations, keyed_logs
 
@@ -968,7 +968,7 @@ def finetune_replies_command(
             if logs
             else keyed_conversations(database, ADMIN, settings_of(shop).consent)
         )
-        data = reply_data((each.dialogue for each in read), seed, records_of(database, snapshot_of(shop)))
+        data = reply_data((each.dialogue for each in read), seed, shop_records(database, snapshot_of(shop)))
     serving = current_replies(shop) or ReplyEncoder(pretrained_of(shop))
 
     def train(show: Show) -> Tuned:

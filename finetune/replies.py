@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +28,7 @@ from bot.desk.reply_encoder import (
     ReplySettings,
     reply_tokens,
 )
-from bot.desk.templates import known_of
+from bot.desk.templates import records_of
 from bot.history import tokenize, window_of
 from finetune.export import linked_embeddings
 from finetune.lineage import write_seen
@@ -37,10 +37,8 @@ from finetune.search_run import Metrics, Tuned, complete_run
 from finetune.search_variants import bootstrapped
 from finetune.settings import epochs_in_time
 from index.snapshot import Snapshot
-from storage.customers import customer_of
 from storage.database import Database
 from storage.errors import InvalidInput
-from storage.orders import orders_of
 from storage.principal import local_operator
 from storage.publish import write_manifest
 
@@ -275,20 +273,14 @@ class _Run:
         return Comparison(sum(map(len, after)), len(gains), served, found, float(by_dialogue.mean()), low, high)
 
 
-def records_of(database: Database, snapshot: Snapshot | None) -> Records:
-    """Slot by value of each user's records, as the shop's own tables have them; product titles where there is an index."""
-    reader = local_operator()
+def shop_records(database: Database, snapshot: Snapshot | None) -> Records:
+    """Slot by value of each user's records; product titles where there is an index."""
 
     def title(product_id: str) -> str:
         row = snapshot.row_of(product_id) if snapshot is not None else None
         return "" if snapshot is None or row is None else snapshot.products.get(row).title
 
-    def records(user_id: str) -> Mapping[str, str]:
-        orders = orders_of(database, reader, user_id)
-        ids = {item.product_id for order in orders for item in order.items}
-        return known_of(orders, customer_of(database, reader, user_id), {each: title(each) for each in ids})
-
-    return records
+    return records_of(database, local_operator(), title)
 
 
 def examples_of(pairs: Sequence[ReplyPair], base: Pretrained) -> list[Example]:

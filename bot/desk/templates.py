@@ -1,8 +1,7 @@
-"""A reply of the past as a template for others, and a template filled for one customer.
+"""A reply of the past as a template for others, whom `bot/desk/slots.py` fills it for.
 
     "Hi Nora, A100042 is due on 3 March."      what an agent wrote
     "Hi {first_name}, {order_id} is due on {expected_at}."
-    "Hi Samir, A100077 is due on 9 March."     for another, out of his records
 
 What is known to be the customer's own, by records or by how the conversation itself uses it, becomes a slot of its kind. What only
 looks like a figure of one case becomes a blank, which no record fills: the agent does. A reply in which anything else of a person
@@ -12,23 +11,19 @@ is left makes no template.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from bot.backend import Backend
 from bot.desk.marks import blanked, known_in
 from bot.tasks.orders import date_of
 from index.money import format_money
 from index.product import Money
-from storage.customers import Customer
-from storage.errors import NotFound
-from storage.orders import Order
-from storage.principal import Principal, Role
+from storage.customers import Customer, customer_of
+from storage.database import Database
+from storage.orders import Order, orders_of
+from storage.principal import Principal
 from storage.redaction import redact
-
-Facts = Mapping[str, str]
-"""What a customer's records say, by slot."""
 
 SLOTS: Final = (
     "order_id", "tracking", "carrier", "tracking_url", "placed_at", "expected_at", "delivered_at", "amount", "item_price",
@@ -44,7 +39,6 @@ _SLOT = re.compile(r"\{([a-z_]+)\}")
 _CONTACT = re.compile(r"REDACTED_(?:EMAIL|PHONE)")
 _SPACE = re.compile(r"\s+")
 _LATIN = re.compile("[A-Za-z0-9_]")
-_READERS: Final = (Role.AGENT, Role.SUPERVISOR)
 
 
 def known_of(orders: Sequence[Order], customer: Customer | None, titles: Mapping[str, str]) -> dict[str, str]:
@@ -84,66 +78,28 @@ def template_of(text: str, known: Mapping[str, str] | None = None) -> str | None
     return blanked(text)
 
 
-def fill(template: str, facts: Facts) -> tuple[str, tuple[str, ...]]:
-    """The template with what is known of this customer, and the slots that are missing, in order; those stay as they are.
-
-    Values are put in once and as they are: braces in a name open no slot.
-    """
-    missing: dict[str, None] = {}
-
-    def value(match: re.Match[str]) -> str:
-        found = facts.get(match[1], "")
-        if not found:
-            missing[match[1]] = None
-        return found or match[0]
-
-    return _SLOT.sub(value, template), tuple(missing)
-
-
 def slots_in(template: str) -> tuple[str, ...]:
     """The slots of a template, each once, in order."""
     return tuple(dict.fromkeys(_SLOT.findall(template)))
 
 
-def facts_of(
-    backend: Backend, principal: Principal, user_id: str, said: Sequence[str], language: str, agent: str = ""
-) -> dict[str, str]:
-    """What this customer's records say, by slot, as it is written in `language`.
+def records_of(
+    database: Database, principal: Principal, title: Callable[[str], str]
+) -> Callable[[str], Mapping[str, str]]:
+    """Slot by value of each user's records, as the shop's own tables have them.
 
-    Of several orders it is the one that `said`, the conversation's texts, named last; where none is named, only an only order
-    counts. Which of several is meant is never guessed: then the slots of an order are missing.
-
-    Raises:
-        NotFound: the principal may not see the customer's records.
-        Unavailable: the shop's system does not answer.
+    Args:
+        database: where from.
+        principal: who reads; a user whom it may not read raises `NotFound` when asked for.
+        title: of a product by its id, "" where it is not known.
     """
-    facts = {"agent": agent} if agent else {}
-    try:
-        facts |= _of_customer(backend.user(principal, user_id))
-    except NotFound:  # a shop's own system may not know the customer; who may not ask is told the same
-        principal.require_owner(user_id, *_READERS)
-    order = meant(backend.orders(principal, user_id), said)
-    if order is not None:
-        ids = {item.product_id for item in order.items}
-        titles = {each: product.title for each in ids if (product := backend.product(each)) is not None}
-        facts |= _of_order(order, titles, language)
-    return facts
 
+    def records(user_id: str) -> Mapping[str, str]:
+        orders = orders_of(database, principal, user_id)
+        ids = {item.product_id for order in orders for item in order.items}
+        return known_of(orders, customer_of(database, principal, user_id), {each: title(each) for each in ids})
 
-def meant(orders: Sequence[Order], said: Sequence[str]) -> Order | None:
-    """The order that a conversation named last, else the only one there is."""
-    for text in reversed(said):
-        places = {order.order_id: _last(order.order_id, text) for order in orders}
-        named = max(orders, key=lambda order: places[order.order_id], default=None)
-        if named is not None and places[named.order_id] >= 0:
-            return named
-    return orders[0] if len(orders) == 1 else None
-
-
-def _last(order_id: str, text: str) -> int:
-    """Where a number stands last as a word of its own; -1 where nowhere."""
-    found = list(re.finditer(rf"(?<![\w-]){re.escape(order_id)}(?![\w-])", text, re.IGNORECASE | re.ASCII))
-    return found[-1].start() if found else -1
+    return records
 
 
 def _of_order(order: Order, titles: Mapping[str, str], language: str) -> dict[str, str]:

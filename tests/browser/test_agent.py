@@ -193,7 +193,9 @@ def test_of_two_who_claim_one_wins_and_the_other_loses_nothing(visit: Callable[.
     expect(mia.row("mine is broken")).to_have_count(0)
 
 
-def test_a_draft_outlives_its_tab_and_a_lost_connection_loses_nothing(visit: Callable[..., Customer], sign: Sign) -> None:
+def test_a_draft_outlives_its_tab_and_a_lost_connection_loses_nothing(
+    visit: Callable[..., Customer], sign: Sign
+) -> None:
     customer, mia = visit(), sign("Mia")
     customer.say("please get me a person for my parcel")
     mia.open("my parcel")
@@ -249,7 +251,9 @@ def test_an_agent_speaks_in_the_frame_on_a_shops_page(
     contexts: Callable[[str], BrowserContext], served: str, shop_pages: ShopPages, sign: Sign
 ) -> None:
     shop_pages.policy = f"default-src 'none'; script-src {served}; frame-src {served}"
-    shop_pages.pages["/"] = f'<!doctype html><html lang="en"><h1>Shop</h1><script src="{served}/embed.js"></script></html>'
+    shop_pages.pages["/"] = (
+        f'<!doctype html><html lang="en"><h1>Shop</h1><script src="{served}/embed.js"></script></html>'
+    )
     page = contexts("en-US").new_page()
     page.goto(f"http://localhost:{shop_pages.port}/")
     page.locator("aisle-assistant button").click()

@@ -26,7 +26,7 @@ from finetune.logs import Dialogue, Message, read_logs
 from finetune.loop import Step
 from finetune.network import load_base
 from finetune.registry import BUILT_IN, GateRefusedError, Registry
-from finetune.replies import export_replies, finetune_replies, records_of
+from finetune.replies import export_replies, finetune_replies, shop_records
 from finetune.reply_pairs import ReplyData, pairs_of, ranks_of, reply_data, split_replies
 from finetune.reply_trainer import vectors_of
 from finetune.search_run import Tuned
@@ -227,7 +227,7 @@ def test_ranks_count_what_scores_higher_and_half_of_ties() -> None:
 def test_records_of_the_shop_are_slots(database: Database) -> None:
     put_customers(database, SHOP, [Customer(user_id="nora", first_name="Nora")])
     put_orders(database, SHOP, [Order(order_id="Z9", user_id="nora", status="paid", placed_at=0)])
-    records = records_of(database, None)
+    records = shop_records(database, None)
     assert records("nora")["Z9"] == "order_id"
     assert records("nora")["Nora"] == "first_name"
     assert records("somebody") == {}

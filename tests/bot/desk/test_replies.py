@@ -17,13 +17,17 @@ from bot.desk.replies import (
     past_replies,
     stored_dialogues,
 )
+from bot.desk.reply_book import ReplyBook
 from bot.desk.reply_encoder import ReplyEncoder, Vectors
 from index.encoders import Encoder
-from storage.consent import Consent
-from storage.conversations import Turn, append, hand_to_team, start
+from storage.consent import Consent, set_consent
+from storage.conversations import Turn, append, start
 from storage.database import Database
 from storage.principal import Principal, Role
 from storage.record import now_ms
+from storage.tickets import hand_to_team
+from tests.bot.conftest import Conversation
+from tests.bot.desk.cases import ordered, proposed
 
 ADMIN, SHOP = Principal("operator", Role.ADMIN), Principal("shop", Role.SERVICE)
 NORA, OMAR = (Principal(name, Role.CUSTOMER) for name in ("nora", "omar"))
@@ -155,3 +159,28 @@ def test_only_conversations_that_a_person_answered_and_may_be_learnt_from_are_re
     found = list(stored_dialogues(database, ADMIN, Consent(train=True), records.__getitem__))
     assert [reply.template for reply in past_replies(found)] == ["It left {expected_at}."]
     assert not list(stored_dialogues(database, ADMIN, Consent(train=False), records.__getitem__))
+
+
+def test_the_desk_fills_what_an_agent_said_to_another_customer(talk: Conversation) -> None:
+    assistant, database = talk.assistant, talk.assistant.database
+    other = start(database, OMAR)
+    hand_to_team(database, OMAR, other)
+    said = (
+        ("user", "order B20002 has not come"),
+        ("agent", "Hi Omar, B20002 is on its way, please wait until Friday."),
+    )
+    for number, (role, text) in enumerate(said):
+        by = OMAR if role == "user" else Principal("sue", Role.SUPERVISOR)
+        append(database, by, other, [Turn(message_id=f"o{number}", role=role, content=text)])
+    set_consent(database, OMAR, OMAR.id, Consent(train=True))
+    book = ReplyBook(assistant)
+    book.renew()
+    ordered(database, "A100042")
+    talk.say("order_status", "my order A100042 has not come")
+    found = [each for each in proposed(talk, replies=book) if each.proposal.source == other]
+    assert [each.proposal.text for each in found] == [
+        "Hi {first_name}, A100042 is on its way, please wait until Friday."
+    ]
+    assert "first_name" in found[0].missing
+    book.forget()
+    assert list(book.suggest([{"role": "user", "content": "where is it?"}], 3)) == []

@@ -1,23 +1,18 @@
-"""Replies become templates that hold nothing of anybody, and are filled from one customer's records alone."""
+"""Replies become templates that hold nothing of anybody."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import pytest
 
 from bot.desk.marks import known_in
-from bot.desk.templates import facts_of, fill, known_of, meant, slots_in, template_of
-from bot.embedded import EmbeddedBackend
-from index.product import Product
+from bot.desk.templates import known_of, records_of, slots_in, template_of
 from storage.customers import Customer, put_customers
 from storage.database import Database
 from storage.errors import NotFound
 from storage.orders import Order, put_orders
 from storage.principal import Principal, Role
-from storage.settings import OrderSettings
 
-SHOP, AGENT = Principal("shop", Role.SERVICE), Principal("dana", Role.AGENT, team="support")
+SHOP = Principal("shop", Role.SERVICE)
 DAY = 86_400_000
 MARCH_3 = 1_772_496_000_000  # 2026-03-03T00:00Z
 NORA = Customer(user_id="nora", first_name="Nora", last_name="Vale", email="nora@mail.example")
@@ -112,55 +107,15 @@ def test_a_value_that_stands_for_two_things_is_no_slot() -> None:
     assert template_of("on 3 March", known_of([same_day], None, TITLES)) == "on {date}"
 
 
-def test_filling_says_what_is_missing_and_opens_no_slot_in_a_value() -> None:
-    facts = {"first_name": "{order_id}<script>", "order_id": "A1"}
-    text, missing = fill("Hi {first_name}, {order_id} comes on {expected_at}. {expected_at}!", facts)
-    assert text == "Hi {order_id}<script>, A1 comes on {expected_at}. {expected_at}!"
-    assert missing == ("expected_at",)
-    assert fill("{amount}", {"amount": ""}) == ("{amount}", ("amount",))
-    assert slots_in("{a} {b} {a}") == ("a", "b")
+def test_a_template_names_its_slots_once() -> None:
+    assert slots_in("{order_id} {money} {order_id}") == ("order_id", "money")
 
 
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        (["where is A1?", "and a2 ?"], "A2"),
-        (["A1 or A2", "which one?"], "A2"),
-        (["A22 is not it"], None),
-        ([], None),
-    ],
-)
-def test_of_several_orders_only_a_named_one_is_meant(said: list[str], expected: str | None) -> None:
-    found = meant([order("A1"), order("A2")], said)
-    assert (found.order_id if found else None) == expected
-
-
-def backend(database: Database) -> EmbeddedBackend:
+def test_records_are_those_of_the_customer_who_is_asked_for(database: Database) -> None:
     put_customers(database, SHOP, [NORA])
-    put_orders(database, SHOP, [order("A100042"), order("A100077", status="placed", tracking=None)])
-    products: Mapping[str, Product] = {key: Product(id=key, title=title) for key, title in TITLES.items()}
-    return EmbeddedBackend(database, OrderSettings(), products.get)
-
-
-def test_facts_are_those_of_the_order_that_was_named(database: Database) -> None:
-    shop = backend(database)
-    facts = facts_of(shop, AGENT, "nora", ["A100042 is late"], "en", agent="Dana")
-    template = "Hi {first_name}, {agent} here. {product} of {order_id} ({amount}) comes with {carrier} {tracking} on {expected_at}."
-    assert fill(template, facts) == (
-        "Hi Nora, Dana here. Redfern Kettle, 1.7 L of A100042 ($45.99) comes with Hilltop Post TRK1234567890 on 3 March 2026.",
-        (),
-    )
-    chinese = facts_of(shop, AGENT, "nora", ["A100042"], "zh")
-    assert fill("{expected_at}送到，{amount}", chinese) == ("2026年3月3日送到，US$45.99", ())
-
-
-def test_which_of_two_orders_is_not_guessed(database: Database) -> None:
-    text, missing = fill(
-        "{first_name}: {order_id}, {tracking}", facts_of(backend(database), AGENT, "nora", ["late!"], "en")
-    )
-    assert (text, missing) == ("Nora: {order_id}, {tracking}", ("order_id", "tracking"))
-
-
-def test_another_customer_reads_no_facts(database: Database) -> None:
+    put_orders(database, SHOP, [order("A100042")])
+    records = records_of(database, Principal("desk", Role.SUPERVISOR), lambda product_id: TITLES.get(product_id, ""))
+    assert records("nora") == KNOWN
+    assert records("omar") == {}
     with pytest.raises(NotFound):
-        facts_of(backend(database), Principal("omar", Role.CUSTOMER), "nora", [], "en")
+        records_of(database, Principal("omar", Role.CUSTOMER), str)("nora")
