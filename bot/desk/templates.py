@@ -4,8 +4,8 @@
     "Hi {first_name}, {order_id} is due on {expected_at}."
 
 What is known to be the customer's own, by records or by how the conversation itself uses it, becomes a slot of its kind. What only
-looks like a figure of one case becomes a blank, which no record fills: the agent does. A reply in which anything else of a person
-is left makes no template.
+looks like a figure of one case becomes a blank (`{date}`, `{money}`, `{number}`, `{contact}`), which no record fills: the agent
+does. A reply in which more of a person is left, a card number, makes no template.
 """
 
 from __future__ import annotations
@@ -25,17 +25,9 @@ from storage.orders import Order, orders_of
 from storage.principal import Principal
 from storage.redaction import redact
 
-SLOTS: Final = (
-    "order_id", "tracking", "carrier", "tracking_url", "placed_at", "expected_at", "delivered_at", "amount", "item_price",
-    "product", "first_name", "last_name", "email", "address", "agent",
-)  # fmt: skip
-"""What records fill. `amount` is an order's total, `item_price` that of its only line, `agent` the name of who answers."""
-BLANKS: Final = ("date", "money", "number", "contact")
-"""What nobody's records are known to fill."""
 LONGEST: Final = 1_000
 """Characters of a reply that is kept."""
 
-_SLOT = re.compile(r"\{([a-z_]+)\}")
 _CONTACT = re.compile(r"REDACTED_(?:EMAIL|PHONE)")
 _SPACE = re.compile(r"\s+")
 _LATIN = re.compile("[A-Za-z0-9_]")
@@ -78,11 +70,6 @@ def template_of(text: str, known: Mapping[str, str] | None = None) -> str | None
     return blanked(text)
 
 
-def slots_in(template: str) -> tuple[str, ...]:
-    """The slots of a template, each once, in order."""
-    return tuple(dict.fromkeys(_SLOT.findall(template)))
-
-
 def records_of(
     database: Database, principal: Principal, title: Callable[[str], str]
 ) -> Callable[[str], Mapping[str, str]]:
@@ -117,10 +104,7 @@ def _of_order(order: Order, titles: Mapping[str, str], language: str) -> dict[st
     if order.total is not None and order.currency:
         facts["amount"] = format_money(Money(amount=order.total, currency=order.currency), language)
     if len(order.items) == 1:
-        item = order.items[0]
-        facts["product"] = titles.get(item.product_id, "")
-        if item.price is not None and order.currency:
-            facts["item_price"] = format_money(Money(amount=item.price, currency=order.currency), language)
+        facts["product"] = titles.get(order.items[0].product_id, "")
     if order.address is not None:
         facts["address"] = order.address.line
     return {slot: value for slot, value in facts.items() if value}
@@ -135,8 +119,6 @@ def _of_customer(customer: Customer) -> dict[str, str]:
 
 def _spellings(slot: str, value: str, order: Order, language: str) -> Iterator[str]:
     """How agents write a fact of an order."""
-    if slot == "item_price" and order.items[0].price == order.total:
-        return  # one piece: the total says it
     yield value
     instant = {
         "placed_at": order.placed_at,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.desk.marks import known_in
-from bot.desk.templates import known_of, records_of, slots_in, template_of
+from bot.desk.templates import known_of, records_of, template_of
 from storage.customers import Customer, put_customers
 from storage.database import Database
 from storage.errors import NotFound
@@ -105,10 +105,6 @@ def test_a_value_that_stands_for_two_things_is_no_slot() -> None:
     same_day = order("A2", placed_at=MARCH_3)  # ordered and due on one day
     assert "3 March" not in known_of([same_day], None, TITLES)
     assert template_of("on 3 March", known_of([same_day], None, TITLES)) == "on {date}"
-
-
-def test_a_template_names_its_slots_once() -> None:
-    assert slots_in("{order_id} {money} {order_id}") == ("order_id", "money")
 
 
 def test_records_are_those_of_the_customer_who_is_asked_for(database: Database) -> None:
