@@ -85,14 +85,14 @@ def learnt(
     encoder_cache: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Tuned, list[Step]]:
-    """A run that was killed behind its half, and goes on from there with these steps."""
+    """A run that was killed behind its first quarter, and goes on from there with these steps."""
     output, serving = tmp_path_factory.mktemp("model") / "replies", ReplyEncoder(encoders_by_space.__getitem__)
 
     class KilledError(Exception):
         pass
 
     def kill(step: Step) -> None:
-        if step.done > step.total / 2:
+        if step.done > step.total / 4:
             raise KilledError
 
     with pytest.raises(KilledError):
@@ -104,7 +104,7 @@ def learnt(
 
 def test_it_learns_what_the_agents_of_the_shop_answer(learnt: tuple[Tuned, list[Step]]) -> None:
     tuned, steps = learnt
-    assert steps[0].done > steps[0].total / 2 - 1  # it went on, and did not begin anew
+    assert steps[0].done > steps[0].total / 5  # it went on, and did not begin anew
     assert tuned.metrics["n"] == 4 * len(CURES)
     assert float(tuned.metrics["mrr"]) > 0.7
     assert float(tuned.metrics["mrr"]) > float(tuned.metrics["mrr_before"]) + 0.15
