@@ -165,13 +165,10 @@ def test_the_desk_fills_what_an_agent_said_to_another_customer(talk: Conversatio
     assistant, database = talk.assistant, talk.assistant.database
     other = start(database, OMAR)
     hand_to_team(database, OMAR, other)
-    said = (
-        ("user", "order B20002 has not come"),
-        ("agent", "Hi Omar, B20002 is on its way, please wait until Friday."),
-    )
-    for number, (role, text) in enumerate(said):
-        by = OMAR if role == "user" else Principal("sue", Role.SUPERVISOR)
-        append(database, by, other, [Turn(message_id=f"o{number}", role=role, content=text)])
+    asked = Turn(message_id="o1", role="user", content="order B20002 has not come")
+    reply = Turn(message_id="o2", role="agent", content="Hi Omar, B20002 is on its way, please wait until Friday.")
+    append(database, OMAR, other, [asked])
+    append(database, Principal("sue", Role.SUPERVISOR), other, [reply])
     set_consent(database, OMAR, OMAR.id, Consent(train=True))
     book = ReplyBook(assistant)
     book.renew()
