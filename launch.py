@@ -1667,8 +1667,8 @@ def models_promote(
 ) -> None:
     """Let a model serve, if the gate holds: better, no label much worse, as well calibrated, fast enough.
 
-    A retriever, reranker, ranker or stage model is judged by what its run held out. For a retriever the catalog is embedded anew,
-    and index and encoder change together.
+    A retriever, reranker, ranker, replies or stage model is judged by what its run held out. For a retriever the catalog is
+    embedded anew, and index and encoder change together.
 
     Example: launch.py models promote intent runs/intent-1 --logs held-out.jsonl --shop myshop
     """
