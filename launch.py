@@ -317,6 +317,8 @@ def serve(
             lambda principal: experiment_views(assistant.database, principal, settings, assistant.experiments),
         )
         console.print(f"Aisle serves on http://{host}:{port} (stop with Ctrl-C)")
+        if demo:
+            console.print(f"The agents' desk, in a private window beside it: http://{host}:{port}/demo/agent")
         uvicorn.run(web, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
 
 
@@ -660,7 +662,15 @@ def chat(
 
 @finetune_app.command("intent")
 def finetune_intent_command(
-    logs: Annotated[list[Path], typer.Option("--logs", help="Dialogue logs; give it once for each file.")],
+    logs: Annotated[
+        list[Path] | None, typer.Option("--logs", help="Dialogue logs; give it once for each file.")
+    ] = None,
+    from_feedback: Annotated[
+        bool,
+        typer.Option(
+            "--from-feedback", help="Learn from the shop's own conversations, as agents and labellers corrected them."
+        ),
+    ] = False,
     unlabeled: Annotated[
         list[Path] | None,
         typer.Option(
@@ -695,33 +705,50 @@ def finetune_intent_command(
     rejected: RejectedFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train an intent model on dialogue logs. With --output the same command goes on with a run that was killed.
+    """Train an intent model on dialogue logs, on the shop's own conversations, or on both.
+
+    --from-feedback reads those of shoppers who let models learn from them: labelled turns like --logs, others like --unlabeled.
+    With --output the same command goes on with a run that was killed.
 
     Example: launch.py finetune intent --logs dialogues.jsonl.gz --output runs/intent-1
     """
     from bot.parts import intent_versions
     from finetune.export import require_name
+    from finetune.feedback import read_feedback
     from finetune.intent import finetune_intent
     from finetune.loop import is_main
     from finetune.settings import Settings
 
     if output:
         require_name(output)
+    if not logs and not from_feedback:
+        raise InvalidInput("There is nothing to learn from.", "Give --logs FILE, --from-feedback, or both.")
     if held_out and not promote:
         raise InvalidInput("--held-out is what the gate judges by.", "Give it with --promote.")
+    if promote and not (held_out or logs):
+        raise InvalidInput(
+            "Corrections cannot judge a model: they are of turns that the one before it got wrong.",
+            "Give the gate labelled dialogues: --held-out FILE.",
+        )
     versions = intent_versions(shop)
     folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     inside = folder.resolve().parent == versions.root.resolve()
     if promote or inside:
         versions.require_free(folder.resolve().name)  # minutes of training are not thrown away for a name
+    feedback = None
+    if from_feedback:
+        with opened(shop) as database:
+            feedback = read_feedback(database, ADMIN, settings_of(shop).consent)
+        console.print(feedback.line, markup=False, highlight=False)
 
     def train() -> Finetuned:
         with bars() as show:
             return finetune_intent(
-                logs,
+                logs or (),
                 folder,
                 Settings(method, base_model, epochs, in_scope_loss=in_scope_loss, seed=seed),
                 unlabeled=unlabeled or (),
+                feedback=feedback,
                 trials=search,
                 parent=versions.pointer(),
                 wandb_project=settings_of(shop).tracking.wandb_project,
@@ -743,12 +770,15 @@ def finetune_intent_command(
         train()
         return
     with registry_of(shop) as registry:
-        with registry.run("intent", folder, [*logs, *(unlabeled or ())], base_model=base_model):
+        files, users = [*(logs or ()), *(unlabeled or ())], feedback.users if feedback else ()
+        with registry.run("intent", folder, files, users, base_model):
             trained = train()
         put(trained, as_json)  # before the gate: the model is there, whatever that says
         if promote:
             actions = settings_of(shop).intents
-            report_promotion(registry.promote("intent", str(folder), held_out or logs, seed=seed, actions=actions))
+            report_promotion(
+                registry.promote("intent", str(folder), held_out or logs or (), seed=seed, actions=actions)
+            )
 
 
 def report_promotion(promotion: Promotion) -> None:
@@ -927,7 +957,7 @@ def finetune_replies_command(
     logs: Annotated[
         list[Path] | None,
         typer.Option(
-            "--logs", help="Dialogues that were resolved; without any, those of the database that may be learnt from."
+            "--logs", help="Dialogues that were resolved; without any, those that agents closed and that may be learnt from."
         ),
     ] = None,
     shop: Shop = Path("var"),
@@ -953,8 +983,8 @@ def finetune_replies_command(
     from finetune.export import require_name
     from finetune.loop import is_main
     from finetune.replies import finetune_replies, shop_records
-    from finetune.reply_pairs import reply_data
-    from finetune.turn_keys import keyed_conversations, keyed_logs
+    from finetune.reply_pairs import reply_data, resolved_dialogues
+    from finetune.turn_keys import keyed_logs
 
     versions = reply_versions(shop)
     if output:
@@ -963,12 +993,12 @@ def finetune_replies_command(
     if promote or folder.resolve().parent == versions.root.resolve():
         versions.require_free(folder.resolve().name)
     with opened(shop) as database:
-        read = (
-            keyed_logs(logs, rejected_file(shop, "replies"), max_rejected)
+        dialogues = (
+            (each.dialogue for each in keyed_logs(logs, rejected_file(shop, "replies"), max_rejected))
             if logs
-            else keyed_conversations(database, ADMIN, settings_of(shop).consent)
+            else resolved_dialogues(database, ADMIN, settings_of(shop).consent)
         )
-        data = reply_data((each.dialogue for each in read), seed, shop_records(database, snapshot_of(shop)))
+        data = reply_data(dialogues, seed, shop_records(database, snapshot_of(shop)))
     serving = current_replies(shop) or ReplyEncoder(pretrained_of(shop))
 
     def train(show: Show) -> Tuned:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,12 @@ from numpy.typing import NDArray
 from bot.desk.replies import PastDialogue, PastMessage, answered, template_in
 from bot.desk.reply_encoder import ReplyEncoder
 from bot.history import window_of
-from finetune.logs import Dialogue
+from finetune.logs import Dialogue, Message
 from finetune.split import near_duplicates
+from storage.consent import Consent
+from storage.database import Database
+from storage.principal import Principal
+from storage.reply_pairs import resolved_conversations
 
 HELD_OUT, VALIDATION = 0.15, 0.1
 """Shares of the dialogues that the gate judges by and that epochs are chosen by, where the log marks none."""
@@ -60,6 +64,17 @@ class ReplyData:
     users: set[str]
     left_out: int
     sha256: str
+
+
+def resolved_dialogues(database: Database, principal: Principal, consent: Consent) -> Iterator[Dialogue]:
+    """The database's conversations that an agent answered and closed, of people who let models learn from them.
+
+    Raises:
+        Forbidden: the role may not read them.
+    """
+    for each in resolved_conversations(database, principal, consent):
+        messages = tuple(Message(turn.role, turn.content) for turn in each.turns)
+        yield Dialogue(each.conversation_id, messages, user_id=each.user_id)
 
 
 def no_records(_: str) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import FastAPI, Form, Query, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
@@ -36,6 +36,7 @@ from bot.windows.customer import STYLE, CustomerWindow, DemoShopper
 from bot.windows.ops import PATH as OPS_PATH
 from bot.windows.ops import OpsWindow
 from bot.windows.texts import language_of
+from storage.conversations import SUPPORT
 from storage.errors import NotFound
 from storage.identity import Identity
 from storage.metrics import Counter
@@ -178,6 +179,13 @@ def _signed_in(identity: Identity, credential: str) -> Response:
     return response
 
 
+DEMO_STAFF: Final = {
+    "agent": (Principal("mia", Role.AGENT, SUPPORT), DESK_PATH),
+    "supervisor": (Principal("dana", Role.SUPERVISOR), OPS_PATH),
+}
+"""Whom a visitor of the demo can be behind the counter, and which window is theirs."""
+
+
 def _add_demo(app: FastAPI, identity: Identity, shoppers: tuple[DemoShopper, ...]) -> None:
     known = {shopper.id for shopper in shoppers}
 
@@ -192,4 +200,14 @@ def _add_demo(app: FastAPI, identity: Identity, shoppers: tuple[DemoShopper, ...
             raise NotFound(f"There is no demo shopper {choice.shopper!r}.", f"Known: {', '.join(sorted(known))}.")
         cookie = identity.session_cookie(Principal(choice.shopper, Role.CUSTOMER))
         response.set_cookie(SESSION_COOKIE, cookie, **cookie_options())
+        return response
+
+    @app.get("/demo/{role}", include_in_schema=False)
+    def work(role: str) -> Response:
+        """The visitor works for the shop: an address for a private window, beside one in which they shop."""
+        if role not in DEMO_STAFF:
+            raise NotFound(f"Nobody works here as {role[:40]!r}.", f"Known: {', '.join(DEMO_STAFF)}.")
+        who, window = DEMO_STAFF[role]
+        response = RedirectResponse(f"{window}/", status_code=303)
+        response.set_cookie(SESSION_COOKIE, identity.session_cookie(who), **cookie_options())
         return response

@@ -28,9 +28,9 @@ from index.encoders import script_of
 from storage.consent import Consent
 from storage.database import Database
 from storage.errors import Damaged
-from storage.labels import training_conversations
 from storage.principal import Principal
 from storage.publish import Versions
+from storage.reply_pairs import resolved_conversations
 
 SHORTEST: Final = 2
 """Characters of a reply that says something."""
@@ -120,7 +120,7 @@ def past_replies(dialogues: Iterable[PastDialogue]) -> list[PastReply]:
 def stored_dialogues(
     database: Database, principal: Principal, consent: Consent, records: Callable[[str], Mapping[str, str]]
 ) -> Iterator[PastDialogue]:
-    """The conversations that a person answered in, of people who let models learn from them, oldest first.
+    """The conversations that an agent answered and closed, of people who let models learn from them, oldest first.
 
     Args:
         database: where from.
@@ -131,10 +131,9 @@ def stored_dialogues(
     Raises:
         Forbidden: the role may not read them.
     """
-    for each in training_conversations(database, principal, consent):
+    for each in resolved_conversations(database, principal, consent):
         messages = [PastMessage(turn.role, turn.content) for turn in each.turns]
-        if any(message.role == "agent" for message in messages):
-            yield PastDialogue(each.conversation_id, messages, records(each.user_id))
+        yield PastDialogue(each.conversation_id, messages, records(each.user_id))
 
 
 class ReplyIndex:

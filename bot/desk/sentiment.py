@@ -98,7 +98,7 @@ def asks_again(turns: Sequence[Turn]) -> bool:
 
 def _mood(turn: Turn) -> float:
     """One message: below 0 where it is upset. What the intent model called a complaint weighs as half a bad word."""
-    complains = turn.data.get("intent", {}).get("label") == "complaint"
+    complains = bool(turn.data.get("intent", {}).get("label") == "complaint")
     return mood(turn.content) - 0.5 * complains
 
 

@@ -24,10 +24,9 @@ from storage.consent import Consent, set_consent
 from storage.conversations import Turn, append, start
 from storage.database import Database
 from storage.principal import Principal, Role
-from storage.record import now_ms
-from storage.tickets import hand_to_team
+from storage.tickets import answer, claim, close, hand_to_team
 from tests.bot.conftest import Conversation
-from tests.bot.desk.cases import ordered, proposed
+from tests.bot.desk.cases import AGENT, ordered, proposed
 
 ADMIN, SHOP = Principal("operator", Role.ADMIN), Principal("shop", Role.SERVICE)
 NORA, OMAR = (Principal(name, Role.CUSTOMER) for name in ("nora", "omar"))
@@ -141,20 +140,22 @@ def test_vectors_are_kept_without_texts_and_a_damaged_file_costs_only_time(
     assert len(np.load(kept)) == 1  # what is no longer said is not kept
 
 
-def test_only_conversations_that_a_person_answered_and_may_be_learnt_from_are_read(database: Database) -> None:
-    for who, text in ((NORA, "mine"), (OMAR, "his")):
-        conversation = start(database, who)
-        append(
-            database,
-            who,
-            conversation,
-            [Turn(message_id=f"{text}-1", role="user", content=f"{text} is late", created_at=now_ms())],
-        )
-        hand_to_team(database, who, conversation, "support")
-        if who is NORA:
-            agent = Principal("dana", Role.AGENT, team="support")
-            reply = Turn(message_id="r", role="agent", content="It left yesterday.", created_at=now_ms())
-            append(database, agent, conversation, [reply])
+def resolved(database: Database, who: Principal, asked: str, reply: str) -> str:
+    """A conversation that an agent answered and closed."""
+    conversation = start(database, who)
+    append(database, who, conversation, [Turn(role="user", content=asked)])
+    hand_to_team(database, who, conversation)
+    claim(database, AGENT, conversation)
+    answer(database, AGENT, conversation, Turn(role="agent", content=reply))
+    close(database, AGENT, conversation, "answered")
+    return conversation
+
+
+def test_only_resolved_conversations_that_may_be_learnt_from_are_read(database: Database) -> None:
+    resolved(database, NORA, "mine is late", "It left yesterday.")
+    waiting = start(database, OMAR)
+    append(database, OMAR, waiting, [Turn(role="user", content="his is late")])
+    hand_to_team(database, OMAR, waiting)
     records = {"nora": {"yesterday": "expected_at"}, "omar": {}}
     found = list(stored_dialogues(database, ADMIN, Consent(train=True), records.__getitem__))
     assert [reply.template for reply in past_replies(found)] == ["It left {expected_at}."]
@@ -163,12 +164,8 @@ def test_only_conversations_that_a_person_answered_and_may_be_learnt_from_are_re
 
 def test_the_desk_fills_what_an_agent_said_to_another_customer(talk: Conversation) -> None:
     assistant, database = talk.assistant, talk.assistant.database
-    other = start(database, OMAR)
-    hand_to_team(database, OMAR, other)
-    asked = Turn(message_id="o1", role="user", content="order B20002 has not come")
-    reply = Turn(message_id="o2", role="agent", content="Hi Omar, B20002 is on its way, please wait until Friday.")
-    append(database, OMAR, other, [asked])
-    append(database, Principal("sue", Role.SUPERVISOR), other, [reply])
+    said = "Hi Omar, B20002 is on its way, please wait until Friday."
+    other = resolved(database, OMAR, "order B20002 has not come", said)
     set_consent(database, OMAR, OMAR.id, Consent(train=True))
     book = ReplyBook(assistant)
     book.renew()
