@@ -317,6 +317,8 @@ def serve(
             lambda principal: experiment_views(assistant.database, principal, settings, assistant.experiments),
         )
         console.print(f"Aisle serves on http://{host}:{port} (stop with Ctrl-C)")
+        if demo:
+            console.print(f"The agents' desk, in a private window beside it: http://{host}:{port}/demo/agent")
         uvicorn.run(web, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
 
 

@@ -7,12 +7,12 @@ were. A turn in another process, or by an agent, is read on from there, so nobod
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Final
 
 from bot.state import DialogueState, step
-from storage.conversations import Turn, turns_of
+from storage.conversations import Turn, read_on
 from storage.database import Database
 from storage.principal import Principal
 
@@ -24,9 +24,10 @@ RECENT: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The state after the first `count` turns, and the last `RECENT` of them."""
+    """The state after the first `count` turns, the last `RECENT` of them, and the agent who speaks in Aisle's place."""
 
     count: int = 0
+    holder: str | None = None
     state: DialogueState = field(default_factory=DialogueState)
     recent: tuple[Turn, ...] = ()
 
@@ -52,12 +53,14 @@ class Memory:
         """
         with self._lock:
             known = self._kept.get(conversation_id, Standing())
-        new = turns_of(self._database, principal, conversation_id, after=known.count)
+        head, new = read_on(self._database, principal, conversation_id, after=known.count)
         if new:
             state = known.state
             for turn in new:
                 state = step(state, turn)
-            known = Standing(known.count + len(new), state, (*known.recent, *new)[-RECENT:])
+            said = [turn for turn in new if turn.role != "system"]
+            known = replace(known, count=known.count + len(new), state=state, recent=(*known.recent, *said)[-RECENT:])
+        known = replace(known, holder=head.holder)
         with self._lock:
             self._kept[conversation_id] = known
             self._kept.move_to_end(conversation_id)

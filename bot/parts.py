@@ -48,7 +48,12 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Intents(Protocol):
-    """As much of `IntentModel` as a turn needs."""
+    """As much of `IntentModel` as a turn needs, and the labels that it knows."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What it tells apart."""
+        ...
 
     def predict(self, messages: Sequence[Mapping[str, object]]) -> Prediction:
         """The intent of the last user message; messages are {"role", "content"}, oldest first."""
@@ -60,6 +65,11 @@ class NoIntents:
     """Stands where a shop has no intent model: searching needs none, a turn says what is missing."""
 
     shop: Path
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """None."""
+        return ()
 
     def predict(self, messages: Sequence[Mapping[str, object]]) -> Prediction:
         """Raises `Unavailable`, always."""

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from bot.evidence import vector_of
 from bot.shelf import Shelf
 from index.documents import Passage
 from index.encoders import Encoder, Vectors, script_of
@@ -36,6 +37,11 @@ def best_passages(shelf: Shelf, question: str, language: str) -> list[Passage]:
 
     Empty where none does.
     """
+    return [passage for _, passage in scored_passages(shelf, question, language)]
+
+
+def scored_passages(shelf: Shelf, question: str, language: str) -> list[tuple[float, Passage]]:
+    """The same, each with how well it answers, from `ENOUGH` up to 1.65."""
     documents = shelf.snapshot.documents
     own = [passage for passage in documents.passages if passage.language == language]
     passages = own or documents.passages
@@ -45,23 +51,31 @@ def best_passages(shelf: Shelf, question: str, language: str) -> list[Passage]:
     cosines: dict[Passage, float] = {}
     encoder = shelf.encoders.get(space) or shelf.encoders.get("han")
     if encoder is not None and encoder.space in documents.vectors:
-        vector = encoder.encode_queries([question])[0]  # (dim,)
+        vector = vector_of(encoder, question)  # (dim,)
         found = documents.search(encoder.space, vector, CANDIDATES, language if own else None)
         scale = encoder.on_pretrained_scale(np.array([cosine for _, cosine in found], np.float32))
         cosines = dict(zip((passage for passage, _ in found), scale.tolist(), strict=True))
-    low, high = _FLOORS[encoder.space if encoder is not None else space]
     shares = coverage(question, passages)
     scored = []
     for passage, share in zip(passages, shares, strict=True):
-        meaning = min(2.0, max(0.0, (cosines.get(passage, low) - low) / (high - low)))
-        score = (1 - WORDS_WEIGHT) * meaning + WORDS_WEIGHT * share
+        score = worth_of(encoder, cosines.get(passage), share)
         if score >= ENOUGH:
             scored.append((score, passage))
     scored.sort(key=lambda pair: -pair[0])
     if not scored and own and space == "han" and (foreign := " ".join(_LATIN.findall(question))):
         # "你们的 opening hours 是什么": what is asked stands in the words of the other language, and so may the answer.
-        return best_passages(shelf, foreign, "en") if language != "en" else []
-    return [passage for _, passage in scored]
+        return scored_passages(shelf, foreign, "en") if language != "en" else []
+    return scored
+
+
+def worth_of(encoder: Encoder | None, cosine: float | None, share: float) -> float:
+    """How well a text answers, from 0 to 1.65, by what it means and by the share of the question's words that it has.
+
+    `cosine` is on the scale of the pretrained encoder; None where the text is none of the nearest.
+    """
+    low, high = _FLOORS[encoder.space if encoder is not None else "latin"]
+    meaning = 0.0 if cosine is None else min(2.0, max(0.0, (cosine - low) / (high - low)))
+    return (1 - WORDS_WEIGHT) * meaning + WORDS_WEIGHT * share
 
 
 def excerpt(shelf: Shelf, passage: Passage, question: str) -> str:
@@ -70,11 +84,11 @@ def excerpt(shelf: Shelf, passage: Passage, question: str) -> str:
     limit = EXCERPT // 2 if script_of(passage.text) == "han" else EXCERPT
     if len(passage.text) <= limit or len(sentences) < 2:
         return passage.text
-    shares = _shares(question, sentences)
+    shares = shares_of(question, sentences)
     encoder = shelf.encoders.get(script_of(question)) or shelf.encoders.get("han")
     meanings = [0.0] * len(sentences)
     if encoder is not None:
-        vector = encoder.encode_queries([question])[0]  # (dim,)
+        vector = vector_of(encoder, question)  # (dim,)
         meanings = encoder.on_pretrained_scale(_sentence_vectors(encoder, tuple(sentences)) @ vector).tolist()
     worth = [meaning + WORDS_WEIGHT * share for meaning, share in zip(meanings, shares, strict=True)]
     best = max(range(len(sentences)), key=worth.__getitem__)
@@ -117,10 +131,11 @@ def _sentence_vectors(encoder: Encoder, sentences: tuple[str, ...]) -> Vectors:
 
 def coverage(question: str, passages: Sequence[Passage]) -> list[float]:
     """For each passage the share of the question's words that it holds, rare words counting more, from 0 to 1."""
-    return _shares(question, [f"{passage.title} {passage.heading} {passage.text}" for passage in passages])
+    return shares_of(question, [f"{passage.title} {passage.heading} {passage.text}" for passage in passages])
 
 
-def _shares(question: str, texts: Sequence[str]) -> list[float]:
+def shares_of(question: str, texts: Sequence[str]) -> list[float]:
+    """For each text the share of the question's words that it holds, rare words counting more, from 0 to 1."""
     asked = _words(question)
     if not asked:
         return [0.0] * len(texts)
@@ -131,12 +146,13 @@ def _shares(question: str, texts: Sequence[str]) -> list[float]:
     return [sum(rarity[word] for word in asked & words) / total for words in held]
 
 
-def _words(text: str) -> set[str]:
+@lru_cache(maxsize=4_096)
+def _words(text: str) -> frozenset[str]:
     low = text.casefold()
     words = {_stem(word) for word in re.findall(r"[a-z0-9]+", low) if word not in _STOP}
     for run in re.findall(r"[\u3400-\u9fff]+", low):
         words |= {pair for pair in (run[place : place + 2] for place in range(len(run) - 1)) if pair not in _STOP}
-    return words
+    return frozenset(words)
 
 
 def _stem(word: str) -> str:

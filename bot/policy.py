@@ -25,6 +25,7 @@ from index.graph.terms import term_of
 from retrieval.expansion import goods_named, related
 from retrieval.understanding.records import Understanding
 from storage.errors import InvalidInput
+from storage.redaction import email_in
 
 Task = Literal[
     "greet",
@@ -438,6 +439,8 @@ def _resolution(
     pending: Pending, label: str, confidence: float, understanding: Understanding, message: str
 ) -> Decision | None:
     """How the turn answers what was asked, or None where it goes its own way."""
+    if pending.kind == "contact" and email_in(message) is not None:
+        return Decision("resolved", pending)
     if pending.draft is not None:
         return _of_order(pending, label, confidence, understanding, message)
     elsewhere = pending.kind in _WRITES and label in _ELSEWHERE and confidence >= SURE

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from bot.answer_book import AnswerBook
+from bot.answer_book import AnswerBook, Remembered
 from bot.backend import Backend
 from bot.basket import lines_wanted, orderable, view_of
 from bot.cards import Card, CartView, ProfileView, Reply
@@ -31,17 +31,18 @@ from bot.profiles import Profiles
 from bot.reply.voice import Voice, languages
 from bot.spoken import Event
 from bot.starters import starters_of
-from bot.talk import Clock, Talk, Told
+from bot.talk import Clock, Rehearsal, Talk, Told
 from index.filters import Filters
 from index.product import Product
 from retrieval.path.stage import Journey, Position
 from retrieval.profile import Profile
+from retrieval.retention import Standing, band_of
 from retrieval.retention.consumption import Due
 from retrieval.search import SORTS
 from retrieval.understanding import Understanding, merge
 from storage.beliefs import hide_belief
 from storage.carts import Cart, add_line, cart_of, change_line, empty_cart, remove_line, replace_lines
-from storage.conversations import conversation
+from storage.conversations import Channel, Turn, conversation
 from storage.database import Database
 from storage.erasure import Erased, erase_user
 from storage.errors import AisleError, Fault, Forbidden, InvalidInput, NotFound, Unavailable
@@ -50,7 +51,7 @@ from storage.personal import export_rows
 from storage.principal import Principal, Role
 from storage.purchases import buyer_of
 from storage.record import now_ms
-from storage.settings import ShopSettings
+from storage.settings import ExplorationSettings, ShopSettings
 
 if TYPE_CHECKING:
     from bot.llm.advise import Adviser
@@ -71,6 +72,7 @@ class Assistant:
     reply, total), newest last; search includes the query's embedding. `removed` counts statements that the
     grounding check took out. `experiments` deal the shop's arms; without them none runs. Without the `shop`'s folder nothing is
     loaded anew, and nobody can be erased.
+    `on_erasure` is called when somebody was erased: whoever keeps what was said or is known drops it.
     `backend` keeps the orders; without one it is the one that the settings name. `adviser` asks a language model.
     """
 
@@ -101,6 +103,7 @@ class Assistant:
         self._profiles = Profiles(database, settings.consent)
         self._memory = Memory(database)
         self._shop = shop
+        self.on_erasure: list[Callable[[], None]] = [self._memory.forget]
         self.backend = backend or backend_of(settings.orders, database, self._product_now)
 
     @classmethod
@@ -146,14 +149,17 @@ class Assistant:
         conversation_id: str | None = None,
         user_id: str | None = None,
         language: str | None = None,
+        channel: Channel = "api",
     ) -> Reply:
-        """One turn: understands, acts, answers and stores both turns. Without `conversation_id` a conversation starts.
+        """One turn: understands, acts, answers and stores both turns. Without `conversation_id` a conversation starts on `channel`.
+
+        While an agent holds the conversation the text is empty and the action `handoff`: the agent answers.
 
         Raises `NotFound` for a conversation that is not the shopper's, `Forbidden` for a `user_id` that is
         not from the service role.
         """
         told: list[Reply] = []
-        for _ in self._turn(principal, message, conversation_id, user_id, language, told.append):
+        for _ in self._turn(principal, message, conversation_id, user_id, language, channel, told.append):
             pass
         return told[0]
 
@@ -164,6 +170,7 @@ class Assistant:
         conversation_id: str | None,
         user_id: str | None,
         language: str | None,
+        channel: Channel,
         answered: Callable[[Reply], None],
     ) -> Iterator[Event]:
         """One turn as it comes; `answered` is given the whole reply at its end."""
@@ -182,24 +189,67 @@ class Assistant:
                 )
             answered(reply)
 
-        talk = Talk(
-            self.parts,
+        talk = self._talk(
             self.settings,
+            self.experiments,
+            self._novelty,
+            self.adviser,
+            told,
+        )
+        return talk.turn(principal, shopper, message, conversation_id, language, channel, clock)
+
+    def _talk(
+        self,
+        settings: ShopSettings,
+        experiments: Experiments,
+        novelty: Novelty | None,
+        adviser: Adviser | None,
+        told: Callable[[Told], None],
+    ) -> Talk:
+        """One turn's talk, with the parts that are current now."""
+        return Talk(
+            self.parts,
+            settings,
             self.database,
             self.actions,
             self.checkout_url,
             self._profile_of,
             self._position_of,
             self._due_of,
-            self.experiments,
-            self._novelty,
+            experiments,
+            novelty,
             self._memory,
             self._answers,
             self.backend,
-            self.adviser,
+            adviser,
             told,
         )
-        return talk.turn(principal, shopper, message, conversation_id, language, clock)
+
+    def rehearse(
+        self, principal: Principal, conversation_id: str, before: Sequence[Turn], asked: Turn
+    ) -> Rehearsal | None:
+        """What Aisle would answer to a customer's stored message, as `Talk.rehearse` has it, for the agent who answers instead.
+
+        No lot is drawn, no model asked, and no product shown: it is the customer's own order of what search finds.
+        """
+        settings = self.settings.model_copy(update={"exploration": ExplorationSettings()})
+        talk = self._talk(settings, Experiments({}, ""), None, None, lambda _: None)
+        return talk.rehearse(principal, conversation_id, before, asked)
+
+    def answer_given(self, question: str, language: str) -> Remembered | None:
+        """The approved answer of a person to a question, None where none is sure enough."""
+        return self._answers.find(question, language, self.parts.shelf.encoders)
+
+    def position(self, principal: Principal) -> Position:
+        """Where the shopper themself is on the way to a purchase; a stranger's where nothing may be known of them."""
+        return self._position_of(principal, principal.id, self._profile_of(principal, principal.id))
+
+    def standing(self, principal: Principal) -> Standing | None:
+        """How likely the shopper comes back; None without their consent, a purchase, or a model of the shop's customers."""
+        model = self.parts.customers
+        if model is None:
+            return None
+        return band_of(self.database, principal, principal.id, model, self.settings.consent)
 
     def _speaker(self, principal: Principal, user_id: str | None, conversation_id: str | None) -> str:
         """Who speaks: the principal, or for the shop's backend the shopper whose conversation it is."""
@@ -218,6 +268,7 @@ class Assistant:
         conversation_id: str | None = None,
         user_id: str | None = None,
         language: str | None = None,
+        channel: Channel = "api",
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """The same turn as events in the contract's order.
 
@@ -228,7 +279,9 @@ class Assistant:
         """
         told: list[Reply] = []
         try:
-            for name, payload in self._turn(principal, message, conversation_id, user_id, language, told.append):
+            for name, payload in self._turn(
+                principal, message, conversation_id, user_id, language, channel, told.append
+            ):
                 if name == "text":
                     yield from (("text", {"delta": delta}) for delta in deltas(payload["delta"]))
                 else:
@@ -426,7 +479,8 @@ class Assistant:
             raise Unavailable("This assistant knows no folder of a shop.", "Open it with Assistant.open.")
         self.exposures.flush()  # what was shown and is not written yet would come after
         erased = erase_user(self.database, principal, self._shop, user_id)
-        self._memory.forget()
+        for forget in self.on_erasure:
+            forget()
         return erased
 
     def starters(self, language: str = "en") -> list[str]:

@@ -41,6 +41,7 @@ PendingKind = Literal[
     "gift",
     "order_change",
     "order_slot",
+    "contact",
 ]
 
 
@@ -176,7 +177,7 @@ class DialogueState:
 
 
 def fold(turns: Iterable[Turn]) -> DialogueState:
-    """The state after `turns`, oldest first. Turns of agents and of the system change nothing."""
+    """The state after `turns`, oldest first. Of agents counts what they showed, and that one came or went."""
     state = DialogueState()
     for turn in turns:
         state = step(state, turn)
@@ -194,6 +195,10 @@ def step(state: DialogueState, turn: Turn) -> DialogueState:
             last_task=task,
             complaints=state.complaints + (task == "complaint"),
         )
+    if turn.role == "agent":
+        return _shown_by_agent(state, turn.data)
+    if turn.role == "system":
+        return _after_event(state, turn.data.get("event"))
     if turn.role != "assistant" or "effects" not in turn.data:
         return state
     return _applied(state, Effects.model_validate(turn.data["effects"]), turn.data)
@@ -218,6 +223,23 @@ def _applied(state: DialogueState, effects: Effects, data: Mapping[str, Any]) ->
         topics=state.topics if effects.topic is None else _with_topic(state.topics, effects.topic),
         told={**state.told, **cards} if cards else state.told,
     )
+
+
+def _shown_by_agent(state: DialogueState, data: Mapping[str, Any]) -> DialogueState:
+    """Cards of an agent can be pointed at like those of Aisle."""
+    items = tuple(Item.model_validate(card) for card in data.get("products", ()))
+    if not items:
+        return state
+    return _applied(state, Effects(shown=items, focus=items if len(items) == 1 else (), pending=state.pending), data)
+
+
+def _after_event(state: DialogueState, event: object) -> DialogueState:
+    """An agent who comes ends what Aisle had asked; one who ends it leaves a talk that is nobody's to hand over any more."""
+    if event == "joined":
+        return replace(state, pending=None)
+    if event in ("returned", "closed"):
+        return replace(state, pending=None, handed_off=False, complaints=0)
+    return state
 
 
 def _compared(state: DialogueState, effects: Effects) -> tuple[Item, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,7 @@ from bot.corrections import meant
 from bot.experiments import Experiments
 from bot.exploration import Ordering
 from bot.grounding import Ledger
+from bot.labels import OUT_OF_SCOPE
 from bot.language import foreign, language_of
 from bot.manners import decent
 from bot.memory import Memory, Standing
@@ -23,8 +25,9 @@ from bot.parts import Parts
 from bot.policy import Decision, decide
 from bot.reply.voice import Voice, languages
 from bot.spoken import Event, Spoken
-from bot.state import DialogueState
-from bot.tasks import run
+from bot.state import DialogueState, Topic, fold
+from bot.tasks import rehearse, run
+from bot.tasks.staged import ONCE
 from bot.turn import Answer, Turn
 from index.clean import clean_text
 from index.filters import Filters
@@ -36,10 +39,11 @@ from retrieval.understanding import Language, Understanding
 from storage import conversations
 from storage.answers import note_unanswered
 from storage.database import Database
+from storage.desk import present
 from storage.principal import Principal
 from storage.record import new_id, now_ms
 from storage.settings import ShopSettings
-from storage.tickets import hand_to_team
+from storage.tickets import hand_to_team, leave_contact
 
 if TYPE_CHECKING:
     from bot.llm.advise import Adviser
@@ -90,6 +94,14 @@ class Told(NamedTuple):
     ordering: Ordering | None
 
 
+class Rehearsal(NamedTuple):
+    """What would be answered to a stored message, and as what it was understood; an answer that would write is empty."""
+
+    turn: Turn
+    answer: Answer
+    intent: IntentView
+
+
 class Talk:
     """Holds a conversation with the parts that are current when the turn begins."""
 
@@ -134,14 +146,16 @@ class Talk:
         message: str,
         conversation_id: str | None,
         wanted: str | None,
+        channel: conversations.Channel,
         clock: Clock,
     ) -> Iterator[Event]:
         """One turn as it comes: `meta`, `products`, then `text` repeated, as `Assistant.stream` spells them.
 
         At its end the turn is stored and `told` is given the reply; so it is where nobody reads on, with what was said so far.
+        While an agent holds the conversation nothing is said: the message is kept, with what it was understood as.
         """
         if conversation_id is None:
-            conversation_id = conversations.start(self.database, principal, user_id)
+            conversation_id = conversations.start(self.database, principal, user_id, channel)
             standing = Standing()
         else:
             standing = self.memory.of(principal, conversation_id)
@@ -156,6 +170,7 @@ class Talk:
         understanding: Understanding | None = None
         task = "input"
         turn: Turn | None = None
+        held = standing.holder is not None
         refused = _refused(message, text, voice)
         if refused:
             intent = IntentView(label="out_of_scope", confidence=1.0)
@@ -167,48 +182,41 @@ class Talk:
             text = voice.language.glossed(text)
             asked_for = meant(decent(text) or text)
             clock.end("intent")
-            current = state.topic.filters if state.topic is not None else None
-            topic = state.topic.query if state.topic is not None else ""
-            read_as: Language = "zh" if language == "zh" else "en"
-            understanding = self.parts.understander.read(asked_for, current, read_as, topic, state.subjects)
-            decision = decide(
-                state,
-                prediction.label,
-                prediction.confidence,
-                prediction.out_of_scope,
-                understanding,
-                text,
-                self.actions,
-                self.parts.shelf.names,
-                self.backend.rules.self_service,
-            )
+            doubt = (prediction.label, prediction.confidence, prediction.out_of_scope)
+            understanding, decision = self._decided(state, *doubt, asked_for, text, language)
             task = decision.task
             label = "out_of_scope" if prediction.out_of_scope else prediction.label
             intent = IntentView(label=label, confidence=round(prediction.confidence, 4))
             clock.end("understanding")
-            turn = self._act(
-                principal,
-                user_id,
-                message_id,
-                asked_for,
-                language,
-                state,
-                decision,
-                understanding,
-                voice,
-                answer,
-                clock,
+            turn = (
+                None
+                if held
+                else self._act(
+                    principal,
+                    user_id,
+                    message_id,
+                    asked_for,
+                    language,
+                    state,
+                    decision,
+                    understanding,
+                    voice,
+                    answer,
+                    clock,
+                )
             )
         consultation = None
         if self.adviser is not None and turn is not None:
             consultation = self.adviser.consult(turn, answer, standing.recent)
         spoken = Spoken(voice, answer, consultation)
+        if held:
+            task, answer.action, message_id = "agent", "handoff", asked.message_id
         data = {"intent": intent.model_dump(), "task": task, "understanding": _spelled(understanding)}
         asked = asked.model_copy(update={"language": language, "data": data})
         names = {"conversation_id": conversation_id, "message_id": message_id, "language": language}
 
         def keep() -> None:
-            told, cards = spoken.finish(), spoken.cards or []
+            told, cards = ("", []) if held else (spoken.finish(), spoken.cards or [])
             reply = Reply(
                 conversation_id=conversation_id,
                 message_id=message_id,
@@ -222,6 +230,10 @@ class Talk:
             )
             clock.end("reply")
             removed = answer.ledger.removed + (consultation.removed if consultation is not None else 0)
+            if held:
+                conversations.append(self.database, principal, conversation_id, [asked])
+                clock.end("storage")
+                return self.told(Told(reply, 0, None))
             answered = conversations.Turn(
                 message_id=message_id,
                 role="assistant",
@@ -238,22 +250,43 @@ class Talk:
                     **({"llm": consultation.record} if consultation is not None else {}),
                 },
             )
-            conversations.append(self.database, principal, conversation_id, [asked, answered])
+            # What was done must be told; whatever else is dropped where an agent has come meanwhile, who is never talked over.
+            done = answer.cart is not None or answer.changed
+            said = conversations.append(
+                self.database, principal, conversation_id, [asked, answered], unless_held=not done
+            )
+            if not said:
+                reply = reply.model_copy(update={"text": "", "products": (), "citations": (), "action": "handoff"})
+                clock.end("storage")
+                return self.told(Told(reply, removed, None))
             if answer.unanswered is not None:
                 open_ = answer.unanswered
                 note_unanswered(self.database, message_id, text, language, open_.kind, open_.product_id)
             if answer.handed_off and not state.handed_off:
-                hand_to_team(self.database, principal, conversation_id)
+                hand_to_team(self.database, principal, conversation_id, reason=answer.reason)
+            if answer.contact:
+                leave_contact(self.database, principal, conversation_id, answer.contact)
             clock.end("storage")
-            self.told(Told(reply, removed, answer.ordering))
+            return self.told(Told(reply, removed, answer.ordering))
 
         try:
             yield "meta", {**names, "intent": intent.model_dump(mode="json")}
-            yield from spoken.events()
+            if held:
+                yield "products", {"products": []}
+                return keep()
+            for event in spoken.events():
+                # A model's sentences come one by one, over seconds: an agent may have come between two of them.
+                if consultation is not None and self._held(principal, conversation_id):
+                    break
+                yield event
         except GeneratorExit:
             keep()
             raise
         keep()
+
+    def _held(self, principal: Principal, conversation_id: str) -> bool:
+        """Whether an agent speaks in Aisle's place now."""
+        return conversations.conversation(self.database, principal, conversation_id).holder is not None
 
     def _act(
         self,
@@ -268,6 +301,7 @@ class Talk:
         voice: Voice,
         answer: Answer,
         clock: Clock,
+        act: Callable[[Turn, Answer], None] = run,
     ) -> Turn:
         profile_of = cache(lambda: self.profile_of(principal, user_id))  # it is read from the database: once a turn
 
@@ -302,9 +336,95 @@ class Talk:
             newcomer_of=newcomer_of,
             due_of=lambda: self.due_of(principal, user_id),
             clock=clock.end,
+            at_desk=lambda: bool(present(self.database)),
+            desk_hours=self.settings.desk.hours.get(language, ""),
         )
-        run(turn, answer)
+        act(turn, answer)
         return turn
+
+    def _decided(
+        self,
+        state: DialogueState,
+        label: str,
+        confidence: float,
+        out_of_scope: bool,
+        asked_for: str,
+        text: str,
+        language: str,
+    ) -> tuple[Understanding, Decision]:
+        """What was literally said, and what to do about it."""
+        topic = state.topic or Topic()
+        read_as: Language = "zh" if language == "zh" else "en"
+        current = topic.filters if state.topic is not None else None
+        understanding = self.parts.understander.read(asked_for, current, read_as, topic.query, state.subjects)
+        decision = decide(
+            state,
+            label,
+            confidence,
+            out_of_scope,
+            understanding,
+            text,
+            self.actions,
+            self.parts.shelf.names,
+            self.backend.rules.self_service,
+        )
+        return understanding, decision
+
+    def rehearse(
+        self,
+        principal: Principal,
+        conversation_id: str,
+        before: Sequence[conversations.Turn],
+        asked: conversations.Turn,
+    ) -> Rehearsal | None:
+        """What would be answered to a message that is stored already: nothing is written, logged or handed over.
+
+        Args:
+            principal: the customer.
+            conversation_id: where it was said.
+            before: the turns before it, oldest first.
+            asked: the message; its intent is taken from there where it was told before.
+
+        Returns:
+            The turn with its answer; None for a message that has no words.
+        """
+        state = fold(before)
+        # An agent offers help in words of their own.
+        state = replace(state, said={**state.said, "stage.help": ONCE})
+        text = simplified(clean_text(asked.content))
+        language = asked.language if asked.language in languages() else language_of(text, state.language, None)
+        voice = Voice.of(language, conversation_id, state.said)
+        if _refused(asked.content, text, voice):
+            return None
+        known = asked.data.get("intent")
+        if known is None:
+            said = [turn for turn in before if turn.role != "system"]
+            asking = {"role": "user", "content": text, "language": language}
+            found = self.parts.intents.predict([*_history(said), asking])
+            label = OUT_OF_SCOPE if found.out_of_scope else found.label
+            intent = IntentView(label=label, confidence=round(found.confidence, 4))
+        else:
+            intent = IntentView.model_validate(known)
+        doubt = (intent.label, intent.confidence, intent.label == OUT_OF_SCOPE)
+        text = voice.language.glossed(text)
+        asked_for = meant(decent(text) or text)
+        understanding, decision = self._decided(state, *doubt, asked_for, text, language)
+        answer = Answer(Ledger(self.settings.currency))
+        turn = self._act(
+            principal,
+            principal.id,
+            asked.message_id,
+            asked_for,
+            language,
+            state,
+            decision,
+            understanding,
+            voice,
+            answer,
+            Clock(),
+            rehearse,
+        )
+        return Rehearsal(turn, answer, intent)
 
 
 def _refused(message: str, text: str, voice: Voice) -> str:

@@ -50,7 +50,7 @@ def converse(
         if line.strip().casefold() in LEAVE:
             return
         try:
-            reply = assistant.reply(principal, line, conversation_id, user_id, language)
+            reply = assistant.reply(principal, line, conversation_id, user_id, language, channel="terminal")
         except AisleError as error:
             console.print(Text(str(error), style="red"))
             continue

@@ -28,6 +28,7 @@ from storage.database import Database
 from storage.principal import Principal
 from storage.record import now_ms
 from storage.settings import CardOrder
+from storage.tickets import Reason
 
 SLATE = 6
 """Cards a turn shows."""
@@ -39,7 +40,8 @@ class Turn:
 
     `message` is without swear words and the words that only make it a correction. `clock(stage)` ends a stage's time; `exploration`
     is the chance that a first slate is ordered by lot, `assigned` the shopper's arm of the experiment that runs.
-    `newcomer_of(filters, shown)` draws the new product of a slate's reserved place.
+    `newcomer_of(filters, shown)` draws the new product of a slate's reserved place. `at_desk` says whether an agent is there now,
+    and `desk_hours` when somebody is, in the turn's language.
     """
 
     principal: Principal
@@ -66,6 +68,8 @@ class Turn:
     newcomer_of: Callable[[Filters, Collection[str]], Newcomer | None]
     due_of: Callable[[], Due | None]
     clock: Callable[[str], None]
+    at_desk: Callable[[], bool]
+    desk_hours: str
 
     @cached_property
     def profile(self) -> Profile:
@@ -141,7 +145,9 @@ class Open:
 class Answer:
     """What a task says, shows and changes. Parts are sentences.
 
-    A part that starts with a line break is a block (a table). `stage` is the one that a slate was laid out by.
+    A part that starts with a line break is a block (a table). `stage` is the one that a slate was laid out by. `reason` says why
+    the conversation is handed over, where it is, and `contact` where the customer agreed to be answered. `changed` says that an
+    order was changed.
     """
 
     ledger: Ledger
@@ -156,6 +162,9 @@ class Answer:
     focus: tuple[Item, ...] | None = None
     pending: Pending | None = None
     handed_off: bool = False
+    reason: Reason = "asked"
+    contact: str = ""
+    changed: bool = False
     ordering: Ordering | None = None
     stage: Stage | None = None
     found: Found | None = None
@@ -171,6 +180,10 @@ class Answer:
         self.parts.append(question)
         self.pending = pending
         self.action = "ask"
+
+    def hand_over(self, reason: Reason) -> None:
+        """Gives the conversation to the agents."""
+        self.action, self.handed_off, self.reason = "handoff", True, reason
 
     def show(
         self, cards: Sequence[Card], products: Iterable[Product], slate: bool = True, found: Found | None = None

@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, insert, select
 from storage.conversations import SUPPORT, readable, touch
 from storage.database import Database
 from storage.errors import NotFound
+from storage.identity import VISITOR_MARK
 from storage.principal import Principal, Role
 from storage.record import Id, Record, new_id, now_ms, storable
 from storage.tables import drafts, macros, notes, presence
@@ -40,6 +41,19 @@ class Macro(Record):
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")] = "en"
     title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)]
+
+
+def on_behalf(db: Database, principal: Principal, conversation_id: str) -> Principal:
+    """The customer of a conversation, to read their records with: an agent who may see the one may see the others.
+
+    Raises:
+        Forbidden: the role may not work at the desk.
+        NotFound: there is no such conversation for this principal.
+    """
+    principal.require_role(*DESK)
+    with db.read() as connection:
+        row = readable(connection, principal, conversation_id)
+    return Principal(row.user_id, Role.CUSTOMER, anonymous=row.user_id.startswith(VISITOR_MARK))
 
 
 def add_note(db: Database, principal: Principal, conversation_id: str, text: str) -> Note:

@@ -146,6 +146,23 @@ class AudienceSettings(Record):
     rest_days: Annotated[int, Field(ge=0, le=3650)] = 30
 
 
+class DeskSettings(Record):
+    """`[desk]`: the agents who answer what Aisle hands over.
+
+    `hours` says when somebody is there, by language, in words that complete "Somebody is there …"; `codes` are the ways in which
+    an agent can close a conversation.
+    """
+
+    hours: dict[
+        Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")],
+        Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)],
+    ] = Field(default_factory=dict)
+    codes: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")], ...],
+        Field(min_length=1, max_length=20),
+    ] = ("solved", "refunded", "passed_on", "no_answer", "other")
+
+
 class CareSettings(Record):
     """`[care]`: whom a customer in danger is told to call: the shop's own number or page, for none is right everywhere."""
 
@@ -171,7 +188,7 @@ class OrderSettings(Record):
     backend: Annotated[str, StringConstraints(pattern=r"^$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = ""
 
 
-LlmUse = Literal["plan", "phrase", "cart", "orders"]
+LlmUse = Literal["plan", "phrase", "cart", "orders", "order_changes", "translate", "summary"]
 
 
 class LlmSettings(Record):
@@ -182,7 +199,8 @@ class LlmSettings(Record):
     `temperature` is the provider's where it is not set. `timeout_s` is how long a turn waits for it, `max_calls` how often a turn
     may call it, `parallel` how many turns may at once. After `breaker_failures` failures in a row it is left alone for `breaker_s`
     seconds. Of `may`, `plan` lets it search where the templates know no answer, `phrase` lets it add advice to cards;
-    `cart` and `orders` let it read the customer's own.
+    `cart` and `orders` let it read the customer's own, and `order_changes` lets it propose a change to an order besides;
+    `translate` lets it translate for the agents, and `summary` lets it word what they read about a conversation.
     """
 
     model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -224,6 +242,7 @@ class ShopSettings(Record):
     privacy: PrivacySettings = PrivacySettings()
     audience: AudienceSettings = AudienceSettings()
     care: CareSettings = CareSettings()
+    desk: DeskSettings = DeskSettings()
     orders: OrderSettings = OrderSettings()
     llm: LlmSettings | None = None
 

@@ -17,7 +17,7 @@ from storage.database import Database
 from storage.errors import NotFound
 from storage.principal import Principal, Role
 from storage.record import new_id, now_ms, storable
-from storage.tables import conversations, suggestions, turns
+from storage.tables import suggestions, turns
 from storage.tickets import DESK
 
 Kind = Literal["reply", "macro", "passage", "product", "action", "ask"]
@@ -62,9 +62,9 @@ class Suggestion:
 def show(
     db: Database, principal: Principal, conversation_id: str, message_id: str, proposals: Sequence[Proposal]
 ) -> list[Suggestion]:
-    """Notes that proposals for a customer's message were shown to the agent, in their order.
+    """Notes that proposals for a customer's message were shown to the agent; each as it is kept, in their order.
 
-    The same agent is shown the same for a message once: asked again, what was noted then comes back as it was.
+    What the same agent was shown before for that message is not noted anew.
 
     Raises:
         Forbidden: the role may not work at the desk.
@@ -84,59 +84,71 @@ def show(
             suggestions.c.message_id == message_id,
             suggestions.c.agent_id == principal.id,
         )
-        before = [Suggestion(**row) for row in connection.execute(own.order_by(suggestions.c.rank)).mappings()]
-        if before:
-            return before
-        new = [
-            Suggestion(
+        known = {
+            (each.kind, each.source, each.text): each
+            for each in (Suggestion(**row) for row in connection.execute(own).mappings())
+        }
+        shown = []
+        new = []
+        for rank, proposal in enumerate(proposals, 1):
+            suggestion = Suggestion(
                 suggestion_id=new_id(),
                 conversation_id=conversation_id,
                 message_id=message_id,
                 agent_id=principal.id,
-                kind=each.kind,
-                source=each.source[:200],
+                kind=proposal.kind,
+                source=proposal.source[:200],
                 rank=rank,
-                text=storable(each.text)[:LONGEST],
-                product_id=each.product_id,
+                text=storable(proposal.text)[:LONGEST],
+                product_id=proposal.product_id,
                 shown_at=now,
             )
-            for rank, each in enumerate(proposals, 1)
-        ]
+            key = (suggestion.kind, suggestion.source, suggestion.text)
+            if key not in known:
+                known[key] = suggestion
+                new.append(_row(suggestion))
+            shown.append(known[key])
         if new:
-            connection.execute(insert(suggestions), [_row(each) for each in new])
-    return new
+            connection.execute(insert(suggestions), new)
+    return shown
 
 
-def mark(db: Database, principal: Principal, suggestion_id: str, done: Literal["inserted", "dismissed"]) -> Suggestion:
+def mark(
+    db: Database,
+    principal: Principal,
+    conversation_id: str,
+    suggestion_id: str,
+    done: Literal["inserted", "dismissed"],
+) -> Suggestion:
     """Notes that the agent inserted or dismissed what they were shown; the first instant of each is kept.
 
     Raises:
         Forbidden: the role may not work at the desk.
-        NotFound: they were not shown this.
+        NotFound: they were not shown this in that conversation.
     """
     principal.require_role(*DESK)
     with db.write() as connection:
-        found = _own(connection, principal, suggestion_id)
+        found = _own(connection, principal, conversation_id, suggestion_id)
         name = f"{done}_at"
         if getattr(found, name) is None:
             _set(connection, suggestion_id, **{name: now_ms()})
-        return _own(connection, principal, suggestion_id)
+        return _own(connection, principal, conversation_id, suggestion_id)
 
 
-def mark_sent(db: Database, principal: Principal, suggestion_id: str, text: str) -> Suggestion:
+def mark_sent(db: Database, principal: Principal, conversation_id: str, suggestion_id: str, text: str) -> Suggestion:
     """Notes that the agent sent a text that began as this proposal, and how far it was changed.
 
     Raises:
         Forbidden: the role may not work at the desk.
-        NotFound: they were not shown this.
+        NotFound: they were not shown this in that conversation.
     """
     principal.require_role(*DESK)
     now = now_ms()
     with db.write() as connection:
-        found = _own(connection, principal, suggestion_id)
+        found = _own(connection, principal, conversation_id, suggestion_id)
         changed = Levenshtein.distance(found.text, storable(text)[:LONGEST])
         _set(connection, suggestion_id, sent_at=now, inserted_at=found.inserted_at or now, edit_distance=changed)
-        return _own(connection, principal, suggestion_id)
+        return _own(connection, principal, conversation_id, suggestion_id)
 
 
 def suggestions_since(db: Database, principal: Principal, since: int = 0) -> list[Suggestion]:
@@ -154,13 +166,17 @@ def suggestions_since(db: Database, principal: Principal, since: int = 0) -> lis
         return [Suggestion(**row) for row in connection.execute(in_order).mappings()]
 
 
-def _own(connection: Any, principal: Principal, suggestion_id: str) -> Suggestion:
-    joined = suggestions.join(conversations, conversations.c.conversation_id == suggestions.c.conversation_id)
-    wanted = select(suggestions, conversations.c.team).select_from(joined)
-    row = connection.execute(wanted.where(suggestions.c.suggestion_id == suggestion_id)).one_or_none()
-    if row is None or row.agent_id != principal.id or (principal.role is Role.AGENT and row.team != principal.team):
-        raise NotFound(f"You were not shown {suggestion_id[:200]!r}.", "Ask for the suggestions again.")
-    return Suggestion(**{name: getattr(row, name) for name in Suggestion.__slots__})
+def _own(connection: Any, principal: Principal, conversation_id: str, suggestion_id: str) -> Suggestion:
+    readable(connection, principal, conversation_id)
+    wanted = select(suggestions).where(
+        suggestions.c.suggestion_id == suggestion_id,
+        suggestions.c.conversation_id == conversation_id,
+        suggestions.c.agent_id == principal.id,
+    )
+    row = connection.execute(wanted).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"You were not shown {suggestion_id[:200]!r} here.", "Ask for the suggestions again.")
+    return Suggestion(**row)
 
 
 def _set(connection: Any, suggestion_id: str, **values: int) -> None:

@@ -51,6 +51,11 @@ class Ticket:
     contact: str | None
     rating: int | None
 
+    @property
+    def rateable(self) -> bool:
+        """Whether an agent has helped, it has ended, and the customer has not said yet what they thought of it."""
+        return self.closed_at is not None and self.answered_at is not None and self.rating is None
+
 
 @dataclass(frozen=True, slots=True)
 class Queued:
@@ -142,6 +147,11 @@ def changes(db: Database, since: int) -> list[Change]:
     wanted = select(*columns, ticket.exists().label("open")).where(conversations.c.updated_at >= since)
     with db.read() as connection:
         return [Change(**row) for row in connection.execute(wanted.order_by(conversations.c.updated_at)).mappings()]
+
+
+def lately(db: Database, minutes: int = 10) -> list[Change]:
+    """The conversations in which something happened within so many minutes."""
+    return changes(db, now_ms() - 60_000 * minutes)
 
 
 def claim(db: Database, principal: Principal, conversation_id: str) -> None:

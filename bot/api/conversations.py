@@ -4,21 +4,35 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import Field
 
+from bot.api.agent import EVENT_STREAM, NOT_KEPT, changes_of
+from bot.api.requests import Body
 from bot.api.routes import for_user, principal_of
+from bot.desk.desk import Desk
 from bot.language import spoken
 from bot.service import Assistant, shopper_of
 from bot.transcript import ENDINGS, MEDIA_TYPES, Format, Past, PastList, Transcript, as_markdown, transcript_of
 from bot.windows.texts import texts
+from storage.conversations import conversation
 from storage.past_conversations import MOST_PAST, past_conversations
 from storage.principal import Principal
 from storage.settings import ShopSettings
+from storage.tickets import rate
 
 Caller = Annotated[Principal, Depends(principal_of)]
 
 
-def conversation_routes(assistant: Assistant, settings: ShopSettings) -> APIRouter:
+class Rating(Body):
+    """`POST /api/conversations/{id}/rating`: what the customer thought of the agents' help, from 1 to 5."""
+
+    rating: Annotated[int, Field(ge=1, le=5)]
+
+
+def conversation_routes(assistant: Assistant, settings: ShopSettings, desk: Desk) -> APIRouter:
     """The routes under `/api/conversations`. A foreign id answers as one that does not exist, from the data layer."""
     api = APIRouter(prefix="/api/conversations")
     database = assistant.database
@@ -62,5 +76,22 @@ def conversation_routes(assistant: Assistant, settings: ShopSettings) -> APIRout
         name = f"aisle-{transcript.conversation_id}.{ENDINGS[format]}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(content, media_type=f"{MEDIA_TYPES[format]}; charset=utf-8", headers=headers)
+
+    @api.get("/{conversation_id}/stream")
+    async def stream(conversation_id: str, caller: Caller) -> StreamingResponse:
+        """Server-sent events: `changed` {conversation_id, updated_at, agent} at once and with every change of the conversation.
+
+        `agent` is who speaks in Aisle's place, null while Aisle does.
+        """
+        await run_sync(
+            conversation, database, caller, conversation_id
+        )  # before the answer begins, so that it can be 404
+        return StreamingResponse(changes_of(desk, caller, conversation_id), media_type=EVENT_STREAM, headers=NOT_KEPT)
+
+    @api.post("/{conversation_id}/rating", status_code=204)
+    def rating(conversation_id: str, body: Rating, caller: Caller) -> Response:
+        """What the customer thought of the agents' help in it; the last one counts."""
+        rate(database, caller, conversation_id, body.rating)
+        return Response(status_code=204)
 
     return api

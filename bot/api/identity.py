@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.api.problems import problem, refusal
 from storage.errors import AisleError
 from storage.identity import Identity
-from storage.principal import FIGURES, Principal
+from storage.principal import FIGURES, Principal, Role
+from storage.tickets import DESK
 
 SESSION_COOKIE = "aisle_session"
 VISITOR_COOKIE = "aisle_visitor"
@@ -25,7 +26,8 @@ _OPEN = ("/healthz", "/readyz", "/media/", "/window.css", "/window.js", "/embed.
 _FRAMED = ("/", "/embed")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_STAFF = "/ops"
+_STAFF: Final = {"/ops": FIGURES, "/agent": DESK}
+"""Windows that only some roles may see, Gradio's own paths below them included."""
 
 
 def cookie_options() -> dict[str, Any]:
@@ -51,19 +53,18 @@ def _in_frame(scope: Scope, headers: Headers) -> bool:
     return window or scope["path"] == "/embed" or EMBED_HEADER in headers
 
 
-def _for_staff(path: str) -> bool:
-    return path == _STAFF or path.startswith(f"{_STAFF}/")
+def _let_in(path: str) -> tuple[Role, ...] | None:
+    """The roles that may see a path; None where everybody may."""
+    return next((roles for window, roles in _STAFF.items() if path == window or path.startswith(f"{window}/")), None)
 
 
-def _not_let_in(principal: Principal, headers: Headers) -> Response:
+def _not_let_in(principal: Principal, roles: tuple[Role, ...], headers: Headers) -> Response:
     """A browser that is not signed in goes to where it can be; all others are told."""
     if not principal.anonymous:
-        return problem(
-            403, f"The role {principal.role} may not see figures.", f"It needs one of: {', '.join(FIGURES)}."
-        )
+        return problem(403, f"The role {principal.role} may not see this.", f"It needs one of: {', '.join(roles)}.")
     if "text/html" in headers.get("accept", ""):
         return RedirectResponse("/login", status_code=303)
-    return problem(401, "These figures are for who runs the shop.", "Sign in at /login.")
+    return problem(401, "This is for who works for the shop.", "Sign in at /login.")
 
 
 class IdentityMiddleware:
@@ -71,8 +72,8 @@ class IdentityMiddleware:
 
     A token or key that does not hold is an error, never a silent fall back to a visitor. A request that changes something and
     is known by cookie alone must come from this site or from an origin of `[embed]`, for browsers send cookies by themselves.
-    Nothing below `/ops`, Gradio's own paths included, answers anybody but those who may see figures. The window may be framed by
-    this site and by the origins of `[embed]`, all else by this site alone.
+    Nothing below `/ops` and `/agent`, Gradio's own paths included, answers anybody but those whom they are for. The window may be
+    framed by this site and by the origins of `[embed]`, all else by this site alone.
     """
 
     def __init__(self, app: ASGIApp, identity: Identity, origins: Iterable[str] = ()) -> None:
@@ -101,8 +102,9 @@ class IdentityMiddleware:
             refused = refusal(scope["path"], 403, "The request comes from another site.", hint)
             await refused(scope, receive, send)
             return
-        if _for_staff(scope["path"]) and principal.role not in FIGURES:
-            await _not_let_in(principal, headers)(scope, receive, send)
+        roles = _let_in(scope["path"])
+        if roles is not None and principal.role not in roles:
+            await _not_let_in(principal, roles, headers)(scope, receive, send)
             return
         state = scope.setdefault("state", {})
         state |= {"principal": principal, "new_visitor": cookie}

@@ -172,7 +172,7 @@ def _answer(conversation_id: str, exchange: Sequence[Turn], message: str) -> Rep
 
 def _branch(database: Database, principal: Principal, user_id: str, turns: Sequence[Turn]) -> str:
     """A new conversation that begins with copies of turns; their effects come with them, so its state is theirs."""
-    conversation_id = start(database, principal, user_id)
+    conversation_id = start(database, principal, user_id, "api")
     copies = [turn.model_copy(update={"message_id": new_id()}) for turn in turns]
     append(database, principal, conversation_id, copies)
     if fold(copies).handed_off:

@@ -57,6 +57,32 @@ _TASKS: Mapping[Task, Run] = {
     "reorder": reorder.again,
     "bundle": bundle.everything_for,
 }
+READS: frozenset[Task] = frozenset(
+    {
+        "greet",
+        "goodbye",
+        "thank",
+        "search",
+        "refine",
+        "correct",
+        "more",
+        "show_again",
+        "recommend",
+        "companions",
+        "compare",
+        "ask_product",
+        "ask_policy",
+        "order_status",
+        "cart_view",
+        "checkout",
+        "reject",
+        "return_to",
+        "bundle",
+    }
+)
+"""Tasks that write nothing anywhere and hand nothing over, whatever the turn says."""
+READS_RESOLVED = frozenset({"budget", "facet", "gift", "relax"})
+"""Kinds of questions whose answers do so neither."""
 _TAKES_BUDGET = ("search", "refine", "correct", "recommend", "bundle", "return_to")
 
 
@@ -74,6 +100,13 @@ def run(turn: Turn, answer: Answer) -> None:
     tell_changes(turn, answer)
 
 
+def rehearse(turn: Turn, answer: Answer) -> None:
+    """Answers the turn as `run` would where that only reads; else the answer stays empty."""
+    task, pending = turn.decision.task, turn.decision.pending
+    if task in READS or (task == "resolved" and pending is not None and pending.kind in READS_RESOLVED):
+        run(turn, answer)
+
+
 _RESOLVED: Mapping[str, Run] = {
     "budget": search.with_budget,
     "facet": search.with_facet,
@@ -84,4 +117,5 @@ _RESOLVED: Mapping[str, Run] = {
     "which_line": cart.remove_chosen,
     "order_slot": order_changes.answered,
     "order_change": order_changes.answered,
+    "contact": support.contact,
 }

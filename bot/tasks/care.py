@@ -15,7 +15,7 @@ def care(turn: Turn, answer: Answer) -> None:
         answer.ledger.text(turn.crisis_contact)
         answer.say(turn.voice.say("care.contact", contact=turn.crisis_contact))
     if concern == "crisis":
-        answer.action, answer.handed_off = "handoff", True
+        answer.hand_over("danger")
         return answer.say(turn.voice.say("care.handed_over"))
     if concern == "medical":
         return answer.ask(turn.voice.say("care.person"), Pending(kind="handoff"))

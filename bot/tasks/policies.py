@@ -21,7 +21,7 @@ def ask(turn: Turn, answer: Answer) -> None:
         if known:
             return answer.say(*known)
         answer.unanswered = Open("policy")
-        return answer.ask(turn.voice.say("policy.none"), Pending(kind="handoff"))
+        return answer.ask(turn.voice.say("policy.none"), Pending(kind="handoff", task="unanswered"))
     passage = found[0]
     quote = excerpt(turn.shelf, passage, turn.message)
     answer.ledger.text(passage.text, quote, passage.title)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from bot.references import resolve
 from bot.state import Pending
 from bot.tasks import cart, order_changes, search
 from bot.tasks.staged import offer_help
 from bot.turn import Answer, Turn
+from storage.redaction import email_in
+from storage.tickets import Reason
 
+_REASONS: Mapping[str, Reason] = {"complaint": "complaint", "order": "order", "unanswered": "unanswered"}
+"""What a person was offered for, by the pending question's `task`."""
 _LEAVING = re.compile(
     r"\b(?:not today|maybe later|another time|just (?:looking|browsing)|think (?:about|it over)|sleep on it)\b"
     r"|不看了|不买了|不逛了|先不买|下次再|改天|再想想|再考虑|考虑考虑|考虑一下",
@@ -22,9 +27,9 @@ def complaint(turn: Turn, answer: Answer) -> None:
     if turn.state.handed_off:
         return handoff(turn, answer)
     if turn.state.complaints:
-        answer.action, answer.handed_off = "handoff", True
-        return answer.say(turn.voice.say("complaint.again"))
-    return answer.ask(turn.voice.say("complaint.first"), Pending(kind="handoff"))
+        answer.say(turn.voice.say("complaint.sorry"))
+        return _hand_over(turn, answer, "complaint")
+    return answer.ask(turn.voice.say("complaint.first"), Pending(kind="handoff", task="complaint"))
 
 
 def swearing(turn: Turn, answer: Answer) -> None:
@@ -33,13 +38,42 @@ def swearing(turn: Turn, answer: Answer) -> None:
     if turn.state.handed_off or turn.state.pending is not None:
         answer.pending = turn.state.pending
         return
-    answer.ask(turn.voice.say("complaint.person"), Pending(kind="handoff"))
+    answer.ask(turn.voice.say("complaint.person"), Pending(kind="handoff", task="complaint"))
 
 
 def handoff(turn: Turn, answer: Answer) -> None:
     """Marks the conversation for a person, once; asked again, it says that this is done."""
-    answer.action, answer.handed_off = "handoff", True
-    answer.say(turn.voice.say("handoff.again" if turn.state.handed_off else "handoff.done"))
+    pending = turn.decision.pending
+    offered = pending.task if pending is not None and pending.kind == "handoff" else ""
+    _hand_over(turn, answer, _REASONS.get(offered, "asked"))
+
+
+def contact(turn: Turn, answer: Answer) -> None:
+    """Takes the address at which the customer agreed to be answered."""
+    address = email_in(turn.message)
+    if address is None:
+        return _ask_contact(turn, answer, "handoff.address")
+    answer.action, answer.contact = "handoff", address
+    answer.ledger.text(address)
+    return answer.say(turn.voice.say("handoff.noted", address=address))
+
+
+def _hand_over(turn: Turn, answer: Answer, reason: Reason) -> None:
+    """Says whether somebody is there, and where nobody is, when, and asks where they may answer."""
+    answer.hand_over(reason)
+    key = "again" if turn.state.handed_off else "done"
+    if turn.at_desk():
+        return answer.say(turn.voice.say(f"handoff.{key}"))
+    answer.say(turn.voice.say(f"handoff.{key}_away"))
+    if turn.desk_hours:
+        answer.ledger.text(turn.desk_hours)
+        answer.say(turn.voice.say("handoff.hours", hours=turn.desk_hours))
+    return None if turn.state.handed_off else _ask_contact(turn, answer, "handoff.contact")
+
+
+def _ask_contact(turn: Turn, answer: Answer, key: str) -> None:
+    answer.ask(turn.voice.say(key), Pending(kind="contact"))
+    answer.action = "handoff"
 
 
 def accepted(turn: Turn, answer: Answer) -> None:
@@ -50,6 +84,8 @@ def accepted(turn: Turn, answer: Answer) -> None:
             return search.relaxed(turn, answer)
         if pending.kind == "handoff":
             return handoff(turn, answer)
+        if pending.kind == "contact":
+            return contact(turn, answer)
         if pending.kind == "order_change":
             return order_changes.confirmed(turn, answer)
         if pending.kind == "empty_cart":
@@ -73,7 +109,10 @@ def accepted(turn: Turn, answer: Answer) -> None:
 
 def reject(turn: Turn, answer: Answer) -> None:
     """A no ends what was pending; a no to what is shown asks for the one thing that should change."""
-    if turn.decision.pending is not None and turn.decision.pending.kind not in ("facet", "what"):
+    pending = turn.decision.pending
+    if pending is not None and pending.kind == "contact":
+        return answer.say(turn.voice.say("handoff.no_contact"))
+    if pending is not None and pending.kind not in ("facet", "what"):
         return answer.say(turn.voice.say("reject.pending"))
     if _LEAVING.search(turn.message):
         return answer.say(turn.voice.say("reject.leave"))

@@ -14,6 +14,7 @@ import uvicorn
 from bot.api.app import create_app
 from bot.cards import Reply
 from bot.intent import Prediction
+from bot.labels import LABELS
 from bot.parts import Parts, parts_of
 from bot.service import Assistant
 from index.build import build_index
@@ -34,6 +35,10 @@ class ToldIntents:
 
     def __init__(self) -> None:
         self.label, self.confidence, self.out_of_scope = "search", 0.95, False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return LABELS
 
     def predict(self, messages: Sequence[Mapping[str, object]]) -> Prediction:
         assert messages[-1]["role"] == "user"

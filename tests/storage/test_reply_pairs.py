@@ -85,7 +85,7 @@ def test_which_suggestion_it_began_as(database: Database) -> None:
     proposals = [Proposal("reply", "r1", "It is at 10.0.0.1 now."), Proposal("macro", "m1", "We are looking.")]
     used, other = suggestions.show(database, MIA, talk, asked, proposals)
     reply = answer(database, talk, "It is at 10.0.0.1 today.")
-    suggestions.mark_sent(database, MIA, used.suggestion_id, "It is at 10.0.0.1 today.")
+    suggestions.mark_sent(database, MIA, talk, used.suggestion_id, "It is at 10.0.0.1 today.")
     append(database, Principal("alice", Role.CUSTOMER), talk, [Turn(role="user", content="and now?")])
     later = answer(database, talk, "Still there.")
     with database.write() as connection:  # two minutes lie between the two answers
