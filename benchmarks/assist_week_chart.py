@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 560.0, 280.0, 44.0, 120.0, 34.0, 38.0
 _COLORS = {"corrections": "#2b6cb0", "random": "#c05621", "confirmed": "#2f855a", "unlabeled": "#6b46c1"}
@@ -44,7 +45,9 @@ def draw(base: float, arms: Mapping[str, Sequence[tuple[float, float]]]) -> str:
     for name, values in arms.items():
         color = _COLORS[name]
         served = [base, *(serves for _, serves in values)]
-        points = [(across(night), up(value)) for night, value in enumerate(served)]
+        points = [(across(0), up(base))]
+        for night, (before, after) in enumerate(pairwise(served), 1):
+            points += [(across(night), up(before)), (across(night), up(after))]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
         for night, (made, serves) in enumerate(values, 1):
