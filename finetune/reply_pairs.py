@@ -19,7 +19,7 @@ from finetune.split import near_duplicates
 from storage.consent import Consent
 from storage.database import Database
 from storage.principal import Principal
-from storage.reply_pairs import resolved_conversations
+from storage.resolved import resolved_conversations
 
 HELD_OUT, VALIDATION = 0.15, 0.1
 """Shares of the dialogues that the gate judges by and that epochs are chosen by, where the log marks none."""

@@ -30,7 +30,7 @@ from storage.database import Database
 from storage.errors import Damaged
 from storage.principal import Principal
 from storage.publish import Versions
-from storage.reply_pairs import resolved_conversations
+from storage.resolved import resolved_conversations
 
 SHORTEST: Final = 2
 """Characters of a reply that says something."""
