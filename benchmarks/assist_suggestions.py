@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
+import sqlite3
 import sys
 import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -76,23 +77,27 @@ RANKS: dict[str, Rank] = {
 }
 
 
-def right(turn: JourneyTurn, assistant: Assistant, suggested: Suggested) -> bool | None:
-    """Whether a proposal is what the journey expects; None where it expects nothing that a proposal could be."""
-    kind, text = suggested.proposal.kind, suggested.proposal.text
+def expects(turn: JourneyTurn) -> Callable[[Assistant, Suggested], bool] | None:
+    """Whether a proposal is what the journey expects of a reply; None where it expects nothing that one could be."""
     if turn.cites == "document":
         pages = tuple((turn.cites_page or "").split("|"))
-        return suggested.citation is not None and suggested.citation.id.startswith(pages)
+        return lambda _, found: found.citation is not None and found.citation.id.startswith(pages)
     if turn.cards[0] and not turn.shows:
-        product = assistant.parts.shelf.product(suggested.proposal.product_id or "")
-        leaf = product.categories[-1] if product is not None and product.categories else ""
-        return kind == "product" and product is not None and (not turn.kinds or leaf in turn.kinds)
+        return lambda assistant, found: found.proposal.kind == "product" and _is_of(assistant, found, turn.kinds)
     if turn.says and not turn.cards[0]:
-        return all(any(each.casefold() in text.casefold() for each in said.split("|")) for said in turn.says)
+        wanted = [said.casefold().split("|") for said in turn.says]
+        return lambda _, found: all(any(each in found.proposal.text.casefold() for each in said) for said in wanted)
     if "handoff" in turn.actions:
-        return kind in ("action", "ask") if "ask" in turn.actions else kind == "action"
+        kinds = ("action", "ask") if "ask" in turn.actions else ("action",)
+        return lambda _, found: found.proposal.kind in kinds
     if turn.actions == ("ask",) and turn.cards[1] == 0:
-        return kind == "ask"
+        return lambda _, found: found.proposal.kind == "ask"
     return None
+
+
+def _is_of(assistant: Assistant, found: Suggested, kinds: Sequence[str]) -> bool:
+    product = assistant.parts.shelf.product(found.proposal.product_id or "")
+    return product is not None and (not kinds or (bool(product.categories) and product.categories[-1] in kinds))
 
 
 class Watch:
@@ -124,15 +129,18 @@ def context_at(assistant: Assistant, principal: Principal, conversation_id: str)
 def order(assistant: Assistant) -> None:
     """Prints where the first right proposal stands."""
     places: dict[str, dict[str, list[int]]] = {name: {} for name in RANKS}
+    lengths: dict[str, list[int]] = {name: [] for name in RANKS}
     for journey in read_journeys(JOURNEYS):
         for wording in journey.wordings:
             watch = Watch(assistant)
             play(assistant, watch, journey, wording, f"bench-{journey.name}-{wording}")
             for turn, seen in zip(journey.turn, watch.seen, strict=False):
+                right = expects(turn)
                 for name, proposals in seen.items():
-                    judged = [right(turn, assistant, each) for each in proposals]
-                    if None in judged or not judged:
+                    lengths[name].append(len(proposals))
+                    if right is None:
                         continue
+                    judged = [right(assistant, each) for each in proposals]
                     place = judged.index(True) + 1 if True in judged else 0
                     places[name].setdefault(language_of_wording(wording), []).append(place)
     print(
@@ -151,6 +159,8 @@ def order(assistant: Assistant) -> None:
                 + " | ".join(f"{each:.3f}" for each in shares)
                 + f" | {mrr:.3f} |"
             )
+    for name, found in lengths.items():
+        print(f"{name}: {np.mean(found):.1f} proposals a message, over {len(found)} messages")
 
 
 def sentiment() -> None:
@@ -244,7 +254,11 @@ def main() -> None:
     if options.only == "sentiment":
         return
     with tempfile.TemporaryDirectory() as place:
-        shutil.copyfile(options.shop / "aisle.db", f"{place}/bench.db")
+        with (
+            closing(sqlite3.connect(options.shop / "aisle.db")) as own,
+            closing(sqlite3.connect(f"{place}/bench.db")) as copy,
+        ):
+            own.backup(copy)
         database = Database.open(f"sqlite:///{place}/bench.db")
         for number, (language, title, text) in enumerate(MACROS):
             put_macro(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Final, Literal
 
 from bot.concern import concern_of
@@ -177,7 +178,7 @@ def _danger(signs: Signs) -> Step | None:
     if signs.reason != "danger" and (not signs.text or concern_of(signs.text) is None):
         return None
     contact = signs.context.assistant.settings.care.crisis_contact
-    return Step("reassure", "danger", "care.contact" if contact else "", {"contact": contact})
+    return Step("reassure", "danger", "ahead.danger_contact" if contact else "ahead.danger", {"contact": contact})
 
 
 def _late(signs: Signs) -> Step | None:
@@ -222,8 +223,8 @@ def _complaint(signs: Signs) -> Step | None:
         return None
     product = product_meant(signs.context)
     if product is None:
-        return Step("ask", "complaint_plain")
-    return Step("ask", "complaint", facts={"what": product[0].title})
+        return Step("ask", "complaint_plain", "ahead.reassure")
+    return Step("ask", "complaint", "ahead.reassure", {"what": product[0].title})
 
 
 def _recommend(signs: Signs) -> Step | None:
@@ -284,8 +285,8 @@ def next_action_of(context: Context, language: str = "") -> NextAction:
     step, because = _first(signs)
     # The facts of the rule first, then what else a person would want to know.
     names = dict.fromkeys((*because, "reason", "intent"))
-    told = [text for name in names for text in _WHY[name](signs, voice)]
-    return NextAction(action=step.action, text=step.told(voice), reasons=tuple(told[:REASONS]))
+    told = (text for name in names for text in _WHY[name](signs, voice))
+    return NextAction(action=step.action, text=step.told(voice), reasons=tuple(islice(told, REASONS)))
 
 
 def _first(signs: Signs) -> tuple[Step, tuple[str, ...]]:
@@ -333,7 +334,9 @@ def _why_churn(signs: Signs, voice: Voice) -> list[str]:
     standing = signs.standing
     if standing is None or standing.band not in _LEAVING:
         return []
-    return [voice.word("why", "churn", band=standing.band.value, facts=standing.reason)]
+    key = "churn" if standing.own_rhythm else "churn_once"
+    facts = {"usual": standing.usual_days, "current": standing.current_days}
+    return [voice.word("why", key, band=voice.word("churn", standing.band.value), **facts)]
 
 
 def _why_complaints(signs: Signs, voice: Voice) -> list[str]:

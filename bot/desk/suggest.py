@@ -24,7 +24,7 @@ from bot.cards import Card, Citation
 from bot.desk.context import Context
 from bot.desk.macros import MacroBook
 from bot.desk.missing import needed
-from bot.desk.next_action import next_step
+from bot.desk.next_action import Signs, next_step
 from bot.desk.ranking import Candidate, Suggested, ranked, useful
 from bot.desk.slots import facts_of, fill
 from bot.desk.words import desk_voice
@@ -36,6 +36,7 @@ from bot.reply.voice import Voice
 from bot.service import Assistant
 from bot.shelf import Found
 from bot.talk import Rehearsal
+from bot.tasks.search import found_for
 from bot.turn import Turn
 from index.filters import Filters
 from storage import conversations
@@ -131,11 +132,13 @@ class Suggester:
     def suggest(self, context: Context, language: str = "") -> list[Suggested]:
         """What the agent could answer to the customer's latest message, best first; nothing before there is one.
 
+        Where that only asks for a person, it is what nobody has answered before it.
+
         Args:
             context: the conversation.
             language: of the titles, the agent's own; by default the customer's. Texts are always in the customer's.
         """
-        asked = context.asked
+        asked = Signs(context).asked
         if asked is None:
             return []
         desk = Proposals(self, context, asked, language)
@@ -285,9 +288,7 @@ class Proposals:
         topic = turn.topic
         if topic.empty:
             return []
-        words = f"{topic.query} {topic.detail}".strip()
-        found = turn.find(words, topic.filters, topic.sort, named=topic.filters, advice=topic.advice)
-        return self._slate(turn, found, topic.filters, ledger)
+        return self._slate(turn, found_for(turn, topic), topic.filters, ledger)
 
     def _slate(self, turn: Turn, found: Found, filters: Filters, ledger: Ledger) -> list[Card]:
         cards = ledger.cards(slate_of(found, filters, turn.voice, PICKS), dict(found.products))

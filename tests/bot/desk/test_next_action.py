@@ -6,6 +6,7 @@ import pytest
 
 from bot.desk.next_action import RULES, next_action_of, next_step
 from bot.desk.words import FOLDER, desk_voice
+from retrieval.retention import Band, Standing
 from storage.database import Database
 from storage.principal import Principal, Role
 from tests.bot.conftest import Conversation
@@ -19,6 +20,10 @@ def test_danger_comes_before_everything(talk: Conversation, database: Database) 
     assert action.action == "reassure"
     assert "emergency" in action.text
     assert action.reasons[0] == "Somebody may be in danger."
+    assert "emergency" in next_step(seen(talk)).said(desk_voice("en"))
+    care = talk.assistant.settings.care.model_copy(update={"crisis_contact": "call 116 123"})
+    talk.assistant.settings = talk.assistant.settings.model_copy(update={"care": care})
+    assert "call 116 123" in next_step(seen(talk)).said(desk_voice("zh"))
 
 
 def test_a_late_order_is_looked_up_with_its_dates(talk: Conversation, database: Database) -> None:
@@ -127,3 +132,21 @@ def test_both_languages_say_the_same_things_with_the_same_facts() -> None:
 @pytest.mark.parametrize("code", ["en", "zh", "xx"])
 def test_a_language_without_words_of_the_desk_speaks_english(code: str) -> None:
     assert desk_voice(code).word("next", "closing")
+
+
+@pytest.mark.parametrize(
+    ("once", "code", "told"),
+    [
+        (False, "en", "May not come back: usually buys every 30 days, and last did 90 days ago."),
+        (True, "zh", "可能流失：只买过一次，在 90 天前；回头客有一半在 30 天内再买。"),
+    ],
+)
+def test_who_may_not_come_back_is_told_with_the_figures(
+    talk: Conversation, monkeypatch: pytest.MonkeyPatch, once: bool, code: str, told: str
+) -> None:
+    standing = Standing(Band.AT_RISK, 0.2, 60, 0.5, 0.1, 1 if once else 4, 30, 90, own_rhythm=not once)
+    monkeypatch.setattr(talk.assistant, "standing", lambda _: standing)
+    talk.say("chitchat", "nice weather today")
+    action = next_action_of(asked_a_person(talk), code)
+    assert action.action == "follow_up"
+    assert told in action.reasons

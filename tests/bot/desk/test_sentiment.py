@@ -69,3 +69,8 @@ def test_asking_the_same_again_and_a_complaint_add_up() -> None:
     assert sentiment_of(again) == "upset"
     assert not asks_again(user("yes", "yes"))
     assert not asks_again([])
+
+
+def test_what_older_versions_stored_and_very_long_messages_are_read() -> None:
+    assert sentiment_of([Turn(role="user", content="hm", data={"intent": None})]) == "neutral"
+    assert asks_again(user("where is it? " * 300, "where is it? " * 300 + "!"))

@@ -8,17 +8,23 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import func, select
 
+from bot.desk.next_action import next_action_of
 from bot.desk.suggest import ReplySource, Suggester
+from bot.desk.summary import summary_of
+from bot.embedded import EmbeddedBackend
 from storage.answers import Proposal as Pair
 from storage.answers import answer_id_of, import_answers
 from storage.consent import Consent, set_consent
 from storage.database import Database
 from storage.desk import Macro, put_macro
+from storage.errors import Unavailable
 from storage.event import parse_event
 from storage.events import record_events
 from storage.offers import Offer, put_offers
+from storage.orders import Order
 from storage.principal import Principal, Role
 from storage.record import now_ms
+from storage.settings import OrderSettings
 from storage.tables import metadata
 from tests.bot.conftest import Conversation
 from tests.bot.desk.cases import (
@@ -196,6 +202,52 @@ def test_nothing_is_written_when_something_is_proposed(talk: Conversation, datab
         assert _rows(database) == before
 
 
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        ("ask_product", "how heavy is the Arbor Studio over-ear headphones?"),
+        ("order_status", "where is my order?"),
+        ("search", "kettles under $40"),
+        ("compare", "compare the Pip travel kettle and the Brindle electric kettle"),
+        ("thank", "thanks"),
+        ("ask_policy", "多少天内可以退货？"),
+    ],
+)
+def test_a_rehearsal_says_what_aisle_says(talk: Conversation, database: Database, label: str, text: str) -> None:
+    ordered(database, "A-1001")
+    talk.say("greet", "hello")
+    reply = talk.say(label, text)
+    *before, asked, told = asked_a_person(talk).turns
+    assert told.content == reply.text
+    rehearsal = talk.assistant.rehearse(talk.principal, reply.conversation_id, before, asked)
+    assert rehearsal is not None
+    parts = rehearsal.answer.ledger.checked(rehearsal.answer.parts)
+    assert rehearsal.turn.voice.sentences(parts).strip() == reply.text
+    assert [card.product_id for card in rehearsal.answer.cards] == [card.product_id for card in reply.products]
+    assert rehearsal.intent.label == label
+
+
+def test_a_shops_own_system_that_is_silent_costs_its_orders_only(
+    talk: Conversation, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object) -> list[Order]:
+        raise Unavailable("The order system does not answer.", "Try again.")
+
+    put_macro(database, SUPERVISOR, ON_ITS_WAY)
+    talk.say("greet", "hello")
+    adds(talk, "user", "where is my order?", "order_status")
+    context = asked_a_person(talk)
+    backend = EmbeddedBackend(database, OrderSettings(), lambda _: None)
+    monkeypatch.setattr(EmbeddedBackend, "orders", silent)
+    monkeypatch.setattr(EmbeddedBackend, "user", silent)
+    talk.assistant.backend = backend
+    found = Suggester(talk.assistant).suggest(context)
+    assert of_kind(found, "macro")[0].missing
+    assert [each.proposal.source for each in of_kind(found, "ask")] == ["order_id"]
+    assert summary_of(context).open_issue
+    assert next_action_of(context).action == "ask"
+
+
 def test_before_anybody_spoke_nothing_is_proposed(talk: Conversation) -> None:
     talk.say("greet", "hello")
     context = asked_a_person(talk)
@@ -274,6 +326,17 @@ def test_what_a_customer_does_not_agree_to_is_not_used(talk: Conversation, datab
     assert without
     assert "looked" not in without
     assert "viewed" not in without
+
+
+def test_who_asks_for_a_person_is_answered_what_was_asked_before(talk: Conversation) -> None:
+    talk.say("ask_policy", "how long can I return an item?")
+    talk.say("handoff", "I want a human")
+    first = proposed(talk)[0]
+    assert (first.proposal.kind, first.proposal.source) == ("passage", "returns")
+    talk.id = None
+    talk.say("complaint", "the kettle I bought leaks")
+    talk.say("handoff", "I want a human")
+    assert "sorry" in of_kind(proposed(talk), "action")[0].proposal.text.casefold()
 
 
 def test_the_list_is_short_and_holds_nothing_twice(talk: Conversation, database: Database) -> None:
