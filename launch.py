@@ -952,6 +952,81 @@ def finetune_reranker_command(
     tune_search("reranker", reranker_versions(shop), shop, given, output, base_model, seed, promote, train, as_json)
 
 
+@finetune_app.command("replies")
+def finetune_replies_command(
+    logs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--logs",
+            help="Dialogues that were resolved; without any, those that agents closed and that may be learnt from.",
+        ),
+    ] = None,
+    shop: Shop = Path("var"),
+    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    base_model: Annotated[
+        str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many; it stops early.")] = None,
+    seed: Annotated[int, typer.Option(help="Of split and batches.")] = 0,
+    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on, if the gate holds.")] = False,
+    max_rejected: MaxRejected = 0.01,
+    as_json: AsJson = False,
+) -> None:
+    """Tune what finds replies of the past for agents: which reply followed which conversation.
+
+    A customer's own records are taken out of the replies before anything is learnt. What the shop's database knows of an order or a
+    name becomes a slot, and so does what a dialogue itself names as one.
+
+    Example: launch.py finetune replies --logs dialogues.jsonl --output runs/replies-1
+    """
+    from bot.desk.reply_encoder import ReplyEncoder, pretrained_of, reply_versions
+    from bot.parts import current_replies
+    from finetune.export import require_name
+    from finetune.loop import is_main
+    from finetune.replies import finetune_replies, shop_records
+    from finetune.reply_pairs import reply_data, resolved_dialogues
+    from finetune.turn_keys import keyed_logs
+
+    versions = reply_versions(shop)
+    if output:
+        require_name(output)
+    folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    if promote or folder.resolve().parent == versions.root.resolve():
+        versions.require_free(folder.resolve().name)
+    with opened(shop) as database:
+        dialogues = (
+            (each.dialogue for each in keyed_logs(logs, rejected_file(shop, "replies"), max_rejected))
+            if logs
+            else resolved_dialogues(database, ADMIN, settings_of(shop).consent)
+        )
+        data = reply_data(dialogues, seed, shop_records(database, snapshot_of(shop)))
+    serving = current_replies(shop) or ReplyEncoder(pretrained_of(shop))
+
+    def train(show: Show) -> Tuned:
+        return finetune_replies(
+            data,
+            folder,
+            serving,
+            encoder_cache(shop),
+            base_model=base_model,
+            epochs=epochs,
+            seed=seed,
+            notice=warn,
+            progress=lambda step: show(step.phase, step.done, step.total, _progress_note(step.loss, step.score, "MRR")),
+        )
+
+    if not is_main():
+        with bars() as show:
+            train(show)
+        return
+    with registry_of(shop) as registry:
+        with registry.run("replies", folder, logs or (), data.users, base_model), bars() as show:
+            trained = train(show)
+        put(trained, as_json)
+        if promote:
+            report_promotion(registry.promote("replies", str(folder)))
+
+
 @finetune_app.command("sequence")
 def finetune_sequence_command(
     interactions: Annotated[
@@ -1136,8 +1211,8 @@ def finetune_ranker_command(
             report_promotion(registry.promote("ranker", str(folder)))
 
 
-def _progress_note(loss: float, score: float | None) -> str:
-    return f"loss {loss:.3f}" + ("" if score is None else f", NDCG@10 {score:.3f}")
+def _progress_note(loss: float, score: float | None, metric: str = "NDCG@10") -> str:
+    return f"loss {loss:.3f}" + ("" if score is None else f", {metric} {score:.3f}")
 
 
 def tune_search(
@@ -1623,8 +1698,8 @@ def models_promote(
 ) -> None:
     """Let a model serve, if the gate holds: better, no label much worse, as well calibrated, fast enough.
 
-    A retriever, reranker, ranker or stage model is judged by what its run held out. For a retriever the catalog is embedded anew,
-    and index and encoder change together.
+    A retriever, reranker, ranker, replies or stage model is judged by what its run held out. For a retriever the catalog is
+    embedded anew, and index and encoder change together.
 
     Example: launch.py models promote intent runs/intent-1 --logs held-out.jsonl --shop myshop
     """

@@ -239,12 +239,27 @@ def label_at_random(desk: Desk, talks: Sequence[list[Read]]) -> int:
     return BUDGET
 
 
-Arm = Callable[[Desk, Sequence[list[Read]]], int]
-ARMS: dict[str, Arm] = {"corrections": correct, "random": label_at_random, "confirmed": correct_and_confirm}
-"""What is labelled on a day by name: given the desk and the day's turns by conversation, how many labels it gave."""
+@dataclass(frozen=True)
+class Arm:
+    """What is labelled on a day, given the desk and the day's turns by conversation; it returns how many labels that gave.
+
+    With `unlabeled` the turns that nobody labelled are learnt from too, as `--from-feedback` does. It takes twice the time, so the
+    arms that are compared night by night do without.
+    """
+
+    label: Callable[[Desk, Sequence[list[Read]]], int]
+    unlabeled: bool = False
 
 
-def week(arm: Arm, of: World, root: Path, first: Path, seed: int) -> Iterator[Day]:
+ARMS = {
+    "corrections": Arm(correct),
+    "random": Arm(label_at_random),
+    "confirmed": Arm(correct_and_confirm),
+    "unlabeled": Arm(correct, unlabeled=True),
+}
+
+
+def week(arm: Arm, of: World, root: Path, first: Path, seed: int, once: bool = False) -> Iterator[Day]:
     """Plays an arm's week in a shop of its own, day by day.
 
     Args:
@@ -253,6 +268,7 @@ def week(arm: Arm, of: World, root: Path, first: Path, seed: int) -> Iterator[Da
         root: where the shop and its runs are kept.
         first: the folder of the first model.
         seed: of what people at the desk notice and mistake.
+        once: train in the last night alone.
     """
     shop = root / "shop"
     shop.mkdir(parents=True)
@@ -266,10 +282,12 @@ def week(arm: Arm, of: World, root: Path, first: Path, seed: int) -> Iterator[Da
         for day, rows in enumerate(of.days):
             model = desk.serving()
             talks = live(desk, rows, day, model)
-            labels = arm(desk, talks)
+            labels = arm.label(desk, talks)
             judges += of.audits[day]
+            if once and day + 1 < DAYS:
+                continue
             held_out = write_log(root / "held-out.jsonl", judges)
-            learnt, candidate, promoted = night(desk, logs, held_out, root / f"night-{day + 1}", later)
+            learnt, candidate, promoted = night(desk, arm, logs, held_out, root / f"night-{day + 1}", later)
             serves = candidate if promoted else serves
             turns = [read for reads in talks for read in reads]
             yield Day(
@@ -286,18 +304,18 @@ def week(arm: Arm, of: World, root: Path, first: Path, seed: int) -> Iterator[Da
 
 
 def night(
-    desk: Desk, logs: Sequence[Path], held_out: Path, folder: Path, later: Sequence[Dialogue]
+    desk: Desk, arm: Arm, logs: Sequence[Path], held_out: Path, folder: Path, later: Sequence[Dialogue]
 ) -> tuple[int, float, bool]:
     """Trains on the first logs and all feedback, and asks the gate.
 
     Returns the labelled turns of the feedback, the candidate's macro-F1, and whether it serves from now on.
     """
     feedback = read_feedback(desk.database, ADMIN, Consent())
-    labelled = replace(
-        feedback, conversations=()
-    )  # turns without labels would be learnt from too, which takes twice the time
-    with desk.models.run("intent", folder, logs, feedback.users):
-        finetune_intent(logs, folder, RECIPE, feedback=labelled, cache_dir=desk.shop / "models" / "encoder")
+    users = feedback.users
+    if not arm.unlabeled:
+        feedback = replace(feedback, conversations=())
+    with desk.models.run("intent", folder, logs, users):
+        finetune_intent(logs, folder, RECIPE, feedback=feedback, cache_dir=desk.shop / "models" / "encoder")
     try:
         desk.models.promote("intent", str(folder), [held_out])
     except GateRefusedError as error:
@@ -324,12 +342,12 @@ def dialogues(rows: Sequence[Row], root: Path) -> list[Dialogue]:
     return read_logs([write_log(root / "later.jsonl", rows)]).dialogues
 
 
-def play(name: str, root: Path, first: Path, seed: int) -> list[Day]:
+def play(name: str, root: Path, first: Path, seed: int, once: bool) -> list[Day]:
     """An arm's week, told day by day."""
     # Speed is not in question, and the machine may be busy.
     registry.LATENCY_BUDGET_MS = 10_000.0  # type: ignore[attr-defined]
     started, found = time.monotonic(), []
-    for day in week(ARMS[name], world(seed), root / name, first, seed):
+    for day in week(ARMS[name], world(seed), root / name, first, seed, once):
         print(f"{time.monotonic() - started:5.0f} s  {name}  {day}", flush=True)
         found.append(day)
     return found
@@ -339,6 +357,7 @@ def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=["corrections", "random"])
+    parser.add_argument("--once", action="store_true", help="train in the last night alone")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--svg", type=Path, help="write the curves here")
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -352,28 +371,27 @@ def main() -> None:
         base = score(IntentModel.load(first), dialogues(of.later, root))
         print(f"first model: macro-F1 {base:.3f} on the later week, {time.monotonic() - started:.0f} s", flush=True)
         with ProcessPoolExecutor(len(options.arms), multiprocessing.get_context("spawn")) as pool:
-            playing = {arm: pool.submit(play, arm, root, first, options.seed) for arm in options.arms}
+            playing = {arm: pool.submit(play, arm, root, first, options.seed, options.once) for arm in options.arms}
             found = {arm: future.result() for arm, future in playing.items()}
     print(f"{time.monotonic() - started:.0f} s\n\n{table(base, found)}")
     if options.json:
         figures = {"first": base, "arms": {arm: [asdict(day) for day in days] for arm, days in found.items()}}
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if options.svg:
-        curves = {arm: [day.macro_f1 for day in days] for arm, days in found.items()}
+        curves = {arm: [(day.candidate, day.macro_f1) for day in days] for arm, days in found.items()}
         options.svg.write_text(draw(base, curves), encoding="utf-8")
 
 
 def table(base: float, found: dict[str, list[Day]]) -> str:
-    """The week in Markdown, an arm's model by its macro-F1 after each night."""
-    heads = ["after night", "nobody corrects"]
+    """The week in Markdown: of each arm the labels learnt from, and what the night's model and the one that serves reach."""
+    heads = ["after night"]
     for arm in found:
-        heads += [arm, "labels learnt from", "gate"]
-    lines = [heads, ["---"] * len(heads), ["0", f"{base:.3f}", *(["", "0", ""] * len(found))]]
-    for place in range(DAYS):
-        line = [str(place + 1), f"{base:.3f}"]
-        for days in found.values():
-            day = days[place]
-            line += [f"{day.macro_f1:.3f}", str(day.learnt), "held" if day.promoted else "refused"]
+        heads += [f"{arm}: labels", "made", "gate", "serves"]
+    lines = [heads, ["---"] * len(heads), ["0", *(["0", "", "", f"{base:.3f}"] * len(found))]]
+    for days in zip(*found.values(), strict=True):
+        line = [str(days[0].day)]
+        for day in days:
+            line += [str(day.learnt), f"{day.candidate:.3f}", "holds" if day.promoted else "", f"{day.macro_f1:.3f}"]
         lines.append(line)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

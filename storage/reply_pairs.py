@@ -77,13 +77,23 @@ def reply_pairs(db: Database, principal: Principal, default_consent: Consent) ->
     Raises:
         Forbidden: the role may not read conversations to learn from.
     """
-    over = select(tickets.c.conversation_id).where(tickets.c.closed_at.is_not(None), tickets.c.answered_at.is_not(None))
-    talks = training_conversations(db, principal, default_consent, conversations.c.conversation_id.in_(over))
-    for some in _batches(talks):
+    for some in _batches(resolved_conversations(db, principal, default_consent)):
         ids = [talk.conversation_id for talk in some]
         closed, sent = _closed_of(db, ids), _sent_of(db, ids)
         for talk in some:
             yield from _pairs(talk, closed[talk.conversation_id], sent[talk.conversation_id])
+
+
+def resolved_conversations(
+    db: Database, principal: Principal, default_consent: Consent
+) -> Iterator[TrainingConversation]:
+    """The conversations that an agent answered and closed, of everybody whose consent says `train`, the oldest first.
+
+    Raises:
+        Forbidden: the role may not read conversations to learn from.
+    """
+    over = select(tickets.c.conversation_id).where(tickets.c.closed_at.is_not(None), tickets.c.answered_at.is_not(None))
+    return training_conversations(db, principal, default_consent, conversations.c.conversation_id.in_(over))
 
 
 def _batches(talks: Iterator[TrainingConversation], size: int = 200) -> Iterator[list[TrainingConversation]]:

@@ -17,6 +17,7 @@ from bot.desk.context import Context
 from bot.desk.feed import Feed, Looked
 from bot.desk.next_action import next_action_of
 from bot.desk.ranking import Suggested
+from bot.desk.reply_book import ReplyBook
 from bot.desk.rows import Known, Rows, intent_of
 from bot.desk.suggest import Suggester
 from bot.desk.summary import summary_of
@@ -67,7 +68,7 @@ class Desk:
         self.assistant = assistant
         self.feed = Feed(assistant.database)
         self._rows = Rows(assistant)
-        self._suggester = Suggester(assistant)
+        self._suggester = Suggester(assistant, ReplyBook(assistant))
         self._lock = Lock()
         self._spelled: OrderedDict[str, tuple[int, str]] = OrderedDict()
         assistant.on_erasure.append(self.forget)

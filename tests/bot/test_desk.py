@@ -210,7 +210,7 @@ class TestRows:
         self, talk: Conversation, handed: str, desk: Desk, tmp_path: Any
     ) -> None:
         assistant = talk.assistant
-        assistant._shop = tmp_path
+        assistant.shop = tmp_path
         looked = tuple(desk.feed.look())
         assert any(handed in row for row in desk.spelled(looked))
         assistant.erase(talk.principal, talk.principal.id)

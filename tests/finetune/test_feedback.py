@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from bot.parts import intent_versions
 from finetune import registry as registry_module
 from finetune.evaluate_intent import evaluate_intent
 from finetune.feedback import NAME, read_feedback
+from finetune.intent import Finetuned
 from finetune.lineage import dialogue_hash, read_seen
 from finetune.logs import Dialogue, Message, Reading, read_logs
 from finetune.registry import Registry
@@ -95,11 +97,10 @@ def later_log(path: Path, seed: int) -> Path:
     return write_log(path, rows)
 
 
-def test_a_model_learns_what_agents_corrected(run: Run, shop: Path, tmp_path: Path) -> None:
+def test_a_model_learns_what_agents_corrected(run: Run, shop: Path, tmp_path: Path, small_model: Finetuned) -> None:
     logs = write_log(tmp_path / "logs.jsonl", made_up_dialogues(24, seed=1))
     held_out, later = later_log(tmp_path / "held-out.jsonl", 5), later_log(tmp_path / "later.jsonl", 6)
-    learn = ["finetune", "intent", "--shop", shop, "--logs", logs, "--method", "head", "--epochs", 6, "--json"]
-    assert run(*learn, "--output", tmp_path / "first")[0] == 0
+    shutil.copytree(small_model.model_dir, tmp_path / "first")
     assert run("models", "promote", "intent", tmp_path / "first", "--shop", shop, "--force")[0] == 0
     with launch.opened(shop) as database:
         for number in range(24):
@@ -108,9 +109,9 @@ def test_a_model_learns_what_agents_corrected(run: Run, shop: Path, tmp_path: Pa
                 if label != "accept" or number % 4:  # nobody has time for all
                     correct_intent(database, AGENT, talk, message, [label])
 
-    status, out, err = run(
-        *learn, "--from-feedback", "--output", tmp_path / "second", "--promote", "--held-out", held_out
-    )
+    learn = ["finetune", "intent", "--shop", shop, "--logs", logs, "--from-feedback", "--method", "head", "--epochs", 6]
+    judged = ["--promote", "--held-out", held_out, "--output", tmp_path / "second", "--json"]
+    status, out, err = run(*learn, *judged)
     assert status == 0, err
     assert "24 conversations may be learnt from" in err
     assert json.loads(out)["model_dir"] == str(tmp_path / "second")
@@ -123,6 +124,9 @@ def test_a_model_learns_what_agents_corrected(run: Run, shop: Path, tmp_path: Pa
     assert before["accuracy"] < 0.8
     assert after["accuracy"] > 0.9
 
+    manifest = json.loads((tmp_path / "second" / "manifest.json").read_text(encoding="utf-8"))
+    taught = manifest["meta"]["encoders"]["latin"]["unlabeled"]
+    assert taught["unlabeled_turns"] > 0, "what nobody labelled is learnt from as well"
     card = (tmp_path / "second" / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "launch.py finetune intent --logs logs.jsonl --from-feedback --method head" in card
     assert "| --from-feedback | the shop's conversations |" in card
