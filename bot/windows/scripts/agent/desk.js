@@ -50,7 +50,7 @@ class Desk {
       this.root,
       this.head(),
       this.banner,
-      h('main.columns', {}, this.queue.element, this.talk.element, this.beside.element),
+      h('div.columns', {}, this.queue.element, this.talk.element, this.beside.element),
       this.toasts,
       this.spoken,
     );

@@ -99,7 +99,7 @@ export class Talk {
     const notice = desk.holds
       ? desk.case?.contact && words.say('contact', {contact: desk.case.contact})
       : row.holder
-        ? words.say('has_this', {agent: row.holder})
+        ? [words.say('has_this', {agent: row.holder}), this.composer.now.reply?.trim() && words.say('kept')].filter(Boolean).join(' ')
         : words.say(row.state === 'live' ? 'with_aisle' : 'claim_first');
     this.notice.hidden = !notice;
     if (notice && this.notice.textContent !== notice) this.notice.textContent = notice;
