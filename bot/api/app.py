@@ -26,6 +26,7 @@ from bot.api.ops import add_ops
 from bot.api.requests import Body
 from bot.api.routes import principal_of, routes
 from bot.desk.desk import Desk
+from bot.desk_figures import SupportFigures
 from bot.figures import Experiments, Figures
 from bot.parts import NoIntents
 from bot.service import Assistant
@@ -95,8 +96,9 @@ def create_app(
         allow_headers=["Authorization", "Content-Type", *MCP_HEADERS],
     )
     figures = Figures(assistant, shop, settings, experiments)
-    add_ops(app, figures)
-    OpsWindow(figures, settings).mount(app)
+    support = SupportFigures(assistant)
+    add_ops(app, figures, support)
+    OpsWindow(figures, support, settings).mount(app)
     CustomerWindow(assistant, settings.name, demo_shoppers).mount(app)
     return app
 

@@ -121,7 +121,7 @@ class Page:
         return self._plot(
             title,
             self._of(f"{lead or name}_lead"),
-            [bar_chart(title, _told(bars), bars)] if any(bar.value != 0 for bar in bars) else [],
+            [bar_chart(title, told(bars), bars)] if any(bar.value != 0 for bar in bars) else [],
             table([self._of(column), self._of("people")], rows, numbers=1),
         )
 
@@ -131,7 +131,7 @@ class Page:
         bars += [Bar(self._of(step), found.steps[step].count, self._part(found.steps[step])) for step in STEPS]
         rows = [[bar.name, bar.said] for bar in bars]
         return self._plot(
-            title, "", [bar_chart(title, _told(bars), bars)], table(["", self._of("slate_count")], rows, numbers=1)
+            title, "", [bar_chart(title, told(bars), bars)], table(["", self._of("slate_count")], rows, numbers=1)
         )
 
     def _positions(self, found: Mapping[int, Shown]) -> Markup:
@@ -171,7 +171,7 @@ class Page:
         title = self._of("thumbs")
         bars = [Bar(self._of(value), count, self._count(count)) for value, count in found.items()]
         rows = [[bar.name, bar.said] for bar in bars]
-        charts = [bar_chart(title, _told(bars), bars)] if any(bar.value != 0 for bar in bars) else []
+        charts = [bar_chart(title, told(bars), bars)] if any(bar.value != 0 for bar in bars) else []
         return self._plot(title, "", charts, table(["", self._of("card_count")], rows, numbers=1))
 
     def _experiment(self, found: Experiment) -> Markup:
@@ -244,7 +244,7 @@ class Page:
         return self._words[f"ops_{'_'.join(map(str, names))}"]
 
 
-def _told(bars: Iterable[Bar]) -> str:
+def told(bars: Iterable[Bar]) -> str:
     """What bars say, for those who do not see them."""
     return "; ".join(f"{bar.name}: {bar.said}" for bar in bars)
 
