@@ -92,13 +92,13 @@ def conversations_begun(db: Database, principal: Principal, since: int) -> list[
     began = and_(conversations.c.updated_at >= since, conversations.c.created_at >= since)
     each = select(day, handed, answered).where(began, _spoke("user")).subquery()
     counted = (
-        select(each.c.day, each.c.handed, each.c.answered, func.count().label("count"))
+        select(each.c.day, each.c.handed, each.c.answered, func.count().label("talks"))
         .group_by(each.c.day, each.c.handed, each.c.answered)
         .order_by(each.c.day, each.c.handed, each.c.answered)
     )
     with db.read() as connection:
         return [
-            Begun(int(row.day), bool(row.handed), bool(row.answered), row.count) for row in connection.execute(counted)
+            Begun(int(row.day), bool(row.handed), bool(row.answered), row.talks) for row in connection.execute(counted)
         ]
 
 

@@ -33,6 +33,8 @@ from bot.service import Assistant
 from bot.windows import render
 from bot.windows.customer import STYLE, CustomerWindow, DemoShopper
 from bot.windows.ops import PATH, OpsWindow
+from bot.windows.review import PATH as REVIEW_PATH
+from bot.windows.review import ReviewWindow
 from bot.windows.texts import language_of
 from storage.errors import NotFound
 from storage.identity import Identity
@@ -99,6 +101,11 @@ def create_app(
     support = SupportFigures(assistant)
     add_ops(app, figures, support)
     OpsWindow(figures, support, settings).mount(app)
+    review = ReviewWindow(assistant, support, settings)
+    app.add_api_route(
+        REVIEW_PATH, lambda: RedirectResponse(f"{REVIEW_PATH}/", status_code=307), include_in_schema=False
+    )
+    review.mount(app)
     CustomerWindow(assistant, settings.name, demo_shoppers).mount(app)
     return app
 

@@ -70,8 +70,9 @@ class OpsWindow:
                 tabs, panels = [], []
                 for name in _SECTIONS:
                     with gr.Tab(words[f"ops_{name}"], id=name) as tab:
-                        buttons = {"js_on_load": _PERIOD_BUTTONS} if name == "support" else {}
-                        panels.append(gr.HTML(elem_id=f"ops-{name}", apply_default_css=False, **buttons))
+                        panels.append(
+                            gr.HTML(elem_id=f"ops-{name}", apply_default_css=False, js_on_load=_PERIOD_BUTTONS)
+                        )
                     tabs.append(tab)
             page.load(self.open, None, [header, *tabs, panels[0]], show_progress="hidden")
             for name, tab, panel in zip(_SECTIONS, tabs, panels, strict=True):
