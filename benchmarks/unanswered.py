@@ -44,7 +44,7 @@ def wordings(body: dict[str, Any], part: str, language: str) -> tuple[list[str],
 
 
 def b_cubed(groups: Groups, topics: Sequence[int]) -> tuple[float, float, float]:
-    """Precision (of each question's group, the share that asks the same), recall (of those that ask the same, the share in it) and F1."""
+    """Precision (share of a question's group that asks the same), recall (share of those that do, in its group), and their F1."""
     golds = np.array(topics)
     precisions, recalls = [], []
     for group in groups:

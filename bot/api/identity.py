@@ -73,8 +73,8 @@ class IdentityMiddleware:
 
     A token or key that does not hold is an error, never a silent fall back to a visitor. A request that changes something and
     is known by cookie alone must come from this site or from an origin of `[embed]`, for browsers send cookies by themselves.
-    Nothing below `/ops`, `/agent` and `/review`, Gradio's own paths included, answers anybody but those whom they are for. The window may be
-    framed by this site and by the origins of `[embed]`, all else by this site alone.
+    Nothing below `/ops`, `/agent` and `/review`, Gradio's own paths included, answers anybody but those whom they are for. The
+    window may be framed by this site and by the origins of `[embed]`, all else by this site alone.
     """
 
     def __init__(self, app: ASGIApp, identity: Identity, origins: Iterable[str] = ()) -> None:

@@ -107,6 +107,7 @@ class ReviewWindow:
                         self.pair = gr.HTML(elem_id="pair", apply_default_css=False)
                         self.question, self.answer = _box("pair-question", 2), _box("pair-answer", 4)
                         self.approve, self.reject, self.skip = _buttons("approve", "reject", "skip-pair")
+                        self.pair_keys = gr.HTML(apply_default_css=False)
                 with gr.Tab(id="unanswered") as self.tab["unanswered"], gr.Row(elem_classes="review"):
                     self.clusters = _list("clusters")
                     with _form():
@@ -118,6 +119,7 @@ class ReviewWindow:
                     self.turn = gr.HTML(elem_id="turn", apply_default_css=False)
                     self.labels = gr.HTML(elem_id="labels", js_on_load=_BUTTONS, apply_default_css=False)
                     self.back, self.skip_turn = _buttons("back-turn", "skip-turn", primary=False)
+                    self.label_keys = gr.HTML(apply_default_css=False)
                 with gr.Tab(id="macros") as self.tab["macros"], gr.Row(elem_classes="review"):
                     self.macros = _list("macros")
                     with _form():
@@ -139,7 +141,7 @@ class ReviewWindow:
         cluster = [shown, self.clusters, self.cluster, self.asked, self.said, self.spoken]
         turn = [shown, self.turn, self.labels]
         macro = [shown, self.macros, self.title, self.text, self.macro_language, self.slots]
-        words = [self.header, self.tabs, *self.tab.values(), *self._words()]
+        words = [self.header, self.tabs, self.pair_keys, self.label_keys, *self.tab.values(), *self._words()]
         first = list(dict.fromkeys([*words, *pair, *cluster, *turn, *macro]))
         events: tuple[tuple[Any, Callable[..., View], list[Any], list[Any]], ...] = (
             (page.load, self.open, [], first),
@@ -178,7 +180,12 @@ class ReviewWindow:
         principal, shown = principal_of(request), Shown(language_of(request.headers.get("accept-language", "")))
         page, approver = ReviewPage(shown.language), principal.role in APPROVERS
         question = str(request.query_params.get("question", ""))[:_LONGEST]
-        view: View = {self.shown: shown, self.header: page.header(self.settings.name)}
+        view: View = {
+            self.shown: shown,
+            self.header: page.header(self.settings.name),
+            self.pair_keys: page.keys("pairs"),
+            self.label_keys: page.keys("labels"),
+        }
         for name, tab in self.tab.items():
             view[tab] = gr.Tab(page.of(name), visible=approver or name == "labels")
         for component, name in self._words().items():
@@ -187,7 +194,7 @@ class ReviewWindow:
             view[component] = gr.update(value=word) if isinstance(component, gr.Button) else gr.update(label=word)
         if not approver:
             return view | {self.tabs: gr.Tabs(selected="labels")} | self._turn(principal, shown)
-        view |= self._named(self._pairs(principal, shown), view)
+        view |= self._named(self._pairs(principal, shown) | {self.macro_language: shown.language}, view)
         if question:
             shown.cluster = question
             language = str(request.query_params.get("language", ""))[:3] or shown.language
@@ -442,7 +449,7 @@ def _list(name: str) -> Any:
 
 
 def _form() -> Any:
-    return gr.Column(scale=3, min_width=280, elem_classes="form")
+    return gr.Column(scale=3, min_width=280, elem_classes="editor")
 
 
 def _box(elem_id: str, lines: int) -> Any:

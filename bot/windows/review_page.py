@@ -22,6 +22,9 @@ SLOTS: Final = (
 GUESSES: Final = 9
 """Labels with a key of their own, 1 to 9: those that the model holds most likely."""
 
+LEAST_SAID: Final = 0.01
+"""Less likely labels come without their share."""
+
 
 class ReviewPage:
     """Renders in one language."""
@@ -62,6 +65,10 @@ class ReviewPage:
         if each.decided_by:
             parts.append(self.of(f"by_{each.status}").format(who=each.decided_by))
         return tag("p", " · ".join([each.language, *parts]), class_="note")
+
+    def keys(self, tab: str) -> Markup:
+        """The keys of a tab in words."""
+        return tag("p", self.of(f"keys_{tab}"), class_="note keys")
 
     def clusters(self, found: Sequence[Unmet], current: str | None) -> Markup:
         """Groups of questions that nothing answered."""
@@ -116,7 +123,12 @@ class ReviewPage:
             return tag("button", *more, label(name), type="button", data_label=name, data_key=key, aria_pressed=pressed)
 
         guesses = [
-            button(name, tag("kbd", str(place)), tag("span", f"{likely[name]:.0%}", class_="share"), key=str(place))
+            button(
+                name,
+                tag("kbd", str(place)),
+                tag("span", f"{likely[name]:.0%}", class_="share") if likely[name] >= LEAST_SAID else None,
+                key=str(place),
+            )
             for place, name in enumerate(first, 1)
         ]
         return joined(

@@ -117,9 +117,9 @@ class SupportPage(Page):
     def _times(self, found: Support) -> Markup:
         spreads = {"first_response": found.first_response, "resolution": found.resolution}
         bars = [
-            Bar(f"{self._of(name)}, {self._of(part)}", value, self.duration(value))
+            Bar(f"{self._of(name)}, {part}", value, self.duration(value))
             for name, spread in spreads.items()
-            for part, value in (("median", spread.median), ("p90", spread.p90))
+            for part, value in (("50 %", spread.median), ("90 %", spread.p90))
             if value is not None
         ]
         rows = [[self._of(name), *self._spread(spread)] for name, spread in spreads.items()]
