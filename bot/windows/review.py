@@ -182,12 +182,12 @@ class ReviewWindow:
         question = str(request.query_params.get("question", ""))[:_LONGEST]
         view: View = {
             self.shown: shown,
-            self.header: page.header(self.settings.name),
+            self.header: page.header(self.settings.name, labels_only=not approver),
             self.pair_keys: page.keys("pairs"),
             self.label_keys: page.keys("labels"),
         }
         for name, tab in self.tab.items():
-            view[tab] = gr.Tab(page.of(name), visible=approver or name == "labels")
+            view[tab] = gr.Tab(page.of(name))
         for component, name in self._words().items():
             # A component is updated by another of its kind, which says only what changes.
             word = page.of(name)

@@ -32,9 +32,9 @@ class ReviewPage:
     def __init__(self, language: str) -> None:
         self._words = texts(language)
 
-    def header(self, shop_name: str) -> Markup:
-        """The top of the page, with the way to the figures."""
-        mark = tag("div", class_="mark", aria_hidden="true")
+    def header(self, shop_name: str, labels_only: bool) -> Markup:
+        """The top of the page, with the way to the figures; it says to the style sheet whether there is more than labels."""
+        mark = tag("div", class_="mark", aria_hidden="true", data_only="labels" if labels_only else None)
         head = tag("div", tag("h1", f"{shop_name} · {self.of('title')}"), tag("p", self.of("note")))
         leave = tag("form", tag("button", self._words["sign_out"], type="submit"), method="post", action="/logout")
         return joined([mark, head, tag("a", self._words["ops"], href="/ops/", class_="way"), leave])

@@ -107,8 +107,9 @@ class TestPairs:
     def test_an_engineer_sees_labels_alone_and_decides_nothing(self, window: ReviewWindow, database: Database) -> None:
         shown, view = self.opened(window, EVE)
         assert window.question not in view or "value" not in view[window.question]
-        assert view[window.tab["pairs"]].visible is False
-        assert view[window.tab["labels"]].visible is True
+        assert view[window.tabs].selected == "labels"
+        assert 'data-only="labels"' in view[window.header]
+        assert "data-only" not in self.opened(window)[1][window.header]
         shown.pair = answer_id_of(PARKING.question, "en")
         with pytest.warns(UserWarning, match="may not"):
             window.approve_pair("", "", shown, by(EVE))

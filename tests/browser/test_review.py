@@ -89,13 +89,11 @@ def test_from_the_figures_to_an_answer_and_by_keys(
     page.locator("#ops-support .clusters li", has_text="engrave").locator("a.write").click()
     page.wait_for_url("**/review/**")
     expect(page.locator("#new-question textarea")).to_have_value(QUESTION)
-    page.fill("#new-question textarea", "Can you engrave a name on it, for a present?")
+    page.fill("#new-question textarea", "Do you engrave names on presents?")
     page.fill("#new-answer textarea", "Yes, choose engraving in the cart and write the name.")
     page.press("#new-answer textarea", "Control+Enter")
     expect(page.locator("#new-answer textarea")).to_have_value("")
-    assert "Can you engrave a name on it, for a present?" in {
-        each.question for each in list_answers(shop, SUE, "approved")
-    }
+    assert "Do you engrave names on presents?" in {each.question for each in list_answers(shop, SUE, "approved")}
 
     tab(page, 0)
     expect(page.locator("#pair-question textarea")).to_have_value(PAIRS[0].question)
@@ -134,7 +132,7 @@ def test_an_engineer_labels_by_keys_and_sees_nothing_else(
     page.goto(f"{served}/review/")
     expect(page.locator("#turn .asked")).to_contain_text("engrave")
     assert page.locator("#turn img").count() == 0
-    expect(page.locator('#sections button[role="tab"]:visible')).to_have_text(["标注"])
+    expect(page.locator('#sections button[role="tab"]:visible')).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.keyboard.press("n")
     expect(page.locator("#turn .asked")).to_contain_text("where is my order")
