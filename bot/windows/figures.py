@@ -85,11 +85,12 @@ class Page:
         return self._section(self._words.get(f"ops_{reason}", reason))
 
     def header(self, shop_name: str) -> Markup:
-        """The top of the page."""
+        """The top of the page, with the way to the review."""
         note = self._of("note").format(few=self._of("few"))
         mark = tag("div", class_="mark", aria_hidden="true")
         leave = tag("form", tag("button", self._words["sign_out"], type="submit"), method="post", action="/logout")
-        return joined([mark, tag("div", tag("h1", f"{shop_name} · {self._words['ops']}"), tag("p", note)), leave])
+        head = tag("div", tag("h1", f"{shop_name} · {self._words['ops']}"), tag("p", note))
+        return joined([mark, head, tag("a", self._words["review_title"], href="/review/", class_="way"), leave])
 
     def _cohorts(self, found: Shoppers) -> Markup | None:
         if not found.cohorts:
