@@ -181,6 +181,7 @@ class SupportFigures:
         self._assistant = assistant
         self._clock = clock
         self._lock = threading.Lock()
+        self._grouping = threading.Lock()  # of its own: embedding new questions takes seconds
         self._kept: dict[Period, tuple[float, Support]] = {}
         self._vectors: dict[tuple[str, str], NDArray[np.float32]] = {}
         self._unmet: dict[Period, tuple[float, list[QuestionCluster]]] = {}
@@ -210,7 +211,7 @@ class SupportFigures:
             Forbidden: the role may not see the desk's figures.
         """
         principal.require_role(*SUPPORT_FIGURES)
-        with self._lock:
+        with self._grouping:
             until, found = self._unmet.get(days, (0.0, None))
             if found is None or time.monotonic() >= until:
                 now = self._clock()

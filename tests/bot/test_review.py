@@ -159,7 +159,7 @@ class TestLabels:
             request_labels(database, EVE, {f"t{number}": turn.message_id})
 
     def given(self, database: Database) -> dict[str, tuple[str, ...] | None]:
-        return {key: label and label.intents for key, label in labels_by_turn(database, EVE).items()}
+        return {key: label.intents if label else None for key, label in labels_by_turn(database, EVE).items()}
 
     def test_a_key_labels_and_goes_on(self, window: ReviewWindow, database: Database) -> None:
         view = window.open(by(EVE))

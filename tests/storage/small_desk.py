@@ -19,7 +19,7 @@ MINUTE: Final = 60_000
 def fill(database: Database) -> None:
     """Writes it; the customers are called after their conversations."""
     yesterday, old = NOON - DAY_MS, NOON - 40 * DAY_MS
-    talks = {
+    talks: dict[str, tuple[int, str | None, list[tuple[str, tuple[str, int] | None]]]] = {
         "c1": (NOON - HOUR, None, [("user", None)]),
         "c2": (yesterday, None, [("user", None), ("agent", ("mia", yesterday + 2 * MINUTE))]),
         "c3": (yesterday, None, [("user", None), ("agent", ("ben", yesterday + 10 * MINUTE))]),
