@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from typing import Final
 
 from bot.charts import MOST_CURVES, Bar, Curve, Span, bar_chart, curve_chart, interval_chart, legend
 from bot.figures import Difference, Experiment, Interests, Part, Shoppers, Shown, Slates
@@ -12,6 +13,9 @@ from bot.windows.texts import texts
 from retrieval.audience import Audience, Exported
 from retrieval.slate_metrics import STEPS
 from storage.settings import AudienceSettings
+
+REVIEW_PATH: Final = "/review"
+"""Where answers are approved and written."""
 
 
 class Page:
@@ -90,7 +94,7 @@ class Page:
         mark = tag("div", class_="mark", aria_hidden="true")
         leave = tag("form", tag("button", self._words["sign_out"], type="submit"), method="post", action="/logout")
         head = tag("div", tag("h1", f"{shop_name} · {self._words['ops']}"), tag("p", note))
-        return joined([mark, head, tag("a", self._words["review_title"], href="/review/", class_="way"), leave])
+        return joined([mark, head, tag("a", self._words["review_title"], href=f"{REVIEW_PATH}/", class_="way"), leave])
 
     def _cohorts(self, found: Shoppers) -> Markup | None:
         if not found.cohorts:

@@ -18,8 +18,10 @@ from pydantic import ValidationError
 
 from bot.desk_figures import Period, SupportFigures, Unmet
 from bot.labels import OUT_OF_SCOPE
+from bot.reply.voice import languages
 from bot.service import Assistant
 from bot.windows.customer import LARGEST_UPLOAD, STYLE, principal_of
+from bot.windows.figures import REVIEW_PATH
 from bot.windows.ops import OPS_STYLE
 from bot.windows.review_page import SLOTS, STATUSES, ReviewPage
 from bot.windows.texts import language_of, texts
@@ -31,7 +33,7 @@ from storage.principal import Principal
 from storage.record import new_id
 from storage.settings import ShopSettings
 
-PATH: Final = "/review"
+PATH: Final = REVIEW_PATH
 REVIEW_STYLE = Path(__file__).parent / "review.css"
 _SCRIPT = Path(__file__).parent / "scripts" / "review.js"
 MOST_LISTED: Final = 50
@@ -280,11 +282,11 @@ class ReviewWindow:
         return self._clusters(principal_of(request), shown)
 
     def open_cluster(self, shown: Shown, event: gr.EventData, request: gr.Request) -> View:
-        """Another group: its central question into the form, where the answer is not begun for it yet."""
-        shown.cluster = _data_of(event).get("id", shown.cluster)
+        """Another group: its central question into the form. The one that is open already leaves what is written."""
+        before, shown.cluster = shown.cluster, _data_of(event).get("id", shown.cluster)
         view = self._clusters(principal_of(request), shown)
         found = self._unmet(principal_of(request), shown)
-        if found is None:
+        if found is None or shown.cluster == before:
             return view
         return view | {self.asked: found.cluster.question, self.said: "", self.spoken: found.cluster.language}
 
@@ -293,7 +295,13 @@ class ReviewWindow:
         principal = principal_of(request)
         found = self._unmet(principal, shown)
         pair = Proposal(question, answer, language, SOURCE, asked=found.cluster.asked if found else 1)
-        if not _done(shown, lambda: import_answers(self.assistant.database, principal, [pair])):
+
+        def publish() -> None:
+            if language not in languages():
+                raise InvalidInput(f"Aisle speaks no {language[:20]!r}.", f"Choose one: {', '.join(languages())}.")
+            import_answers(self.assistant.database, principal, [pair])
+
+        if not _done(shown, publish):
             return {self.shown: shown}
         gr.Info(ReviewPage(shown.language).of("published"))
         shown.cluster = None
@@ -362,6 +370,8 @@ class ReviewWindow:
                 shown.turn = None  # erased, or no longer agreed to, while it was open
         if turn is None:
             turn = next((each for each in waiting.first if each.turn_key not in shown.skipped), None)
+        if turn is None and waiting.first:
+            turn, shown.skipped = waiting.first[0], []  # around again to those that were skipped
         shown.turn = turn.turn_key if turn else None
         given = page.labels(self._likely(turn), self._names(principal), shown.chosen) if turn else ""
         return {self.shown: shown, self.turn: page.turn(turn, waiting.turns, waiting.in_files), self.labels: given}

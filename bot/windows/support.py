@@ -10,13 +10,11 @@ from bot.charts import Bar, Curve, bar_chart, curve_chart, legend
 from bot.desk_export import TableName, day_of, mean_distance
 from bot.desk_figures import PERIODS, Period, Spread, Support, Unmet, acceptance
 from bot.markup import Content, Markup, folded, joined, quoted, table, tag
-from bot.windows.figures import Page, told
+from bot.windows.figures import REVIEW_PATH, Page, told
 from storage.desk_figures import Use
 
 CLUSTERS_SHOWN: Final = 15
 AGENTS_DRAWN: Final = 12
-REVIEW_PATH: Final = "/review"
-"""Where an answer is written; the window there takes `question` and `language` from its address."""
 _UNITS: Final = (("days", 86_400), ("hours", 3_600), ("minutes", 60))
 
 
@@ -196,6 +194,7 @@ class SupportPage(Page):
         cluster = found.cluster
         examples = tag("ul", *[tag("li", quoted(each)) for each in cluster.examples])
         asked = self._of("asked").format(asked=f"{cluster.asked:,}", wordings=f"{cluster.wordings:,}")
+        # The window there takes both from its address.
         to = f"{REVIEW_PATH}/?{urlencode({'question': cluster.question, 'language': cluster.language})}"
         kinds = ", ".join(self._words.get(f"ops_about_{kind}", kind) for kind in cluster.kinds)
         return tag(
