@@ -42,6 +42,8 @@ soak: setup-dev  ## The trials at full length: kills, promotions under load, all
 	$(PY) launch.py index var/dialogue-shop/catalog.jsonl --documents var/dialogue-shop/documents --shop var/dialogue-shop
 	$(PY) launch.py evaluate dialogue --shop var/dialogue-shop --shoppers 200 --output var/dialogue-shop/report
 	test ! -x ../shared/tools/local-llm || $(PY) -m benchmarks.llm --shop var/dialogue-shop --local-llm ../shared/tools/local-llm
+	test ! -x ../shared/tools/local-llm || test ! -d ../shared/data/tau2_retail || \
+		$(PY) -m benchmarks.tau2_llm --shop var/dialogue-shop --local-llm ../shared/tools/local-llm
 
 check: setup-dev  ## Format, lint, types, direction of imports
 	$(PY) -m ruff format --check .

@@ -317,6 +317,8 @@ def serve(
             lambda principal: experiment_views(assistant.database, principal, settings, assistant.experiments),
         )
         console.print(f"Aisle serves on http://{host}:{port} (stop with Ctrl-C)")
+        if demo:
+            console.print(f"The agents' desk, in a private window beside it: http://{host}:{port}/demo/agent")
         uvicorn.run(web, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
 
 
@@ -660,7 +662,15 @@ def chat(
 
 @finetune_app.command("intent")
 def finetune_intent_command(
-    logs: Annotated[list[Path], typer.Option("--logs", help="Dialogue logs; give it once for each file.")],
+    logs: Annotated[
+        list[Path] | None, typer.Option("--logs", help="Dialogue logs; give it once for each file.")
+    ] = None,
+    from_feedback: Annotated[
+        bool,
+        typer.Option(
+            "--from-feedback", help="Learn from the shop's own conversations, as agents and labellers corrected them."
+        ),
+    ] = False,
     unlabeled: Annotated[
         list[Path] | None,
         typer.Option(
@@ -695,33 +705,50 @@ def finetune_intent_command(
     rejected: RejectedFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train an intent model on dialogue logs. With --output the same command goes on with a run that was killed.
+    """Train an intent model on dialogue logs, on the shop's own conversations, or on both.
+
+    --from-feedback reads those of shoppers who let models learn from them: labelled turns like --logs, others like --unlabeled.
+    With --output the same command goes on with a run that was killed.
 
     Example: launch.py finetune intent --logs dialogues.jsonl.gz --output runs/intent-1
     """
     from bot.parts import intent_versions
     from finetune.export import require_name
+    from finetune.feedback import read_feedback
     from finetune.intent import finetune_intent
     from finetune.loop import is_main
     from finetune.settings import Settings
 
     if output:
         require_name(output)
+    if not logs and not from_feedback:
+        raise InvalidInput("There is nothing to learn from.", "Give --logs FILE, --from-feedback, or both.")
     if held_out and not promote:
         raise InvalidInput("--held-out is what the gate judges by.", "Give it with --promote.")
+    if promote and not (held_out or logs):
+        raise InvalidInput(
+            "Corrections cannot judge a model: they are of turns that the one before it got wrong.",
+            "Give the gate labelled dialogues: --held-out FILE.",
+        )
     versions = intent_versions(shop)
     folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     inside = folder.resolve().parent == versions.root.resolve()
     if promote or inside:
         versions.require_free(folder.resolve().name)  # minutes of training are not thrown away for a name
+    feedback = None
+    if from_feedback:
+        with opened(shop) as database:
+            feedback = read_feedback(database, ADMIN, settings_of(shop).consent)
+        console.print(feedback.line, markup=False, highlight=False)
 
     def train() -> Finetuned:
         with bars() as show:
             return finetune_intent(
-                logs,
+                logs or (),
                 folder,
                 Settings(method, base_model, epochs, in_scope_loss=in_scope_loss, seed=seed),
                 unlabeled=unlabeled or (),
+                feedback=feedback,
                 trials=search,
                 parent=versions.pointer(),
                 wandb_project=settings_of(shop).tracking.wandb_project,
@@ -743,12 +770,15 @@ def finetune_intent_command(
         train()
         return
     with registry_of(shop) as registry:
-        with registry.run("intent", folder, [*logs, *(unlabeled or ())], base_model=base_model):
+        files, users = [*(logs or ()), *(unlabeled or ())], feedback.users if feedback else ()
+        with registry.run("intent", folder, files, users, base_model):
             trained = train()
         put(trained, as_json)  # before the gate: the model is there, whatever that says
         if promote:
             actions = settings_of(shop).intents
-            report_promotion(registry.promote("intent", str(folder), held_out or logs, seed=seed, actions=actions))
+            report_promotion(
+                registry.promote("intent", str(folder), held_out or logs or (), seed=seed, actions=actions)
+            )
 
 
 def report_promotion(promotion: Promotion) -> None:
@@ -920,6 +950,81 @@ def finetune_reranker_command(
 
     given = queries, qrels
     tune_search("reranker", reranker_versions(shop), shop, given, output, base_model, seed, promote, train, as_json)
+
+
+@finetune_app.command("replies")
+def finetune_replies_command(
+    logs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--logs",
+            help="Dialogues that were resolved; without any, those that agents closed and that may be learnt from.",
+        ),
+    ] = None,
+    shop: Shop = Path("var"),
+    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    base_model: Annotated[
+        str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many; it stops early.")] = None,
+    seed: Annotated[int, typer.Option(help="Of split and batches.")] = 0,
+    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on, if the gate holds.")] = False,
+    max_rejected: MaxRejected = 0.01,
+    as_json: AsJson = False,
+) -> None:
+    """Tune what finds replies of the past for agents: which reply followed which conversation.
+
+    A customer's own records are taken out of the replies before anything is learnt. What the shop's database knows of an order or a
+    name becomes a slot, and so does what a dialogue itself names as one.
+
+    Example: launch.py finetune replies --logs dialogues.jsonl --output runs/replies-1
+    """
+    from bot.desk.reply_encoder import ReplyEncoder, pretrained_of, reply_versions
+    from bot.parts import current_replies
+    from finetune.export import require_name
+    from finetune.loop import is_main
+    from finetune.replies import finetune_replies, shop_records
+    from finetune.reply_pairs import reply_data, resolved_dialogues
+    from finetune.turn_keys import keyed_logs
+
+    versions = reply_versions(shop)
+    if output:
+        require_name(output)
+    folder = output or versions.root / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    if promote or folder.resolve().parent == versions.root.resolve():
+        versions.require_free(folder.resolve().name)
+    with opened(shop) as database:
+        dialogues = (
+            (each.dialogue for each in keyed_logs(logs, rejected_file(shop, "replies"), max_rejected))
+            if logs
+            else resolved_dialogues(database, ADMIN, settings_of(shop).consent)
+        )
+        data = reply_data(dialogues, seed, shop_records(database, snapshot_of(shop)))
+    serving = current_replies(shop) or ReplyEncoder(pretrained_of(shop))
+
+    def train(show: Show) -> Tuned:
+        return finetune_replies(
+            data,
+            folder,
+            serving,
+            encoder_cache(shop),
+            base_model=base_model,
+            epochs=epochs,
+            seed=seed,
+            notice=warn,
+            progress=lambda step: show(step.phase, step.done, step.total, _progress_note(step.loss, step.score, "MRR")),
+        )
+
+    if not is_main():
+        with bars() as show:
+            train(show)
+        return
+    with registry_of(shop) as registry:
+        with registry.run("replies", folder, logs or (), data.users, base_model), bars() as show:
+            trained = train(show)
+        put(trained, as_json)
+        if promote:
+            report_promotion(registry.promote("replies", str(folder)))
 
 
 @finetune_app.command("sequence")
@@ -1106,8 +1211,8 @@ def finetune_ranker_command(
             report_promotion(registry.promote("ranker", str(folder)))
 
 
-def _progress_note(loss: float, score: float | None) -> str:
-    return f"loss {loss:.3f}" + ("" if score is None else f", NDCG@10 {score:.3f}")
+def _progress_note(loss: float, score: float | None, metric: str = "NDCG@10") -> str:
+    return f"loss {loss:.3f}" + ("" if score is None else f", {metric} {score:.3f}")
 
 
 def tune_search(
@@ -1593,8 +1698,8 @@ def models_promote(
 ) -> None:
     """Let a model serve, if the gate holds: better, no label much worse, as well calibrated, fast enough.
 
-    A retriever, reranker, ranker or stage model is judged by what its run held out. For a retriever the catalog is embedded anew,
-    and index and encoder change together.
+    A retriever, reranker, ranker, replies or stage model is judged by what its run held out. For a retriever the catalog is
+    embedded anew, and index and encoder change together.
 
     Example: launch.py models promote intent runs/intent-1 --logs held-out.jsonl --shop myshop
     """

@@ -8,7 +8,11 @@ understand of a sentence stays undone.
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,36 +54,48 @@ def sentences(task: Row) -> list[str]:
     return [part.strip() for part in re.split(r"(?<=[.!?])\s+|\n+", text) if len(part.strip()) > 3]
 
 
-def dialogues(bench: Bench, work: Path, lender: Path) -> dict[str, int]:
-    """How many gold lookups of orders and gold writes the conversation reaches, over all tasks, and whether any write is not gold.
+class Stage:
+    """The domain's shop under an assistant; encoders and intent model are those of the shop `lender`.
 
-    Encoders and intent model are those of the shop `lender`. Raises `Unavailable` where it has no model.
+    Raises `Unavailable` where it has no model.
     """
-    shop = work / "shop"
-    shop.mkdir()
-    catalog = work / "catalog.jsonl"
-    catalog.write_text("".join(product.model_dump_json() + "\n" for product in bench.products.values()), "utf-8")
-    encoders = {space: encoder_for(space, lender / "models" / "encoder") for space in ("latin", "han")}
-    build_index(catalog, shop, SETTINGS, encoders)
-    folder, model = current_index(shop), Versions(lender / "models" / "intent", INTENT_KIND).current()
-    if folder is None or model is None:
-        raise Unavailable(f"{lender} has no intent model.", "Start its server once: it puts the shipped one there.")
-    snapshot, intents = Snapshot.load(folder), load_intents(model)
+
+    def __init__(self, bench: Bench, work: Path, lender: Path) -> None:
+        self.bench = bench
+        shop = work / "shop"
+        shop.mkdir()
+        catalog = work / "catalog.jsonl"
+        catalog.write_text("".join(product.model_dump_json() + "\n" for product in bench.products.values()), "utf-8")
+        self._encoders = {space: encoder_for(space, lender / "models" / "encoder") for space in ("latin", "han")}
+        build_index(catalog, shop, SETTINGS, self._encoders)
+        folder, model = current_index(shop), Versions(lender / "models" / "intent", INTENT_KIND).current()
+        if folder is None or model is None:
+            raise Unavailable(f"{lender} has no intent model.", "Start its server once: it puts the shipped one there.")
+        self._snapshot, self._intents = Snapshot.load(folder), load_intents(model)
+
+    @contextmanager
+    def assistant(self) -> Iterator[Assistant]:
+        """An assistant over a fresh database."""
+        with self.bench.fresh() as (database, _):
+            backend = EmbeddedBackend(database, RULES, self.bench.product)
+            parts = parts_of(self._snapshot, self._encoders, self._intents, SETTINGS, database)
+            assistant = Assistant(parts, SETTINGS, database, backend=backend)
+            try:
+                yield assistant
+            finally:
+                assistant.close()
+
+
+def dialogues(bench: Bench, work: Path, lender: Path) -> dict[str, int]:
+    """What the conversations of all tasks reach of gold lookups of orders and gold writes, and whether any write is not gold."""
+    stage = Stage(bench, work, lender)
     tally: Counter[str] = Counter()
     for task in bench.data.tasks:
         user_id = bench.owner(task["id"])
         if user_id is None:
             continue
-        with bench.fresh() as (database, _):
-            backend = EmbeddedBackend(database, RULES, bench.product)
-            parts = parts_of(snapshot, encoders, intents, SETTINGS, database)
-            assistant = Assistant(parts, SETTINGS, database, backend=backend)
-            _talk(bench, assistant, task, user_id, tally)
-            made = backend.changes(Principal(user_id, Role.CUSTOMER), user_id)
-            gold = [_core(bench, request) for request, possible in _gold(bench, task) if possible]
-            tally["writes made"] += len(made)
-            tally["writes made, gold"] += sum(_core(bench, change.request) in gold for change in made)
-            assistant.close()
+        with stage.assistant() as assistant:
+            talk(bench, assistant, task, user_id, tally)
     return dict(tally)
 
 
@@ -113,15 +129,35 @@ def _core(bench: Bench, request: ChangeRequest) -> dict[str, Any]:
     return core
 
 
-def _talk(bench: Bench, assistant: Assistant, task: Row, user_id: str, tally: Counter[str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Talked:
+    """One conversation: how many seconds each turn took, and what is stored of a language model's part in those that had one."""
+
+    seconds: list[float]
+    parts: list[dict[str, Any]]
+
+
+def talk(
+    bench: Bench,
+    assistant: Assistant,
+    task: Row,
+    user_id: str,
+    tally: Counter[str],
+    before: Callable[[], None] = lambda: None,
+) -> Talked:
+    """Holds the conversation of one task and counts what came of it; `before` is called before each turn."""
     principal = Principal(user_id, Role.CUSTOMER)
     gold = [_core(bench, request) for request, possible in _gold(bench, task) if possible]
     conversation: str | None = None
     told = ""
+    seconds: list[float] = []
 
     def say(text: str) -> None:
         nonlocal conversation, told
+        before()
+        started = time.perf_counter()
         reply = assistant.reply(principal, text, conversation, language="en")
+        seconds.append(time.perf_counter() - started)
         conversation = reply.conversation_id
         told += "\n" + reply.text
         tally["turns"] += 1
@@ -142,3 +178,8 @@ def _talk(bench: Bench, assistant: Assistant, task: Row, user_id: str, tally: Co
     tally["orders of gold actions"] += len(orders)
     tally["orders of gold actions, told"] += sum(order_id in told for order_id in orders)
     tally["gold writes"] += len(gold)
+    made = assistant.backend.changes(principal, user_id)
+    tally["writes made"] += len(made)
+    tally["writes made, gold"] += sum(_core(bench, change.request) in gold for change in made)
+    turns = turns_of(assistant.database, principal, str(conversation))
+    return Talked(seconds, [turn.data["llm"] for turn in turns if "llm" in turn.data])

@@ -20,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from bot.desk.reply_encoder import reply_versions
 from bot.intent import KIND as INTENT_KIND
 from bot.parts import intent_versions
 from bot.policy import check_actions
@@ -358,7 +359,14 @@ def _models(patient: Patient) -> Iterator[Finding]:
     else:
         mend = f"Train it again, or roll back: launch.py models rollback --shop {shop}."
         yield from _verified("models", intent_versions(shop), mend, label=INTENT_KIND, required=True)
-    for places in (reranker_versions, stage_versions, sequence_versions, customer_versions, ranker_versions):
+    for places in (
+        reranker_versions,
+        stage_versions,
+        sequence_versions,
+        customer_versions,
+        ranker_versions,
+        reply_versions,
+    ):
         versions = places(shop)
         if versions.pointer() is not None:
             yield from _verified(

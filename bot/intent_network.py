@@ -44,7 +44,7 @@ class IntentHead(nn.Module):
         """The means of the last turn and of the history, the latter zeros where there is none: (batch, 2 dim)."""
         present = attention_mask.to(states.dtype)
         in_turn = present * (segments == LAST_TURN).to(states.dtype)  # (batch, tokens)
-        return torch.cat([_mean(states, in_turn), _mean(states, present - in_turn)], dim=-1)
+        return torch.cat([mean_of(states, in_turn), mean_of(states, present - in_turn)], dim=-1)
 
 
 class IntentNetwork(nn.Module):
@@ -71,6 +71,7 @@ class IntentNetwork(nn.Module):
         return logits, features
 
 
-def _mean(states: Tensor, weights: Tensor) -> Tensor:
+def mean_of(states: Tensor, weights: Tensor) -> Tensor:
+    """The mean (batch, dim) of states (batch, tokens, dim) weighted by (batch, tokens); zeros where all weights are."""
     total = weights.sum(dim=1, keepdim=True).clamp(min=1.0)  # (batch, 1)
     return (states * weights.unsqueeze(-1)).sum(dim=1) / total

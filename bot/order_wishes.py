@@ -6,7 +6,7 @@ Pure, and careful: words that only ask about a rule ("how do I return something?
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bot.state import DialogueState, Pending
@@ -110,6 +110,22 @@ _SAYS_YES_BUT = re.compile(
     r"\b(?:but|only|except|instead|not|wait|rather|first)\b|但|只|仅|别|不|等|先|除", re.IGNORECASE
 )
 ABOUT_ORDERS: Final = ("order_status", "order_change")
+_SWAPPED = re.compile(rf"{_EXCHANGE.pattern}|{_ITEMS.pattern}|\b(?:instead|different|another)\b|换|改", re.IGNORECASE)
+_NAMES: Final[Mapping[ChangeKind, re.Pattern[str]]] = {
+    "cancel": re.compile(
+        rf"{_CANCEL.pattern}|\bcall\w* \w+ off\b|\b(?:don'?t|do not|no longer) (?:want|need)|\bmistake\b|不(?:想)?要了|不需要",
+        re.IGNORECASE,
+    ),
+    "return": re.compile(rf"{_RETURN.pattern}|\b(?:return|refund)\w*\b", re.IGNORECASE),
+    "exchange": _SWAPPED,
+    "items": _SWAPPED,
+    "address": re.compile(
+        r"\baddress\b|\b(?:ship|send|deliver|redirect)\w*\b|地址|[寄送发](?:到|往|去)", re.IGNORECASE
+    ),
+    "payment": re.compile(r"\b(?:pay\w*|card)\b|付|[礼信][品金用]卡", re.IGNORECASE),
+    "default_address": re.compile(rf"{_DEFAULT.pattern}|\bmov(?:e|ed|ing)\b|搬", re.IGNORECASE),
+}
+"""How a customer names each kind of change, whatever they say of it."""
 
 
 def wanted(message: str, about_orders: bool) -> ChangeKind | None:
@@ -118,7 +134,7 @@ def wanted(message: str, about_orders: bool) -> ChangeKind | None:
     `about_orders` where the talk is about orders already, by the model's label or the turn before: then "cancel it" suffices. An
     exchange in an order that has not left yet is asked for in the same words; the order's status tells which it is.
     """
-    order = bool(_ORDER.search(message)) or unknown_number(message) is not None
+    order = speaks_of_orders(message)
     asks = bool(_ASKS.search(message))
     if _RULE.search(message) and not (order and asks):
         return None
@@ -136,6 +152,20 @@ def wanted(message: str, about_orders: bool) -> ChangeKind | None:
     if _RETURN.search(message) and (_OWN_RETURN.search(message) or (sure and (asks or about_orders))):
         return "return"
     return "items" if _ITEMS.search(message) and order and asks else None
+
+
+def kinds_named(message: str) -> frozenset[ChangeKind]:
+    """All kinds of change that a message has a word for: what nobody spoke of need not be proposed.
+
+    Far looser than `wanted`: "what if I returned it?" names a return and asks for none.
+    """
+    named = {kind for kind, words in _NAMES.items() if words.search(message)}
+    return frozenset(named - {"cancel"} if _NOT_CANCEL.search(message) else named)
+
+
+def speaks_of_orders(message: str) -> bool:
+    """Whether a message speaks of something that was ordered."""
+    return bool(_ORDER.search(message)) or unknown_number(message) is not None
 
 
 def named_order(message: str, ids: Sequence[str]) -> str | None:

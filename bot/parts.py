@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
+from bot.desk.reply_encoder import ReplyEncoder, load_replies, pretrained_of, reply_versions
 from bot.intent import KIND as INTENT_KIND
 from bot.intent import IntentModel, Prediction
 from bot.shelf import Shelf
@@ -86,6 +87,7 @@ class PartVersions(NamedTuple):
     sequence: str | None
     customers: str | None
     ranker: str | None
+    replies: str | None
 
     @classmethod
     def pointed_at(cls, shop: Path) -> PartVersions:
@@ -98,6 +100,7 @@ class PartVersions(NamedTuple):
             sequence_versions,
             customer_versions,
             ranker_versions,
+            reply_versions,
         )
         return cls(*(versions(shop).pointer() for versions in places))
 
@@ -118,6 +121,8 @@ class Parts:
     """How likely a shopper buys; None where the shop has not trained that. Stages are told without it, too."""
     customers: CustomerModel | None = None
     """When shoppers come back and what they use up; None where `launch.py audience` has not learnt that."""
+    replies: ReplyEncoder | None = None
+    """Finds replies of the past for agents; None where the shop has tuned none, and the pretrained encoders do."""
     sensitive: tuple[str, ...] = ()
     """Of what nothing is concluded about a shopper, by the shop's settings."""
 
@@ -138,6 +143,7 @@ class Parts:
             foresight.model.version if foresight else None,
             self.customers.version if self.customers else None,
             order.model.version if order else None,
+            self.replies.version if self.replies else None,
         )
 
 
@@ -167,6 +173,7 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: 
     customers = current_model(customer_versions(shop), CustomerModel.of_version, serving.customers if serving else None)
     ordering = serving.shelf.ranker if serving else None
     ranker = current_model(ranker_versions(shop), LearntRanker.load, ordering.model if ordering else None)
+    replies = current_replies(shop, serving.replies if serving else None)
     if serving is not None and serving.shelf.snapshot.folder == folder:
         engine = serving.shelf.engine
         shelf = serving.shelf
@@ -174,13 +181,17 @@ def load_parts(shop: Path, settings: ShopSettings, database: Database, serving: 
             shelf = replace(shelf, engine=engine.reranked_by(reranker))
         if sequence is not (foreseen.model if foreseen else None):
             shelf = foreseeing(shelf, sequence, serving.sensitive)
-        parts = replace(serving, shelf=shelf, intents=intents, model=model, chain=chain, customers=customers)
+        parts = replace(
+            serving, shelf=shelf, intents=intents, model=model, chain=chain, customers=customers, replies=replies
+        )
         return parts if ranker is (ordering.model if ordering else None) else ordered_by(parts, ranker)
     snapshot = Snapshot.load(folder)
     encoders = snapshot.retriever.encoders_of(snapshot.vectors, shop / "models" / "encoder")
     snapshot.require(encoders)
     parts = replace(parts_of(snapshot, encoders, intents, settings, database, reranker), model=model, chain=chain)
-    parts = replace(parts, shelf=foreseeing(parts.shelf, sequence, parts.sensitive), customers=customers)
+    parts = replace(
+        parts, shelf=foreseeing(parts.shelf, sequence, parts.sensitive), customers=customers, replies=replies
+    )
     parts = ordered_by(parts, ranker)
     for words in WARM_UP:
         parts.shelf.engine.search(words)
@@ -255,6 +266,12 @@ def current_model(versions: Versions, load: Callable[[Path], Model], serving: Mo
 def current_reranker(shop: Path, serving: Reranker | None = None) -> Reranker | None:
     """The reranker that serves a shop."""
     return current_model(reranker_versions(shop), load_reranker, serving)
+
+
+def current_replies(shop: Path, serving: ReplyEncoder | None = None) -> ReplyEncoder | None:
+    """The tuned encoder of replies that serves a shop."""
+    pretrained = pretrained_of(shop)
+    return current_model(reply_versions(shop), lambda folder: load_replies(folder, pretrained), serving)
 
 
 def current_chain(shop: Path, serving: PurchaseChain | None = None) -> PurchaseChain | None:

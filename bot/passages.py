@@ -146,12 +146,13 @@ def shares_of(question: str, texts: Sequence[str]) -> list[float]:
     return [sum(rarity[word] for word in asked & words) / total for words in held]
 
 
-def _words(text: str) -> set[str]:
+@lru_cache(maxsize=4_096)
+def _words(text: str) -> frozenset[str]:
     low = text.casefold()
     words = {_stem(word) for word in re.findall(r"[a-z0-9]+", low) if word not in _STOP}
     for run in re.findall(r"[\u3400-\u9fff]+", low):
         words |= {pair for pair in (run[place : place + 2] for place in range(len(run) - 1)) if pair not in _STOP}
-    return words
+    return frozenset(words)
 
 
 def _stem(word: str) -> str:

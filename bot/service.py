@@ -102,7 +102,7 @@ class Assistant:
         self._answers = AnswerBook(database)
         self._profiles = Profiles(database, settings.consent)
         self._memory = Memory(database)
-        self._shop = shop
+        self.shop = shop
         self.on_erasure: list[Callable[[], None]] = [self._memory.forget]
         self.backend = backend or backend_of(settings.orders, database, self._product_now)
 
@@ -135,8 +135,8 @@ class Assistant:
 
         Raises what `open` raises, and then goes on serving what it served.
         """
-        if self._shop is not None:
-            self.parts = load_parts(self._shop, self.settings, self.database, self.parts)
+        if self.shop is not None:
+            self.parts = load_parts(self.shop, self.settings, self.database, self.parts)
 
     def close(self) -> None:
         """Writes what is still waiting; the database stays open, for it was given."""
@@ -475,10 +475,10 @@ class Assistant:
 
         Raises `NotFound` where the principal is neither the shopper, the shop's backend nor an admin.
         """
-        if self._shop is None:
+        if self.shop is None:
             raise Unavailable("This assistant knows no folder of a shop.", "Open it with Assistant.open.")
         self.exposures.flush()  # what was shown and is not written yet would come after
-        erased = erase_user(self.database, principal, self._shop, user_id)
+        erased = erase_user(self.database, principal, self.shop, user_id)
         for forget in self.on_erasure:
             forget()
         return erased

@@ -35,8 +35,8 @@ class Spoken:
         """
         consultation = self._consultation
         advice = iter(consultation.sentences() if consultation is not None else ())
-        if consultation is not None and consultation.plans:
-            advice = iter(list(advice))  # until the plan is made nothing is known to be shown
+        if consultation is not None and consultation.waits:
+            advice = iter(list(advice))  # until the model has decided nothing is known to be shown
         yield self._shown()
         yield from self._said(self._owed(question=consultation is None))
         for sentence in advice:

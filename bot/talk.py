@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +27,7 @@ from bot.reply.voice import Voice, languages
 from bot.spoken import Event, Spoken
 from bot.state import DialogueState, Topic, fold
 from bot.tasks import rehearse, run
+from bot.tasks.staged import ONCE
 from bot.turn import Answer, Turn
 from index.clean import clean_text
 from index.filters import Filters
@@ -387,6 +389,8 @@ class Talk:
             The turn with its answer; None for a message that has no words.
         """
         state = fold(before)
+        # An agent offers help in words of their own.
+        state = replace(state, said={**state.said, "stage.help": ONCE})
         text = simplified(clean_text(asked.content))
         language = asked.language if asked.language in languages() else language_of(text, state.language, None)
         voice = Voice.of(language, conversation_id, state.said)

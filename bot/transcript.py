@@ -21,6 +21,7 @@ Format = Literal["markdown", "json"]
 MEDIA_TYPES: dict[Format, str] = {"markdown": "text/markdown", "json": "application/json"}
 ENDINGS: dict[Format, str] = {"markdown": "md", "json": "json"}
 _Kind = TypeVar("_Kind", bound=View)
+_Told = TypeVar("_Told", bound="Message")
 
 
 class Message(View):
@@ -103,7 +104,7 @@ def transcript_of(database: Database, principal: Principal, conversation_id: str
     )
 
 
-def todays(messages: Iterable[Message], shelf: Shelf) -> list[Message]:
+def todays(messages: Iterable[_Told], shelf: Shelf) -> list[_Told]:
     """The messages with the price and the availability of today on their cards: one buys from a card, however old it is.
 
     What the shop has no more is `discontinued`.

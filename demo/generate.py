@@ -12,6 +12,7 @@ from pathlib import Path
 
 from numpy.random import PCG64, Generator
 
+from demo.agents import agent_dialogues
 from demo.catalog import CURRENCY, make_catalog
 from demo.dialogues import generate_dialogues, hand_written
 from demo.marker import Stage, claim, mark
@@ -66,7 +67,7 @@ class DemoFiles:
 
     @property
     def dialogues(self) -> Path:
-        """Labelled dialogues in both languages, what the shipped intent model is trained on."""
+        """Dialogues in both languages: labelled ones, what the shipped intent model is trained on, and some with an agent."""
         return self.folder / "dialogues.jsonl"
 
     @property
@@ -104,24 +105,26 @@ def write_demo_shop(
     files.settings.write_text(_SETTINGS, "utf-8")
 
     # A generator for each part, so that more shoppers do not change the catalog.
-    catalog = make_catalog(_generator(seed, 0), moment, products, _step(progress, "catalog"))
+    catalog = make_catalog(generator(seed, 0), moment, products, _step(progress, "catalog"))
     _write_lines(files.catalog, (product.product.model_dump_json() for product in catalog))
     drawn = _step(progress, "pictures")
     for number, product in enumerate(catalog):
         (files.media / f"{product.product.id}.svg").write_text(picture_of(product), "utf-8")
         if drawn is not None:
             drawn(number + 1, len(catalog))
-    behavior = make_behavior(_generator(seed, 1), moment, catalog, shoppers, _step(progress, "shoppers"))
+    behavior = make_behavior(generator(seed, 1), moment, catalog, shoppers, _step(progress, "shoppers"))
     _write_lines(files.events, map(_JSON.encode, behavior.events))
     _write_lines(files.orders, map(_JSON.encode, behavior.orders))
-    reviews = make_reviews(_generator(seed, 2), moment, catalog)
+    reviews = make_reviews(generator(seed, 2), moment, catalog)
     _write_lines(files.reviews, map(_JSON.encode, reviews))
-    _write_lines(files.dialogues, map(_JSON.encode, chain(generate_dialogues(seed), hand_written())))
+    talks = chain(generate_dialogues(seed), hand_written(), agent_dialogues(seed, moment, behavior.orders, catalog))
+    _write_lines(files.dialogues, map(_JSON.encode, talks))
     mark(folder, Stage.WRITTEN)
     return files
 
 
-def _generator(seed: int, part: int) -> Generator:
+def generator(seed: int, part: int) -> Generator:
+    """The random numbers of one part of the shop, which those of the others do not move."""
     return Generator(PCG64([seed, part]))
 
 

@@ -27,9 +27,9 @@ class CardFacts:
     """What the card says beside the model's settings.
 
     `options` are those of the command that trained it, by name without dashes; one that is None was left out. `data` is the
-    sha256 by log file, `unlabeled` that by file of turns without labels. `turns` are labelled turns by encoder: (training,
-    validation). `metrics` are the contract's, on the validation dialogues. `parent` is the version that served when this one was
-    trained. `found` is what a search chose in place of the options.
+    sha256 by log file, `unlabeled` that by file of turns without labels, `feedback` that of the shop's labelled conversations.
+    `turns` are labelled turns by encoder: (training, validation). `metrics` are the contract's, on the validation dialogues.
+    `parent` is the version that served when this one was trained. `found` is what a search chose in place of the options.
     """
 
     options: Mapping[str, str | int | float | None]
@@ -40,6 +40,7 @@ class CardFacts:
     metrics: Mapping[str, float | int | None]
     parent: str | None = None
     unlabeled: Mapping[str, str] = field(default_factory=dict)
+    feedback: str | None = None
     found: Mapping[str, str | int | float | None] | None = None
 
 
@@ -110,6 +111,8 @@ def _data(facts: CardFacts) -> str:
     rows = [
         (option, Path(name).name, f"`{sha256}`") for option, files in _files(facts) for name, sha256 in files.items()
     ]
+    if facts.feedback:
+        rows.append(("--from-feedback", "the shop's conversations", f"`{facts.feedback}`"))
     return "\n\n".join([counts, _PRIVACY, _table(("given as", "file", "sha256"), *rows)])
 
 
@@ -147,9 +150,11 @@ def _bases(settings: IntentSettings) -> str:
 def _command(facts: CardFacts) -> str:
     given = {name: value for name, value in facts.options.items() if value is not None}
     words = [part for option, files in _files(facts) for name in files for part in (option, Path(name).name)]
+    words += ["--from-feedback"] if facts.feedback else []
     words += [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    conversations = ", the conversations and labels as they were then" if facts.feedback else ""
     command = (
-        "With the files above, the same versions of the packages and the same number of threads:\n\n"
+        f"With the files above{conversations}, the same versions of the packages and the same number of threads:\n\n"
         f"```\nlaunch.py finetune intent {shlex.join(words)}\n```"
     )
     if facts.found is None:

@@ -55,6 +55,7 @@ from storage.rows import Rejects
 
 if TYPE_CHECKING:
     from finetune.checkpoint import Checkpoint
+    from finetune.feedback import Feedback
     from finetune.fit import Calibrated, Fitted
     from finetune.trainer import Progress, Step
     from finetune.tune import Found, Tried
@@ -85,6 +86,7 @@ def finetune_intent(
     settings: Settings | None = None,
     *,
     unlabeled: Sequence[Path] = (),
+    feedback: Feedback | None = None,
     trials: int = 0,
     cache_dir: Path | None = None,
     rejected: Path | None = None,
@@ -103,6 +105,7 @@ def finetune_intent(
         output: the model folder, which must not hold anything yet.
         settings: method, base model, epochs, history and seed.
         unlabeled: files that `finetune.unlabeled` reads, whose user turns without labels are learnt from too.
+        feedback: conversations of the shop, whose turns are learnt from like those of both.
         trials: so many settings are tried before, and the best is trained with.
         cache_dir: where the search encoders are kept, whose word embeddings the model then shares.
         rejected: where rows that could not be used go; `output/rejected.jsonl` by default.
@@ -115,23 +118,32 @@ def finetune_intent(
         tried: called after every trial of a search.
 
     Raises:
-        InvalidInput: the logs have no labelled turns, or fewer than two labels, or `unlabeled` no turn to learn from.
+        InvalidInput: there are no labelled turns, or fewer than two labels, or `unlabeled` has no turn to learn from; or several
+            processes were to learn from `feedback`.
         TooManyRejected: more rows were rejected than `max_rejected` allows.
         Conflict: `output` is not empty.
         DivergedError: the loss became no number.
 
     """
-    from finetune.loop import is_main
+    from finetune.loop import accelerator, is_main
     from finetune.tracking import tracking
 
     settings = settings or Settings()
     settings.check()
+    if feedback and accelerator().num_processes > 1:
+        raise InvalidInput(
+            "Conversations are learnt from in one process.",
+            "Train without accelerate launch, or export them: launch.py label.",
+        )
     started = time.monotonic()
     if not is_main():
         return _train_along(logs, unlabeled, output, settings, trials)
     with complete_folder(output) as folder:
         reading, free = read_logs(logs, read), read_unlabeled(unlabeled, read)
         _write_rejected([reading, free], rejected or output / REJECTED, max_rejected)
+        if feedback:
+            reading = feedback.added_to(reading)
+            free = replace(free, dialogues=[*free.dialogues, *feedback.conversations])
         corpus = _corpus(reading, free, settings)
         data = _describe(reading, free, corpus)
         if told:
@@ -178,7 +190,7 @@ def finetune_intent(
         record.save(folder)
         write_report(record, folder)
         write_seen(folder, corpus.learnt_from)
-        write_card(folder, model_settings, _card_facts(record, fits, corpus, given, logs, unlabeled))
+        write_card(folder, model_settings, _card_facts(record, fits, corpus, given, logs, unlabeled, feedback))
         write_manifest(folder, KIND, {**meta, "metrics": assessment.metrics})
     shutil.rmtree(_work(output), ignore_errors=True)
     return Finetuned(output, time.monotonic() - started, assessment.metrics)
@@ -256,6 +268,7 @@ def _card_facts(
     settings: Settings,
     logs: Sequence[Path],
     unlabeled: Sequence[Path],
+    feedback: Feedback | None,
 ) -> CardFacts:
     """What the card says; `settings` are those that were given, for a search that is repeated finds the same again."""
     return CardFacts(
@@ -269,6 +282,7 @@ def _card_facts(
         },
         data=data_hashes(logs),
         unlabeled=data_hashes(unlabeled),
+        feedback=feedback.sha256 if feedback else None,
         found=record.search.best if record.search else None,
         training_dialogues=len(corpus.training),
         validation_dialogues=len(corpus.validation),

@@ -18,6 +18,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from bot.desk.reply_encoder import KIND as REPLIES_KIND
+from bot.desk.reply_encoder import ReplySettings, load_replies, reply_versions
 from bot.intent import IntentSettings
 from bot.labels import LABELS
 from bot.parts import intent_versions, load_intents
@@ -236,6 +238,15 @@ KINDS: dict[str, ModelKind] = {
         load_reranker,
         lambda candidate, *_: judge_recorded(RERANKER_KIND, candidate),
         lambda folder: base_of(RERANKER_KIND, folder),
+        lambda folder: [],
+        judges_logs=False,
+        built_in=True,
+    ),
+    "replies": ModelKind(
+        reply_versions,
+        load_replies,
+        lambda candidate, *_: judge_recorded(REPLIES_KIND, candidate),
+        lambda folder: {space: each.base_hash for space, each in ReplySettings.load(folder).encoders.items()},
         lambda folder: [],
         judges_logs=False,
         built_in=True,

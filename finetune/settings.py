@@ -44,12 +44,17 @@ class Settings:
 
     def recipe(self, epoch_tokens: int) -> Recipe:
         """The trainer's settings where an epoch has so many tokens."""
-        from finetune.loop import computes_bf16
         from finetune.trainer import RECIPES
 
         recipe = replace(RECIPES[self.method], seed=self.seed)
         if self.rate is not None:
             recipe = replace(recipe, rate=self.rate)
-        tokens = _TOKENS_IN_BF16 if computes_bf16() else _TOKENS
-        # As many epochs as these hold, at least one and at most the recipe's.
-        return replace(recipe, epochs=self.epochs or max(1, min(recipe.epochs, round(tokens / max(1, epoch_tokens)))))
+        return replace(recipe, epochs=self.epochs or epochs_in_time(epoch_tokens, recipe.epochs))
+
+
+def epochs_in_time(epoch_tokens: int, most: int) -> int:
+    """As many epochs of so many tokens as a run without `--epochs` has time for, at least one."""
+    from finetune.loop import computes_bf16
+
+    tokens = _TOKENS_IN_BF16 if computes_bf16() else _TOKENS
+    return max(1, min(most, round(tokens / max(1, epoch_tokens))))

@@ -16,7 +16,7 @@ from pathlib import Path
 from finetune.logs import Dialogue, Message, read_logs
 from storage.consent import Consent
 from storage.database import Database
-from storage.labels import Label, training_conversations
+from storage.labels import Label, short_key, training_conversations, turn_key_of
 from storage.principal import Principal
 from storage.rows import Rejects
 
@@ -37,7 +37,7 @@ def keyed(dialogue: Dialogue) -> KeyedDialogue:
     for place, message in enumerate(dialogue.messages):
         said.update(json.dumps([message.role, message.content]).encode() + b"\n")
         if message.role == "user":
-            keys[place] = _key(said.copy())
+            keys[place] = short_key(said.copy())
     return KeyedDialogue(dialogue, keys)
 
 
@@ -70,7 +70,7 @@ def keyed_conversations(database: Database, principal: Principal, default: Conse
     """
     for each in training_conversations(database, principal, default):
         ids = {place: turn.message_id for place, turn in enumerate(each.turns) if turn.role == "user"}
-        keys = {place: _key(hashlib.sha256(f"message {name}".encode())) for place, name in ids.items()}
+        keys = {place: turn_key_of(name) for place, name in ids.items()}
         messages = tuple(Message(turn.role, turn.content) for turn in each.turns)
         languages = Counter(turn.language for turn in each.turns if turn.role == "user")
         language = next((name for name, _ in languages.most_common(1)), "")
@@ -89,22 +89,20 @@ def with_labels(dialogue: KeyedDialogue, labels: Mapping[str, Label | None]) -> 
 
 
 def log_lines(dialogues: Iterable[Dialogue]) -> Iterator[str]:
-    """Aisle's dialogue log: a line for each dialogue that has a labelled turn; `finetune.logs` reads it back.
+    """Aisle's dialogue log: a line for each dialogue that has a labelled turn; `finetune.logs` reads it back."""
+    return (log_line(each) for each in dialogues if any(message.intents for message in each.messages))
 
-    Whose a dialogue is stands in its line, because a model that learns from the log is found by that when the person is erased.
+
+def log_line(dialogue: Dialogue) -> str:
+    """A dialogue as a line of Aisle's log.
+
+    Whose it is stands in it, because a model that learns from the log is found by that when the person is erased.
     """
-    for dialogue in dialogues:
-        if not any(message.intents for message in dialogue.messages):
-            continue
-        head = {"dialogue_id": dialogue.id, "user_id": dialogue.user_id, "language": dialogue.language}
-        row = {**head, "messages": [_row(each) for each in dialogue.messages], "split": dialogue.split}
-        yield json.dumps({name: value for name, value in row.items() if value}, ensure_ascii=False)
+    head = {"dialogue_id": dialogue.id, "user_id": dialogue.user_id, "language": dialogue.language}
+    row = {**head, "messages": [_row(each) for each in dialogue.messages], "split": dialogue.split}
+    return json.dumps({name: value for name, value in row.items() if value}, ensure_ascii=False)
 
 
 def _row(message: Message) -> dict[str, object]:
     row: dict[str, object] = {"role": message.role, "content": message.content}
     return row | {"intents": list(message.intents)} if message.intents else row
-
-
-def _key(said: hashlib._Hash) -> str:
-    return "t" + said.hexdigest()[:32]

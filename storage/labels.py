@@ -1,18 +1,20 @@
 """Labels that people give to user turns: which turns were handed out, what was answered, and the text they stand for.
 
 Who labels works with redacted text of people who let models learn from them, and sees nothing else. Whose it is goes with it, so
-that a log made of it, and the models trained on that, can be found when the person is erased.
+that a log made of it, and the models trained on that, can be found when the person is erased. Agents label elsewhere, in the talks
+that they see anyway (`storage.corrections`).
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select, true, update
 
 from storage.consent import Consent
 from storage.conversations import Turn
@@ -80,7 +82,19 @@ class Answered:
     replaced: dict[str, Label]
 
 
-def training_conversations(db: Database, principal: Principal, default: Consent) -> Iterator[TrainingConversation]:
+def turn_key_of(message_id: str) -> str:
+    """The key of a turn that the database keeps: a hash, which a spreadsheet takes neither for a number nor for a formula."""
+    return short_key(hashlib.sha256(f"message {message_id}".encode()))
+
+
+def short_key(said: hashlib._Hash) -> str:
+    """The form of all turn keys."""
+    return "t" + said.hexdigest()[:32]
+
+
+def training_conversations(
+    db: Database, principal: Principal, default: Consent, among: ColumnElement[bool] | None = None
+) -> Iterator[TrainingConversation]:
     """The conversations of everybody whose consent says `train`, oldest first.
 
     A consent that is withdrawn meanwhile counts at once.
@@ -89,6 +103,7 @@ def training_conversations(db: Database, principal: Principal, default: Consent)
         db: where from.
         principal: who reads.
         default: the consent of people who never chose; the shop's `[consent]`.
+        among: what else holds of the rows of `conversations`.
 
     Raises:
         Forbidden: the role may not label.
@@ -99,7 +114,7 @@ def training_conversations(db: Database, principal: Principal, default: Consent)
     oldest_first = (
         select(conversations.c.conversation_id)
         .select_from(joined)
-        .where(consented)
+        .where(consented, true() if among is None else among)
         .order_by(conversations.c.created_at, conversations.c.conversation_id)
     )
     with db.read() as connection:
@@ -201,7 +216,7 @@ def put_labels(db: Database, principal: Principal, answers: Mapping[str, Sequenc
         for key, intents in answers.items():
             if key not in found:
                 raise NotFound(f"No turn {key[:200]!r} was handed out.", "Give the file that was written here.")
-            before = _label(found[key])
+            before = label_in(found[key])
             if before is not None and before.intents == tuple(intents):
                 unchanged += 1
                 continue
@@ -225,7 +240,7 @@ def labels_by_turn(db: Database, principal: Principal) -> dict[str, Label | None
     principal.require_role(*LABELLERS)
     in_order = select(labels).order_by(labels.c.requested_at, labels.c.turn_key)
     with db.read() as connection:
-        return {row.turn_key: _label(row) for row in connection.execute(in_order)}
+        return {row.turn_key: label_in(row) for row in connection.execute(in_order)}
 
 
 def _handed_out(default: Consent) -> Select[Any]:
@@ -248,10 +263,11 @@ def _to_label(connection: Connection, row: Any) -> TurnToLabel:
         .limit(CONTEXT_TURNS)
     )
     before = [(role, redact(content)) for role, content in connection.execute(earlier)]
-    return TurnToLabel(row.turn_key, redact(row.content), row.language, tuple(reversed(before)), _label(row))
+    return TurnToLabel(row.turn_key, redact(row.content), row.language, tuple(reversed(before)), label_in(row))
 
 
-def _label(row: Any) -> Label | None:
+def label_in(row: Any) -> Label | None:
+    """The label in a row of `labels`, None where nobody answered."""
     if row.intents is None:
         return None
     return Label(tuple(row.intents), row.labelled_by, row.labelled_at, row.source)

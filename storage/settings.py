@@ -188,7 +188,7 @@ class OrderSettings(Record):
     backend: Annotated[str, StringConstraints(pattern=r"^$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = ""
 
 
-LlmUse = Literal["plan", "phrase", "cart", "orders", "translate", "summary"]
+LlmUse = Literal["plan", "phrase", "cart", "orders", "order_changes", "translate", "summary"]
 
 
 class LlmSettings(Record):
@@ -199,8 +199,8 @@ class LlmSettings(Record):
     `temperature` is the provider's where it is not set. `timeout_s` is how long a turn waits for it, `max_calls` how often a turn
     may call it, `parallel` how many turns may at once. After `breaker_failures` failures in a row it is left alone for `breaker_s`
     seconds. Of `may`, `plan` lets it search where the templates know no answer, `phrase` lets it add advice to cards;
-    `cart` and `orders` let it read the customer's own, `translate` lets it translate for the agents, and `summary` lets it word
-    what they read about a conversation.
+    `cart` and `orders` let it read the customer's own, and `order_changes` lets it propose a change to an order besides;
+    `translate` lets it translate for the agents, and `summary` lets it word what they read about a conversation.
     """
 
     model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]

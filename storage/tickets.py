@@ -51,6 +51,11 @@ class Ticket:
     contact: str | None
     rating: int | None
 
+    @property
+    def rateable(self) -> bool:
+        """Whether an agent has helped, it has ended, and the customer has not said yet what they thought of it."""
+        return self.closed_at is not None and self.answered_at is not None and self.rating is None
+
 
 @dataclass(frozen=True, slots=True)
 class Queued:

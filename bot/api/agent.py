@@ -23,6 +23,7 @@ from bot.desk.feed import Listener, Looked
 from bot.desk.views import Case, NextAction, NoteView, Queue, Row, Said, Suggestions, Summary
 from storage import desk as kept
 from storage.conversations import conversation
+from storage.corrections import LONGEST_NAME, MOST_INTENTS
 from storage.principal import Principal, Role
 from storage.record import Id
 from storage.tickets import DESK, Change
@@ -66,6 +67,15 @@ class TextRequest(Body):
     """`POST …/notes` and `PUT …/draft`."""
 
     text: Annotated[str, Field(max_length=kept.LONGEST_NOTE)]
+
+
+class IntentRequest(Body):
+    """`POST …/intent`: the leading intent first."""
+
+    message_id: Id
+    intents: Annotated[
+        list[Annotated[str, Field(max_length=LONGEST_NAME)]], Field(min_length=1, max_length=MOST_INTENTS)
+    ]
 
 
 class MarkRequest(Body):
@@ -164,6 +174,12 @@ def agent_routes(desk: Desk) -> APIRouter:
     def draft(conversation_id: str, body: TextRequest, caller: Caller) -> Response:
         """Keeps what was written and not sent; an empty text removes it."""
         desk.draft(caller, conversation_id, body.text)
+        return Response(status_code=204)
+
+    @api.post(f"{own}/intent", status_code=204)
+    def correct(conversation_id: str, body: IntentRequest, caller: Caller) -> Response:
+        """What a customer meant with a message; the labels are those of `GET …/conversations/{id}`."""
+        desk.correct(caller, conversation_id, body.message_id, body.intents)
         return Response(status_code=204)
 
     @api.get(f"{own}/suggestions", response_model=Suggestions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import FastAPI, Form, Query, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from bot.api import problems
 from bot.api.agent import agent_routes
+from bot.api.agent_page import add_agent_page
 from bot.api.completions import completion_routes
 from bot.api.conversations import conversation_routes
 from bot.api.embed import add_embed
@@ -31,11 +32,15 @@ from bot.figures import Experiments, Figures
 from bot.parts import NoIntents
 from bot.service import Assistant
 from bot.windows import render
+from bot.windows.agent import PATH as DESK_PATH
+from bot.windows.agent import AgentWindow
 from bot.windows.customer import STYLE, CustomerWindow, DemoShopper
-from bot.windows.ops import PATH, OpsWindow
+from bot.windows.ops import PATH as OPS_PATH
+from bot.windows.ops import OpsWindow
 from bot.windows.review import PATH as REVIEW_PATH
 from bot.windows.review import ReviewWindow
 from bot.windows.texts import language_of
+from storage.conversations import SUPPORT
 from storage.errors import NotFound
 from storage.identity import Identity
 from storage.metrics import Counter
@@ -106,6 +111,8 @@ def create_app(
         REVIEW_PATH, lambda: RedirectResponse(f"{REVIEW_PATH}/", status_code=307), include_in_schema=False
     )
     review.mount(app)
+    add_agent_page(app)
+    AgentWindow(settings).mount(app)
     CustomerWindow(assistant, settings.name, demo_shoppers).mount(app)
     return app
 
@@ -176,9 +183,18 @@ def _signed_in(identity: Identity, credential: str) -> Response:
     """To the window that is theirs."""
     cookie = identity.sign_in(credential)
     who = identity.from_session_cookie(cookie)
-    response = RedirectResponse(f"{PATH}/" if who is not None and who.role in FIGURES else "/", status_code=303)
+    role = who.role if who is not None else Role.CUSTOMER
+    window = OPS_PATH if role in FIGURES else DESK_PATH if role is Role.AGENT else ""
+    response = RedirectResponse(f"{window}/", status_code=303)
     response.set_cookie(SESSION_COOKIE, cookie, **cookie_options())
     return response
+
+
+DEMO_STAFF: Final = {
+    "agent": (Principal("mia", Role.AGENT, SUPPORT), DESK_PATH),
+    "supervisor": (Principal("dana", Role.SUPERVISOR), OPS_PATH),
+}
+"""Whom a visitor of the demo can be behind the counter, and which window is theirs."""
 
 
 def _add_demo(app: FastAPI, identity: Identity, shoppers: tuple[DemoShopper, ...]) -> None:
@@ -195,4 +211,14 @@ def _add_demo(app: FastAPI, identity: Identity, shoppers: tuple[DemoShopper, ...
             raise NotFound(f"There is no demo shopper {choice.shopper!r}.", f"Known: {', '.join(sorted(known))}.")
         cookie = identity.session_cookie(Principal(choice.shopper, Role.CUSTOMER))
         response.set_cookie(SESSION_COOKIE, cookie, **cookie_options())
+        return response
+
+    @app.get("/demo/{role}", include_in_schema=False)
+    def work(role: str) -> Response:
+        """The visitor works for the shop: an address for a private window, beside one in which they shop."""
+        if role not in DEMO_STAFF:
+            raise NotFound(f"Nobody works here as {role[:40]!r}.", f"Known: {', '.join(DEMO_STAFF)}.")
+        who, window = DEMO_STAFF[role]
+        response = RedirectResponse(f"{window}/", status_code=303)
+        response.set_cookie(SESSION_COOKIE, identity.session_cookie(who), **cookie_options())
         return response

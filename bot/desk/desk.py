@@ -7,8 +7,9 @@ conversations of their own team, a supervisor all, and whoever may see a convers
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from bot.cards import Card
@@ -16,6 +17,7 @@ from bot.desk.context import Context
 from bot.desk.feed import Feed, Looked
 from bot.desk.next_action import next_action_of
 from bot.desk.ranking import Suggested
+from bot.desk.reply_book import ReplyBook
 from bot.desk.rows import Known, Rows, intent_of
 from bot.desk.suggest import Suggester
 from bot.desk.summary import summary_of
@@ -42,7 +44,9 @@ from index.product import Money
 from storage import desk, tickets
 from storage.consent import consent_of
 from storage.conversations import SUPPORT, Turn
+from storage.corrections import correct_intent, corrections_of
 from storage.errors import InvalidInput
+from storage.labels import Label
 from storage.orders import Order
 from storage.principal import Principal, Role
 from storage.suggestions import Suggestion, mark, mark_sent, show
@@ -64,7 +68,7 @@ class Desk:
         self.assistant = assistant
         self.feed = Feed(assistant.database)
         self._rows = Rows(assistant)
-        self._suggester = Suggester(assistant)
+        self._suggester = Suggester(assistant, ReplyBook(assistant))
         self._lock = Lock()
         self._spelled: OrderedDict[str, tuple[int, str]] = OrderedDict()
         assistant.on_erasure.append(self.forget)
@@ -113,8 +117,9 @@ class Desk:
     def case(self, principal: Principal, conversation_id: str) -> Case:
         """All that stands beside one conversation."""
         context = self._context(principal, conversation_id)
-        messages, happenings = told(context.turns)
         database = self.assistant.database
+        corrections = corrections_of(database, principal, conversation_id)
+        messages, happenings = told(context.turns, corrections)
         contacts = (each.contact for each in tickets.tickets_of(database, principal, conversation_id))
         return Case(
             row=self._row(principal, conversation_id),
@@ -124,7 +129,7 @@ class Desk:
             customer=self._customer(context),
             contact=next((each for each in contacts if each), ""),
             draft=desk.draft_of(database, principal, conversation_id),
-            labels=tuple(label for label in self.assistant.parts.intents.labels if label != OUT_OF_SCOPE),
+            labels=self._labels,
         )
 
     def claim(self, principal: Principal, conversation_id: str) -> Row:
@@ -223,7 +228,19 @@ class Desk:
 
     def messages(self, principal: Principal, conversation_id: str) -> tuple[Said, ...]:
         """What was said."""
-        return told(self._context(principal, conversation_id).turns)[0]
+        corrections = corrections_of(self.assistant.database, principal, conversation_id)
+        return told(self._context(principal, conversation_id).turns, corrections)[0]
+
+    def correct(self, principal: Principal, conversation_id: str, message_id: str, intents: Sequence[str]) -> None:
+        """Says what a customer meant with a message, from which later models learn; the last word counts.
+
+        Raises:
+            InvalidInput: the model that serves knows no such intent.
+        """
+        unknown = next((name for name in intents if name not in self._labels), None)
+        if unknown is not None:
+            raise InvalidInput(f"There is no intent {unknown[:80]!r}.", f"Use one of: {', '.join(self._labels)}.")
+        correct_intent(self.assistant.database, principal, conversation_id, message_id, intents)
 
     def notes(self, principal: Principal, conversation_id: str) -> tuple[NoteView, ...]:
         """What agents told each other about a conversation."""
@@ -251,6 +268,11 @@ class Desk:
         """A text of this conversation in another language, by the shop's language model; `translated` says what it raises."""
         self._context(principal, conversation_id)
         return translated(self.assistant.adviser, text, language)
+
+    @property
+    def _labels(self) -> tuple[str, ...]:
+        """What a message can be corrected to."""
+        return (*(label for label in self.assistant.parts.intents.labels if label != OUT_OF_SCOPE), OUT_OF_SCOPE)
 
     def _context(self, principal: Principal, conversation_id: str) -> Context:
         return Context.of(self.assistant, principal, conversation_id)
@@ -299,8 +321,10 @@ class Desk:
         )
 
 
-def told(turns: Iterable[Turn]) -> tuple[tuple[Said, ...], tuple[Happening, ...]]:
-    """What was said, and what happened between."""
+def told(
+    turns: Iterable[Turn], corrections: Mapping[str, Label] = MappingProxyType({})
+) -> tuple[tuple[Said, ...], tuple[Happening, ...]]:
+    """What was said, with what people said of its intents by message id, and what happened between."""
     messages: list[Said] = []
     happenings: list[Happening] = []
     for turn in turns:
@@ -312,6 +336,8 @@ def told(turns: Iterable[Turn]) -> tuple[tuple[Said, ...], tuple[Happening, ...]
             extra: dict[str, Any] = {"agent": str(turn.data.get("agent", ""))} if turn.role == "agent" else {}
             if turn.role == "user":
                 extra["intent"] = intent_of(turn)
+                label = corrections.get(turn.message_id)
+                extra["corrected"] = label.intents if label is not None else ()
             messages.append(Said(**dict(message), **extra))
     return tuple(messages), tuple(happenings)
 

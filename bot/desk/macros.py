@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
@@ -16,9 +17,21 @@ from storage.database import Database
 from storage.desk import Macro, macros_of
 from storage.principal import Principal, Role
 
-ENOUGH: Final = 0.35
-"""Less than a passage needs: who wrote the reply had this question in mind, though it need not have its words."""
+ENOUGH: Final[Mapping[Script, float]] = {"latin": 0.35, "han": 0.55}
+"""Less than a passage needs, for a reply need not have the question's words; in Chinese all sentences are somewhat alike."""
 _READER = Principal("aisle", Role.SUPERVISOR)
+
+
+_GREETING = re.compile(
+    r"^\W*(?:hi|hello|hey|dear|good \w+|thank you|thanks)\b[\w\s{}]{0,24}[,.!]|^(?:您好|你好|亲|感谢)[^，。！]{0,16}[，。！]",
+    re.I,
+)
+_SLOT = re.compile(r"\{\w+\}")
+
+
+def _plain(text: str) -> str:
+    """A reply without its greeting and its slots, which say nothing of what it answers."""
+    return " ".join(_SLOT.sub(" ", _GREETING.sub("", text)).split())
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,7 @@ class MacroBook:
         shares = shares_of(question, page.texts)
         worths = [worth_of(encoder, cosine, share) for cosine, share in zip(cosines, shares, strict=True)]
         best = sorted(range(len(macros)), key=lambda place: -worths[place])[:k]
-        return [(worths[place], macros[place]) for place in best if worths[place] >= ENOUGH]
+        return [(worths[place], macros[place]) for place in best if worths[place] >= ENOUGH[script]]
 
     def _page(self, macros: tuple[Macro, ...], language: str, script: Script, encoder: Encoder) -> _Page:
         mark = (encoder.hash, macros)
@@ -65,7 +78,7 @@ class MacroBook:
             known = self._pages.get((language, script))
             if known is not None and known[0] == mark:
                 return known[1]
-        texts = tuple(f"{macro.title}. {macro.text}" for macro in macros)
+        texts = tuple(f"{macro.title}. {_plain(macro.text)}" for macro in macros)
         page = _Page(macros, np.asarray(encoder.encode_documents(list(texts)), np.float32), texts)
         with self._lock:
             self._pages[language, script] = (mark, page)

@@ -27,8 +27,8 @@ _ORDERS = re.compile(
 )
 """Speaks of something that was ordered."""
 _TELLS = re.compile(
-    r"\b(?:broken?|broke|damag\w+|defect\w*|wrong|missing|late|leak\w*|stopp?ed|does(?:n'?t| not)|did(?:n'?t| not)|never|torn|dead)\b"
-    r"|\btoo \w+"
+    r"\b(?:broken?|broke|damag\w+|defect\w*|wrong|missing|late|leak\w*|stopp?ed)\b"
+    r"|\b(?:does(?:n'?t| not)|did(?:n'?t| not)|never|torn|dead|too \w+)\b"
     r"|坏|破|漏|错|少|缺|晚|迟|没|不能|不好|太\w|裂|掉|脏|碎",
     re.IGNORECASE,
 )

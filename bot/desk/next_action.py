@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Final, Literal
 
 from bot.concern import concern_of
@@ -23,6 +24,7 @@ from bot.reply.voice import Voice
 from bot.tasks.orders import date_of
 from retrieval.path.stage import Position
 from retrieval.retention import Band, Standing
+from storage.conversations import Turn
 from storage.orders import Order
 from storage.record import now_ms
 from storage.tickets import Reason, Ticket, tickets_of
@@ -34,8 +36,16 @@ TITLES: Final = 2
 _BUYING: Final = frozenset({"search", "refine", "recommend", "compare", "ask_product", "reject", "accept"})
 _SENDS_BACK: Final = frozenset({"return", "exchange"})
 _LEAVING: Final = frozenset({Band.COOLING, Band.AT_RISK, Band.GONE})
+_ENDS: Final = frozenset({"thank", "goodbye"})
+_LEADS_NOWHERE: Final = frozenset({*_ENDS, "greet", "handoff", "accept", "reject", "chitchat"})
 _SURE: Final = 0.5
 """Below this confidence an intent is no reason."""
+
+
+def label_of(turn: Turn) -> str:
+    """The intent that a customer's turn was taken for, "" where the model doubted it or was not asked."""
+    intent = turn.data.get("intent")
+    return str(intent["label"]) if intent and intent["confidence"] >= _SURE else ""
 
 
 @dataclass(frozen=True)
@@ -45,27 +55,34 @@ class Signs:
     context: Context
 
     @cached_property
+    def unanswered(self) -> list[Turn]:
+        """What the customer has said since somebody answered; once a person is asked for, only an agent's answer counts."""
+        by = ("agent",) if self.context.head.holder is not None or self.ticket is not None else ("agent", "assistant")
+        said = self.context.said
+        last = max((place for place, turn in enumerate(said) if turn.role in by), default=-1)
+        return [turn for turn in said[last + 1 :] if turn.role == "user"]
+
+    @cached_property
+    def asked(self) -> Turn | None:
+        """The message to answer: the last one that is about something, else the last."""
+        telling = [turn for turn in self.unanswered if label_of(turn) not in _LEADS_NOWHERE]
+        ends = self.context.asked is not None and label_of(self.context.asked) in _ENDS
+        return telling[-1] if telling and not ends else self.context.asked
+
+    @cached_property
     def label(self) -> str:
-        """The intent of the customer's latest message, "" where the model doubted it or was not asked."""
-        asked = self.context.asked
-        intent = asked.data.get("intent") if asked is not None else None
-        if not intent or intent["confidence"] < _SURE:
-            return ""
-        return str(intent["label"])
+        """Its intent, "" where the model doubted it or was not asked."""
+        return label_of(self.asked) if self.asked is not None else ""
 
     @cached_property
     def text(self) -> str:
-        """What they said last."""
-        return self.context.asked.content if self.context.asked is not None else ""
+        """Its words."""
+        return self.asked.content if self.asked is not None else ""
 
-    @cached_property
+    @property
     def waits(self) -> bool:
-        """Whether the customer spoke last, or after the last agent."""
-        answered_by = (
-            ("agent",) if self.context.head.holder is not None or self.ticket is not None else ("agent", "assistant")
-        )
-        last = next((turn.role for turn in reversed(self.context.said) if turn.role in ("user", *answered_by)), "")
-        return last == "user"
+        """Whether the customer waits for an answer; thanks and a farewell want none."""
+        return bool(self.unanswered) and self.label not in _ENDS
 
     @cached_property
     def sentiment(self) -> Sentiment:
@@ -161,7 +178,7 @@ def _danger(signs: Signs) -> Step | None:
     if signs.reason != "danger" and (not signs.text or concern_of(signs.text) is None):
         return None
     contact = signs.context.assistant.settings.care.crisis_contact
-    return Step("reassure", "danger", "care.contact" if contact else "", {"contact": contact})
+    return Step("reassure", "danger", "ahead.danger_contact" if contact else "ahead.danger", {"contact": contact})
 
 
 def _late(signs: Signs) -> Step | None:
@@ -206,8 +223,8 @@ def _complaint(signs: Signs) -> Step | None:
         return None
     product = product_meant(signs.context)
     if product is None:
-        return Step("ask", "complaint_plain")
-    return Step("ask", "complaint", facts={"what": product[0].title})
+        return Step("ask", "complaint_plain", "ahead.reassure")
+    return Step("ask", "complaint", "ahead.reassure", {"what": product[0].title})
 
 
 def _recommend(signs: Signs) -> Step | None:
@@ -215,11 +232,11 @@ def _recommend(signs: Signs) -> Step | None:
 
 
 def _question(signs: Signs) -> Step | None:
-    return Step("answer", "question") if signs.waits and signs.label not in ("thank", "goodbye", "greet", "") else None
+    return Step("answer", "question") if signs.waits and signs.label not in ("greet", "") else None
 
 
 def _wavers(signs: Signs) -> Step | None:
-    if not signs.in_cart or signs.label in ("thank", "goodbye") or not (signs.position.wavers or not signs.waits):
+    if not signs.in_cart or signs.label in _ENDS or not (signs.position.wavers or not signs.waits):
         return None
     return Step("follow_up", "wavers", "ahead.follow_up", {"titles": signs.in_cart})
 
@@ -227,6 +244,10 @@ def _wavers(signs: Signs) -> Step | None:
 def _keep(signs: Signs) -> Step | None:
     gone = signs.standing is not None and signs.standing.band in _LEAVING
     return Step("follow_up", "keep") if gone and signs.waits else None
+
+
+def _person(signs: Signs) -> Step | None:
+    return Step("ask", "greeting", "ahead.here") if signs.waits and signs.label == "handoff" else None
 
 
 def _greeting(signs: Signs) -> Step | None:
@@ -241,6 +262,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("asked_twice", _asked_twice, ("asked_twice",)),
     Rule("order", _order, ("order", "orders", "signed_out")),
     Rule("complaint", _complaint, ("complaints",)),
+    Rule("person", _person, ("reason", "upset", "churn")),
     Rule("recommend", _recommend, ("stage", "cart", "churn")),
     Rule("keep", _keep, ("churn",)),
     Rule("question", _question, ("intent",)),
@@ -263,8 +285,8 @@ def next_action_of(context: Context, language: str = "") -> NextAction:
     step, because = _first(signs)
     # The facts of the rule first, then what else a person would want to know.
     names = dict.fromkeys((*because, "reason", "intent"))
-    told = [text for name in names for text in _WHY[name](signs, voice)]
-    return NextAction(action=step.action, text=step.told(voice), reasons=tuple(told[:REASONS]))
+    told = (text for name in names for text in _WHY[name](signs, voice))
+    return NextAction(action=step.action, text=step.told(voice), reasons=tuple(islice(told, REASONS)))
 
 
 def _first(signs: Signs) -> tuple[Step, tuple[str, ...]]:
@@ -312,7 +334,9 @@ def _why_churn(signs: Signs, voice: Voice) -> list[str]:
     standing = signs.standing
     if standing is None or standing.band not in _LEAVING:
         return []
-    return [voice.word("why", "churn", band=standing.band.value, facts=standing.reason)]
+    key = "churn" if standing.own_rhythm else "churn_once"
+    facts = {"usual": standing.usual_days, "current": standing.current_days}
+    return [voice.word("why", key, band=voice.word("churn", standing.band.value), **facts)]
 
 
 def _why_complaints(signs: Signs, voice: Voice) -> list[str]:

@@ -10,7 +10,7 @@ places alone (as reciprocal rank fusion has them, Cormack et al. 2009) is measur
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,7 +65,7 @@ class Suggested:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A proposal, and how well it fits, 0 to 1; one that lacks something fits half as well."""
+    """A proposal, and how well it fits, 0 to 1."""
 
     suggested: Suggested
     fit: float = 1.0
@@ -78,8 +78,11 @@ def useful(label: str, confidence: float, kind: Kind) -> float:
     return confidence * told + (1 - confidence) * _GENERAL[place]
 
 
-def ranked(candidates: Iterable[Candidate], label: str, confidence: float) -> list[Suggested]:
-    """The best `MOST` of all kinds, best first. Candidates come in their own order within each kind; the same text comes once."""
+def ranked(candidates: Iterable[Candidate], usefulness: Callable[[Kind], float]) -> list[Suggested]:
+    """The best `MOST` of all kinds, best first.
+
+    Candidates come in their own order within each kind; the same text comes once, and what lacks something counts half.
+    """
     places: Counter[Kind] = Counter()
     texts: set[str] = set()
     worths: list[tuple[float, Suggested]] = []
@@ -89,7 +92,7 @@ def ranked(candidates: Iterable[Candidate], label: str, confidence: float) -> li
         if places[proposal.kind] == OF_EACH[proposal.kind] or not key or key in texts:
             continue
         texts.add(key)
-        worth = useful(label, confidence, proposal.kind) * each.fit * 3 / (3 + places[proposal.kind])
+        worth = usefulness(proposal.kind) * each.fit * 3 / (3 + places[proposal.kind])
         places[proposal.kind] += 1
         worths.append((worth / 2 if each.suggested.missing else worth, each.suggested))
     worths.sort(key=lambda pair: -pair[0])

@@ -99,7 +99,9 @@ class Rows:
         known = self.known(queued.user_id)
         said = [turn for turn in queued.recent if turn.role != "system"]
         asked = next((turn for turn in reversed(said) if turn.role == "user"), None)
-        last = said[-1] if said else None
+        # That Aisle has marked it for a person stands in every row; what the customer wants does not.
+        people = [turn for turn in said if turn.role != "assistant"]
+        last = (people or said)[-1] if said else None
         return Row(
             conversation_id=queued.conversation_id,
             state=_state(queued),
@@ -116,7 +118,7 @@ class Rows:
             waiting_since=queued.waiting_since,
             updated_at=queued.updated_at,
             last_text=excerpt(last.content) if last is not None else "",
-            last_role=_role(said),
+            last_role=_role(people or said),
         )
 
 

@@ -23,6 +23,8 @@ READ: Final = 3
 UPSET, PLEASED = -0.9, 0.9
 _ALIKE = 0.8
 """Messages that are so alike, by difflib's ratio, ask the same."""
+_COMPARED = 300
+"""Characters of a message that are compared with others."""
 _SHORTEST_ASKED = 6  # "yes" twice is no impatience
 
 _TURNED_TO_GOOD = re.compile(
@@ -54,11 +56,11 @@ _BAD = re.compile(
 )
 _NOT = re.compile(
     r"(?:\b(?:not|no|never|isn'?t|wasn'?t|aren'?t|don'?t|doesn'?t|didn'?t|won'?t|can'?t|cannot|hardly|barely|far from|anything but)\b(?:\W+(?:a|an|the|at|all|so|too|very|really|that|been|any|much|exactly|particularly)\b)*\W*"
-    r"|(?:不|没有?|(?<!特)别|未|一点都不|一点也不|并不|谈不上|算不上)(?:太|很|怎么|是很|那么|够|觉得)?)$",
+    r"|(?:不|(?<!有)没有?|(?<!特)别|未|一点都不|一点也不|并不|谈不上|算不上)(?:太|很|怎么|是很|那么|够|觉得)?)$",
     re.IGNORECASE,
 )
 _NOT_GOOD = re.compile(
-    r"\bnot (?:good|great|nice|impressed|happy|satisfied|acceptable|okay|ok|right)\b|\bnot good enough\b|(?:不|没有?|并不)(?:太|很|怎么|那么|够|是很)?(?:好(?!意思|了)(?:用|看|吃|穿)?|满意|喜欢|开心|靠谱|舒服|行)(?![?？吗])",
+    r"\bnot (?:good|great|nice|impressed|happy|satisfied|acceptable|okay|ok|right)\b|\bnot good enough\b|(?:不|(?<!有)没有?|并不)(?:太|很|怎么|那么|够|是很)?(?:好(?!意思|了)(?:用|看|吃|穿)?|满意|喜欢|开心|靠谱|舒服|行)(?![?？吗])",
     re.IGNORECASE,
 )
 _ASKS = re.compile(
@@ -79,7 +81,10 @@ _SHOUTED = 8  # letters; "OK" and "USB-C" are no shouting
 def sentiment_of(turns: Sequence[Turn]) -> Sentiment:
     """How the customer of these turns feels now, oldest turn first; neutral where they have said nothing."""
     said = [turn for turn in turns if turn.role == "user"][-READ:]
-    total: float = sum(_mood(turn) / 2**back for back, turn in enumerate(reversed(said)))
+    latest, *earlier = [_mood(turn) for turn in reversed(said)] or [0.0]
+    before: float = sum(felt * 0.5**back for back, felt in enumerate(earlier, 1))
+    # What was said before is made good by the latest word, or spoilt, and adds to one of its own kind.
+    total = latest if latest * before < 0 else latest + before
     if len(said) > 1 and asks_again(said):
         total -= 0.6
     return "upset" if total <= UPSET else "pleased" if total >= PLEASED else "neutral"
@@ -87,7 +92,8 @@ def sentiment_of(turns: Sequence[Turn]) -> Sentiment:
 
 def asks_again(turns: Sequence[Turn]) -> bool:
     """Whether the customer's latest message says nearly what one of the few before it said."""
-    *before, last = [turn.content.casefold().strip() for turn in turns if turn.role == "user"][-READ - 1 :] or [""]
+    said = [turn.content[:_COMPARED].casefold().strip() for turn in turns if turn.role == "user"]
+    *before, last = said[-READ - 1 :] or [""]
     if len(last) < _SHORTEST_ASKED // (1 if last.isascii() else 2):
         return False
     return any(SequenceMatcher(None, each, last, autojunk=False).ratio() >= _ALIKE for each in before)
@@ -95,7 +101,7 @@ def asks_again(turns: Sequence[Turn]) -> bool:
 
 def _mood(turn: Turn) -> float:
     """One message: below 0 where it is upset. What the intent model called a complaint weighs as half a bad word."""
-    complains = turn.data.get("intent", {}).get("label") == "complaint"
+    complains = bool((turn.data.get("intent") or {}).get("label") == "complaint")
     return mood(turn.content) - 0.5 * complains
 
 

@@ -96,10 +96,13 @@ def _record_known(context: Context) -> Customer:
 
 
 def order_meant(context: Context) -> Order | None:
-    """The order that the conversation is about: named last in it, else the only one that is under way, else the only one."""
+    """The order that it is about: the one that the customer or an agent named last, else the only one under way, else the only one.
+
+    That Aisle named one says little: asked for "my order", it tells of the latest.
+    """
     orders = orders_known(context)
     for turn in reversed(context.said):
-        named = order_named(turn.content, orders)
+        named = order_named(turn.content, orders) if turn.role != "assistant" else None
         if named is not None:
             return named
     under_way = [order for order in orders if order.status in UNDER_WAY]

@@ -17,14 +17,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final, Protocol
 
 from bot.cards import Card, Citation
 from bot.desk.context import Context
 from bot.desk.macros import MacroBook
 from bot.desk.missing import needed
-from bot.desk.next_action import next_step
+from bot.desk.next_action import Signs, next_step
 from bot.desk.ranking import Candidate, Suggested, ranked, useful
 from bot.desk.slots import facts_of, fill
 from bot.desk.words import desk_voice
@@ -36,6 +36,7 @@ from bot.reply.voice import Voice
 from bot.service import Assistant
 from bot.shelf import Found
 from bot.talk import Rehearsal
+from bot.tasks.search import found_for
 from bot.turn import Turn
 from index.filters import Filters
 from storage import conversations
@@ -47,7 +48,7 @@ KEPT: Final = 2
 PAST: Final = 3
 HISTORY: Final = 6
 """Messages that past replies are looked up by."""
-LIKELY: Final = 0.25
+LIKELY: Final = 0.35
 """Products are looked for only where they are this useful."""
 AISLE: Final = "aisle"
 """The source of what Aisle would have said."""
@@ -83,6 +84,10 @@ _LABELS: Final[Mapping[Task, str]] = {
     "care": "handoff",
 }
 """What a task that is no intent is answered like."""
+_SMALL: Final = frozenset({"greet", "goodbye", "thank", "accept", "reject", "handoff", "chitchat"})
+"""Intents of few words, which are somewhat like everything."""
+_CLOSE: Final = 0.7
+"""How close a text must be that such words, or words that ask for something else, call for."""
 _BY_WORDS: Final = 0.8
 """How sure it is that a message is what its words say, where they outweighed the model."""
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
@@ -127,14 +132,17 @@ class Suggester:
     def suggest(self, context: Context, language: str = "") -> list[Suggested]:
         """What the agent could answer to the customer's latest message, best first; nothing before there is one.
 
+        Where that only asks for a person, it is what nobody has answered before it.
+
         Args:
             context: the conversation.
             language: of the titles, the agent's own; by default the customer's. Texts are always in the customer's.
         """
-        asked = context.asked
+        asked = Signs(context).asked
         if asked is None:
             return []
-        return _Desk(self, context, asked, language).ranked()
+        desk = Proposals(self, context, asked, language)
+        return ranked(desk, partial(useful, *desk.intent))
 
     def macros(self, text: str, language: str, k: int) -> list[tuple[float, str, str, str]]:
         """Replies at hand as (fit, id, title, text)."""
@@ -143,8 +151,8 @@ class Suggester:
 
 
 @dataclass
-class _Desk:
-    """The proposals for one message."""
+class Proposals:
+    """All candidates for one message, each kind in its own order."""
 
     suggester: Suggester
     context: Context
@@ -153,6 +161,7 @@ class _Desk:
 
     @property
     def assistant(self) -> Assistant:
+        """Whose parts are used."""
         return self.suggester.assistant
 
     @cached_property
@@ -193,11 +202,7 @@ class _Desk:
         label = _LABELS.get(task, task)
         return label, told.confidence if label == told.label else max(told.confidence, _BY_WORDS)
 
-    def ranked(self) -> list[Suggested]:
-        """All of it in one order."""
-        return ranked(self._all(), *self.intent)
-
-    def _all(self) -> Iterator[Candidate]:
+    def __iter__(self) -> Iterator[Candidate]:
         rehearsal = self.rehearsal
         text = rehearsal.turn.message if rehearsal is not None else ""
         if rehearsal is not None:
@@ -212,7 +217,10 @@ class _Desk:
 
     def _kept(self, text: str) -> Iterator[Candidate]:
         """Replies at hand, filled; their own words are the shop's."""
+        least = _CLOSE if self.intent[0] in _SMALL else 0.0
         for fit, source, title, template in self.suggester.macros(text, self.context.language, KEPT):
+            if fit < least:
+                continue
             said, missing = fill(template, self.facts)
             yield self._candidate("macro", source, said, title, min(1.0, fit), missing=missing)
 
@@ -228,7 +236,10 @@ class _Desk:
     def _pages(self, rehearsal: Rehearsal, text: str) -> Iterator[Candidate]:
         """The passages of the shop's pages that answer, word for word."""
         shelf = self.assistant.parts.shelf
+        least = 0.0 if self.intent[0] == "ask_policy" else _CLOSE
         for fit, passage in scored_passages(shelf, text, rehearsal.turn.language)[:PAGES]:
+            if fit < least:
+                continue
             quote = excerpt(shelf, passage, text)
             citation = Citation(kind="document", id=passage.document_id, title=passage.title, quote=quote)
             fit = min(1.0, fit)
@@ -246,7 +257,8 @@ class _Desk:
         title = self.titles.word("from", "aisle")
         said = turn.voice.sentences(answer.ledger.checked(parts)).strip() if alone else ""
         cited = answer.citations[0] if len(answer.citations) == 1 else None
-        if said and not (cited is not None and cited.kind == "document" and cited.quote == said):
+        # What a page or an approved answer says is proposed as that.
+        if said and turn.decision.task != "ask_policy":
             card = answer.cards[0] if len(answer.cards) == 1 else None
             kind: Kind = "ask" if pending is not None and pending.kind in _ASKING else "reply"
             yield self._candidate(kind, AISLE, said, title, 0.9, card=card, citation=cited)
@@ -272,13 +284,11 @@ class _Desk:
             yield self._pick(card, ledger)
 
     def _of_topic(self, turn: Turn, ledger: Ledger) -> list[Card]:
-        """What the talk looks for under its conditions; without that, what this customer's own interests suggest."""
+        """What the talk looks for, under its conditions."""
         topic = turn.topic
-        if topic.empty and not turn.profile.recent:
+        if topic.empty:
             return []
-        words = f"{topic.query} {topic.detail}".strip()
-        found = turn.find(words, topic.filters, topic.sort, named=topic.filters, advice=topic.empty or topic.advice)
-        return self._slate(turn, found, topic.filters, ledger)
+        return self._slate(turn, found_for(turn, topic), topic.filters, ledger)
 
     def _slate(self, turn: Turn, found: Found, filters: Filters, ledger: Ledger) -> list[Card]:
         cards = ledger.cards(slate_of(found, filters, turn.voice, PICKS), dict(found.products))
@@ -310,15 +320,10 @@ class _Desk:
         key = "unpriced" if not price else "plain"
         if reason:
             key = "priced" if not price or price in reason else "reason"
-        facts = {"title": card.title, "price": price, "reason": self._within(reason)}
+        facts = {"title": card.title, "price": price, "reason": reason}
         return self._candidate(
             "product", card.product_id, self.voice.say(f"pick.{key}", **facts), card.title, card=card
         )
-
-    def _within(self, reason: str) -> str:
-        """A reason as it stands inside a sentence: only a plain capital goes."""
-        plain = self.voice.language.code == "en" and reason[1:2].islower() and reason.split(" ")[0] in _BEGINNINGS
-        return reason[:1].lower() + reason[1:] if plain else reason
 
     def _asks(self, rehearsal: Rehearsal) -> Iterator[Candidate]:
         """What has to be asked before this can be done."""
@@ -368,7 +373,3 @@ class _Desk:
 
 _ASKING: Final = frozenset({"variant", "which_product", "what", "gift", "budget", "facet", "order_slot"})
 """Questions that ask for what is missing; the others offer something."""
-_BEGINNINGS: Final = frozenset(
-    "Rated Many Often Popular Newly New Just You One Made Says Seen Goes After To Among Filed Listed Counts Not Other Meets What "
-    "At In Under From".split()
-)

@@ -161,9 +161,9 @@ def _cart(context: Context, voice: Voice) -> Iterator[str]:
 
 def _open(context: Context, signs: Signs, voice: Voice) -> str:
     """What nobody has answered, in the customer's words, with what it was understood as."""
-    if context.asked is None or not signs.waits:
+    if signs.asked is None or not signs.waits:
         return voice.word("summary", "nothing_open")
-    quote = _quoted(context.asked.content)
+    quote = _quoted(signs.asked.content)
     if not signs.label:
         return voice.word("summary", "open_plain", quote=quote)
     return voice.word("summary", "open", quote=quote, intent=voice.word("intent", signs.label))
@@ -185,12 +185,12 @@ def _worded(adviser: Adviser, context: Context, told: Sequence[str], voice: Voic
     """The model's sentences that the records and the transcript back; none after a failure, or where it is busy or left alone."""
     language = voice.language.code if voice.language.code in WHOLE else "en"
     mask = Mask()
-    said = [{turn.role: mask.hide(turn.content)[: 3 * QUOTE]} for turn in context.said[-TURNS:]]
+    transcript = [{turn.role: mask.hide(turn.content)[: 3 * QUOTE]} for turn in context.said[-TURNS:]]
     facts = [mask.hide(sentence) for sentence in told]
     asked = prompts.SUMMARY.format(
-        language=lexicons()[language].name, records=enclosed({"known": facts, "transcript": said})
+        language=lexicons()[language].name, records=enclosed({"known": facts, "transcript": transcript})
     )
-    sources = [*facts, *(text for each in said for text in each.values())]
+    sources = [*facts, *(text for each in transcript for text in each.values())]
     ledger = Ledger(context.assistant.settings.currency)
     ledger.text(*sources)
     known = "\n".join(sources)

@@ -22,6 +22,7 @@ class Row(View):
 
     `name` is what the shop calls the customer, "" where it does not know them; `waiting_since` is None where all is answered.
     `value` is what is at stake: the cart and the orders on their way. `churn` is "" where the shop has not learnt it or may not.
+    `last_text` is what the customer or an agent said last, and Aisle's words only where neither has said anything.
     """
 
     conversation_id: str

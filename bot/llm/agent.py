@@ -30,10 +30,10 @@ from storage.settings import LlmSettings
 _LOGGER = logging.getLogger(__name__)
 NO_KEY = "none"
 """What is sent where the shop names no key: servers of one's own want none, but the client wants a word."""
-_HELD = re.compile(r"\s*(?:\{\s*(?:\"|$)|\[\s*(?:\{|$)|`|<|$)")
+_HELD = re.compile(r"\s*(?:\{\{?\s*(?:\"|$)|\[\s*(?:\{|$)|`|<|$)")
 """How a text begins that may become a call which a small model spells out; "{p1} is …" is none."""
-_SPELLED_CALL = re.compile(r"^\s*(?:```(?:json)?|<tool_call>)?\s*(?=[{\[])")
-"""How a text begins that is meant as a call of a tool, and not as one for the customer."""
+_SPELLED_CALL = re.compile(r"^\s*(?:```(?:json)?|<tool_call>)?\s*\{?(?=[{\[])")
+"""How a text begins that is meant as a call of a tool, and not as one for the customer; some copy a template's "{{"."""
 
 
 class LangChainModel:

@@ -69,7 +69,7 @@ class Check:
         """The sentence as the customer may read it; None where nothing backs it, which is counted in `removed`."""
         filled, problem = self._judged(sentence)
         if filled is not None and problem is None:
-            self.begun = self.begun or bool(filled.products or filled.passages)
+            self.begun = self.begun or _of_records(filled)
         if problem is not None:
             self.removed[problem] = self.removed.get(problem, 0) + 1
         return filled
@@ -95,6 +95,8 @@ class Check:
         lexicon = lexicons()[self.language]
         named = filled.products or tuple(self.handout.products)
         records = "\n".join(self.handout.words(name) for name in named)
+        if filled.orders and not filled.products:
+            records = "\n".join([records, *tuple(self.handout.mentioned)]).casefold()
         if len(own) > LONGEST:
             return "length"
         if self._recites(own):
@@ -111,7 +113,7 @@ class Check:
             return "language"
         if not self._names_known(own):
             return "name"
-        return None if self.begun or filled.products or filled.passages else "filler"
+        return None if self.begun or _of_records(filled) else "filler"
 
     def _recites(self, own: str) -> bool:
         runs = set(_runs(own))
@@ -163,6 +165,11 @@ class Check:
         texts += [passage.text.casefold() for passage in tuple(self.handout.passages.values())]
         texts += [title.casefold() for title in tuple(self.handout.mentioned)]
         return "\n".join(texts)
+
+
+def _of_records(filled: Filled) -> bool:
+    """Whether a sentence speaks of a record at all."""
+    return bool(filled.products or filled.passages or filled.orders)
 
 
 def _promises(filled: Filled, own: str) -> bool:

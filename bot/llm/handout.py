@@ -22,6 +22,8 @@ from index.product import Product
 
 DESCRIPTION = 600
 """Characters of a description that a model is given."""
+PLAIN_NUMBER = 6
+"""From so many figures on an order's number is told from any other."""
 _NAMED = re.compile(
     r"[{\[(]\s*(?:(?P<field>[a-z]+)\s*:\s*)?(?P<name>[pd]\d+)\s*[}\])]|(?<![\w:.-])(?P<bare>[pd]\d+)(?![\w:.-])",
     re.IGNORECASE,
@@ -33,7 +35,8 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])|\n+")
 class Filled:
     """A sentence with its records filled in; `own` is what is left of it without them: the model's own words.
 
-    `products` and `passages` are the names of the records in it, in the order in which they come; `fields` what was filled in.
+    `products` and `passages` are the names of the records in it, in the order in which they come; `fields` what was filled in;
+    `orders` the numbers of the customer's orders that it names.
     """
 
     text: str
@@ -41,6 +44,7 @@ class Filled:
     fields: frozenset[str]
     products: tuple[str, ...]
     passages: tuple[str, ...]
+    orders: tuple[str, ...] = ()
 
 
 @dataclass
@@ -49,7 +53,7 @@ class Handout:
 
     Tools add to it in threads of their own while its sentences are judged; nothing is ever taken out.
 
-    `mentioned` are titles that it has read without a name, in the customer's cart or orders.
+    `mentioned` are titles that it has read without a name, in the customer's cart or orders; `orders` the numbers of the latter.
     """
 
     voice: Voice
@@ -57,6 +61,7 @@ class Handout:
     products: dict[str, Product] = field(default_factory=dict)
     passages: dict[str, Passage] = field(default_factory=dict)
     mentioned: list[str] = field(default_factory=list)
+    orders: list[str] = field(default_factory=list)
 
     def product(self, product: Product, card: Card) -> str:
         """The name of a product, the same for each time that it is handed out."""
@@ -130,7 +135,16 @@ class Handout:
                 if title.casefold() in own.casefold():
                     products[name] = None
                     own = re.sub(re.escape(title), "\u2003", own, flags=re.IGNORECASE)
-        return Filled(text, own, frozenset(fields), tuple(products), tuple(passages))
+        orders = []
+        for number in sorted(self.orders, key=len, reverse=True):
+            bare = number.lstrip("#")
+            # "20" may be any figure, "#20" and "A-20" are none.
+            sign = "#" if bare.isdigit() and len(bare) < PLAIN_NUMBER else "#?"
+            spelled = rf"{sign}(?<![\w-]){re.escape(bare)}(?![\w-])"
+            if re.search(spelled, own):
+                orders.append(number)
+                own = re.sub(spelled, "\u2003", own)
+        return Filled(text, own, frozenset(fields), tuple(products), tuple(passages), tuple(orders))
 
 
 def quiet(text: str) -> str:

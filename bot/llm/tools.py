@@ -1,4 +1,4 @@
-"""What a model may do in a turn: read records. The one tool that concerns a write only proposes it, and the customer decides.
+"""What a model may do in a turn: read records. A tool that concerns a write only proposes it, and the customer decides.
 
 Whatever a tool is called with, hard conditions come from the customer's words, ids from this turn's handout, and personal data
 from the principal who talks.
@@ -6,16 +6,19 @@ from the principal who talks.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from bot.backend import Operation
 from bot.basket import view_of
 from bot.llm.handout import Handout, enclosed, quiet
 from bot.llm.model import Tool
+from bot.llm.order_tools import OrderTools
 from bot.llm.words import lexicons
 from bot.passages import best_passages
 from bot.present import card_of, telling
@@ -23,9 +26,10 @@ from bot.shelf import Found
 from bot.turn import SLATE, Turn
 from index.filters import Filters
 from storage.carts import cart_of
-from storage.orders import orders_of
 from storage.settings import LlmUse
 
+ORDER_USES: frozenset[LlmUse] = frozenset({"orders", "order_changes"})
+"""Who may propose a change reads what there is to change."""
 ORDERS = 3
 PASSAGES = 2
 MOST_PIECES = 9
@@ -75,14 +79,15 @@ class Nothing(BaseModel):
 class Toolbox:
     """The tools of one turn. Tools run in other threads than the turn's own, which reads what they found when they are done.
 
-    `filters` are the hard conditions in force; `searched` are the searches that found something, in their order; `proposal` is
-    what the model would put in the cart; `called` the names of the tools that ran. `closed` toolboxes do nothing: the turn that
-    they belonged to is over.
+    `filters` are the hard conditions in force; `orders` has the tools of a turn about orders; `searched` are the searches that
+    found something, in their order; `proposal` is what the model would put in the cart; `called` the names of the tools that ran.
+    `closed` toolboxes do nothing: the turn that they belonged to is over.
     """
 
     turn: Turn
     handout: Handout
     filters: Filters
+    orders: OrderTools
     searched: list[tuple[str, Found]] = field(default_factory=list)
     proposal: tuple[str, int] | None = None
     called: list[str] = field(default_factory=list)
@@ -90,12 +95,18 @@ class Toolbox:
     _read_free_text: bool = False
     _lock: Lock = field(default_factory=Lock)
 
+    @property
+    def useful(self) -> bool:
+        """Whether a tool found or would do something that can be shown, whatever the model says of it."""
+        orders = self.orders
+        return bool(self.searched or self.proposal or orders.proposal or orders.transfer or orders.read)
+
     def tools(self, may: Collection[LlmUse], plans: bool) -> tuple[Tool, ...]:
         """Those that the shop allows.
 
         A search only where the turn `plans`, a proposal only to who speaks of buying, orders only to who is signed in.
         """
-        own = not self.turn.principal.anonymous
+        reads_orders = not (self.turn.principal.anonymous or ORDER_USES.isdisjoint(may))
         # Small models propose whatever they see; whether anything is to be bought the customer's words say.
         buys = lexicons()[self.turn.language].buying.search(self.turn.message) is not None
         # What is always there comes first: servers keep what they have read of a beginning that they know.
@@ -105,22 +116,35 @@ class Toolbox:
             (True, self._tool("shop_pages", "What the shop's pages say of delivery, returns and the like.", Asking)),
             (buys, self._tool("propose_add_to_cart", "Asks the customer whether to add a product.", Proposing)),
             ("cart" in may, self._tool("view_cart", "What is in the customer's cart.", Nothing)),
-            ("orders" in may and own, self._tool("look_up_orders", "How the customer's orders stand.", Nothing)),
+            (reads_orders, self._tool("look_up_orders", "How the customer's orders stand.", Nothing)),
             (plans, self._tool("search_products", "Finds products that the shop sells.", Searching)),
         )
         return tuple(tool for allowed, tool in offered if allowed)
 
     def _tool(self, name: str, description: str, arguments: type[BaseModel]) -> Tool:
-        act = getattr(self, f"_{name}")
+        return Tool(name, description, arguments, self._guarded(name, getattr(self, f"_{name}")))
+
+    def order_tools(self, may: Collection[LlmUse]) -> tuple[Tool, ...]:
+        """Those of a turn about the customer's orders: what the backend can be asked, and nothing of the catalog or the pages."""
+        return tuple(
+            Tool(each.name, doc, each.arguments, self._guarded(each.name, partial(self._ask_backend, each)))
+            for each, doc in self.orders.offered("order_changes" in may)
+        )
+
+    def _ask_backend(self, operation: Operation[Any], **given: object) -> str:
+        return self.orders.call(operation, given)
+
+    def _guarded(self, name: str, act: Callable[..., str]) -> Callable[..., str]:
+        """Runs one tool at a time, and none after the turn is over."""
 
         def run(**given: object) -> str:
             with self._lock:
                 if self.closed:
                     return NOTHING
                 self.called.append(name)
-                return str(act(**given))
+                return act(**given)
 
-        return Tool(name, description, arguments, run)
+        return run
 
     def _search_products(self, query: str) -> str:
         found = self.turn.find(query, self.filters, named=self.filters)
@@ -179,7 +203,7 @@ class Toolbox:
 
     def _look_up_orders(self) -> str:
         turn = self.turn
-        orders = orders_of(turn.database, turn.principal, turn.user_id)[-ORDERS:]
+        orders = turn.backend.orders(turn.principal, turn.user_id)[-ORDERS:]
         rows = []
         for order in reversed(orders):
             products = turn.shelf.products(item.product_id for item in order.items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from bot.changes import tell_changes
 from bot.policy import Task
@@ -23,6 +24,7 @@ from bot.tasks import (
     support,
 )
 from bot.turn import Answer, Turn
+from storage.errors import Unavailable
 
 Run = Callable[[Turn, Answer], None]
 
@@ -101,10 +103,12 @@ def run(turn: Turn, answer: Answer) -> None:
 
 
 def rehearse(turn: Turn, answer: Answer) -> None:
-    """Answers the turn as `run` would where that only reads; else the answer stays empty."""
+    """Answers the turn as `run` would where that only reads; else, or where the shop's system is silent, the answer stays empty."""
     task, pending = turn.decision.task, turn.decision.pending
-    if task in READS or (task == "resolved" and pending is not None and pending.kind in READS_RESOLVED):
-        run(turn, answer)
+    kind = pending.kind if pending is not None else None
+    if task in READS or (task == "resolved" and kind in READS_RESOLVED) or (task == "accepted" and kind == "relax"):
+        with suppress(Unavailable):
+            run(turn, answer)
 
 
 _RESOLVED: Mapping[str, Run] = {

@@ -95,6 +95,11 @@ def confirmed(turn: Turn, answer: Answer) -> None:
     return flow.words.done(made)
 
 
+def offered(turn: Turn, answer: Answer, request: ChangeRequest) -> None:
+    """States what a request comes to that another than the customer made, and asks for their yes as for any other."""
+    _Flow(turn, answer).offer(draft_of(request))
+
+
 def _with(draft: Draft, **values: object) -> Draft:
     """The draft with other values."""
     return draft.model_copy(update=values)
@@ -152,14 +157,20 @@ class _Flow:
         if draft.kind == "cancel" and (reasons := self.turn.backend.rules.cancel_reasons):
             reason = self._picked(reasons, "reason") or draft.reason
             if not reason:
-                self.answer.ledger.text(*reasons)
-                spelled = self.turn.voice.joined(reasons, "or")
-                return self._ask("change.reason", "reason", draft, reasons, reasons=spelled)
+                return self._ask_reason(draft, reasons)
             draft = _with(draft, reason=reason)
         method = self._method(draft, order)
         if method is None and draft.kind == "payment":
             return self._ask_method(draft, order)
         return self._propose(_with(draft, method=method.id if method else draft.method))
+
+    def offer(self, draft: Draft) -> None:
+        """Proposes what is complete but for a reason; the order becomes the one that the talk is about."""
+        self.answer.order_id = draft.order_id or None
+        reasons = self.turn.backend.rules.cancel_reasons
+        if draft.kind == "cancel" and reasons and draft.reason not in reasons:
+            return self._ask_reason(draft, reasons)
+        return self._propose(draft)
 
     def refuse(self, refused: Refused, draft: Draft) -> None:
         """Why not, and a person who may decide otherwise."""
@@ -177,6 +188,11 @@ class _Flow:
         self.words.proposal(proposal)
         agreed = _with(draft, stamp=proposal.stamp, request_id=self.turn.message_id)
         return self.answer.ask(self.turn.voice.say("change.confirm"), Pending(kind="order_change", draft=agreed))
+
+    def _ask_reason(self, draft: Draft, reasons: Sequence[str]) -> None:
+        self.answer.ledger.text(*reasons)
+        spelled = self.turn.voice.joined(reasons, "or")
+        return self._ask("change.reason", "reason", draft, reasons, reasons=spelled)
 
     def _ask(self, key: str, field: str, draft: Draft, named: Sequence[str] = (), **facts: object) -> None:
         """Asks for what `field` lacks; `named` are the answers that the question names."""
@@ -424,6 +440,35 @@ def request_of(draft: Draft) -> ChangeRequest:
             return ModifyPayment(order_id=draft.order_id, payment_method=draft.method)
         case "default_address":
             return ModifyDefaultAddress(address=Address(address1=draft.address))
+
+
+def draft_of(request: ChangeRequest) -> Draft:
+    """The complete draft that stands for a request; an address in it becomes one line."""
+    match request:
+        case CancelOrder():
+            return Draft(kind="cancel", order_id=request.order_id, reason=request.reason)
+        case ReturnItems():
+            return Draft(
+                kind="return",
+                order_id=request.order_id,
+                lines=tuple(piece.line for piece in request.pieces),
+                counts=tuple(piece.quantity or 0 for piece in request.pieces),
+                method=request.payment_method or "",
+            )
+        case ExchangeItems() | ModifyItems():
+            return Draft(
+                kind=request.kind,
+                order_id=request.order_id,
+                lines=tuple(swap.line for swap in request.swaps),
+                variants=tuple(swap.variant_id for swap in request.swaps),
+                method=request.payment_method or "",
+            )
+        case ModifyAddress():
+            return Draft(kind="address", order_id=request.order_id, address=request.address.line)
+        case ModifyPayment():
+            return Draft(kind="payment", order_id=request.order_id, method=request.payment_method)
+        case ModifyDefaultAddress():
+            return Draft(kind="default_address", address=request.address.line)
 
 
 def _swaps(draft: Draft) -> tuple[Swap, ...]:

@@ -37,7 +37,7 @@ def status(turn: Turn, answer: Answer, change: bool = False) -> None:
             answer.ledger.text(number)
             return answer.say(voice.say("orders.unknown", order=number))
         order = orders[0]
-    _tell(turn, answer, order)
+    tell(turn, answer, order)
     if change or _CHANGE.search(turn.message):
         return answer.ask(voice.say("orders.change"), Pending(kind="handoff", task="order"))
     rest = [each for each in orders if each is not order]
@@ -47,7 +47,8 @@ def status(turn: Turn, answer: Answer, change: bool = False) -> None:
     return None
 
 
-def _tell(turn: Turn, answer: Answer, order: Order) -> None:
+def tell(turn: Turn, answer: Answer, order: Order) -> None:
+    """How an order stands, what is in it, and where its parcel is, from its record."""
     voice = turn.voice
     placed = date_of(order.placed_at, turn.language)
     answer.order_id = order.order_id

@@ -147,7 +147,9 @@ def more(turn: Turn, answer: Answer) -> None:
     """The next of the running topic that were not shown in it yet."""
     topic = turn.topic
     seen = turn.state.seen
-    found, _ = saying(turn, topic, _find(turn, topic, limit=min(MOST, len(seen) + PAGES * SLATE)), _kinds(turn, topic))
+    found, _ = saying(
+        turn, topic, found_for(turn, topic, limit=min(MOST, len(seen) + PAGES * SLATE)), _kinds(turn, topic)
+    )
     rest = tuple(each for each in found.hits if each.hit.product_id not in seen)
     if not rest:
         return answer.say(turn.voice.say("search.no_more"))
@@ -207,12 +209,12 @@ def present(turn: Turn, answer: Answer, topic: Topic) -> None:
     """Searches the topic and shows what fits, or says what stands in the way."""
     detail = topic.detail
     found, unsaid = saying(
-        turn, topic, exact(topic, _find(turn, topic, MOST if detail else PAGES * SLATE)), _kinds(turn, topic)
+        turn, topic, exact(topic, found_for(turn, topic, MOST if detail else PAGES * SLATE)), _kinds(turn, topic)
     )
     if not found.hits and detail:
         topic = topic.model_copy(update={"detail": ""})
-        found = _find(turn, topic)
-    if not found.hits or other_goods(turn, topic, found, lambda: _find(turn, _unconditioned(topic), SLATE)):
+        found = found_for(turn, topic)
+    if not found.hits or other_goods(turn, topic, found, lambda: found_for(turn, _unconditioned(topic), SLATE)):
         return nothing_fits(turn, answer, topic)
     course, found = lay_out(turn, topic, found)
     show(turn, answer, topic, found, course)
@@ -234,8 +236,8 @@ def present(turn: Turn, answer: Answer, topic: Topic) -> None:
     return None
 
 
-def _find(turn: Turn, topic: Topic, limit: int = PAGES * SLATE) -> Found:
-    """What keeps the topic's conditions and, within them, what "cheaper" came to."""
+def found_for(turn: Turn, topic: Topic, limit: int = PAGES * SLATE) -> Found:
+    """What keeps the topic's conditions and, within them, what "cheaper" came to; what cannot be bought comes last."""
     filters, price, bound = topic.filters, topic.filters.price, topic.bound
     if bound is not None:
         both = bound if price is None or price.currency != bound.currency else _overlap(price, bound)
@@ -337,7 +339,7 @@ def tell_unknown(turn: Turn, answer: Answer, topic: Topic, found: Found) -> None
     if topic.filters.price is None or not found.unknown_price:
         return
     # The search counts them in the whole catalog; the customer cares about those that fit the words.
-    anyhow = _find(turn, _lifted(topic, "price"), limit=MOST)
+    anyhow = found_for(turn, _lifted(topic, "price"), limit=MOST)
     count = sum(price_of(product) is None for product in anyhow.products.values())
     if count:
         answer.say(turn.voice.say("search.unknown_price", count=count))
@@ -356,13 +358,13 @@ def _relative(turn: Turn, answer: Answer, topic: Topic, understanding: Understan
     # What the customer named stands: the bound only narrows it, and a later "pricier" replaces an earlier "cheaper".
     ends = {"max": max(0, before.amount - 1)} if cheaper else {"min": before.amount + 1}
     changed = topic.model_copy(update={"bound": PriceRange(currency=before.currency, **ends)})
-    found = _find(turn, changed)
+    found = found_for(turn, changed)
     if found.hits:
         show(turn, answer, changed, found)
         price = answer.cards[0].price
         answer.say(turn.voice.say(f"search.{understanding.relative}", price=turn.voice.money(price) if price else ""))
         return tell_unknown(turn, answer, changed, found)
-    end = _find(turn, topic.model_copy(update={"bound": None, "sort": "price_asc" if cheaper else "price_desc"}))
+    end = found_for(turn, topic.model_copy(update={"bound": None, "sort": "price_asc" if cheaper else "price_desc"}))
     priced = [each for each in end.hits if price_of(end.products[each.hit.product_id]) is not None]
     if not priced:
         return nothing_fits(turn, answer, changed)
@@ -407,11 +409,11 @@ def nothing_fits(turn: Turn, answer: Answer, topic: Topic) -> None:
     answer.ledger.text(topic.query, turn.message)
     conditions = voice.constraints(topic.filters)
     if conditions:
-        without = {field: _find(turn, _lifted(topic, field), limit=SLATE) for field in conditions}
+        without = {field: found_for(turn, _lifted(topic, field), limit=SLATE) for field in conditions}
         best = max(without, key=lambda field: (min(without[field].total, SLATE), field != "price"))
         if without[best].total:
             return _offer(turn, answer, topic, best, without[best], conditions)
-        if _find(turn, topic.model_copy(update={"filters": Filters()}), limit=1).total:
+        if found_for(turn, topic.model_copy(update={"filters": Filters()}), limit=1).total:
             phrases = voice.joined(conditions.values())
             fields = tuple(conditions)
             options = tuple(voice.condition(field, conditions[field]) for field in fields)
@@ -441,7 +443,7 @@ def nothing_fits(turn: Turn, answer: Answer, topic: Topic) -> None:
 def _offer(turn: Turn, answer: Answer, topic: Topic, field: str, found: Found, conditions: dict[str, str]) -> None:
     voice, pending = turn.voice, Pending(kind="relax", field=field)
     if field == "price":
-        cheapest = _find(turn, _lifted(topic, "price").model_copy(update={"sort": "price_asc"}), limit=SLATE)
+        cheapest = found_for(turn, _lifted(topic, "price").model_copy(update={"sort": "price_asc"}), limit=SLATE)
         # Of the goods asked for: the cheapest that has anything to do with the words is often another thing.
         goods, products = set(leaves(found, SLATE)), {**found.products, **cheapest.products}
         called = [products[each.hit.product_id] for each in cheapest.hits if each.hit.sources.get("kind")]

@@ -15,22 +15,26 @@ from typing import Any
 
 import gradio as gr
 
+from bot.api.identity import EMBED_HEADER
 from bot.cards import Card
+from bot.desk.desk import told
+from bot.desk.views import Happening, Said
 from bot.reply.voice import languages
 from bot.service import Assistant
 from bot.shelf import title_of
-from bot.transcript import Message, day_of, messages_of, todays
+from bot.transcript import day_of, todays
 from bot.variants import open_choices
 from bot.windows import render
 from bot.windows.page import LANGUAGE_COOKIE, WindowPage
 from bot.windows.texts import texts, window_language
 from index.product import Product
-from storage.conversations import start, turns_of
+from storage.conversations import Channel, Conversation, read_on, start
 from storage.errors import AisleError, NotFound
 from storage.feedback import feedback_of, put_feedback
 from storage.past_conversations import past_conversations
 from storage.principal import Principal, Role
 from storage.record import now_ms
+from storage.tickets import Ticket, rate, tickets_of
 
 STYLE = Path(__file__).parent / "window.css"
 STARTERS = 4
@@ -43,12 +47,16 @@ _FIRST_WORDS = ("placeholder", "send", "shopper")
 _BUTTONS = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-act]');
-  if (!button || ['export', 'close'].includes(button.dataset.act)) return;
+  if (!button || ['export', 'close', 'refresh'].includes(button.dataset.act)) return;
   if (button.classList.contains('thumb')) {
     button.parentElement.querySelectorAll('.thumb').forEach((other) => other.setAttribute('aria-pressed', other === button));
   }
   trigger('click', {...button.dataset});
 });
+"""
+# The page's script presses this when something was said elsewhere. It is an event of its own, so that it keeps no button waiting.
+_REFRESH = """
+element.addEventListener('click', (event) => event.target.matches('[data-act="refresh"]') && trigger('tick', {}));
 """
 # A removed line takes its button and the keyboard's place with it: that goes to the panel's head then.
 _FOCUS = """
@@ -69,8 +77,10 @@ watch('value', () => requestAnimationFrame(() => {
   const behavior = seen === null || matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth';
   if (turns.length > Math.max(seen ?? 0, 1)) {
     const last = turns[turns.length - 1];
+    const live = last.matches('.turn-agent, .turn-happened, .turn-rating');
     const asked = turns.filter((turn) => turn.classList.contains('turn-user')).pop();
-    (last.querySelector('.choices') ? last : asked || last).scrollIntoView({block: 'start', behavior});
+    if (live) last.scrollIntoView({block: 'nearest', behavior});
+    else (last.querySelector('.choices') ? last : asked || last).scrollIntoView({block: 'start', behavior});
   }
   seen = turns.length;
 }));
@@ -109,6 +119,20 @@ class Talk:
     def beside(self, place: int) -> list[str]:
         """What stands behind so many turns."""
         return [html for behind, html in (*self.asides, *filter(None, [self.asking])) if behind == place]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A conversation as it is stored; nothing where none has begun."""
+
+    head: Conversation | None = None
+    messages: tuple[Said, ...] = ()
+    happenings: tuple[Happening, ...] = ()
+
+    @property
+    def holder(self) -> str | None:
+        """The agent who speaks in Aisle's place."""
+        return self.head.holder if self.head is not None else None
 
 
 def principal_of(request: gr.Request) -> Principal:
@@ -162,7 +186,7 @@ class CustomerWindow:
             with gr.Row(elem_id="columns"):
                 with gr.Column(scale=3, min_width=280, elem_id="chat"):
                     self.transcript = gr.HTML(
-                        elem_id="transcript", js_on_load=_BUTTONS + _FOLLOW, apply_default_css=False
+                        elem_id="transcript", js_on_load=_BUTTONS + _REFRESH + _FOLLOW, apply_default_css=False
                     )
                     self.live = gr.HTML(elem_id="live", js_on_load=_BUTTONS, apply_default_css=False)
                     with gr.Row(elem_id="starters"):
@@ -193,6 +217,9 @@ class CustomerWindow:
             self.tools.click(self.turn_to, [talk], [*frame, *panels], show_progress="hidden", concurrency_limit=8)
             for panel in (self.transcript, self.cart, self.profile):
                 panel.click(self.act, [talk], panels, show_progress="hidden", concurrency_limit=8)
+            self.transcript.tick(
+                self.refresh, [talk], panels, show_progress="hidden", concurrency_limit=8, trigger_mode="always_last"
+            )
             if self.shoppers:
                 self.picker.input(None, [self.picker], None, js=_PICK_SHOPPER)
         page.queue(max_size=256, default_concurrency_limit=8)
@@ -231,15 +258,18 @@ class CustomerWindow:
             yield {self.box: gr.skip()}
             return
         principal = principal_of(request)
+        channel = channel_of(request)
         if talk.conversation_id is None and _shops(principal):
             # Before the answer is on its way, so that it can be stopped by the conversation's id.
-            talk.conversation_id = start(self.assistant.database, principal)
+            talk.conversation_id = start(self.assistant.database, principal, channel=channel)
         language = talk.language
+        answers = self._read(principal, talk).holder is None
         asked = render.user_turn(message, language)
         yield {
             self.box: "",
-            self.transcript: self._transcript(principal, talk, asked),
-            self.live: render.live(render.thinking(language), language),
+            self.transcript: self.transcript_of(principal, talk, asked),
+            # While an agent is there, nobody else answers.
+            self.live: render.live(render.thinking(language), language) if answers else "",
             self.talk: talk,
         }
         stopping = threading.Event()
@@ -248,7 +278,7 @@ class CustomerWindow:
         failed = ""
         text, cards, spoken = "", list[Card](), language
         try:
-            answer: Any = self.assistant.stream(principal, message, talk.conversation_id)
+            answer: Any = self.assistant.stream(principal, message, talk.conversation_id, channel=channel)
             with closing(answer) as events:
                 for name, payload in events:
                     if name == "meta":
@@ -278,6 +308,10 @@ class CustomerWindow:
         if running is not None:
             running.set()
 
+    def refresh(self, talk: Talk, request: gr.Request) -> dict[Any, Any]:
+        """What an agent has said or done meanwhile."""
+        return self._view(principal_of(request), talk)
+
     def act(self, talk: Talk, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         """A button on a card, in the cart or in the profile."""
         principal, data = principal_of(request), _data_of(event)
@@ -286,7 +320,7 @@ class CustomerWindow:
         except AisleError as error:
             gr.Warning(f"{error.message} {error.hint}".strip(), title=texts(talk.language)["failed"])
         view = self._view(principal, talk)
-        if data.get("act") != "add":
+        if data.get("act") not in ("add", "rate"):
             del view[self.transcript]  # nothing changed there, and a reason that is folded out stays so
         return view
 
@@ -304,6 +338,9 @@ class CustomerWindow:
                 assistant.remove_belief(principal, data.get("kind", ""), data.get("value", ""))
             case "up" | "down" as value:
                 put_feedback(assistant.database, principal, data.get("message", ""), data.get("product") or None, value)
+            case "rate" if data.get("rating", "").isdecimal() and talk.conversation_id is not None:
+                rate(assistant.database, principal, talk.conversation_id, int(data["rating"]))
+                self._beside(principal, talk, render.note(texts(talk.language)["rated"]))
 
     def _record(self, product_id: str) -> Product | None:
         """What the catalog says of a product, for how many variants there are: today's prices stand on the cards."""
@@ -332,38 +369,62 @@ class CustomerWindow:
         """Puts something behind what has been said until now."""
         talk.asides = [*talk.asides, (len(self._messages(principal, talk)), html)]
 
-    def _messages(self, principal: Principal, talk: Talk) -> tuple[Message, ...]:
-        """What was said; a conversation that is not this shopper's (any more: they signed in, or were erased) is left."""
+    def _messages(self, principal: Principal, talk: Talk) -> tuple[Said, ...]:
+        """What was said."""
+        return self._read(principal, talk).messages
+
+    def _read(self, principal: Principal, talk: Talk) -> Read:
+        """The conversation; one that is not this shopper's (any more: they signed in, or were erased) is left."""
         if talk.conversation_id is None:
-            return ()
+            return Read()
         try:
-            return messages_of(turns_of(self.assistant.database, principal, talk.conversation_id))
+            head, turns = read_on(self.assistant.database, principal, talk.conversation_id)
         except NotFound:
             talk.conversation_id, talk.asides, talk.asking = None, [], None
-            return ()
+            return Read()
+        return Read(head, *told(turns))
 
-    def _transcript(self, principal: Principal, talk: Talk, last: str = "") -> str:
-        """All that was said, and `last` behind it."""
-        messages = todays(self._messages(principal, talk), self.assistant.parts.shelf)
+    def transcript_of(self, principal: Principal, talk: Talk, last: str = "") -> str:
+        """All that was said and who came and went, and `last` behind it."""
+        read, language = self._read(principal, talk), talk.language
+        messages = todays(read.messages, self.assistant.parts.shelf)
         thumbs: dict[str, dict[str, str]] = {}
         if messages:
             for message_id, product_id, value in feedback_of(self.assistant.database, principal, principal.id):
                 thumbs.setdefault(message_id, {})[product_id or ""] = value
         checkout = self.assistant.cart(principal).checkout_url if messages else ""
-        day, turns = day_of(now_ms()), [render.hello(talk.language)]
-        for place, message in enumerate(messages, start=1):
-            turns += talk.beside(place - 1)
+        ticket = self._ticket(principal, read)
+        day, turns = day_of(now_ms()), [render.hello(language)]
+
+        def between(place: int) -> None:
+            happened = [each for each in read.happenings if each.place == place]
+            turns.extend(render.happened(each, language) for each in happened)
+            if read.happenings and read.happenings[-1] in happened and ticket is not None and ticket.rateable:
+                turns.append(render.rating(language))
+            turns.extend(talk.beside(place))
+
+        for place, message in enumerate(messages):
+            between(place)
             if day_of(message.created_at) != day:
                 day = day_of(message.created_at)
-                turns.append(render.day(message.created_at, talk.language))
+                turns.append(render.day(message.created_at, language))
             given = thumbs.get(message.message_id)
-            turns.append(render.message(message, talk.language, given, self._record, checkout))
-        turns += talk.beside(len(messages))
-        return render.talk([*turns, last], talk.language)
+            turns.append(render.message(message, language, given, self._record, checkout))
+        between(len(messages))
+        if read.holder is not None or (ticket is not None and ticket.closed_at is None):
+            last += render.company(read.holder, language)
+        return render.talk([*turns, last], language, read.head)
+
+    def _ticket(self, principal: Principal, read: Read) -> Ticket | None:
+        """The latest handing over to a person; None where there was none."""
+        if read.head is None or read.head.team is None:
+            return None
+        found = tickets_of(self.assistant.database, principal, read.head.conversation_id)
+        return found[0] if found else None
 
     def _view(self, principal: Principal, talk: Talk) -> dict[Any, Any]:
         """The conversation, cart and profile as they stand now; staff, who have neither, may sign out instead."""
-        transcript = self._transcript(principal, talk)
+        transcript = self.transcript_of(principal, talk)
         view: dict[Any, Any] = {self.transcript: transcript, self.talk: talk}
         if not _shops(principal):
             tools = render.tools((), None, 0, talk.language)
@@ -397,6 +458,11 @@ class CustomerWindow:
                 for button, question in zip(self.starters, questions, strict=True)
             },
         }
+
+
+def channel_of(request: gr.Request) -> Channel:
+    """Where the window stands: the frame on a shop's page says so with each request."""
+    return "embed" if EMBED_HEADER in request.headers else "window"
 
 
 def _shops(principal: Principal) -> bool:

@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 
 from bot.cards import Card, CartView, Citation, ProfileView
+from bot.desk.views import Happening, Said
 from bot.reply.voice import languages
 from bot.shelf import price_of, telling_options
-from bot.transcript import Message, day_of
+from bot.transcript import day_of
 from bot.windows.texts import name_of, texts
 from index.money import format_money
 from index.product import Money, Product, Variant
+from storage.conversations import Conversation
 from storage.past_conversations import PastConversation
 
 # Replies are plain text with the occasional table; raw HTML in them is shown, not run, and links stay text.
@@ -97,17 +99,18 @@ def assistant_turn(
     feedback: Mapping[str, str] | None = None,
     record: Callable[[str], Product | None] = lambda _: None,
     *,
-    who: str = "aisle",
+    agent: str | None = None,
     actions: bool = True,
     checkout: str = "",
 ) -> str:
-    """One answer: its text, its cards, its sources. `who` is the word for the speaker; `actions` are the cards' buttons.
+    """One answer: its text, its cards, its sources. `agent` is who gave it where Aisle did not; `actions` are the cards' buttons.
 
     The address of the `checkout` becomes a link where the text names it, and no other: links in texts stay text. `feedback` maps a
     product id to the thumb given ("up" or "down"), `record` gives the product, for what else there is of it.
     """
     words = texts(language)
-    parts = [f'<span class="who{"" if who == "aisle" else " told"}">{escape(words[who])}</span>']
+    name = words["aisle"] if agent is None else agent or words["agent"]
+    parts = [f'<span class="who{"" if agent is None else " told"}">{escape(name)}</span>']
     if text:
         parts.append(f'<div class="said">{_linked(_MARKDOWN.render(text), checkout)}</div>')
     shown = [
@@ -124,7 +127,8 @@ def assistant_turn(
     if shown:
         parts.append(f'<ul class="cards">{"".join(shown)}</ul>')
     parts += [citation(item, language, quoted=item.quote in text) for item in citations]
-    return f'<li class="turn turn-aisle" lang="{escape(language)}">{"".join(parts)}</li>'
+    kind = "turn turn-aisle" if agent is None else "turn turn-aisle turn-agent"
+    return f'<li class="{kind}" lang="{escape(language)}">{"".join(parts)}</li>'
 
 
 def coming(text: str, cards: Iterable[Card], language: str, record: Callable[[str], Product | None]) -> str:
@@ -137,7 +141,7 @@ def coming(text: str, cards: Iterable[Card], language: str, record: Callable[[st
 
 
 def message(
-    item: Message,
+    item: Said,
     language: str,
     feedback: Mapping[str, str] | None,
     record: Callable[[str], Product | None],
@@ -146,7 +150,6 @@ def message(
     """What was said, by whomever."""
     if item.role == "user":
         return user_turn(item.text, language)
-    who = "agent" if item.role == "agent" else "aisle"
     return assistant_turn(
         item.text,
         item.products,
@@ -155,8 +158,38 @@ def message(
         item.message_id,
         feedback,
         record,
-        who=who,
+        agent=item.agent if item.role == "agent" else None,
         checkout=checkout,
+    )
+
+
+def happened(item: Happening, language: str) -> str:
+    """That an agent came or went."""
+    words = texts(language)
+    said = words[f"person_{item.event}"].format(agent=item.agent or words["agent"])
+    return f'<li class="turn turn-happened"><p>{escape(said)}</p></li>'
+
+
+def company(agent: str | None, language: str) -> str:
+    """Who is with the customer now: an agent by name, or nobody yet where one was asked for (`agent` is None)."""
+    words = texts(language)
+    said = words["person_awaited"] if agent is None else words["person_here"].format(agent=agent)
+    kind = "waits" if agent is None else "here"
+    return f'<li class="company {kind}" role="status"><i aria-hidden="true"></i>{escape(said)}</li>'
+
+
+def rating(language: str) -> str:
+    """Five buttons: what the customer thought of the agents' help."""
+    words = texts(language)
+    stars = "".join(
+        f'<button type="button" data-act="rate" data-rating="{stars}" '
+        f"{_attribute('aria-label', words['rate_stars'].format(stars=stars))}>{stars}</button>"
+        for stars in range(1, 6)
+    )
+    ends = (f"<small>{escape(words[name])}</small>" for name in ("rate_worst", "rate_best"))
+    return (
+        f'<li class="turn turn-rating" role="group" {_attribute("aria-label", words["rate"])}><p>{escape(words["rate"])}</p>'
+        f'<div class="rates">{next(ends)}{stars}{next(ends)}</div></li>'
     )
 
 
@@ -388,12 +421,14 @@ def page(title: str, inside: str, language: str) -> str:
     )
 
 
-def talk(turns: Iterable[str], language: str) -> str:
-    """The transcript: a log that screen readers follow."""
+def talk(turns: Iterable[str], language: str, head: Conversation | None = None) -> str:
+    """The transcript: a log that screen readers follow. With the conversation's `head` the page follows what changes in it."""
     title = texts(language)["transcript"]
+    followed = _data(conversation=head.conversation_id, updated=head.updated_at) if head is not None else ""
     return (
         f'<h2 class="unseen">{escape(title)}</h2><div role="log" aria-live="polite" {_attribute("aria-label", title)}>'
-        f'<ol class="talk" data-language="{escape(language)}">{"".join(turns)}</ol></div>'
+        f'<ol class="talk" data-language="{escape(language)}" {followed}>{"".join(turns)}</ol></div>'
+        '<button type="button" data-act="refresh" hidden></button>'
     )
 
 

@@ -95,7 +95,8 @@ def _situations(text: str, where: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _plain(path: Path) -> dict[str, tuple[str, ...]]:
+def read_plain(path: Path) -> dict[str, tuple[str, ...]]:
+    """The lines of each section of a phrasing file, in order."""
     lines: dict[str, list[str]] = {}
     for name, _, line in _sections(path):
         lines.setdefault(name, []).append(line)
@@ -124,7 +125,7 @@ def load_bank(language: str) -> Bank:
     return Bank(
         language,
         {label: tuple(lines.values()) for label, lines in skeletons.items()},
-        _plain(folder / "assistant.txt"),
-        _plain(folder / "slots.txt") | _plain(folder / "products.txt"),
-        _plain(folder / "affixes.txt"),
+        read_plain(folder / "assistant.txt"),
+        read_plain(folder / "slots.txt") | read_plain(folder / "products.txt"),
+        read_plain(folder / "affixes.txt"),
     )

@@ -210,7 +210,7 @@ class TestRows:
         self, talk: Conversation, handed: str, desk: Desk, tmp_path: Any
     ) -> None:
         assistant = talk.assistant
-        assistant._shop = tmp_path
+        assistant.shop = tmp_path
         looked = tuple(desk.feed.look())
         assert any(handed in row for row in desk.spelled(looked))
         assistant.erase(talk.principal, talk.principal.id)
@@ -243,9 +243,19 @@ class TestCase:
         assert [note.text for note in case.notes] == ["Wants it soon."]
         assert case.draft == ""
         assert "search" in case.labels
-        assert "out_of_scope" not in case.labels
+        assert case.labels[-1] == "out_of_scope"
         assert case.customer.user_id == talk.principal.id
         assert case.customer.stage
+
+    def test_a_wrong_intent_is_set_right_in_one_call(self, handed: str, desk: Desk) -> None:
+        message = desk.messages(MIA, handed)[0]
+        desk.correct(MIA, handed, message.message_id, ["ask_policy"])
+        assert desk.case(MIA, handed).messages[0].corrected == ("ask_policy",)
+        assert desk.messages(MIA, handed)[0].intent == message.intent
+        with pytest.raises(InvalidInput, match="ask_policy"):
+            desk.correct(MIA, handed, message.message_id, ["no such intent"])
+        with pytest.raises(NotFound):
+            desk.correct(OTHER, handed, message.message_id, ["search"])
 
     def test_what_cannot_be_said_is_not(self, handed: str, desk: Desk) -> None:
         with pytest.raises(Conflict):

@@ -11,9 +11,10 @@ import pytest
 from bot.backend import OPERATIONS, Backend, Caller
 from bot.cards import Reply
 from bot.embedded import EmbeddedBackend, backend_of
-from bot.order_wishes import address_in, named_lines, wanted, wish
+from bot.order_wishes import address_in, kinds_named, named_lines, wanted, wish
 from bot.parts import Parts
 from bot.service import Assistant
+from bot.tasks.order_changes import draft_of, request_of
 from index.product import Product
 from storage.conversations import turns_of
 from storage.customers import Customer, PaymentMethod, customer_of, put_customers
@@ -21,8 +22,20 @@ from storage.database import Database
 from storage.errors import InvalidInput, NotFound, Unavailable
 from storage.offers import Offer, Price, put_offers
 from storage.order_changes import OrderChange, changes_of
-from storage.order_rules import ChangeRequest, Refused
-from storage.orders import Order, orders_of, put_orders
+from storage.order_rules import (
+    CancelOrder,
+    ChangeRequest,
+    ExchangeItems,
+    ModifyAddress,
+    ModifyDefaultAddress,
+    ModifyItems,
+    ModifyPayment,
+    Piece,
+    Refused,
+    ReturnItems,
+    Swap,
+)
+from storage.orders import Address, Order, orders_of, put_orders
 from storage.principal import Principal, Role
 from storage.record import now_ms
 from storage.settings import OrderSettings, ShopSettings
@@ -568,3 +581,37 @@ def test_what_is_stored_says_what_was_agreed_to(talk: Conversation, database: Da
 def test_the_embedded_backend_is_a_backend(database: Database) -> None:
     products: dict[str, Product] = {}
     assert isinstance(EmbeddedBackend(database, RULES, products.get), Backend)
+
+
+@pytest.mark.parametrize(
+    ("message", "kinds"),
+    [
+        ("where is it?", set()),
+        ("what if I returned it?", {"return"}),
+        ("please don't cancel it", set()),
+        ("call it off, I don't need it", {"cancel"}),
+        ("the blue one instead", {"exchange", "items"}),
+        ("I have moved, use my new address", {"address", "default_address"}),
+        ("charge my PayPal, I pay with that", {"payment"}),
+        ("这个退掉，地址也改", {"return", "exchange", "items", "address"}),
+        ("不想要了", {"cancel"}),
+    ],
+)
+def test_kinds_of_change_that_a_message_has_a_word_for(message: str, kinds: set[str]) -> None:
+    assert kinds_named(message) == kinds
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        CancelOrder(order_id="1", reason="no longer needed"),
+        ReturnItems(order_id="1", pieces=(Piece(line=1), Piece(line=0, quantity=2)), payment_method="gift"),
+        ExchangeItems(order_id="1", swaps=(Swap(line=0, variant_id="a"),)),
+        ModifyItems(order_id="1", swaps=(Swap(line=2, variant_id="b"),), payment_method="card"),
+        ModifyAddress(order_id="1", address=Address(address1="5 Elm Street, Springfield")),
+        ModifyPayment(order_id="1", payment_method="gift"),
+        ModifyDefaultAddress(address=Address(address1="5 Elm Street")),
+    ],
+)
+def test_a_draft_stands_for_the_request_that_it_was_made_of(request_: ChangeRequest) -> None:
+    assert request_of(draft_of(request_)) == request_

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from bot.reply.voice import WHOLE, Language, Voice, languages
+from bot.reply.voice import Language, Voice, languages
 
 FOLDER = Path(__file__).parent
 
@@ -19,6 +19,6 @@ def desk_voice(code: str, seed: str = "", said_before: Mapping[str, int] | None 
 
 @cache
 def _language(code: str) -> Language:
-    own = "zh" if code == "zh" and "zh" in WHOLE else "en"
+    own = code if (FOLDER / f"{code}.toml").exists() else "en"
     tables = tomllib.loads((FOLDER / f"{own}.toml").read_text(encoding="utf-8"))
     return Language(code, {**languages()[code].tables, **tables})

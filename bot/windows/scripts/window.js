@@ -42,6 +42,66 @@
     watch.observe(document.documentElement, {childList: true, subtree: true});
   }
 
+  // While a person may answer, what they say comes by itself: the server says that the conversation changed, and the transcript is
+  // drawn anew once. Read by fetch and not by EventSource, which could not say that it asks from the frame.
+  const REFRESH_MS = 2000; // one that has brought nothing by then is asked for again
+  const followed = {conversation: '', shown: 0, newest: 0, timer: 0, leaves: null};
+
+  const refresh = () => {
+    const {newest, shown, timer} = followed;
+    if (newest <= shown || timer || document.querySelector('#live .talk')) return;
+    followed.timer = setTimeout(() => {
+      followed.timer = 0;
+      refresh();
+    }, REFRESH_MS);
+    document.querySelector('#transcript [data-act="refresh"]')?.click();
+  };
+
+  const read = async (conversation, signal) => {
+    const answer = await fetch(`/api/conversations/${encodeURIComponent(conversation)}/stream`, {signal});
+    if (!answer.ok) return answer.status >= 500;
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let rest = ''; ; ) {
+      const {value, done} = await reader.read();
+      if (done) return true;
+      const events = (rest + value).split('\n\n');
+      rest = events.pop();
+      for (const event of events) {
+        const data = event.match(/^data: (.*)$/m);
+        if (data) followed.newest = JSON.parse(data[1]).updated_at;
+      }
+      refresh();
+    }
+  };
+
+  const follow = async (conversation) => {
+    followed.leaves?.abort();
+    clearTimeout(followed.timer);
+    Object.assign(followed, {conversation, newest: 0, timer: 0, leaves: new AbortController()});
+    const {signal} = followed.leaves;
+    for (let wait = 1000, again = Boolean(conversation); again && !signal.aborted; wait = Math.min(30_000, wait * 2)) {
+      const begun = Date.now();
+      again = await read(conversation, signal).catch(() => true);
+      if (Date.now() - begun > 60_000) wait = 1000;
+      if (again && !signal.aborted) await new Promise((done) => setTimeout(done, wait));
+    }
+  };
+
+  // A browser opens few connections to one site: windows that nobody looks at give theirs back.
+  const watch = () => {
+    const talk = document.querySelector('#transcript .talk');
+    const conversation = document.hidden ? '' : talk?.dataset.conversation || '';
+    const shown = Number(talk?.dataset.updated || 0);
+    if (shown !== followed.shown) {
+      clearTimeout(followed.timer);
+      Object.assign(followed, {shown, timer: 0});
+    }
+    if (conversation !== followed.conversation) follow(conversation);
+    else refresh();
+  };
+  document.addEventListener('visibilitychange', watch);
+  document.addEventListener('DOMContentLoaded', () => new MutationObserver(watch).observe(document.body, {childList: true, subtree: true}));
+
   const menus = () => document.querySelectorAll('#tools details[open]');
   const close = () => embedded && window.parent.postMessage({aisle: 'close'}, page || '*');
 
@@ -59,6 +119,7 @@
 
   document.addEventListener('click', (event) => {
     const button = event.target.closest?.('[data-act]');
+    if (button?.dataset.act === 'refresh') return;
     menus().forEach((menu) => (!menu.contains(event.target) || button) && (menu.open = false));
     if (!button) return;
     const {act, language} = button.dataset;

@@ -13,7 +13,7 @@ from bot.service import Assistant
 from storage.conversations import Turn, turns_of
 from storage.database import Database
 from storage.principal import Principal
-from storage.settings import LlmSettings
+from storage.settings import LlmSettings, OrderSettings
 from tests.bot.conftest import SETTINGS, Conversation, ToldIntents
 from tests.bot.llm.server import ModelServer, Respond
 
@@ -46,15 +46,21 @@ class Advised(Conversation):
 def advised(
     parts: Parts, database: Database, intents: ToldIntents, shopper: Principal
 ) -> Iterator[Callable[..., Advised]]:
-    """Call it with what the model says, and with settings that are not the usual; `parts` of another catalog, another shopper."""
+    """Call it with what the model says, and with settings that are not the usual; `shop` of another catalog, another shopper."""
     with ExitStack() as stack:
 
-        def begin(respond: Respond, principal: Principal = shopper, shop: Parts = parts, **changes: Any) -> Advised:
+        def begin(
+            respond: Respond,
+            principal: Principal = shopper,
+            shop: Parts = parts,
+            rules: OrderSettings = SETTINGS.orders,
+            **changes: Any,
+        ) -> Advised:
             server = stack.enter_context(ModelServer(respond).running())
             settings = LlmSettings(model="stub", base_url=server.url, **{"timeout_s": 20.0, **changes})
             adviser = Adviser(LangChainModel.open(settings, KEY), settings)
             url = "https://shop.example/checkout/{cart_id}"
-            assistant = Assistant(shop, SETTINGS, database, url, adviser=adviser)
+            assistant = Assistant(shop, SETTINGS.model_copy(update={"orders": rules}), database, url, adviser=adviser)
             stack.callback(assistant.close)
             return Advised(assistant, intents, principal, server, adviser)
 

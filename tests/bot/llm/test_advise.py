@@ -258,19 +258,24 @@ def test_a_call_with_broken_arguments_reaches_nothing(advised: Begin, arguments:
     assert all("description" not in each for body in talk.server.bodies for each in called(body))
 
 
-def test_a_call_that_a_small_model_spells_in_its_text_is_a_call_and_never_shown(advised: Begin) -> None:
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        '```json\n{"name": "product_details", "arguments": {"name": "p1"}}\n```',
+        '{{"name": "product_details", "arguments": {"name": "p1"}}}\n{{"name": "product_details"}}',
+    ],
+)
+def test_a_call_that_a_small_model_spells_in_its_text_is_a_call_and_never_shown(advised: Begin, spelled: str) -> None:
     def respond(body: Body) -> Say:
-        if called(body):
-            return Say("{p1} takes up little room.")
-        return Say('```json\n{"name": "product_details", "arguments": {"name": "p1"}}\n```')
+        return Say("{p1} takes up little room.") if called(body) else Say(spelled)
 
     talk = advised(respond)
     reply = talk.say("search", KETTLES)
     assert talk.record["tools"] == ["product_details"]
     assert "takes up little room." in reply.text
     assert "{" not in reply.text
-    spelled = advised(spoken('{"name": "delete_everything", "arguments": {}}'))
-    assert "{" not in spelled.say("search", KETTLES).text
+    unknown = advised(spoken('{"name": "delete_everything", "arguments": {}}'))
+    assert "{" not in unknown.say("search", KETTLES).text
 
 
 def test_a_model_that_would_read_on_for_ever_has_to_answer(advised: Begin) -> None:
