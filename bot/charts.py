@@ -144,21 +144,26 @@ def curve_chart(
     x_name: str,
     *,
     x_labels: Callable[[float], str] = lambda x: f"{x:g}",
+    counts: bool = False,
 ) -> Markup:
-    """Shares over whole numbers, at most `MOST_CURVES` lines of different colors, dashes and marks; `legend` has their names."""
+    """Shares over whole numbers, at most `MOST_CURVES` lines of different colors, dashes and marks; `legend` has their names.
+
+    With `counts` they are counts instead of shares.
+    """
     xs = sorted({x for curve in curves for x, _ in curve.points})
     known = [y for curve in curves for _, y in curve.points if y is not None]
     margin = 0.5 if len(xs) == 1 else 0.02 * (xs[-1] - xs[0])
-    frame = Frame((xs[0] - margin, xs[-1] + margin), (0.0, max([*known, 0.01]) * 1.08))
+    frame = Frame((xs[0] - margin, xs[-1] + margin), (0.0, max([*known, 1.0 if counts else 0.01]) * 1.08))
     marks = xs if len(xs) <= _ALL_MARKED else [x for x in ticks(*frame.x) if float(x).is_integer()]
-    parts = [frame.axes(x_name, "", marks, ticks(*frame.y), x_labels, lambda y: f"{100 * y:.3g} %")]
+    heights = [y for y in ticks(*frame.y) if not counts or float(y).is_integer()]
+    parts = [frame.axes(x_name, "", marks, heights, x_labels, _number if counts else lambda y: f"{100 * y:.3g} %")]
     for place, curve in enumerate(curves[:MOST_CURVES]):
         for run in _runs(curve.points):
             path = " ".join(f"{frame.across(x):.1f},{frame.up(y):.1f}" for x, y in run)
             parts.append(tag("polyline", points=path, class_=f"line series-{place}"))
         for x, y in curve.points:
             if y is not None:
-                said = tag("title", f"{curve.name}, {x_labels(x)}: {y:.1%}")
+                said = tag("title", f"{curve.name}, {x_labels(x)}: {f'{y:,.0f}' if counts else f'{y:.1%}'}")
                 parts.append(_mark(place, frame.across(x), frame.up(y), said))
     return svg(label, *parts, description=description)
 

@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 
 from storage.conversations import SUPPORT
 from storage.database import Database, in_chunks, lock_row
-from storage.errors import InvalidInput, NotFound
+from storage.errors import Conflict, InvalidInput, NotFound
 from storage.principal import Principal, Role
 from storage.record import now_ms, storable
 from storage.redaction import redact
@@ -150,12 +150,16 @@ def decide(
     status: Literal["approved", "rejected"],
     question: str | None = None,
     answer: str | None = None,
+    was: Status | None = None,
 ) -> StoredAnswer:
     """Approves a pair, in other words where they are given, or rejects it; a later decision replaces an earlier one.
+
+    `was` is the status that whoever decides has seen: where somebody else has decided meanwhile, nothing is replaced.
 
     Raises:
         Forbidden: only a supervisor or an admin decides.
         NotFound: there is no such pair.
+        Conflict: its status is another one than `was`.
         InvalidInput: the words to approve hold what may not be given to others.
     """
     principal.require_role(*APPROVERS)
@@ -164,6 +168,9 @@ def decide(
         row = connection.execute(lock_row(connection, found)).one_or_none()
         if row is None:
             raise NotFound(f"There is no answer {answer_id[:200]!r}.", "Take the id from: launch.py answers list")
+        if was is not None and row.status != was:
+            by = f" by {row.decided_by[:80]}" if row.decided_by else ""
+            raise Conflict(f"This pair was {row.status}{by} meanwhile.", "Look at it again before you decide.")
         asked = redact(storable(question)).strip() if question is not None else row.question
         said = redact(storable(answer)).strip() if answer is not None else row.answer
         changed = {

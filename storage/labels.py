@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select, true, update
 
 from storage.consent import Consent
 from storage.conversations import Turn
@@ -25,6 +25,9 @@ from storage.record import now_ms
 from storage.redaction import redact
 from storage.tables import consents, conversations, labels, turns
 
+CONTEXT_TURNS: Final = 6
+"""Turns before the one to label that are shown with it."""
+_SPEAKERS = ("user", "assistant", "agent")
 LABELLERS = (Role.ENGINEER, Role.SUPERVISOR, Role.ADMIN)
 
 
@@ -48,6 +51,26 @@ class TrainingConversation:
     conversation_id: str
     user_id: str
     turns: list[Turn]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnToLabel:
+    """A user turn that was handed out, redacted, and what was said before it, as (role, text), oldest first."""
+
+    turn_key: str
+    text: str
+    language: str
+    before: tuple[tuple[str, str], ...]
+    label: Label | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToLabel:
+    """Turns to label, in the order of handing out: how many, the first of them, and how many more only their files have."""
+
+    turns: int
+    first: list[TurnToLabel]
+    in_files: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +132,37 @@ def training_conversations(
         rows = sorted(rows, key=lambda row: place[row.conversation_id])  # stable: the turns keep their order
         for (conversation_id, user_id), group in groupby(rows, key=attrgetter("conversation_id", "user_id")):
             yield TrainingConversation(conversation_id, user_id, [_redacted(row) for row in group])
+
+
+def turns_to_label(db: Database, principal: Principal, default: Consent, limit: int = 1) -> ToLabel:
+    """The turns that were handed out and have no label, of people whose consent says `train` now.
+
+    Raises:
+        Forbidden: the role may not label.
+    """
+    principal.require_role(*LABELLERS)
+    waiting = _handed_out(default).where(labels.c.intents.is_(None))
+    in_files = select(func.count()).where(labels.c.intents.is_(None), labels.c.message_id.is_(None))
+    in_order = waiting.order_by(labels.c.requested_at, labels.c.turn_key).limit(limit)
+    with db.read() as connection:
+        count = connection.execute(select(func.count()).select_from(waiting.subquery())).scalar_one()
+        first = [_to_label(connection, row) for row in connection.execute(in_order).all()]
+        return ToLabel(count, first, connection.execute(in_files).scalar_one())
+
+
+def turn_to_label(db: Database, principal: Principal, default: Consent, turn_key: str) -> TurnToLabel:
+    """One turn that was handed out, labelled or not.
+
+    Raises:
+        Forbidden: the role may not label.
+        NotFound: it was never handed out, has been erased since, or its person no longer lets models learn from it.
+    """
+    principal.require_role(*LABELLERS)
+    with db.read() as connection:
+        row = connection.execute(_handed_out(default).where(labels.c.turn_key == turn_key)).one_or_none()
+        if row is None:
+            raise NotFound(f"No turn {turn_key[:200]!r} is to be labelled here.", "Go on with the next one.")
+        return _to_label(connection, row)
 
 
 def request_labels(db: Database, principal: Principal, wanted: Mapping[str, str | None]) -> None:
@@ -187,6 +241,29 @@ def labels_by_turn(db: Database, principal: Principal) -> dict[str, Label | None
     in_order = select(labels).order_by(labels.c.requested_at, labels.c.turn_key)
     with db.read() as connection:
         return {row.turn_key: label_in(row) for row in connection.execute(in_order)}
+
+
+def _handed_out(default: Consent) -> Select[Any]:
+    """Turns that are kept here, with what is known of their labels."""
+    joined = (
+        labels.join(turns, turns.c.message_id == labels.c.message_id)
+        .join(conversations, conversations.c.conversation_id == turns.c.conversation_id)
+        .outerjoin(consents, consents.c.user_id == conversations.c.user_id)
+    )
+    said = (turns.c.conversation_id, turns.c.number, turns.c.content, turns.c.language)
+    consented = func.coalesce(consents.c.train, default.train).is_(True)
+    return select(labels, *said).select_from(joined).where(consented)
+
+
+def _to_label(connection: Connection, row: Any) -> TurnToLabel:
+    earlier = (
+        select(turns.c.role, turns.c.content)
+        .where(turns.c.conversation_id == row.conversation_id, turns.c.number < row.number, turns.c.role.in_(_SPEAKERS))
+        .order_by(turns.c.number.desc())
+        .limit(CONTEXT_TURNS)
+    )
+    before = [(role, redact(content)) for role, content in connection.execute(earlier)]
+    return TurnToLabel(row.turn_key, redact(row.content), row.language, tuple(reversed(before)), label_in(row))
 
 
 def label_in(row: Any) -> Label | None:

@@ -27,6 +27,7 @@ from bot.api.ops import add_ops
 from bot.api.requests import Body
 from bot.api.routes import principal_of, routes
 from bot.desk.desk import Desk
+from bot.desk_figures import SupportFigures
 from bot.figures import Experiments, Figures
 from bot.parts import NoIntents
 from bot.service import Assistant
@@ -36,6 +37,8 @@ from bot.windows.agent import AgentWindow
 from bot.windows.customer import STYLE, CustomerWindow, DemoShopper
 from bot.windows.ops import PATH as OPS_PATH
 from bot.windows.ops import OpsWindow
+from bot.windows.review import PATH as REVIEW_PATH
+from bot.windows.review import ReviewWindow
 from bot.windows.texts import language_of
 from storage.conversations import SUPPORT
 from storage.errors import NotFound
@@ -100,8 +103,14 @@ def create_app(
         allow_headers=["Authorization", "Content-Type", *MCP_HEADERS],
     )
     figures = Figures(assistant, shop, settings, experiments)
-    add_ops(app, figures)
-    OpsWindow(figures, settings).mount(app)
+    support = SupportFigures(assistant)
+    add_ops(app, figures, support)
+    OpsWindow(figures, support, settings).mount(app)
+    review = ReviewWindow(assistant, support, settings)
+    app.add_api_route(
+        REVIEW_PATH, lambda: RedirectResponse(f"{REVIEW_PATH}/", status_code=307), include_in_schema=False
+    )
+    review.mount(app)
     add_agent_page(app)
     AgentWindow(settings).mount(app)
     CustomerWindow(assistant, settings.name, demo_shoppers).mount(app)

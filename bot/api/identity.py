@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.api.problems import problem, refusal
 from storage.errors import AisleError
 from storage.identity import Identity
+from storage.labels import LABELLERS
 from storage.principal import FIGURES, Principal, Role
 from storage.tickets import DESK
 
@@ -26,7 +27,7 @@ _OPEN = ("/healthz", "/readyz", "/media/", "/window.css", "/window.js", "/embed.
 _FRAMED = ("/", "/embed")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_STAFF: Final = {"/ops": FIGURES, "/agent": DESK}
+_STAFF: Final = {"/ops": FIGURES, "/agent": DESK, "/review": LABELLERS}
 """Windows that only some roles may see, Gradio's own paths below them included."""
 
 
@@ -72,8 +73,8 @@ class IdentityMiddleware:
 
     A token or key that does not hold is an error, never a silent fall back to a visitor. A request that changes something and
     is known by cookie alone must come from this site or from an origin of `[embed]`, for browsers send cookies by themselves.
-    Nothing below `/ops` and `/agent`, Gradio's own paths included, answers anybody but those whom they are for. The window may be
-    framed by this site and by the origins of `[embed]`, all else by this site alone.
+    Nothing below `/ops`, `/agent` and `/review`, Gradio's own paths included, answers anybody but those whom they are for. The
+    window may be framed by this site and by the origins of `[embed]`, all else by this site alone.
     """
 
     def __init__(self, app: ASGIApp, identity: Identity, origins: Iterable[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""What `/ops` needs beside its window: who may come in, and the download of whom to write to."""
+"""What `/ops` needs beside its window: who may come in, and the downloads: whom to write to, and the desk's tables."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from fastapi import FastAPI, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from bot.api.routes import principal_of
+from bot.desk_export import TableName, exported
+from bot.desk_figures import PERIODS, SupportFigures
 from bot.figures import Figures
 from bot.windows import render
 from bot.windows.ops import PATH
@@ -22,13 +24,25 @@ from storage.errors import AisleError, InvalidInput
 _KINDS = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
 
 
-def add_ops(app: FastAPI, figures: Figures) -> None:
+def add_ops(app: FastAPI, figures: Figures, desk: SupportFigures) -> None:
     """The routes below `/ops` that are no window."""
 
     @app.get(PATH, include_in_schema=False)
     def window() -> Response:
         """The window's own address ends in a slash."""
         return RedirectResponse(f"{PATH}/", status_code=307)
+
+    @app.get(f"{PATH}/support.csv", include_in_schema=False)
+    def support(request: Request, table: TableName, days: Literal["7", "30", "90"] = "30") -> Response:
+        """One table of the desk's figures."""
+        period = next(each for each in PERIODS if str(each) == days)
+        content = exported(desk, principal_of(request), table, period)
+        headers = {
+            "Content-Disposition": f'attachment; filename="support-{table}-{days}d.csv"',
+            "Cache-Control": "no-store",
+        }
+        # With a byte order mark, by which spreadsheets know that it is UTF-8.
+        return Response(f"\ufeff{content}", media_type="text/csv; charset=utf-8", headers=headers)
 
     @app.post(f"{PATH}/audience", include_in_schema=False)
     def export(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from typing import Final
 
 from bot.charts import MOST_CURVES, Bar, Curve, Span, bar_chart, curve_chart, interval_chart, legend
 from bot.figures import Difference, Experiment, Interests, Part, Shoppers, Shown, Slates
@@ -12,6 +13,9 @@ from bot.windows.texts import texts
 from retrieval.audience import Audience, Exported
 from retrieval.slate_metrics import STEPS
 from storage.settings import AudienceSettings
+
+REVIEW_PATH: Final = "/review"
+"""Where answers are approved and written."""
 
 
 class Page:
@@ -85,11 +89,12 @@ class Page:
         return self._section(self._words.get(f"ops_{reason}", reason))
 
     def header(self, shop_name: str) -> Markup:
-        """The top of the page."""
+        """The top of the page, with the way to the review."""
         note = self._of("note").format(few=self._of("few"))
         mark = tag("div", class_="mark", aria_hidden="true")
         leave = tag("form", tag("button", self._words["sign_out"], type="submit"), method="post", action="/logout")
-        return joined([mark, tag("div", tag("h1", f"{shop_name} · {self._words['ops']}"), tag("p", note)), leave])
+        head = tag("div", tag("h1", f"{shop_name} · {self._words['ops']}"), tag("p", note))
+        return joined([mark, head, tag("a", self._words["review_title"], href=f"{REVIEW_PATH}/", class_="way"), leave])
 
     def _cohorts(self, found: Shoppers) -> Markup | None:
         if not found.cohorts:
@@ -121,7 +126,7 @@ class Page:
         return self._plot(
             title,
             self._of(f"{lead or name}_lead"),
-            [bar_chart(title, _told(bars), bars)] if any(bar.value != 0 for bar in bars) else [],
+            [bar_chart(title, told(bars), bars)] if any(bar.value != 0 for bar in bars) else [],
             table([self._of(column), self._of("people")], rows, numbers=1),
         )
 
@@ -131,7 +136,7 @@ class Page:
         bars += [Bar(self._of(step), found.steps[step].count, self._part(found.steps[step])) for step in STEPS]
         rows = [[bar.name, bar.said] for bar in bars]
         return self._plot(
-            title, "", [bar_chart(title, _told(bars), bars)], table(["", self._of("slate_count")], rows, numbers=1)
+            title, "", [bar_chart(title, told(bars), bars)], table(["", self._of("slate_count")], rows, numbers=1)
         )
 
     def _positions(self, found: Mapping[int, Shown]) -> Markup:
@@ -171,7 +176,7 @@ class Page:
         title = self._of("thumbs")
         bars = [Bar(self._of(value), count, self._count(count)) for value, count in found.items()]
         rows = [[bar.name, bar.said] for bar in bars]
-        charts = [bar_chart(title, _told(bars), bars)] if any(bar.value != 0 for bar in bars) else []
+        charts = [bar_chart(title, told(bars), bars)] if any(bar.value != 0 for bar in bars) else []
         return self._plot(title, "", charts, table(["", self._of("card_count")], rows, numbers=1))
 
     def _experiment(self, found: Experiment) -> Markup:
@@ -244,7 +249,7 @@ class Page:
         return self._words[f"ops_{'_'.join(map(str, names))}"]
 
 
-def _told(bars: Iterable[Bar]) -> str:
+def told(bars: Iterable[Bar]) -> str:
     """What bars say, for those who do not see them."""
     return "; ".join(f"{bar.name}: {bar.said}" for bar in bars)
 

@@ -13,26 +13,37 @@ from typing import Any
 
 import gradio as gr
 
+from bot.desk_figures import PERIODS, Period, SupportFigures
 from bot.figures import FEWEST, Figures
 from bot.markup import Markup
 from bot.windows.customer import LARGEST_UPLOAD, STYLE, principal_of
 from bot.windows.figures import Page
+from bot.windows.support import SupportPage
 from bot.windows.texts import language_of, texts
+from storage.desk_figures import SUPPORT_FIGURES
 from storage.errors import AisleError, Fault
 from storage.principal import Principal, Role
 from storage.settings import ShopSettings
 
 OPS_STYLE = Path(__file__).parent / "ops.css"
 PATH = "/ops"
-_SECTIONS = ("shoppers", "interests", "slates", "experiments", "audiences")
+_SECTIONS = ("shoppers", "interests", "slates", "experiments", "audiences", "support")
+# One listener on the section's root serves its buttons, also those of later renderings.
+_PERIOD_BUTTONS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-days]');
+  if (button) trigger('click', {...button.dataset});
+});
+"""
 _LOGGER = logging.getLogger(__name__)
 
 
 class OpsWindow:
     """Builds the window and holds its handlers."""
 
-    def __init__(self, figures: Figures, settings: ShopSettings) -> None:
+    def __init__(self, figures: Figures, desk: SupportFigures, settings: ShopSettings) -> None:
         self.figures = figures
+        self.desk = desk
         self.settings = settings
 
     def mount(self, app: Any) -> None:
@@ -59,11 +70,14 @@ class OpsWindow:
                 tabs, panels = [], []
                 for name in _SECTIONS:
                     with gr.Tab(words[f"ops_{name}"], id=name) as tab:
-                        panels.append(gr.HTML(elem_id=f"ops-{name}", apply_default_css=False))
+                        panels.append(
+                            gr.HTML(elem_id=f"ops-{name}", apply_default_css=False, js_on_load=_PERIOD_BUTTONS)
+                        )
                     tabs.append(tab)
             page.load(self.open, None, [header, *tabs, panels[0]], show_progress="hidden")
             for name, tab, panel in zip(_SECTIONS, tabs, panels, strict=True):
                 tab.select(self._opener(name), None, [panel], show_progress="minimal", concurrency_limit=4)
+            panels[-1].click(self.period, None, [panels[-1]], show_progress="minimal", concurrency_limit=4)
         page.queue(max_size=64, default_concurrency_limit=4)
         return page
 
@@ -74,11 +88,16 @@ class OpsWindow:
         tabs = [gr.Tab(words[f"ops_{name}"]) for name in _SECTIONS]
         return [Page(language).header(self.settings.name), *tabs, self.section(_SECTIONS[0], request)]
 
-    def section(self, name: str, request: gr.Request) -> str:
-        """One section as it stands now; where it cannot be counted, why."""
-        page = Page(language_of(request.headers.get("accept-language", "")))
+    def period(self, event: gr.EventData, request: gr.Request) -> str:
+        """The desk's figures over the days that a button names."""
+        asked = str(event._data.get("days", "")) if isinstance(event._data, dict) else ""
+        return self.section("support", request, next((days for days in PERIODS if str(days) == asked), PERIODS[0]))
+
+    def section(self, name: str, request: gr.Request, days: Period = 30) -> str:
+        """One section as it stands now; where it cannot be counted, why. `days` are those of the desk's figures."""
+        page = SupportPage(language_of(request.headers.get("accept-language", "")), days)
         try:
-            return self._section(name, principal_of(request), page)
+            return self._section(name, principal_of(request), page, days)
         except AisleError as error:
             return page.not_for(str(error))
         except Exception:
@@ -95,8 +114,12 @@ class OpsWindow:
         opened.__annotations__["request"] = gr.Request
         return opened
 
-    def _section(self, name: str, principal: Principal, page: Page) -> Markup:
+    def _section(self, name: str, principal: Principal, page: SupportPage, days: Period) -> Markup:
         figures = self.figures
+        if name == "support":
+            if principal.role not in SUPPORT_FIGURES:
+                return page.not_for("support_role")
+            return page.support(self.desk.support(principal, days), self.desk.unmet(principal, days))
         if name == "shoppers":
             return page.shoppers(figures.shoppers(principal))
         if name == "interests":

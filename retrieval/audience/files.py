@@ -49,9 +49,9 @@ def write_contacts(out: TextIO, path: Path, people: Iterable[Candidate], campaig
         facts = (reason.usual_days, reason.current_days, reason.due_on)
         texts = (reason.text, reason.product_id, reason.title, reason.category)
         # The person's id is what the mailing tool looks up: it stays as it is.
-        writer.writerow([each.user_id, campaign, band, *map(_cell, texts), *facts])
+        writer.writerow([each.user_id, campaign, band, *map(safe_cell, texts), *facts])
 
 
-def _cell(text: str | None) -> str | None:
+def safe_cell(text: str | None) -> str | None:
     """Text that no spreadsheet takes for a formula."""
     return None if text is None else _FORMULA.sub("'", text)

@@ -14,6 +14,7 @@ from bot.api import problems
 from bot.api.app import create_app
 from bot.api.identity import IdentityMiddleware
 from bot.api.ops import add_ops
+from bot.desk_figures import SupportFigures
 from bot.figures import FEWEST, Difference, Experiment, Figures, Interests, Part, Shoppers, Shown, Slates
 from bot.reply.voice import WHOLE as LANGUAGES
 from bot.service import Assistant
@@ -43,7 +44,7 @@ def client(assistant: Assistant, identity: Identity, tmp_path: Path) -> Iterator
     """The routes of the window without the window, which takes seconds to mount, at a moment when some are at risk."""
     app = FastAPI()
     problems.install(app)
-    add_ops(app, Figures(assistant, tmp_path, ShopSettings(), clock=lambda: NOW))
+    add_ops(app, Figures(assistant, tmp_path, ShopSettings(), clock=lambda: NOW), SupportFigures(assistant))
     app.add_middleware(IdentityMiddleware, identity=identity)
     with TestClient(app) as opened:
         yield opened

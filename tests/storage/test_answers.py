@@ -21,7 +21,7 @@ from storage.answers import (
 )
 from storage.conversations import Turn, append, start
 from storage.database import Database
-from storage.errors import Forbidden, InvalidInput, NotFound
+from storage.errors import Conflict, Forbidden, InvalidInput, NotFound
 from storage.principal import Principal, Role
 from storage.tables import conversations
 from storage.tickets import hand_to_team
@@ -59,6 +59,16 @@ def test_proposing_again_changes_no_decision(database: Database) -> None:
     first, second = list_answers(database, SUPERVISOR)
     assert (first.asked, first.status) == (9, "mined")
     assert second.status == "rejected"
+
+
+def test_a_decision_meanwhile_is_not_replaced_unseen(database: Database) -> None:
+    propose(database, ENGINEER, [PARKING])
+    pair = answer_id_of(PARKING.question, "en")
+    decide(database, SUPERVISOR, pair, "rejected", was="mined")
+    with pytest.raises(Conflict, match="rejected by sue"):
+        decide(database, Principal("boss", Role.ADMIN), pair, "approved", was="mined")
+    assert list_answers(database, SUPERVISOR)[0].status == "rejected"
+    assert decide(database, SUPERVISOR, pair, "approved", was="rejected").status == "approved"
 
 
 def test_each_decision_leaves_another_mark(database: Database) -> None:

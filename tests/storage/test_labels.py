@@ -7,7 +7,14 @@ from storage.consent import Consent, set_consent
 from storage.conversations import Turn, append, start
 from storage.database import Database
 from storage.errors import Forbidden, NotFound
-from storage.labels import labels_by_turn, put_labels, request_labels, training_conversations
+from storage.labels import (
+    labels_by_turn,
+    put_labels,
+    request_labels,
+    training_conversations,
+    turn_to_label,
+    turns_to_label,
+)
 from storage.principal import Principal, Role
 from storage.tables import conversations, turns
 
@@ -129,3 +136,38 @@ class TestAnswers:
         with database.write() as connection:
             connection.execute(delete(conversations).where(conversations.c.user_id == "alice"))
         assert labels_by_turn(database, ENGINEER) == {"t2": None}
+
+
+class TestToLabel:
+    def test_what_was_handed_out_comes_with_what_was_said_before_redacted(self, database: Database) -> None:
+        first, second = talk(database, "alice", "my mail is a@b.example", "and where is it?")
+        request_labels(database, ENGINEER, {"t1": first})
+        request_labels(database, ENGINEER, {"t2": second, "of a file": None})
+        found = turns_to_label(database, ENGINEER, Consent(train=True), limit=9)
+        assert (found.turns, found.in_files) == (2, 1)
+        assert "a@b.example" not in found.first[0].text
+        assert found.first[1].text == "and where is it?"
+        assert found.first[1].before == (("user", found.first[0].text),)
+        put_labels(database, ENGINEER, {"t1": ["search"]}, "review")
+        left = turns_to_label(database, ENGINEER, Consent(train=True))
+        assert [each.turn_key for each in left.first] == ["t2"]
+        again = turn_to_label(database, ENGINEER, Consent(train=True), "t1")
+        assert again.label is not None
+        assert again.label.intents == ("search",)
+
+    def test_who_does_not_agree_is_not_shown(self, database: Database) -> None:
+        (message,) = talk(database, "alice", "hello")
+        request_labels(database, ENGINEER, {"t1": message})
+        assert turns_to_label(database, ENGINEER, NEVER).turns == 0
+        with pytest.raises(NotFound):
+            turn_to_label(database, ENGINEER, NEVER, "t1")
+        consents(database, "alice", True)
+        assert turns_to_label(database, ENGINEER, NEVER).turns == 1
+
+    @pytest.mark.parametrize("role", [Role.CUSTOMER, Role.AGENT, Role.SERVICE])
+    def test_others_see_none(self, database: Database, role: Role) -> None:
+        who = Principal("alice", role, team="support")
+        with pytest.raises(Forbidden):
+            turns_to_label(database, who, Consent(train=True))
+        with pytest.raises(Forbidden):
+            turn_to_label(database, who, Consent(train=True), "t1")
