@@ -86,7 +86,7 @@ bench: setup-dev  ## Measure a turn, indexing and search beside their peers (nee
 		$(PY) -m benchmarks.rhythm --data ../shared/data/cdnow_sample; }
 
 # Only what the demo's marker names as its own: another shop's database may lie beside it. The marker goes last.
-DEMO_PARTS := catalog.jsonl documents media events.jsonl orders.jsonl dialogues.jsonl shop.toml index models rejected secret \
+DEMO_PARTS := catalog.jsonl documents media events.jsonl orders.jsonl customers.jsonl reviews.jsonl dialogues.jsonl shop.toml index models rejected secret \
 	aisle.db aisle.db-wal aisle.db-shm demo-shop
 
 clean:  ## Remove the environment, the caches and the demo shop

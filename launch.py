@@ -341,6 +341,7 @@ def build_demo(shop: Path) -> None:
             write_demo_shop(shop, progress=show)
     run_ingest_events(files.events, shop)
     run_ingest_orders(files.orders, shop)
+    run_ingest_customers(files.customers, shop)
     run_ingest_reviews(files.reviews, shop)
     # After the orders: the index counts what is bought together.
     run_index(files.catalog, shop, files.documents, allow_shrink=True)

@@ -23,6 +23,7 @@ from random import Random
 from typing import Any, Final
 
 from demo.catalog import CURRENCY, DemoProduct
+from demo.customers import NAMES
 from demo.phrasings.bank import read_plain
 from demo.phrasings.grammar import expand
 from demo.phrasings.style import FULL_WIDTH, draw_persona, write_as
@@ -46,17 +47,6 @@ _CHINESE = 0.4
 _FOLLOW_UPS = (0.15, 0.35, 0.3, 0.2)
 """Share of dialogues by how often the customer asks on."""
 _THANKED, _GREETED = 0.8, 0.7
-_NAMES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
-    "en": (
-        ("Nora", "nora.l"), ("Samir", "samir88"), ("Greta", "greta.b"), ("Paul", "paul.w"), ("Ines", "ines.m"),
-        ("Tom", "tom.h"), ("Aisha", "aisha.k"), ("Viktor", "v.orlov"), ("Grace", "grace.t"), ("Leo", "leo.p"),
-        ("Hannah", "hannah.r"), ("Omar", "omar.f"),
-    ),
-    "zh": (
-        ("陈晨", "chenchen"), ("王芳", "wangfang"), ("李想", "lixiang"), ("赵敏", "zhaomin"), ("刘洋", "liuyang"),
-        ("周杰", "zhoujie"), ("林静", "linjing"), ("何平", "heping"),
-    ),
-}  # fmt: skip
 _AGENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "en": ("Dana", "Ruben", "Mira", "Jonas"),
     "zh": ("小雨", "小林", "阿秋"),
@@ -195,7 +185,7 @@ def _fillers(
     language: Language,
 ) -> dict[str, str]:
     """What the slots of a dialogue are filled with, out of the records of its order."""
-    name, mailbox = person.choice(_NAMES[language])
+    name, mailbox = person.choice(NAMES[language])
     tracking = order.get("tracking") or {}
     bought = [by_id[item["product_id"]] for item in order["items"] if item["product_id"] in by_id]
     kind = (bought[0] if bought else rng.choice(products)).type

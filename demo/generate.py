@@ -14,6 +14,7 @@ from numpy.random import PCG64, Generator
 
 from demo.agents import agent_dialogues
 from demo.catalog import CURRENCY, make_catalog
+from demo.customers import make_customers
 from demo.dialogues import generate_dialogues, hand_written
 from demo.marker import Stage, claim, mark
 from demo.pictures import picture_of
@@ -59,6 +60,11 @@ class DemoFiles:
     def orders(self) -> Path:
         """Orders, one a line, oldest first."""
         return self.folder / "orders.jsonl"
+
+    @property
+    def customers(self) -> Path:
+        """Who ordered, one customer a line."""
+        return self.folder / "customers.jsonl"
 
     @property
     def reviews(self) -> Path:
@@ -115,6 +121,7 @@ def write_demo_shop(
     behavior = make_behavior(generator(seed, 1), moment, catalog, shoppers, _step(progress, "shoppers"))
     _write_lines(files.events, map(_JSON.encode, behavior.events))
     _write_lines(files.orders, map(_JSON.encode, behavior.orders))
+    _write_lines(files.customers, map(_JSON.encode, make_customers(seed, behavior.orders)))
     reviews = make_reviews(generator(seed, 2), moment, catalog)
     _write_lines(files.reviews, map(_JSON.encode, reviews))
     talks = chain(generate_dialogues(seed), hand_written(), agent_dialogues(seed, moment, behavior.orders, catalog))

@@ -191,8 +191,8 @@ def _signed_in(identity: Identity, credential: str) -> Response:
 
 
 DEMO_STAFF: Final = {
-    "agent": (Principal("mia", Role.AGENT, SUPPORT), DESK_PATH),
-    "supervisor": (Principal("dana", Role.SUPERVISOR), OPS_PATH),
+    "agent": (Principal("Mia", Role.AGENT, SUPPORT), DESK_PATH),
+    "supervisor": (Principal("Dana", Role.SUPERVISOR), OPS_PATH),
 }
 """Whom a visitor of the demo can be behind the counter, and which window is theirs."""
 

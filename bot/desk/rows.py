@@ -82,7 +82,7 @@ class Rows:
         amount = cart.amount if cart is not None else 0
         name = ""
         if not customer.anonymous:
-            name = assistant.backend.user(customer, user_id).first_name
+            name = assistant.backend.user(customer, user_id).first_name or user_id
             orders = assistant.backend.orders(customer, user_id)
             amount += sum(
                 order.total or 0 for order in orders if order.status in UNDERWAY and order.currency == currency

@@ -20,7 +20,7 @@ ChurnBand = Literal["new", "active", "cooling", "at-risk", "gone", ""]
 class Row(View):
     """One conversation in the queue. Instants are in milliseconds since 1970, UTC.
 
-    `name` is what the shop calls the customer, "" where it does not know them; `waiting_since` is None where all is answered.
+    `name` is what the shop calls the customer, "" for a visitor; `waiting_since` is None where all is answered.
     `value` is what is at stake: the cart and the orders on their way. `churn` is "" where the shop has not learnt it or may not.
     `last_text` is what the customer or an agent said last, and Aisle's words only where neither has said anything.
     """

@@ -270,3 +270,13 @@ def test_an_agent_speaks_in_the_frame_on_a_shops_page(
     expect(customer.agents.locator(".said")).to_have_text("Hello there.")
     mia.page.locator('#desk [data-act="to_aisle"]').click()
     expect(customer.at.locator("#transcript .turn-happened").last).to_contain_text("Mia has left")
+
+
+def test_a_visitor_of_the_demo_can_work_for_the_shop(contexts: Callable[[str], BrowserContext], served: str) -> None:
+    page = contexts("en-US").new_page()
+    page.goto(f"{served}/demo/agent")
+    assert page.url == f"{served}/agent/"
+    expect(page.locator("#desk")).to_contain_text("At the desk: Mia")
+    page.goto(f"{served}/demo/supervisor")
+    assert page.url == f"{served}/ops/"
+    assert page.context.request.get(f"{served}/demo/nobody").status == 404

@@ -242,7 +242,8 @@ class Desk {
   }
 
   async claim() {
-    if (this.openId && !this.row?.holder && (await this.turnOver('claim', {}))) this.talk.composer.focus();
+    // The keys of the suggestions go on working: nothing is being written yet.
+    if (this.openId && !this.row?.holder) await this.turnOver('claim', {});
   }
 
   release(to) {
