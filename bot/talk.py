@@ -43,7 +43,7 @@ from storage.desk import present
 from storage.principal import Principal
 from storage.record import new_id, now_ms
 from storage.settings import ShopSettings
-from storage.tickets import hand_to_team, leave_contact
+from storage.tickets import hand_to_team, leave_absent, leave_contact
 
 if TYPE_CHECKING:
     from bot.llm.advise import Adviser
@@ -159,6 +159,8 @@ class Talk:
             standing = Standing()
         else:
             standing = self.memory.of(principal, conversation_id)
+            if standing.holder is not None and leave_absent(self.database, principal, conversation_id):
+                standing = self.memory.of(principal, conversation_id)
         state = standing.state
         clock.end("storage")
         asked = conversations.Turn(role="user", content=message[:LONGEST])

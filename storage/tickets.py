@@ -19,7 +19,7 @@ from storage.errors import Conflict, InvalidInput, NotFound
 from storage.principal import Principal, Role
 from storage.record import new_id, now_ms
 from storage.redaction import email_in
-from storage.tables import conversations, tickets, turns
+from storage.tables import conversations, presence, tickets, turns
 
 DESK: Final = (Role.AGENT, Role.SUPERVISOR)
 """Who may work at the agents' desk."""
@@ -28,6 +28,8 @@ Reason = Literal["asked", "complaint", "danger", "order", "unanswered", "agent"]
 or asked what nothing answers; or an agent took it unasked."""
 SystemEvent = Literal["joined", "left", "returned", "closed"]
 """An agent took the conversation, put it back into the queue, gave it back to Aisle, or closed it."""
+ABSENT_MS: Final = 15 * 60_000
+"""Whose window has said nothing for so long has left, and holds no conversation in which a customer goes on writing."""
 RECENT: Final = 12
 """The last turns that come with a conversation in the queue."""
 
@@ -170,10 +172,24 @@ def assign(db: Database, principal: Principal, conversation_id: str, agent: str)
 
     Raises:
         Forbidden: the role may not work at the desk.
-        NotFound: there is no such conversation for this principal.
+        NotFound: there is no such conversation for this principal, or no such agent has been at the desk of its team lately.
         Conflict: another agent holds it.
     """
     _hold(db, principal, conversation_id, agent)
+
+
+def leave_absent(db: Database, principal: Principal, conversation_id: str) -> bool:
+    """Puts a conversation back into the queue where its agent has left without a word; whether that was so.
+
+    Raises:
+        NotFound: there is no such conversation for this principal.
+    """
+    with db.write(durable=True) as connection:
+        row = readable(connection, principal, conversation_id, lock=True)
+        gone = row.holder is not None and _seen_at(connection, row.holder, now_ms()) < now_ms() - ABSENT_MS
+        if gone:
+            _let_go(connection, row, principal, "left")
+        return gone
 
 
 def release(db: Database, principal: Principal, conversation_id: str, to: Literal["queue", "aisle"] = "queue") -> None:
@@ -288,12 +304,20 @@ def _hold(db: Database, principal: Principal, conversation_id: str, agent: str) 
         own = row.holder in (None, principal.id) or (agent != principal.id and principal.role is Role.SUPERVISOR)
         if not own:
             raise _held(row.holder)
+        if agent != principal.id and _seen_at(connection, agent, 0) < now_ms() - ABSENT_MS:
+            raise NotFound(f"{agent[:80]!r} is not at the desk.", "Choose one of those who are.")
         if row.team is None:
             _set(connection, conversation_id, team=principal.team or SUPPORT)
         _open_ticket(connection, conversation_id, "agent")
         _of_open(connection, conversation_id, claimed_at=func.coalesce(tickets.c.claimed_at, now_ms()))
         _set(connection, conversation_id, holder=agent)
         _note(connection, conversation_id, "joined", agent)
+
+
+def _seen_at(connection: Connection, agent: str, otherwise: int) -> int:
+    """When an agent's window last said something, in milliseconds; `otherwise` where none ever did."""
+    seen = connection.execute(select(presence.c.seen_at).where(presence.c.agent_id == agent)).scalar_one_or_none()
+    return otherwise if seen is None else int(seen)
 
 
 def _let_go(connection: Connection, row: Any, principal: Principal, event: SystemEvent) -> None:

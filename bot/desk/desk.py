@@ -134,6 +134,7 @@ class Desk:
 
     def claim(self, principal: Principal, conversation_id: str) -> Row:
         """Takes a conversation; Aisle is silent in it from now on."""
+        desk.be_present(self.assistant.database, principal)
         tickets.claim(self.assistant.database, principal, conversation_id)
         return self._row(principal, conversation_id)
 
@@ -189,6 +190,7 @@ class Desk:
         if message_id is not None:
             turn = Turn.model_validate(turn.model_dump() | {"message_id": message_id})
         database = self.assistant.database
+        desk.be_present(database, principal)
         tickets.answer(database, principal, conversation_id, turn)
         desk.keep_draft(database, principal, conversation_id, "")
         if suggestion_id is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from bot.desk.desk import Desk
 from bot.desk.feed import OVERLAP_MS, Feed
@@ -23,7 +24,8 @@ from storage.orders import Order, put_orders
 from storage.principal import Principal, Role
 from storage.settings import DeskSettings
 from storage.suggestions import suggestions_since
-from storage.tickets import answer, claim, close, hand_to_team, queue, release, tickets_of
+from storage.tables import presence
+from storage.tickets import ABSENT_MS, answer, claim, close, hand_to_team, queue, release, tickets_of
 from tests.bot.catalog import PRODUCTS
 from tests.bot.conftest import Conversation, Live, ToldIntents
 
@@ -59,6 +61,17 @@ class TestSilence:
         assert last.data["task"] == "agent"
         close(database, MIA, handed, "solved")
         assert talk.say("search", "show me kettles").products
+
+    def test_aisle_is_there_again_once_the_agent_has_left_without_a_word(
+        self, talk: Conversation, handed: str, desk: Desk
+    ) -> None:
+        database = talk.assistant.database
+        desk.claim(MIA, handed)
+        assert talk.say("search", "show me kettles").text == ""
+        with database.write() as connection:
+            connection.execute(update(presence).values(seen_at=presence.c.seen_at - ABSENT_MS - 1))
+        assert talk.say("search", "show me kettles").products
+        assert queue(database, MIA)[0].holder is None
 
     def test_the_stream_of_a_held_turn_ends_with_done(self, talk: Conversation, handed: str) -> None:
         claim(talk.assistant.database, MIA, handed)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import update
 
 from storage.conversations import Turn, append, conversation, start, turns_of
 from storage.database import Database
@@ -23,13 +24,16 @@ from storage.desk import (
 from storage.errors import AisleError, Conflict, Forbidden, InvalidInput, NotFound
 from storage.principal import Principal, Role
 from storage.suggestions import Proposal, mark, mark_sent, show, suggestions_since
+from storage.tables import presence
 from storage.tickets import (
+    ABSENT_MS,
     answer,
     assign,
     changes,
     claim,
     close,
     hand_to_team,
+    leave_absent,
     leave_contact,
     queue,
     rate,
@@ -140,6 +144,10 @@ def test_nobody_else_writes_in_it_or_lets_it_go(database: Database, talk: str) -
 
 def test_a_supervisor_gives_it_to_somebody_else(database: Database, talk: str) -> None:
     claim(database, MIA, talk)
+    with pytest.raises(NotFound, match="not at the desk"):
+        assign(database, DI, talk, "ben")
+    for agent in (MIA, BEN):
+        be_present(database, agent)
     assign(database, DI, talk, "ben")
     assert conversation(database, ALICE, talk).holder == "ben"
     with pytest.raises(Conflict):
@@ -152,6 +160,21 @@ def test_a_supervisor_gives_it_to_somebody_else(database: Database, talk: str) -
     assert events(database, talk) == ["joined", "joined", "joined", "left"]
     with pytest.raises(Conflict, match="Nobody holds"):
         release(database, MIA, talk)
+
+
+def test_an_agent_who_left_without_a_word_holds_nothing(database: Database, talk: str) -> None:
+    be_present(database, MIA)
+    claim(database, MIA, talk)
+    assert not leave_absent(database, ALICE, talk)
+    with database.write() as connection:
+        connection.execute(update(presence).values(seen_at=presence.c.seen_at - ABSENT_MS - 1))
+    with pytest.raises(NotFound):
+        leave_absent(database, Principal("mallory", Role.CUSTOMER), talk)
+    assert leave_absent(database, ALICE, talk)
+    (waiting,) = queue(database, BEN)
+    assert waiting.holder is None
+    assert events(database, talk) == ["joined", "left"]
+    assert not leave_absent(database, ALICE, talk)
 
 
 def test_who_has_waited_longest_comes_first(database: Database) -> None:
