@@ -1843,7 +1843,9 @@ def keys_create(
     name: Annotated[str, typer.Option(help="Whose it is.")],
     role: Annotated[Role, typer.Option(help="What it may do.")],
     shop: Shop = Path("var"),
-    team: Annotated[str | None, typer.Option(help="For the role agent.")] = None,
+    team: Annotated[
+        str | None, typer.Option(help="The team of an agent, who needs one; Aisle hands over to: support.")
+    ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Valid so long; for ever where left out.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -187,6 +187,13 @@ class SupportFigures:
         self._unmet: dict[Period, tuple[float, list[QuestionCluster]]] = {}
         self._mark = (0, 0)
         self._answered: dict[tuple[str, str], bool] = {}
+        assistant.on_erasure.append(self.forget)
+
+    def forget(self) -> None:
+        """Nothing that anybody asked is kept; what is left is counted and grouped anew."""
+        with self._lock, self._grouping:
+            for kept in (self._kept, self._vectors, self._unmet, self._answered):
+                kept.clear()
 
     def support(self, principal: Principal, days: Period) -> Support:
         """All figures of the last days.

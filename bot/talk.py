@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -40,6 +41,7 @@ from storage import conversations
 from storage.answers import note_unanswered
 from storage.database import Database
 from storage.desk import present
+from storage.errors import NotFound
 from storage.principal import Principal
 from storage.record import new_id, now_ms
 from storage.settings import ShopSettings
@@ -218,7 +220,7 @@ class Talk:
         names = {"conversation_id": conversation_id, "message_id": message_id, "language": language}
 
         def keep() -> None:
-            told, cards = ("", []) if held else (spoken.finish(), spoken.cards or [])
+            told, cards = (refused, []) if held else (spoken.finish(), spoken.cards or [])
             reply = Reply(
                 conversation_id=conversation_id,
                 message_id=message_id,
@@ -264,10 +266,11 @@ class Talk:
             if answer.unanswered is not None:
                 open_ = answer.unanswered
                 note_unanswered(self.database, message_id, text, language, open_.kind, open_.product_id)
-            if answer.handed_off and not state.handed_off:
+            if answer.handed_off:
                 hand_to_team(self.database, principal, conversation_id, reason=answer.reason)
             if answer.contact:
-                leave_contact(self.database, principal, conversation_id, answer.contact)
+                with suppress(NotFound):  # an agent has closed it meanwhile, having answered
+                    leave_contact(self.database, principal, conversation_id, answer.contact)
             clock.end("storage")
             return self.told(Told(reply, removed, answer.ordering))
 
@@ -275,10 +278,12 @@ class Talk:
             yield "meta", {**names, "intent": intent.model_dump(mode="json")}
             if held:
                 yield "products", {"products": []}
+                if refused:
+                    yield "text", {"delta": refused}
                 return keep()
             for event in spoken.events():
                 # A model's sentences come one by one, over seconds: an agent may have come between two of them.
-                if consultation is not None and self._held(principal, conversation_id):
+                if event[0] == "text" and self._held(principal, conversation_id):
                     break
                 yield event
         except GeneratorExit:

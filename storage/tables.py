@@ -150,7 +150,7 @@ Index(
     postgresql_where=tickets.c.closed_at.is_(None),
 )
 
-# What agents tell each other about a conversation; customers never see it.
+# What agents tell each other about a conversation; only an export of their data shows it to customers.
 notes = Table(
     "notes",
     metadata,

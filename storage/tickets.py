@@ -7,6 +7,7 @@ turn of the system, so that a conversation read again says who spoke when.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -151,9 +152,9 @@ def changes(db: Database, since: int) -> list[Change]:
         return [Change(**row) for row in connection.execute(wanted.order_by(conversations.c.updated_at)).mappings()]
 
 
-def lately(db: Database, minutes: int = 10) -> list[Change]:
-    """The conversations in which something happened within so many minutes."""
-    return changes(db, now_ms() - 60_000 * minutes)
+def lately(db: Database, minutes: int = 10, most: int = 200) -> list[Change]:
+    """The conversations in which something happened within so many minutes, the latest `most`."""
+    return changes(db, now_ms() - 60_000 * minutes)[-most:]
 
 
 def claim(db: Database, principal: Principal, conversation_id: str) -> None:
@@ -225,6 +226,24 @@ def close(db: Database, principal: Principal, conversation_id: str, code: str) -
         _let_go(connection, row, principal, "closed")
 
 
+def free_absent(db: Database, principal: Principal) -> None:
+    """Puts back into the queue what agents hold who have left without a word.
+
+    Raises:
+        Forbidden: the role may not work at the desk.
+    """
+    principal.require_role(*DESK)
+    joined = conversations.join(presence, presence.c.agent_id == conversations.c.holder)
+    absent = (
+        select(conversations.c.conversation_id).select_from(joined).where(presence.c.seen_at < now_ms() - ABSENT_MS)
+    )
+    with db.read() as connection:
+        found = connection.execute(absent).scalars().all()
+    for conversation_id in found:
+        with suppress(NotFound):  # of another team, whose agents see to it
+            leave_absent(db, principal, conversation_id)
+
+
 def answer(db: Database, principal: Principal, conversation_id: str, turn: Turn) -> None:
     """Says something to the customer as the agent who holds the conversation; the same message twice is said once.
 
@@ -235,7 +254,10 @@ def answer(db: Database, principal: Principal, conversation_id: str, turn: Turn)
     """
     principal.require_role(*DESK)
     with db.write(durable=True) as connection:
-        _require_holder(readable(connection, principal, conversation_id, lock=True), principal)
+        row = readable(connection, principal, conversation_id, lock=True)
+        if _has_said(connection, principal, conversation_id, turn.message_id):
+            return  # sent again, because its answer was lost: meanwhile the agent may hold it no more
+        _require_holder(row, principal)
         add_turns(connection, conversation_id, [turn])
         _of_open(connection, conversation_id, answered_at=func.coalesce(tickets.c.answered_at, turn.created_at))
 
@@ -304,14 +326,30 @@ def _hold(db: Database, principal: Principal, conversation_id: str, agent: str) 
         own = row.holder in (None, principal.id) or (agent != principal.id and principal.role is Role.SUPERVISOR)
         if not own:
             raise _held(row.holder)
-        if agent != principal.id and _seen_at(connection, agent, 0) < now_ms() - ABSENT_MS:
+        team = row.team or principal.team or SUPPORT
+        if agent != principal.id and not _is_there(connection, agent, team):
             raise NotFound(f"{agent[:80]!r} is not at the desk.", "Choose one of those who are.")
         if row.team is None:
-            _set(connection, conversation_id, team=principal.team or SUPPORT)
+            _set(connection, conversation_id, team=team)
         _open_ticket(connection, conversation_id, "agent")
         _of_open(connection, conversation_id, claimed_at=func.coalesce(tickets.c.claimed_at, now_ms()))
         _set(connection, conversation_id, holder=agent)
         _note(connection, conversation_id, "joined", agent)
+
+
+def _is_there(connection: Connection, agent: str, team: str) -> bool:
+    """Whether an agent has been at the desk of a team lately."""
+    there = (presence.c.agent_id == agent, presence.c.team == team, presence.c.seen_at >= now_ms() - ABSENT_MS)
+    return connection.execute(select(presence.c.agent_id).where(*there)).one_or_none() is not None
+
+
+def _has_said(connection: Connection, principal: Principal, conversation_id: str, message_id: str) -> bool:
+    """Whether this agent has said this message here."""
+    wanted = select(turns.c.data).where(
+        turns.c.message_id == message_id, turns.c.conversation_id == conversation_id, turns.c.role == "agent"
+    )
+    data = connection.execute(wanted).scalar_one_or_none()
+    return data is not None and data.get("agent") == principal.id
 
 
 def _seen_at(connection: Connection, agent: str, otherwise: int) -> int:

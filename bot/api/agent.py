@@ -30,6 +30,8 @@ from storage.tickets import DESK, Change
 
 HEARTBEAT_SECONDS: Final = 15.0
 """A comment goes out so often, for proxies close what is silent; an agent who hears it is at the desk."""
+STREAM_SECONDS: Final = 300.0
+"""A stream ends after so long and is asked for anew, so that whoever may listen no more hears no more."""
 EVENT_STREAM: Final = "text/event-stream"
 NOT_KEPT: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -167,7 +169,7 @@ def agent_routes(desk: Desk) -> APIRouter:
 
     @api.post(f"{own}/notes", response_model=NoteView)
     def note(conversation_id: str, body: TextRequest, caller: Caller) -> Any:
-        """Tells the other agents something; the customer never sees it."""
+        """Tells the other agents something; the customer's window never shows it, an export of their data does."""
         return desk.note(caller, conversation_id, body.text)
 
     @api.put(f"{own}/draft", status_code=204)
@@ -217,9 +219,10 @@ def agent_routes(desk: Desk) -> APIRouter:
     async def stream(caller: Caller, conversation_id: str | None = None) -> StreamingResponse:
         """What happens, as server-sent events: `queue` {rows, gone, agents}, and `conversation` where the one named changed.
 
-        Whoever listens is at the desk. A stream that ends has missed something: read all anew, then listen again.
+        Whoever listens is at the desk. A stream ends after five minutes, or when it has missed something: read anew, listen again.
         """
         caller.require_role(*DESK)
+        desk.feed.require_room(caller.id)
         if conversation_id is not None:
             await run_sync(conversation, desk.assistant.database, caller, conversation_id)
         return StreamingResponse(_happens(desk, caller, conversation_id), media_type=EVENT_STREAM, headers=NOT_KEPT)
@@ -231,7 +234,7 @@ async def _happens(desk: Desk, caller: Principal, conversation_id: str | None) -
     def wanted(change: Change) -> bool:
         return caller.role is Role.SUPERVISOR or (change.team is not None and change.team == caller.team)
 
-    listener = desk.feed.listen(wanted)
+    listener = desk.feed.listen(wanted, caller.id)
     try:
         yield await run_sync(_queued, desk, caller, ())
         async for looked in heard(listener):
@@ -259,10 +262,10 @@ def _queued(desk: Desk, caller: Principal, looked: Looked) -> str:
 
 
 async def heard(listener: Listener) -> AsyncIterator[Looked]:
-    """What happens, and nothing each time that it is time for a heartbeat; ends once the listener has missed something."""
+    """What happens, and nothing when it is time for a heartbeat; ends after a while, and once the listener missed something."""
     clock = asyncio.get_running_loop().time
-    beat = clock() + HEARTBEAT_SECONDS
-    while not listener.behind:
+    beat, end = clock() + HEARTBEAT_SECONDS, clock() + STREAM_SECONDS
+    while not listener.behind and clock() < end:
         looked = await listener.next(max(0.0, beat - clock()))
         if looked is None or clock() >= beat:
             beat = clock() + HEARTBEAT_SECONDS
@@ -282,7 +285,7 @@ async def changes_of(desk: Desk, caller: Principal, conversation_id: str) -> Asy
     def wanted(change: Change) -> bool:
         return change.conversation_id == conversation_id
 
-    listener = desk.feed.listen(wanted)
+    listener = desk.feed.listen(wanted, caller.id)
     try:
         head = await run_sync(conversation, desk.assistant.database, caller, conversation_id)
         yield _changed(conversation_id, head.updated_at, head.holder)

@@ -83,9 +83,9 @@ def conversation_routes(assistant: Assistant, settings: ShopSettings, desk: Desk
 
         `agent` is who speaks in Aisle's place, null while Aisle does.
         """
-        await run_sync(
-            conversation, database, caller, conversation_id
-        )  # before the answer begins, so that it can be 404
+        # Before the answer begins, so that it can be refused.
+        desk.feed.require_room(caller.id)
+        await run_sync(conversation, database, caller, conversation_id)
         return StreamingResponse(changes_of(desk, caller, conversation_id), media_type=EVENT_STREAM, headers=NOT_KEPT)
 
     @api.post("/{conversation_id}/rating", status_code=204)

@@ -54,6 +54,15 @@ def _in_frame(scope: Scope, headers: Headers) -> bool:
     return window or scope["path"] == "/embed" or EMBED_HEADER in headers
 
 
+def _is_elsewhere(headers: Headers) -> bool:
+    """Whether the request names another origin than this site's own."""
+    origin = headers.get("origin")
+    try:
+        return origin is not None and urlsplit(origin).netloc != headers.get("host")
+    except ValueError:
+        return True
+
+
 def _let_in(path: str) -> tuple[Role, ...] | None:
     """The roles that may see a path; None where everybody may."""
     return next((roles for window, roles in _STAFF.items() if path == window or path.startswith(f"{window}/")), None)
@@ -92,7 +101,8 @@ class IdentityMiddleware:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        framed = _in_frame(scope, headers)
+        # A page of the shop's is of the same site where their domains are: it must not act as who is signed in here.
+        framed = _in_frame(scope, headers) or _is_elsewhere(headers)
         try:
             principal, cookie = self._who(headers, framed)
         except AisleError as error:
@@ -136,11 +146,7 @@ class IdentityMiddleware:
         return (known, None) if known else self.identity.new_visitor()
 
     def _from_here(self, headers: Headers) -> bool:
-        origin = headers.get("origin")
-        try:
-            return origin is None or origin in self.origins or urlsplit(origin).netloc == headers.get("host")
-        except ValueError:
-            return False
+        return not _is_elsewhere(headers) or headers.get("origin") in self.origins
 
 
 def _visitor_cookie(value: str) -> str:

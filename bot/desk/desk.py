@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from threading import Lock
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -19,6 +20,7 @@ from bot.desk.next_action import next_action_of
 from bot.desk.ranking import Suggested
 from bot.desk.reply_book import ReplyBook
 from bot.desk.rows import Known, Rows, intent_of
+from bot.desk.slots import orders_known, record_known
 from bot.desk.suggest import Suggester
 from bot.desk.summary import summary_of
 from bot.desk.views import (
@@ -45,7 +47,7 @@ from storage import desk, tickets
 from storage.consent import consent_of
 from storage.conversations import SUPPORT, Turn
 from storage.corrections import correct_intent, corrections_of
-from storage.errors import InvalidInput
+from storage.errors import InvalidInput, NotFound
 from storage.labels import Label
 from storage.orders import Order
 from storage.principal import Principal, Role
@@ -85,6 +87,7 @@ class Desk:
         `live` are a supervisor's: those that Aisle holds and that spoke within the last ten minutes.
         """
         database = self.assistant.database
+        tickets.free_absent(database, principal)
         ids = None
         if state == "live":
             principal.require_role(Role.SUPERVISOR)
@@ -103,7 +106,8 @@ class Desk:
     def spelled(self, looked: Looked) -> Iterator[str]:
         """Each changed conversation's row as JSON, made once for all who are told of it."""
         with self._lock:
-            stale = [each for each in looked if self._spelled.get(each.conversation_id, (0, ""))[0] < each.updated_at]
+            known = self._spelled
+            stale = [each for each in looked if known.get(each.conversation_id, (0, ""))[0] < each.updated_at]
             if stale:
                 ids = [each.conversation_id for each in stale]
                 for row in self._rows.of(tickets.queue(self.assistant.database, _EVERYBODY, ids)):
@@ -194,7 +198,8 @@ class Desk:
         tickets.answer(database, principal, conversation_id, turn)
         desk.keep_draft(database, principal, conversation_id, "")
         if suggestion_id is not None:
-            mark_sent(database, principal, conversation_id, suggestion_id, text)
+            with suppress(NotFound):  # the message is said, whatever it began as
+                mark_sent(database, principal, conversation_id, suggestion_id, text)
         return told([turn])[0][0]
 
     def suggestions(self, principal: Principal, conversation_id: str, language: str = "") -> Suggestions:
@@ -280,7 +285,10 @@ class Desk:
         return Context.of(self.assistant, principal, conversation_id)
 
     def _row(self, principal: Principal, conversation_id: str) -> Row:
-        return self._rows.of(tickets.queue(self.assistant.database, principal, [conversation_id]))[0]
+        found = self._rows.of(tickets.queue(self.assistant.database, principal, [conversation_id]))
+        if not found:
+            raise NotFound(f"There is no conversation {conversation_id[:200]!r} here.", "Read the queue anew.")
+        return found[0]
 
     def _card(self, product_id: str) -> Card:
         """By a product's id or a variant's."""
@@ -291,14 +299,14 @@ class Desk:
         assistant, customer = self.assistant, context.customer
         consent = consent_of(assistant.database, customer, customer.id, assistant.settings.consent)
         known = self._rows.known(customer.id) if consent.personalize else Known()
-        record = context.record
+        record = record_known(context)
         return CustomerView(
             user_id=customer.id,
             name=" ".join(filter(None, (record.first_name, record.last_name))),
             email=record.email,
             anonymous=customer.anonymous,
             beliefs=assistant.profile(customer, language=context.language).beliefs,
-            orders=tuple(self._order(order) for order in context.orders[:ORDERS_SHOWN]),
+            orders=tuple(self._order(order) for order in orders_known(context)[:ORDERS_SHOWN]),
             cart=context.cart,
             stage=assistant.position(customer).stage,
             churn=known.churn,

@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from storage.database import Database
-from storage.errors import AisleError
+from storage.errors import AisleError, Unavailable
 from storage.record import now_ms
 from storage.tickets import Change, changes
 
 SECONDS: Final = 0.5
 OVERLAP_MS: Final = 2_000
+MOST_LISTENERS: Final = 5_000
+MOST_OF_ONE: Final = 16
+"""Windows that listen at once, in all and of one person."""
 MOST_WAITING: Final = 1_000
 """Looks that a window may be behind; one that is further behind is told to read everything anew."""
 _LOGGER = logging.getLogger(__name__)
@@ -30,9 +33,10 @@ Looked = tuple[Change, ...]
 
 @dataclass(eq=False, slots=True)
 class Listener:
-    """One window that listens. `wanted` picks what it may hear of; `behind` says that it missed something."""
+    """One window that listens, of the person `who`. `wanted` picks what it may hear of; `behind` says that it missed something."""
 
     wanted: Callable[[Change], bool]
+    who: str
     loop: asyncio.AbstractEventLoop
     looks: asyncio.Queue[Looked] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
     behind: bool = False
@@ -63,9 +67,20 @@ class Feed:
         self._seen: dict[str, int] = {}
         self._newest = 0
 
-    def listen(self, wanted: Callable[[Change], bool]) -> Listener:
+    def require_room(self, who: str) -> None:
+        """Asks whether one more window of a person may listen.
+
+        Raises:
+            Unavailable: there are too many, of theirs or in all.
+        """
+        with self._lock:
+            own = sum(listener.who == who for listener in self._listeners)
+            if own >= MOST_OF_ONE or len(self._listeners) >= MOST_LISTENERS:
+                raise Unavailable("Too many windows listen.", "Close some, or try again in a minute.")
+
+    def listen(self, wanted: Callable[[Change], bool], who: str) -> Listener:
         """Begins to listen, from now on; called in the loop that will wait for what happens."""
-        listener = Listener(wanted, asyncio.get_running_loop())
+        listener = Listener(wanted, who, asyncio.get_running_loop())
         with self._lock:
             self._listeners.add(listener)
             if self._thread is None:
@@ -84,7 +99,8 @@ class Feed:
         found = changes(self._database, self._newest - OVERLAP_MS)
         new = tuple(each for each in found if self._seen.get(each.conversation_id, 0) < each.updated_at)
         if found:
-            self._newest = max(self._newest, found[-1].updated_at)
+            # Another machine's clock may be ahead: what this one sees next must not be taken for old.
+            self._newest = max(self._newest, min(found[-1].updated_at, now_ms()))
         self._seen = {each.conversation_id: each.updated_at for each in found}
         return new
 
@@ -101,6 +117,9 @@ class Feed:
             except AisleError as error:
                 # What changes meanwhile is newer than what was seen last, and is found once the database is back.
                 _LOGGER.warning("The desk cannot look: %s", error)
+                continue
+            except Exception:  # a defect must not leave every window without news until a restart
+                _LOGGER.exception("The desk cannot look.")
                 continue
             for listener in listeners:
                 own = tuple(filter(listener.wanted, looked))

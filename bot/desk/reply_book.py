@@ -32,6 +32,7 @@ class ReplyBook:
         self._of: object = None
         self._read_at = 0.0
         self._renewing = False
+        self._forgotten = 0
         assistant.on_erasure.append(self.forget)
 
     def suggest(self, history: Said, k: int) -> Sequence[Suggested]:
@@ -49,10 +50,11 @@ class ReplyBook:
         """Nothing that anybody said is kept; what is left is read anew."""
         with self._lock:
             self._index, self._of = None, None
+            self._forgotten += 1
 
     def renew(self) -> None:
         """Reads and embeds the replies of all conversations that may be learnt from."""
-        parts, assistant = self._assistant.parts, self._assistant
+        parts, assistant, forgotten = self._assistant.parts, self._assistant, self._forgotten
 
         def title(product_id: str) -> str:
             product = parts.shelf.product(product_id)
@@ -63,7 +65,8 @@ class ReplyBook:
         store = VectorStore(assistant.shop) if assistant.shop is not None else None
         index = ReplyIndex.build(past_replies(dialogues), encoder_of(parts), store)
         with self._lock:
-            self._index, self._of, self._read_at = index, _basis(parts), time.monotonic()
+            if forgotten == self._forgotten:  # else somebody was erased who may be in it: the next one reads anew
+                self._index, self._of, self._read_at = index, _basis(parts), time.monotonic()
 
     def _renew(self) -> None:
         try:

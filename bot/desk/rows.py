@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final, Literal
@@ -19,10 +20,9 @@ from bot.desk.views import ChurnBand, Row, State
 from bot.service import Assistant
 from index.product import Money
 from storage.conversations import Turn
+from storage.errors import NotFound, Unavailable
 from storage.identity import VISITOR_MARK
 from storage.principal import Principal, Role
-from storage.purchases import buyer_of
-from storage.record import now_ms
 from storage.tickets import Queued
 
 KEPT_SECONDS: Final = 30.0
@@ -82,17 +82,17 @@ class Rows:
         amount = cart.amount if cart is not None else 0
         name = ""
         if not customer.anonymous:
-            name = assistant.backend.user(customer, user_id).first_name or user_id
-            orders = assistant.backend.orders(customer, user_id)
-            amount += sum(
-                order.total or 0 for order in orders if order.status in UNDERWAY and order.currency == currency
-            )
+            name = user_id
+            with suppress(NotFound, Unavailable):  # the shop's own system may be silent: the desk goes on
+                name = assistant.backend.user(customer, user_id).first_name or user_id
+                orders = assistant.backend.orders(customer, user_id)
+                amount += sum(
+                    order.total or 0 for order in orders if order.status in UNDERWAY and order.currency == currency
+                )
         value = Money(amount=amount, currency=currency) if amount else None
-        model, consent = assistant.parts.customers, assistant.settings.consent
-        buyer = buyer_of(assistant.database, customer, user_id, consent) if model is not None else None
-        if model is None or buyer is None:
+        standing = assistant.standing(customer)
+        if standing is None:
             return Known(name, value)
-        standing = model.standings([buyer], now_ms())[0]
         return Known(name, value, standing.band.value, standing.reason)
 
     def _row(self, queued: Queued) -> Row:

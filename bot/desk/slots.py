@@ -42,7 +42,7 @@ def fill(template: str, facts: Mapping[str, str]) -> tuple[str, tuple[str, ...]]
 
 def facts_of(context: Context, voice: Voice) -> dict[str, str]:
     """What the records of this customer say, by slot, as the voice's language writes it; slots without a value are left out."""
-    record, order, product = _record_known(context), order_meant(context), product_meant(context)
+    record, order, product = record_known(context), order_meant(context), product_meant(context)
     facts: dict[str, str | None] = {
         "first_name": record.first_name,
         "last_name": record.last_name,
@@ -88,7 +88,8 @@ def orders_known(context: Context) -> list[Order]:
         return []
 
 
-def _record_known(context: Context) -> Customer:
+def record_known(context: Context) -> Customer:
+    """What the shop says of the customer; an empty record where its own system is silent."""
     try:
         return context.record
     except (NotFound, Unavailable):

@@ -1,6 +1,6 @@
 """Between an agent and a customer who speak different languages: a message in the other's words, by the shop's language model.
 
-It is shown to the agent, marked as a machine's, and sent to nobody. The customer's addresses and numbers stay here and come back
+It is shown to the agent, marked as a machine's; nobody else sends it. The customer's addresses and numbers stay here and come back
 where the model left their placeholders.
 """
 
@@ -56,8 +56,8 @@ def _asked(adviser: Adviser, text: str, language: str) -> str:
     try:
         for piece in adviser.model.stream(request, lambda: time.monotonic() > until):
             said += "" if isinstance(piece, Used) else piece
-            if len(said) > 2 * LONGEST:
-                raise ModelFailed("endless")
+            if len(said) > 8 * len(text) + 200:
+                raise Unavailable("The language model does not come to an end.", "Read the original.")
         if time.monotonic() > until:
             raise ModelFailed("timeout")
         if not said.strip():

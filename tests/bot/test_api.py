@@ -375,6 +375,14 @@ def test_the_committed_openapi_file_is_the_one_that_is_served(client: TestClient
     assert json.loads(OPENAPI.read_text(encoding="utf-8")) == served, "write it anew: make openapi"
 
 
+def test_a_page_of_the_shop_is_never_who_is_signed_in_here(client: TestClient, identity: Identity) -> None:
+    """Where the shop's domain is Aisle's too, browsers send our cookies along with requests of its pages."""
+    client.cookies.set(SESSION_COOKIE, identity.session_cookie(Principal("Mia", Role.AGENT, "support")))
+    assert client.get("/api/agent/conversations").status_code == 200
+    assert client.get("/api/agent/conversations", headers={"Origin": PARTNER}).status_code == 403
+    assert client.post("/api/agent/conversations/x/claim", headers={"Origin": PARTNER}).status_code == 403
+
+
 @pytest.mark.parametrize("others", ['prefs={"a":1}', "cart[]=1", "a=b c", "flag", "=", ""])
 def test_cookies_of_other_software_do_not_hide_the_visitors(client: TestClient, others: str) -> None:
     product = PRODUCTS[0]["id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -14,12 +15,12 @@ import pytest
 from sqlalchemy import update
 
 from bot.desk.desk import Desk
-from bot.desk.feed import OVERLAP_MS, Feed
+from bot.desk.feed import MOST_OF_ONE, OVERLAP_MS, Feed
 from bot.service import Assistant
-from storage.conversations import Turn, append, conversation, start, turns_of
+from storage.conversations import Turn, append, conversation, conversations_of, start, turns_of
 from storage.database import Database
 from storage.desk import be_present
-from storage.errors import Conflict, InvalidInput, NotFound
+from storage.errors import Conflict, InvalidInput, NotFound, Unavailable
 from storage.orders import Order, put_orders
 from storage.principal import Principal, Role
 from storage.settings import DeskSettings
@@ -72,6 +73,28 @@ class TestSilence:
             connection.execute(update(presence).values(seen_at=presence.c.seen_at - ABSENT_MS - 1))
         assert talk.say("search", "show me kettles").products
         assert queue(database, MIA)[0].holder is None
+
+    def test_what_cannot_be_read_is_told_by_aisle_all_the_same(self, talk: Conversation, handed: str) -> None:
+        claim(talk.assistant.database, MIA, handed)
+        reply = talk.say("search", "x" * 5_000)
+        assert "4,000" in reply.text
+        events = list(talk.assistant.stream(talk.principal, "x" * 5_000, handed))
+        assert [name for name, _ in events if name == "text"]
+
+    def test_a_ticket_that_was_not_opened_in_time_is_opened_when_asked_for_again(
+        self, talk: Conversation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def away(*_: object, **__: object) -> None:
+            raise Unavailable("The database does not answer.", "Try again.")
+
+        with monkeypatch.context() as context:
+            context.setattr("bot.talk.hand_to_team", away)
+            with pytest.raises(Unavailable):
+                talk.say("handoff", "a person please")
+        ours = conversations_of(talk.assistant.database, talk.principal, talk.principal.id)
+        talk.id = ours[0].conversation_id
+        talk.say("handoff", "a person please!")
+        assert tickets_of(talk.assistant.database, talk.principal, talk.id)
 
     def test_the_stream_of_a_held_turn_ends_with_done(self, talk: Conversation, handed: str) -> None:
         claim(talk.assistant.database, MIA, handed)
@@ -190,6 +213,18 @@ class TestHandingOver:
 
 
 class TestRows:
+    def test_a_shop_system_that_is_silent_takes_nothing_down(
+        self, talk: Conversation, handed: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def silent(*_: object) -> None:
+            raise Unavailable("The shop's system does not answer.", "Try again.")
+
+        for name in ("user", "orders"):
+            monkeypatch.setattr(type(talk.assistant.backend), name, silent)
+        (row,) = desk.queue(MIA).conversations
+        assert row.name == talk.principal.id
+        assert desk.case(MIA, handed).customer.orders == ()
+
     def test_a_row_says_what_an_agent_wants_to_know(self, talk: Conversation, handed: str, desk: Desk) -> None:
         database = talk.assistant.database
         talk.assistant.add_to_cart(talk.principal, str(PRODUCTS[0]["id"]))
@@ -286,6 +321,20 @@ class TestCase:
 
 
 class TestFeed:
+    def test_one_person_has_only_so_many_windows(self, database: Database) -> None:
+        async def listen() -> None:
+            feed = Feed(database)
+            for _ in range(MOST_OF_ONE):
+                feed.require_room("alice")
+                listener = feed.listen(lambda _: True, "alice")
+            with pytest.raises(Unavailable):
+                feed.require_room("alice")
+            feed.require_room("bob")
+            feed.leave(listener)
+            feed.require_room("alice")
+
+        asyncio.run(listen())
+
     def test_each_change_is_seen_once(self, database: Database, shopper: Principal) -> None:
         feed = Feed(database)
         feed.look()

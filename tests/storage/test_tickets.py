@@ -32,6 +32,7 @@ from storage.tickets import (
     changes,
     claim,
     close,
+    free_absent,
     hand_to_team,
     leave_absent,
     leave_contact,
@@ -175,6 +176,38 @@ def test_an_agent_who_left_without_a_word_holds_nothing(database: Database, talk
     assert waiting.holder is None
     assert events(database, talk) == ["joined", "left"]
     assert not leave_absent(database, ALICE, talk)
+
+
+def test_a_message_sent_again_is_said_once_whoever_holds_it_by_then(database: Database, talk: str) -> None:
+    claim(database, MIA, talk)
+    message = Turn(role="agent", content="Hi", data={"agent": "mia"})
+    answer(database, MIA, talk, message)
+    close(database, MIA, talk, "solved")
+    answer(database, MIA, talk, message)
+    assert [turn.content for turn in turns_of(database, ALICE, talk) if turn.role == "agent"] == ["Hi"]
+    with pytest.raises(Conflict):
+        answer(database, BEN, talk, message)
+
+
+def test_what_agents_left_behind_waits_again_once_the_queue_is_read(database: Database, talk: str) -> None:
+    be_present(database, MIA)
+    claim(database, MIA, talk)
+    free_absent(database, BEN)
+    assert conversation(database, ALICE, talk).holder == "mia"
+    with database.write() as connection:
+        connection.execute(update(presence).values(seen_at=presence.c.seen_at - ABSENT_MS - 1))
+    free_absent(database, OTHER)
+    assert conversation(database, ALICE, talk).holder == "mia"  # another team sees to its own
+    free_absent(database, BEN)
+    assert conversation(database, ALICE, talk).holder is None
+
+
+def test_it_is_assigned_within_the_team_alone(database: Database, talk: str) -> None:
+    claim(database, MIA, talk)
+    be_present(database, OTHER)
+    for who in (MIA, DI):
+        with pytest.raises(NotFound, match="not at the desk"):
+            assign(database, who, talk, "ole")
 
 
 def test_who_has_waited_longest_comes_first(database: Database) -> None:

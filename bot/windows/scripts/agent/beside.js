@@ -138,6 +138,8 @@ export class Beside {
     if (pick.missing.length || desk.talk.composer.hasGap(pick.text)) return this.insert(number);
     this.drop(pick);
     desk.send({text: pick.text, cards: pick.card ? [pick.card] : [], suggestion: pick.suggestion_id});
+    // With what is sent the server drops the draft; what is being written beside it is kept anew.
+    desk.talk.composer.touched(desk.openId);
     return true;
   }
 

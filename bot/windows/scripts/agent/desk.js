@@ -215,7 +215,7 @@ class Desk {
   }
 
   get row() {
-    return this.case?.row ?? this.rows.get(this.openId) ?? null;
+    return this.case?.row ?? this.rows.get(this.openId) ?? this.queue?.lives.get(this.openId) ?? null;
   }
 
   get holds() {
