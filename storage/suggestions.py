@@ -15,7 +15,7 @@ from sqlalchemy import insert, select, update
 from storage.conversations import readable
 from storage.database import Database
 from storage.errors import NotFound
-from storage.principal import Principal, Role
+from storage.principal import Principal
 from storage.record import new_id, now_ms, storable
 from storage.tables import suggestions, turns
 from storage.tickets import DESK
@@ -149,21 +149,6 @@ def mark_sent(db: Database, principal: Principal, conversation_id: str, suggesti
         changed = Levenshtein.distance(found.text, storable(text)[:LONGEST])
         _set(connection, suggestion_id, sent_at=now, inserted_at=found.inserted_at or now, edit_distance=changed)
         return _own(connection, principal, conversation_id, suggestion_id)
-
-
-def suggestions_since(db: Database, principal: Principal, since: int = 0) -> list[Suggestion]:
-    """What was shown since an instant, oldest first: an agent's own, to supervisors everybody's.
-
-    Raises:
-        Forbidden: the role may not read it.
-    """
-    principal.require_role(*DESK, Role.ADMIN, Role.ENGINEER)
-    wanted = select(suggestions).where(suggestions.c.shown_at >= since)
-    if principal.role is Role.AGENT:
-        wanted = wanted.where(suggestions.c.agent_id == principal.id)
-    in_order = wanted.order_by(suggestions.c.shown_at, suggestions.c.message_id, suggestions.c.rank)
-    with db.read() as connection:
-        return [Suggestion(**row) for row in connection.execute(in_order).mappings()]
 
 
 def _own(connection: Any, principal: Principal, conversation_id: str, suggestion_id: str) -> Suggestion:

@@ -185,9 +185,12 @@ def leave_absent(db: Database, principal: Principal, conversation_id: str) -> bo
     Raises:
         NotFound: there is no such conversation for this principal.
     """
+    with db.read() as connection:  # every message to an agent asks this, and nearly none has to write
+        if not _has_left(connection, readable(connection, principal, conversation_id)):
+            return False
     with db.write(durable=True) as connection:
         row = readable(connection, principal, conversation_id, lock=True)
-        gone = row.holder is not None and _seen_at(connection, row.holder, now_ms()) < now_ms() - ABSENT_MS
+        gone = _has_left(connection, row)
         if gone:
             _let_go(connection, row, principal, "left")
         return gone
@@ -352,10 +355,10 @@ def _has_said(connection: Connection, principal: Principal, conversation_id: str
     return data is not None and data.get("agent") == principal.id
 
 
-def _seen_at(connection: Connection, agent: str, otherwise: int) -> int:
-    """When an agent's window last said something, in milliseconds; `otherwise` where none ever did."""
-    seen = connection.execute(select(presence.c.seen_at).where(presence.c.agent_id == agent)).scalar_one_or_none()
-    return otherwise if seen is None else int(seen)
+def _has_left(connection: Connection, row: Any) -> bool:
+    """Whether an agent holds the conversation whose window has said nothing for long; one that never did works by other means."""
+    long_ago = (presence.c.agent_id == row.holder, presence.c.seen_at < now_ms() - ABSENT_MS)
+    return connection.execute(select(presence.c.agent_id).where(*long_ago)).one_or_none() is not None
 
 
 def _let_go(connection: Connection, row: Any, principal: Principal, event: SystemEvent) -> None:

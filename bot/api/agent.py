@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any, Final, Literal
 
 from anyio.to_thread import run_sync
@@ -219,7 +219,8 @@ def agent_routes(desk: Desk) -> APIRouter:
     async def stream(caller: Caller, conversation_id: str | None = None) -> StreamingResponse:
         """What happens, as server-sent events: `queue` {rows, gone, agents}, and `conversation` where the one named changed.
 
-        Whoever listens is at the desk. A stream ends after five minutes, or when it has missed something: read anew, listen again.
+        Whoever listens is at the desk. With `renew` a stream ends, after five minutes or when it has missed something: listen again
+        and read the queue anew.
         """
         caller.require_role(*DESK)
         desk.feed.require_room(caller.id)
@@ -230,7 +231,7 @@ def agent_routes(desk: Desk) -> APIRouter:
     return api
 
 
-async def _happens(desk: Desk, caller: Principal, conversation_id: str | None) -> AsyncIterator[str]:
+async def _happens(desk: Desk, caller: Principal, conversation_id: str | None) -> AsyncGenerator[str]:
     def wanted(change: Change) -> bool:
         return caller.role is Role.SUPERVISOR or (change.team is not None and change.team == caller.team)
 
@@ -246,6 +247,7 @@ async def _happens(desk: Desk, caller: Principal, conversation_id: str | None) -
             for change in looked:
                 if change.conversation_id == conversation_id:
                     yield event("conversation", {"conversation_id": conversation_id, "updated_at": change.updated_at})
+        yield event("renew", {})
     finally:
         desk.feed.leave(listener)
 

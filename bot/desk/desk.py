@@ -51,13 +51,15 @@ from storage.errors import InvalidInput, NotFound
 from storage.labels import Label
 from storage.orders import Order
 from storage.principal import Principal, Role
+from storage.record import now_ms
 from storage.suggestions import Suggestion, mark, mark_sent, show
 
 LONGEST: Final = 4_000
 """Characters that an agent can say at once."""
 MOST_CARDS: Final = 10
 ORDERS_SHOWN: Final = 5
-ROWS_KEPT: Final = 5_000
+ROW_MS: Final = 60_000
+"""A row is kept for so long after its change: who is told of that is told within a look or two."""
 _EVERYBODY: Final = Principal("desk", Role.SUPERVISOR)
 """Makes the rows that several agents are shown; which of them each may see is decided before."""
 Filter = Literal["waiting", "held", "mine", "live"]
@@ -107,14 +109,14 @@ class Desk:
         """Each changed conversation's row as JSON, made once for all who are told of it."""
         with self._lock:
             known = self._spelled
+            while known and next(iter(known.values()))[0] < now_ms() - ROW_MS:
+                known.popitem(last=False)
             stale = [each for each in looked if known.get(each.conversation_id, (0, ""))[0] < each.updated_at]
             if stale:
                 ids = [each.conversation_id for each in stale]
                 for row in self._rows.of(tickets.queue(self.assistant.database, _EVERYBODY, ids)):
                     self._spelled[row.conversation_id] = row.updated_at, row.model_dump_json()
                     self._spelled.move_to_end(row.conversation_id)
-                while len(self._spelled) > ROWS_KEPT:
-                    self._spelled.popitem(last=False)
             found = [self._spelled.get(each.conversation_id) for each in looked]
         return (each[1] for each in found if each is not None)
 

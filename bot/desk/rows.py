@@ -26,7 +26,6 @@ from storage.principal import Principal, Role
 from storage.tickets import Queued
 
 KEPT_SECONDS: Final = 30.0
-KEPT: Final = 2_000
 EXCERPT: Final = 120
 """Characters of the last message in a row."""
 UNDERWAY: Final = ("placed", "paid", "shipped")
@@ -65,7 +64,7 @@ class Rows:
         with self._lock:
             self._kept[user_id] = time.monotonic(), known
             self._kept.move_to_end(user_id)
-            while len(self._kept) > KEPT:
+            while next(iter(self._kept.values()))[0] < time.monotonic() - KEPT_SECONDS:
                 self._kept.popitem(last=False)
         return known
 

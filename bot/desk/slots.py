@@ -20,6 +20,11 @@ from storage.orders import Order
 
 UNDER_WAY: Final = ("placed", "paid", "shipped")
 """An order that has not arrived."""
+SLOTS: Final = (
+    "first_name", "last_name", "shop", "order_id", "order_status", "placed_at", "expected_at", "delivered_at", "amount", "tracking",
+    "carrier", "tracking_url", "address", "email", "product", "price", "cart_total",
+)  # fmt: skip
+"""What `facts_of` knows of a customer; a reply kept at hand may leave these to the records."""
 _SLOT = re.compile(r"\{([a-z_]{1,40})\}")
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import gradio as gr
 from pydantic import ValidationError
 
+from bot.desk.slots import SLOTS
 from bot.desk_figures import Period, SupportFigures, Unmet
 from bot.labels import OUT_OF_SCOPE
 from bot.reply.voice import languages
@@ -23,7 +24,7 @@ from bot.service import Assistant
 from bot.windows.customer import LARGEST_UPLOAD, STYLE, principal_of
 from bot.windows.figures import REVIEW_PATH
 from bot.windows.ops import OPS_STYLE
-from bot.windows.review_page import SLOTS, STATUSES, ReviewPage
+from bot.windows.review_page import STATUSES, ReviewPage
 from bot.windows.texts import language_of, texts
 from storage.answers import APPROVERS, Proposal, Status, decide, import_answers, list_answers
 from storage.desk import Macro, macros_of, put_macro, remove_macro

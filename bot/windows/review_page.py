@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from bot.desk.slots import SLOTS
 from bot.desk_figures import Unmet
 from bot.labels import OUT_OF_SCOPE
 from bot.markup import Content, Markup, joined, label, quoted, tag
@@ -14,11 +15,6 @@ from storage.desk import Macro
 from storage.labels import TurnToLabel
 
 STATUSES: Final[tuple[Status, ...]] = ("mined", "approved", "rejected")
-SLOTS: Final = (
-    "first_name", "last_name", "shop", "order_id", "order_status", "placed_at", "expected_at", "delivered_at", "amount", "tracking",
-    "carrier", "tracking_url", "address", "email", "product", "price", "cart_total",
-)  # fmt: skip
-"""What a reply at hand may leave to the customer's records: the slots that `bot/desk/slots.py` fills."""
 GUESSES: Final = 9
 """Labels with a key of their own, 1 to 9: those that the model holds most likely."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,8 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from bot.api.agent import _happens
 from bot.desk.desk import Desk
 from bot.desk.feed import MOST_OF_ONE, OVERLAP_MS, Feed
 from bot.service import Assistant
@@ -24,9 +24,8 @@ from storage.errors import Conflict, InvalidInput, NotFound, Unavailable
 from storage.orders import Order, put_orders
 from storage.principal import Principal, Role
 from storage.settings import DeskSettings
-from storage.suggestions import suggestions_since
-from storage.tables import presence
-from storage.tickets import ABSENT_MS, answer, claim, close, hand_to_team, queue, release, tickets_of
+from storage.tables import presence, suggestions
+from storage.tickets import ABSENT_MS, answer, changes, claim, close, hand_to_team, queue, release, tickets_of
 from tests.bot.catalog import PRODUCTS
 from tests.bot.conftest import Conversation, Live, ToldIntents
 
@@ -321,6 +320,43 @@ class TestCase:
 
 
 class TestFeed:
+    def test_a_stream_that_is_left_listens_no_more(self, desk: Desk) -> None:
+        async def leave() -> None:
+            stream = _happens(desk, MIA, None)
+            assert (await anext(stream)).startswith("event: queue")
+            assert len(desk.feed._listeners) == 1
+            await stream.aclose()
+            assert not desk.feed._listeners
+
+        asyncio.run(leave())
+
+    def test_what_happens_while_the_database_is_away_is_told_afterwards(
+        self, database: Database, shopper: Principal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def listen() -> str:
+            feed = Feed(database)
+            listener = feed.listen(lambda _: True, "mia")
+            looks = 0
+
+            def away(*given: Any) -> Any:
+                nonlocal looks
+                looks += 1
+                if looks < 4:
+                    raise Unavailable("The database does not answer.", "Try again.")
+                return changes(*given)
+
+            monkeypatch.setattr("bot.desk.feed.SECONDS", 0.02)
+            monkeypatch.setattr("bot.desk.feed.changes", away)
+            talk = start(database, shopper)
+            looked = await listener.next(20)
+            feed.leave(listener)
+            assert looks >= 4
+            assert looked is not None
+            assert [each.conversation_id for each in looked] == [talk]
+            return talk
+
+        assert asyncio.run(listen())
+
     def test_one_person_has_only_so_many_windows(self, database: Database) -> None:
         async def listen() -> None:
             feed = Feed(database)
@@ -459,12 +495,14 @@ class TestHttp:
                 client.post(f"{own}/assign", json={"agent": "x", "y": 1}, headers=bearer(live, MIA)).status_code == 422
             )
 
-    def test_streams_that_end_leave_nothing_behind(self, live: Live) -> None:
-        before = threading.active_count()
-        for _ in range(3):
+    def test_a_stream_says_when_it_ends_and_another_may_begin(
+        self, live: Live, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bot.api.agent.STREAM_SECONDS", 0.2)
+        monkeypatch.setattr("bot.api.agent.HEARTBEAT_SECONDS", 0.1)
+        for _ in range(2):
             with listening(live, MIA, "/api/agent/stream") as events:
-                next(events)
-        assert threading.active_count() <= before + 2
+                assert [name for name, _ in events if name != "conversation"][-1] == "renew"
 
 
 def test_an_agents_card_and_words_stand_in_what_aisle_reads(
@@ -504,7 +542,8 @@ class TestSuggestions:
         desk.mark(MIA, handed, other.suggestion_id, "dismissed")
         assert other not in desk.suggestions(MIA, handed).suggestions
         desk.say(MIA, handed, f"{pick.text} Really.", [pick.card.product_id], pick.suggestion_id)
-        kept = {each.suggestion_id: each for each in suggestions_since(talk.assistant.database, DI)}
+        with talk.assistant.database.read() as connection:
+            kept = {row.suggestion_id: row for row in connection.execute(select(suggestions))}
         assert kept[pick.suggestion_id].edit_distance == len(" Really.")
         assert kept[other.suggestion_id].dismissed_at is not None
         with pytest.raises(NotFound):

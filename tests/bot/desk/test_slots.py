@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bot.desk.slots import facts_of, fill, order_meant
+from bot.desk.slots import SLOTS, facts_of, fill, order_meant
 from bot.desk.words import desk_voice
 from storage.database import Database
 from tests.bot.conftest import Conversation
@@ -30,6 +30,9 @@ def test_records_are_written_as_the_customers_language_writes_them(talk: Convers
     assert "年" in chinese["expected_at"]
     assert "cart_total" in english
     assert "Hearthway" in english["product"]
+    assert set(english) <= set(SLOTS)
+    named_elsewhere = {"last_name", "email", "address", "placed_at", "delivered_at", "tracking_url", "price"}
+    assert set(SLOTS) - set(english) <= named_elsewhere, "nothing is offered that no record fills"
 
 
 def test_of_several_orders_only_the_one_that_was_named_counts(talk: Conversation, database: Database) -> None:

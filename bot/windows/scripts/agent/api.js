@@ -99,6 +99,12 @@ export class Stream {
       if (this.source === source) this.again();
       else this.missed = true; // it ended before the one that follows it had begun
     });
+    // It ends now and then, so that who may listen no more hears no more; that is no loss that anybody has to be told of.
+    source.addEventListener('renew', () => {
+      if (this.source !== source) return;
+      this.missed = true;
+      this.open();
+    });
     for (const name of ['queue', 'conversation']) {
       source.addEventListener(name, (event) => this.handlers[name](JSON.parse(event.data)));
     }
