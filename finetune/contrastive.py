@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from finetune.checkpoint import Checkpoint
 from finetune.language_trainer import mean_states
-from finetune.loop import Loop, agreed, rest_of, total_steps
+from finetune.loop import Loop, Progress, by_length, drawn, total_steps
 from finetune.network import attend_eagerly
 
 TOKENS = 96
@@ -54,19 +54,6 @@ class Recipe:
     warm_up: float = 0.1
     patience: int = 2
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Step:
-    """Progress of a run: steps done of all, the newest loss, the last score on held-out queries."""
-
-    done: int
-    total: int
-    loss: float
-    score: float | None
-
-
-Progress = Callable[[Step], None]
 
 
 class BiEncoder(nn.Module):
@@ -152,27 +139,31 @@ def train(
     anchors = _Anchors(network, texts, documents)
     groups = [{"params": [each for each in network.parameters() if each.requires_grad], "lr": recipe.rate}]
     loop = Loop(network, groups, total, recipe.warm_up, checkpoint)
-    position = loop.position
-    if position.epoch == 0 and position.step == 0:
-        loop.end_epoch(agreed(score(network)))  # the base is a candidate too
-    while position.epoch <= recipe.epochs and position.worse < recipe.patience and not position.finished:
-        network.train()
-        examples = list(of_epoch(position.epoch - 1))
+    examples: list[Pair] = []
+    known: dict[str, set[int]] = {}
+
+    def plan(epoch: int) -> list[list[int]]:
+        nonlocal examples, known
+        examples = list(of_epoch(epoch - 1))
         known = _known(examples)
-        for rows in rest_of(_batches(examples, recipe, position.epoch), position):
-            batch = [examples[row] for row in loop.share(rows)]
-            draw = random.Random(f"{recipe.seed}:{position.step}")
-            mined = [Pair("", draw.choice(negatives[each.query])) for each in batch if negatives.get(each.query)]
-            loss = _loss(loop, [*batch, *mined], len(batch), known, recipe, anchors)
-            value = loop.step(loss)
-            if progress:
-                progress(Step(position.step, total, value, position.score))
-            loop.save_if_due()
-        loop.end_epoch(agreed(score(network)))
-    if not position.finished:
-        loop.finish()
-    loop.release()
-    return position.kept
+        return drawn(len(examples), recipe.batch_size, recipe.seed, epoch)
+
+    def loss(rows: Sequence[int]) -> Tensor:
+        batch = [examples[row] for row in rows]
+        draw = random.Random(f"{recipe.seed}:{loop.position.step}")
+        mined = [Pair("", draw.choice(negatives[each.query])) for each in batch if negatives.get(each.query)]
+        return _loss(loop, [*batch, *mined], len(batch), known, recipe, anchors)
+
+    return loop.run(
+        "retriever",
+        recipe.epochs,
+        plan,
+        loss,
+        lambda: score(network),
+        from_base=True,
+        patience=recipe.patience,
+        progress=progress,
+    )
 
 
 class _Anchors:
@@ -228,25 +219,16 @@ def _known(pairs: Sequence[Pair]) -> dict[str, set[int]]:
     return known
 
 
-def _batches(pairs: Sequence[Pair], recipe: Recipe, epoch: int) -> list[list[int]]:
-    """Batches of places, drawn by seed and epoch alone."""
-    order = list(range(len(pairs)))
-    random.Random(f"{recipe.seed}:{epoch}").shuffle(order)
-    return [order[start : start + recipe.batch_size] for start in range(0, len(order), recipe.batch_size)]
-
-
 def vectors_of(
     network: BiEncoder, texts: Sequence[str], padded: Callable[[Sequence[str]], tuple[Tensor, Tensor]], size: int = 64
 ) -> NDArray[np.float32]:
     """Unit vectors (texts, dim); `padded` makes ids and masks of texts, of which long ones go together."""
     network.eval()
     device = next(network.parameters()).device
-    order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-    found = []
-    with torch.inference_mode():
-        for start in range(0, len(order), size):
-            ids, mask = padded([texts[place] for place in order[start : start + size]])
-            found.append(network(ids.to(device), mask.to(device)).float().cpu().numpy())
-    vectors = np.empty((len(texts), found[0].shape[1]), np.float32)
-    vectors[order] = np.concatenate(found)
-    return vectors
+
+    def encode(rows: Sequence[int]) -> Tensor:
+        ids, mask = padded([texts[row] for row in rows])
+        vectors: Tensor = network(ids.to(device), mask.to(device))
+        return vectors
+
+    return by_length(list(map(len, texts)), encode, size)

@@ -8,7 +8,6 @@ the mean squared error of the margins is twice the variance of the difference, w
 from __future__ import annotations
 
 import copy
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from finetune.checkpoint import Checkpoint
-from finetune.loop import Loop, Progress, Step, agreed, computes_bf16, rest_of, total_steps
+from finetune.loop import Loop, Progress, computes_bf16, drawn, total_steps
 from finetune.network import attend_eagerly, parameter_groups
 from retrieval.reranker import TOKENS, pair_of
 
@@ -175,24 +174,17 @@ def train(
     total = total_steps(len(lists(0)), recipe.lists, recipe.epochs)
     groups = parameter_groups(network, recipe.rate, _HEAD_RATE)
     loop = Loop(network, groups, total, recipe.warm_up, checkpoint)
-    position = loop.position
-    while position.epoch < recipe.epochs and not position.finished:
-        network.train()
-        examples = lists(position.epoch)
-        order = list(range(len(examples)))
-        random.Random(f"{recipe.seed}:{position.epoch}").shuffle(order)
-        batches = [order[start : start + recipe.lists] for start in range(0, len(order), recipe.lists)]
-        for rows in rest_of(batches, position):
-            loss = _loss(loop, network, pairs, [examples[row] for row in loop.share(rows)], loss_of)
-            value = loop.step(loss)
-            if progress:
-                progress(Step(phase, position.step, total, value, position.score))
-            loop.save_if_due()
-        loop.end_epoch(agreed(score(network)))
-    if not position.finished:
-        loop.finish()
-    loop.release()
-    return position.kept
+    examples: Sequence[Listed] = ()
+
+    def plan(epoch: int) -> list[list[int]]:
+        nonlocal examples
+        examples = lists(epoch)
+        return drawn(len(examples), recipe.lists, recipe.seed, epoch)
+
+    def loss(rows: Sequence[int]) -> Tensor:
+        return _loss(loop, network, pairs, [examples[row] for row in rows], loss_of)
+
+    return loop.run(phase, recipe.epochs, plan, loss, lambda: score(network), progress=progress)
 
 
 def _loss(loop: Loop, network: CrossEncoder, pairs: Pairs, batch: Sequence[Listed], loss_of: Loss) -> Tensor:

@@ -7,13 +7,16 @@ random state and a position. On several devices (`accelerate launch`) every proc
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from finetune.checkpoint import Checkpoint
@@ -120,6 +123,51 @@ class Loop:
         self._every = max(1, math.ceil(total / _POINTS))
         self._best = trained_state(module)
         self._resume()
+
+    def run(
+        self,
+        phase: str,
+        epochs: int,
+        plan: Callable[[int], Sequence[Sequence[int]]],
+        loss: Callable[[Sequence[int]], Tensor],
+        score: Callable[[], float],
+        *,
+        from_base: bool = False,
+        patience: float = math.inf,
+        progress: Progress | None = None,
+    ) -> float:
+        """A whole phase from where it stands, and the score of the weights that it leaves: those of the best epoch.
+
+        Args:
+            phase: what `progress` calls it.
+            epochs: at most so many.
+            plan: the batches of an epoch, by seed and the epoch's number alone; counted from 0, from 1 where `from_base`.
+            loss: of the rows of a batch that are this process's.
+            score: of the module on what is kept apart, 0 to 1, taken after each epoch.
+            from_base: the module as it comes is scored too, and may be the best.
+            patience: it stops after so many epochs without a better score.
+            progress: called after every step.
+
+        Raises:
+            DivergedError: the loss is no longer a finite number.
+            Unavailable: a checkpoint cannot be written.
+
+        """
+        position = self.position
+        if from_base and position.epoch == 0 and position.step == 0:
+            self.end_epoch(agreed(score()))
+        while position.epoch < epochs + from_base and position.worse < patience and not position.finished:
+            self.module.train()
+            for rows in rest_of(plan(position.epoch), position):
+                value = self.step(loss(self.share(rows)))
+                if progress:
+                    progress(Step(phase, position.step, self.total, value, position.score))
+                self.save_if_due()
+            self.end_epoch(agreed(score()))
+        if not position.finished:
+            self.finish()
+        self.release()
+        return position.kept
 
     def share(self, rows: Sequence[int]) -> Sequence[int]:
         """This process's share of a batch; where there are fewer rows than processes, some repeat."""
@@ -271,6 +319,23 @@ def agreed(value: float) -> float:
 def total_steps(examples: int, size: int, epochs: int) -> int:
     """Steps of `epochs` epochs."""
     return epochs * math.ceil(examples / size)
+
+
+def drawn(count: int, size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Batches of the rows below `count` in an order that seed and epoch give."""
+    order = list(range(count))
+    random.Random(f"{seed}:{epoch}").shuffle(order)
+    return [order[start : start + size] for start in range(0, count, size)]
+
+
+def by_length(lengths: Sequence[int], encode: Callable[[Sequence[int]], Tensor], size: int = 64) -> NDArray[np.float32]:
+    """What `encode` makes of rows, (rows, dim), those of like length encoded together so that little is padded."""
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    with torch.inference_mode():
+        found = [encode(order[start : start + size]).float().cpu().numpy() for start in range(0, len(order), size)]
+    rows = np.empty((len(lengths), found[0].shape[1]), np.float32)
+    rows[order] = np.concatenate(found)
+    return rows
 
 
 def rest_of(batches: Sequence[Sequence[int]], position: Position) -> Iterable[Sequence[int]]:

@@ -20,13 +20,11 @@ from torch.nn import functional
 from bot.desk.reply_network import ReplyNetwork
 from bot.history import LAST_TURN, Tokens
 from finetune.checkpoint import Checkpoint
-from finetune.loop import Loop, Step, agreed, rest_of, total_steps
+from finetune.loop import Loop, Progress, by_length, total_steps
 from finetune.network import parameter_groups
 
 _APART = -1e4  # a logit that no softmax sees
 _POOL = 8  # batches' worth of examples that are sorted by length together
-
-Progress = Callable[[Step], None]
 
 
 @dataclass(frozen=True)
@@ -91,38 +89,34 @@ def train(
     total = total_steps(len(examples), recipe.batch_size, recipe.epochs)
     groups = parameter_groups(network, recipe.rate, recipe.head_rate)
     loop = Loop(network, groups, total, recipe.warm_up, checkpoint)
-    position = loop.position
-    if position.epoch == 0 and position.step == 0:
-        loop.end_epoch(agreed(score(network)))
-    while position.epoch <= recipe.epochs and position.worse < recipe.patience and not position.finished:
-        network.train()
-        for rows in rest_of(_plan(examples, recipe, position.epoch), position):
-            batch = [examples[row] for row in loop.share(rows)]
-            draw = random.Random(f"{recipe.seed}:{position.step}")
-            asked = [_distorted(each.conversation, recipe, draw) for each in batch]
-            value = loop.step(_loss(loop, network, asked, batch, pad_id, recipe.temperature))
-            if progress:
-                progress(Step(space, position.step, total, value, position.score))
-            loop.save_if_due()
-        loop.end_epoch(agreed(score(network)))
-    if not position.finished:
-        loop.finish()
-    loop.release()
-    return position.kept
+
+    def loss(rows: Sequence[int]) -> Tensor:
+        batch = [examples[row] for row in rows]
+        draw = random.Random(f"{recipe.seed}:{loop.position.step}")
+        asked = [_distorted(each.conversation, recipe, draw) for each in batch]
+        return _loss(loop, network, asked, batch, pad_id, recipe.temperature)
+
+    return loop.run(
+        space,
+        recipe.epochs,
+        lambda epoch: _plan(examples, recipe, epoch),
+        loss,
+        lambda: score(network),
+        from_base=True,
+        patience=recipe.patience,
+        progress=progress,
+    )
 
 
 def vectors_of(network: ReplyNetwork, texts: Sequence[Tokens], pad_id: int, size: int = 64) -> NDArray[np.float32]:
     """Unit vectors (texts, dim); long ones go together."""
     network.eval()
-    order = sorted(range(len(texts)), key=lambda place: len(texts[place].ids))
-    found = []
-    with torch.inference_mode():
-        for start in range(0, len(order), size):
-            inputs = _inputs(network, [texts[place] for place in order[start : start + size]], pad_id)
-            found.append(network(*inputs).float().cpu().numpy())
-    vectors = np.empty((len(texts), found[0].shape[1]), np.float32)
-    vectors[order] = np.concatenate(found)
-    return vectors
+
+    def encode(rows: Sequence[int]) -> Tensor:
+        vectors: Tensor = network(*_inputs(network, [texts[row] for row in rows], pad_id))
+        return vectors
+
+    return by_length([len(each.ids) for each in texts], encode, size)
 
 
 def _distorted(tokens: Tokens, recipe: Recipe, draw: random.Random) -> Tokens:

@@ -46,7 +46,8 @@ from storage.errors import InvalidInput
 from storage.publish import write_manifest
 
 if TYPE_CHECKING:
-    from finetune.contrastive import BiEncoder, Pair, Progress, Texts
+    from finetune.contrastive import BiEncoder, Pair, Texts
+    from finetune.loop import Progress
     from index.pretrained import Pretrained
     from index.product import Product
 

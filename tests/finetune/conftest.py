@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import finetune.registry as registry_module
+import launch
 from finetune.intent import Finetuned, finetune_intent
 from finetune.settings import Settings
 
+Run = Callable[..., tuple[int, str, str]]
+"""Runs a command line: exit status, standard output, standard error."""
 THINGS = ("kettle", "tent", "lamp", "scarf", "drill", "puzzle", "mug", "helmet", "blender", "notebook", "pan", "jacket")
 THINGS_ZH = ("水壶", "帐篷", "台灯", "围巾", "电钻", "拼图", "杯子", "头盔", "搅拌机", "本子", "平底锅", "夹克")
 SAYINGS: dict[str, tuple[str, ...]] = {
@@ -76,3 +80,18 @@ def small_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_model(small_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Finetuned:
     """A model with adapters, trained for two epochs."""
     return finetune_intent([small_log], tmp_path_factory.mktemp("model") / "intent", Settings("lora", epochs=2, seed=3))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setattr(registry_module, "LATENCY_BUDGET_MS", 10_000.0)  # the machine may be busy
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["launch.py", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            launch.run()
+        printed = capsys.readouterr()
+        return int(stopped.value.code or 0), printed.out, printed.err
+
+    return call

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ import pytest
 import launch
 from bot.intent import IntentModel
 from bot.parts import intent_versions
-from finetune import registry as registry_module
 from finetune.evaluate_intent import evaluate_intent
 from finetune.feedback import NAME, read_feedback
 from finetune.intent import Finetuned
@@ -29,7 +27,7 @@ from storage.labels import put_labels, request_labels, turn_key_of
 from storage.personal import delete_rows
 from storage.principal import Principal, Role
 from storage.tickets import hand_to_team
-from tests.finetune.conftest import THINGS, made_up_dialogues, write_log
+from tests.finetune.conftest import THINGS, Run, made_up_dialogues, write_log
 
 ENGINEER = Principal("eve", Role.ENGINEER)
 AGENT = Principal("mia", Role.AGENT, "support")
@@ -41,22 +39,6 @@ SLANG = {
     "accept": ("full house", "a full house for {}", "house it is"),
 }
 """What nothing but the corrections says the meaning of."""
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setattr(registry_module, "LATENCY_BUDGET_MS", 10_000.0)  # the machine may be busy
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["launch.py", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            launch.run()
-        printed = capsys.readouterr()
-        return int(stopped.value.code or 0), printed.out, printed.err
-
-    return call
 
 
 @pytest.fixture

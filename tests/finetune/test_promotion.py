@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 import launch
 from bot.intent import KIND, IntentModel, IntentSettings
 from bot.parts import intent_versions
-from finetune import registry as registry_module
 from finetune.intent import Finetuned
 from finetune.lineage import SEEN, dialogue_hash, held_out, read_seen, users_in, write_seen
 from finetune.logs import Dialogue, Message, read_logs
@@ -23,25 +21,9 @@ from storage.models import Status, list_runs, runs_with_user
 from storage.principal import Principal, Role
 from storage.publish import write_manifest
 from storage.secret import load_secret
-from tests.finetune.conftest import made_up_dialogues, write_log
+from tests.finetune.conftest import Run, made_up_dialogues, write_log
 
 ENGINEER = Principal("ada", Role.ENGINEER)
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setattr(registry_module, "LATENCY_BUDGET_MS", 10_000.0)  # the machine may be busy
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["launch.py", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            launch.run()
-        printed = capsys.readouterr()
-        return int(stopped.value.code or 0), printed.out, printed.err
-
-    return call
 
 
 @pytest.fixture(scope="session")

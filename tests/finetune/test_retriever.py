@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bot.parts import NoIntents, Parts, parts_of
-from finetune.contrastive import Progress, Step
 from finetune.evaluate_search import Query
+from finetune.loop import Progress, Step
 from finetune.registry import BUILT_IN, GateRefusedError, Registry
 from finetune.retriever import finetune_retriever
 from finetune.search_data import FEWEST_TRAINED, SearchData, mined, search_data
