@@ -15,6 +15,8 @@ from bot.state import Topic
 from bot.turn import SLATE, Answer, Turn
 from index.graph.terms import language_of, term_of
 from index.product import Product
+from retrieval.ranking import RankedHit
+from retrieval.search import Hit
 from retrieval.understanding.text import has_han
 
 SHORTEST_CODE = 5
@@ -28,16 +30,26 @@ _COMPARATIVE = re.compile(r"[a-z]+er|more|less|better|best|[a-z]+est|good|nice|c
 def other_goods(turn: Turn, topic: Topic, found: Found, plain: Callable[[], Found]) -> bool:
     """Whether conditions left only other goods than are asked for: of "tents under $50" camping stoves.
 
-    Told where the query names a category and none of the first hits is of those that are found without conditions, which `plain`
-    looks for.
+    Told where the query names a category, in the catalog's own words or in others that the graph knows ("雨衣", of rain jackets),
+    and none of the first hits is of those that are found without conditions, which `plain` looks for.
     """
     if topic.filters.empty or not topic.query:
         return False
     named = turn.understander.kinds.named_in(topic.query.casefold())
     first = {name for name in leaves(found, SLATE) if name}
-    if not named.sure or not first.isdisjoint(named.categories):
+    if named.sure:
+        return first.isdisjoint(named.categories) and first.isdisjoint(leaves(plain(), SLATE))
+    if any(_called_so(each) for each in found.hits[:SLATE]):
         return False
-    return first.isdisjoint(leaves(plain(), SLATE))
+    plainly = plain()
+    called = [_called_so(each) for each in plainly.hits[:SLATE]]
+    meant = {name for name, so in zip(leaves(plainly, SLATE), called, strict=True) if so}
+    return bool(meant) and first.isdisjoint(meant)
+
+
+def _called_so(ranked: RankedHit[Hit]) -> bool:
+    """Whether a hit is of the goods that the query names."""
+    return bool(ranked.hit.sources.get("kind"))
 
 
 def leaves(found: Found, count: int) -> list[str]:
