@@ -98,6 +98,12 @@ R = TypeVar("R")
 _BATCH = 5_000  # orders a transaction
 
 Shop = Annotated[Path, typer.Option("--shop", help="The shop's folder.", file_okay=False)]
+ModelFolder = Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)]
+BaseModel = Annotated[
+    str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
+]
+MostEpochs = Annotated[int | None, typer.Option(min=1, help="At most so many; it stops early.")]
+Promote = Annotated[bool, typer.Option("--promote", help="Serve it from now on, if the gate holds.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 MaxRejected = Annotated[
     float, typer.Option("--max-rejected", min=0, max=1, help="Above this share (and 10 rows) nothing is published.")
@@ -289,7 +295,7 @@ def serve(
         bool, typer.Option("--demo", help="The example shop; builds it where the folder holds no shop.")
     ] = False,
 ) -> None:
-    """Serve the chat window and the API.
+    """Serve the windows (chat, /agent, /ops, /review) and the API.
 
     Example: launch.py serve --shop myshop --port 8000
     """
@@ -680,7 +686,7 @@ def finetune_intent_command(
         ),
     ] = None,
     shop: Shop = Path("var"),
-    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    output: ModelFolder = None,
     base_model: Annotated[
         str | None,
         typer.Option(
@@ -689,7 +695,7 @@ def finetune_intent_command(
         ),
     ] = None,
     method: Annotated[Literal["full", "lora", "head"], typer.Option(help="What is trained.")] = "full",
-    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many; it stops early.")] = None,
+    epochs: MostEpochs = None,
     in_scope_loss: Annotated[
         float, typer.Option(help="The share of turns in scope that the out-of-scope threshold may give up.")
     ] = 0.03,
@@ -697,7 +703,7 @@ def finetune_intent_command(
         int, typer.Option("--search", min=0, metavar="N", help="Try N settings first and train with the best.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="Of split, order and initial weights.")] = 0,
-    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on, if the gate holds.")] = False,
+    promote: Promote = False,
     held_out: Annotated[
         list[Path] | None,
         typer.Option("--held-out", help="Labelled dialogues that the gate judges by, instead of the validation part."),
@@ -811,10 +817,8 @@ def finetune_language_model_command(
         ),
     ] = None,
     shop: Shop = Path("var"),
-    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
-    base_model: Annotated[
-        str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
-    ] = None,
+    output: ModelFolder = None,
+    base_model: BaseModel = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="At most so many; where left out, as many as fit into ten minutes.")
     ] = None,
@@ -877,13 +881,11 @@ def finetune_retriever_command(
     shop: Shop = Path("var"),
     queries: JudgedQueries = None,
     qrels: TheirJudgments = None,
-    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
-    base_model: Annotated[
-        str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many; it stops early.")] = None,
+    output: ModelFolder = None,
+    base_model: BaseModel = None,
+    epochs: MostEpochs = None,
     seed: Annotated[int, typer.Option(help="Of split, batches and made queries.")] = 0,
-    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on, if the gate holds.")] = False,
+    promote: Promote = False,
     as_json: AsJson = False,
 ) -> None:
     """Tune the search encoder and the weights of the search's sources to the shop's catalog.
@@ -918,13 +920,11 @@ def finetune_reranker_command(
     shop: Shop = Path("var"),
     queries: JudgedQueries = None,
     qrels: TheirJudgments = None,
-    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
-    base_model: Annotated[
-        str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
-    ] = None,
+    output: ModelFolder = None,
+    base_model: BaseModel = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of the teacher; its student has twice as many.")] = None,
     seed: Annotated[int, typer.Option(help="Of split, batches and made queries.")] = 0,
-    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on, if the gate holds.")] = False,
+    promote: Promote = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a small model that reads a query together with the first products found, and puts these in a better order.
@@ -963,13 +963,11 @@ def finetune_replies_command(
         ),
     ] = None,
     shop: Shop = Path("var"),
-    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
-    base_model: Annotated[
-        str | None, typer.Option(help="A folder, or with HF_HUB_OFFLINE=0 a Hugging Face id, instead of the built-in.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many; it stops early.")] = None,
+    output: ModelFolder = None,
+    base_model: BaseModel = None,
+    epochs: MostEpochs = None,
     seed: Annotated[int, typer.Option(help="Of split and batches.")] = 0,
-    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on, if the gate holds.")] = False,
+    promote: Promote = False,
     max_rejected: MaxRejected = 0.01,
     as_json: AsJson = False,
 ) -> None:
@@ -1037,7 +1035,7 @@ def finetune_sequence_command(
         ),
     ] = None,
     shop: Shop = Path("var"),
-    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    output: ModelFolder = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="At most so many; where left out, as many as fit into some ten minutes.")
     ] = None,
@@ -1140,9 +1138,9 @@ def interactions_of(
 @finetune_app.command("stage")
 def finetune_stage_command(
     shop: Shop = Path("var"),
-    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    output: ModelFolder = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
-    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on, if the gate holds.")] = False,
+    promote: Promote = False,
     as_json: AsJson = False,
 ) -> None:
     """Learn from the shop's own events how likely a shopper buys in the session that is on.
@@ -1177,9 +1175,9 @@ def finetune_stage_command(
 @finetune_app.command("ranker")
 def finetune_ranker_command(
     shop: Shop = Path("var"),
-    output: Annotated[Path | None, typer.Option(help="The model folder to write.", file_okay=False)] = None,
+    output: ModelFolder = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the trees and the bootstrap.")] = 0,
-    promote: Annotated[bool, typer.Option("--promote", help="Serve it from now on, if the gate holds.")] = False,
+    promote: Promote = False,
     as_json: AsJson = False,
 ) -> None:
     """Learn the order of cards from what shoppers chose after searches and of shown cards.
