@@ -226,12 +226,14 @@ def agent_routes(desk: Desk) -> APIRouter:
         desk.feed.require_room(caller.id)
         if conversation_id is not None:
             await run_sync(conversation, desk.assistant.database, caller, conversation_id)
-        return StreamingResponse(_happens(desk, caller, conversation_id), media_type=EVENT_STREAM, headers=NOT_KEPT)
+        return StreamingResponse(happens(desk, caller, conversation_id), media_type=EVENT_STREAM, headers=NOT_KEPT)
 
     return api
 
 
-async def _happens(desk: Desk, caller: Principal, conversation_id: str | None) -> AsyncGenerator[str]:
+async def happens(desk: Desk, caller: Principal, conversation_id: str | None) -> AsyncGenerator[str]:
+    """What an agent's window is told, as `GET /api/agent/stream` has it; it listens until it is closed."""
+
     def wanted(change: Change) -> bool:
         return caller.role is Role.SUPERVISOR or (change.team is not None and change.team == caller.team)
 

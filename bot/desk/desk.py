@@ -275,7 +275,7 @@ class Desk:
 
     def translate(self, principal: Principal, conversation_id: str, text: str, language: str) -> str:
         """A text of this conversation in another language, by the shop's language model; `translated` says what it raises."""
-        self._context(principal, conversation_id)
+        desk.on_behalf(self.assistant.database, principal, conversation_id)
         return translated(self.assistant.adviser, text, language)
 
     @property

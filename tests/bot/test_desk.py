@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from bot.api.agent import _happens
+from bot.api.agent import happens
 from bot.desk.desk import Desk
 from bot.desk.feed import MOST_OF_ONE, OVERLAP_MS, Feed
 from bot.service import Assistant
@@ -319,16 +320,22 @@ class TestCase:
             desk.note(MIA, handed, "  ")
 
 
+def run_alone(what: Coroutine[Any, Any, object]) -> object:
+    """Runs it in a thread of its own, because a browser's test leaves its loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, what).result()
+
+
 class TestFeed:
     def test_a_stream_that_is_left_listens_no_more(self, desk: Desk) -> None:
         async def leave() -> None:
-            stream = _happens(desk, MIA, None)
+            stream = happens(desk, MIA, None)
             assert (await anext(stream)).startswith("event: queue")
             assert len(desk.feed._listeners) == 1
             await stream.aclose()
             assert not desk.feed._listeners
 
-        asyncio.run(leave())
+        run_alone(leave())
 
     def test_what_happens_while_the_database_is_away_is_told_afterwards(
         self, database: Database, shopper: Principal, monkeypatch: pytest.MonkeyPatch
@@ -355,7 +362,7 @@ class TestFeed:
             assert [each.conversation_id for each in looked] == [talk]
             return talk
 
-        assert asyncio.run(listen())
+        assert run_alone(listen())
 
     def test_one_person_has_only_so_many_windows(self, database: Database) -> None:
         async def listen() -> None:
@@ -369,7 +376,7 @@ class TestFeed:
             feed.leave(listener)
             feed.require_room("alice")
 
-        asyncio.run(listen())
+        run_alone(listen())
 
     def test_each_change_is_seen_once(self, database: Database, shopper: Principal) -> None:
         feed = Feed(database)

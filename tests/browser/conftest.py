@@ -138,14 +138,32 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-class Window:
+class Console:
+    """What a page says on its console, as (kind, text), and what it fails with."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.said: list[tuple[str, str]] = []
+        page.on("console", lambda message: self.said.append((message.type, message.text)))
+        page.on("pageerror", lambda error: self.said.append(("error", str(error))))
+
+    @property
+    def errors(self) -> list[str]:
+        return [text for kind, text in self.said if kind == "error"]
+
+    def reload(self) -> None:
+        """Loads the page anew; what the old one said while it was left, its open requests broken off, does not count."""
+        before = len(self.said)
+        self.page.reload(wait_until="commit")
+        del self.said[before:]
+        self.page.wait_for_load_state()
+
+
+class Window(Console):
     """The chat window as a customer uses it."""
 
     def __init__(self, page: Page, address: str) -> None:
-        self.page = page
-        self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
+        super().__init__(page)
         page.goto(address)
         page.locator("#transcript .turn-aisle").first.wait_for(timeout=30_000)
 

@@ -11,22 +11,16 @@ import jwt
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, Route, expect
 
-from tests.browser.conftest import ShopPages
+from tests.browser.conftest import Console, ShopPages
 
 
-class Shop:
-    """The shop's page in one browser, what it said on the console, and the frame in it."""
+class Shop(Console):
+    """The shop's page in one browser, and the frame in it."""
 
     def __init__(self, page: Page) -> None:
-        self.page = page
-        self.said: list[tuple[str, str]] = []
-        page.on("console", lambda message: self.said.append((message.type, message.text)))
-        page.on("pageerror", lambda error: self.said.append(("error", str(error))))
+        super().__init__(page)
         self.bubble = page.locator("aisle-assistant button")
         self.frame: FrameLocator = page.frame_locator("aisle-assistant iframe")
-
-    def errors(self) -> list[str]:
-        return [text for kind, text in self.said if kind == "error"]
 
     def ask(self, text: str) -> None:
         self.frame.locator("#message textarea").fill(text)
@@ -70,12 +64,12 @@ def test_a_visitor_opens_asks_closes_and_comes_back(visit: Callable[..., Shop]) 
     expect(shop.frame.locator("#profile .beliefs li")).to_have_count(0)
     shop.ask("show me running shoes")
     expect(shop.frame.locator("#transcript .card").first).to_be_visible()
-    shop.page.reload()
+    shop.reload()
     expect(shop.frame.locator("#transcript .turn-user")).to_have_count(1)  # it opens by itself, with what was said
     shop.frame.locator("#message textarea").press("Escape")
     expect(shop.bubble).to_have_attribute("aria-expanded", "false")
     expect(shop.bubble).to_be_focused()
-    assert shop.errors() == []
+    assert shop.errors == []
 
 
 def test_the_shops_customer_is_known_by_the_token_and_unknown_without(
@@ -88,7 +82,7 @@ def test_the_shops_customer_is_known_by_the_token_and_unknown_without(
     assert kept["httpOnly"]
     assert kept["secure"]
     assert kept["sameSite"] == "None"
-    assert shop.errors() == []
+    assert shop.errors == []
     signed_out = visit()  # the same browser, after the shop has signed its customer out
     signed_out.bubble.click()
     expect(signed_out.frame.locator("#transcript .turn-aisle").first).to_be_visible()
@@ -116,7 +110,7 @@ def test_where_no_cookie_is_kept_the_frame_carries_the_token(
     assert shop.page.frames[-1].evaluate("location.hash") == ""
     shop.ask("show me running shoes")
     expect(shop.frame.locator("#transcript .card").last).to_be_visible()
-    assert shop.errors() == []
+    assert shop.errors == []
 
 
 @pytest.mark.parametrize(("minutes", "role"), [(-10, "customer"), (10, "admin")])
@@ -128,7 +122,7 @@ def test_a_token_that_does_not_hold_leaves_a_working_window(
     shop.ask("show me running shoes")
     expect(shop.frame.locator("#transcript .card").first).to_be_visible()
     assert [text for kind, text in shop.said if kind == "warning" and "token was refused" in text]
-    assert shop.errors() == []
+    assert shop.errors == []
 
 
 def test_it_speaks_the_pages_language(visit: Callable[..., Shop]) -> None:
@@ -138,14 +132,14 @@ def test_it_speaks_the_pages_language(visit: Callable[..., Shop]) -> None:
     expect(shop.frame.locator("#send")).to_have_text("发送")
     shop.page.evaluate("document.documentElement.lang = 'en'")
     expect(shop.frame.locator("#send")).to_have_text("Send")
-    assert shop.errors() == []
+    assert shop.errors == []
 
 
 def test_a_page_that_nobody_named_may_not_frame_it(visit: Callable[..., Shop]) -> None:
     shop = visit(host="127.0.0.1")  # the same server by a name that is not under [embed]
     shop.bubble.click()
     for _ in range(100):
-        if any("frame-ancestors" in text for text in shop.errors()):
+        if any("frame-ancestors" in text for text in shop.errors):
             break
         shop.page.wait_for_timeout(100)
     else:

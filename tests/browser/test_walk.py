@@ -119,7 +119,7 @@ def test_a_belief_is_removed_for_good(browser: Browser, served: str) -> None:
     button.click()
     same = window.page.locator(f'#profile [data-kind="{kind}"][data-value="{value}"]')
     expect(same).to_have_count(0)
-    window.page.reload()
+    window.reload()
     expect(beliefs.first).to_be_visible()
     expect(same).to_have_count(0)
     context.close()

@@ -90,7 +90,7 @@ def test_a_shopper_comes_back_to_what_was_said(window: Window, tmp_path: Path) -
     page, asked = window.page, page_users(window.page)
     window.say("show me desk lamps")
     first = window.titles()
-    page.reload()
+    window.reload()
     expect(asked).to_have_count(1)
     assert window.titles() == first
 
@@ -126,7 +126,7 @@ def test_the_language_is_switched_in_the_window_and_kept(window: Window) -> None
     expect(page.locator("#cart h2")).to_contain_text("购物车")
     expect(page.locator("html")).to_have_attribute("lang", "zh")
     expect(page_users(page)).to_have_count(1)
-    page.reload()
+    window.reload()
     expect(page.locator("#send")).to_have_text("发送")
     expect(page.locator("#message textarea")).to_have_attribute("placeholder", "想找点什么？")
     assert window.errors == []
