@@ -9,13 +9,13 @@ _CORRECTS = re.compile(
     r"^\W*(?:(?:no|nope|nah|sorry|wait|oops|actually|hmm|not (?:that|those|these)|i mean)\b[\s,.!—-]*)+(?:(?:i|we)\s+(?:meant?|said|was (?:thinking|looking)|were looking)\b"
     r"|(?:it'?s|they'?re|it is|that'?s) for\b|not\b.*\b(?:but|rather)\b|for\b)"
     r"|^\W*(?:i|we) meant?\b|^\W*(?:no|sorry|wait|actually)\W+(?:i|we) (?:wanted|want|need|asked for)\b"
-    r"|^\W*(?:不是|不对|错了|说错了|搞错了|弄错了|不不)[，,。!！\s的]*(?:我|是|要|应该|给)|^\W*(?:我)?(?:是说|说的是|的意思是|指的是|意思是)",
+    r"|^\W*[哦噢喔啊呃诶]?[，,\s]*(?:不是|不对|错了|说错了|搞错了|弄错了|不不)[，,。!！\s的]*(?:我|是|要|应该|给)|^\W*(?:我)?(?:是说|说的是|的意思是|指的是|意思是)",
     re.IGNORECASE,
 )
 
 
 _LEAD = re.compile(
-    r"^\W*(?:不是|不对|错了|说错了|搞错了|弄错了|不不)[，,。!！\s的]*(?:我?(?:是说|说的是|的意思是|意思是|指的是|要的是|是要|想要|应该是|要|是))?"
+    r"^\W*[哦噢喔啊呃诶]?[，,\s]*(?:不是|不对|错了|说错了|搞错了|弄错了|不不)[，,。!！\s的]*(?:我?(?:是说|说的是|的意思是|意思是|指的是|要的是|是要|想要|应该是|要|是))?"
     r"|^\W*(?:我)?(?:是说|说的是|的意思是|指的是|意思是)"
     r"|^\W*(?:(?:no|nope|nah|sorry|wait|oops|actually|hmm|not (?:that|those|these)|i mean)\b[\s,.!—-]*)*"
     r"(?:(?:i|we)\s+(?:meant?|said|was (?:thinking(?: of)?|looking(?: for)?)|were looking(?: for)?|wanted|want|need|asked for)\b"
@@ -55,6 +55,14 @@ def audience_in(text: str) -> str:
     """The words that say whom something is for: "running shoes for women" has "for women"; empty where there are none."""
     found = _AUDIENCE.search(text)
     return found[0].strip() if found else ""
+
+
+_WORN = re.compile(r"(?:适合|给)?(女[士性生]?|男[士性生]?|儿童|小孩子?|孩子|宝宝|婴儿|成人)(?:[穿用]的?)?")
+
+
+def plain_audience(text: str) -> str:
+    """The text with its Chinese audience alone: "给小孩穿的" is "小孩", which pages have."""
+    return _WORN.sub(r"\1", text)
 
 
 def for_others(query: str) -> str:

@@ -302,7 +302,9 @@ def parts_of(
         encoders,
         sensitive=settings.privacy.sensitive,
     )
-    understander = Understander(snapshot.facets, settings.currency, len(snapshot.products))
+    understander = Understander(
+        snapshot.facets, settings.currency, len(snapshot.products), shelf.engine.spelling.by_sound
+    )
     return Parts(
         shelf,
         understander,

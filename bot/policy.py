@@ -274,6 +274,8 @@ def decide(
         resolved = _resolution(pending, label, 0.0 if out_of_scope else confidence, understanding, message)
         if resolved is not None:
             return resolved
+    if understanding.opposed:
+        return Decision("search" if understanding.query or state.topic is None else "refine")
     if _MORE.match(message) and state.topic is not None:
         return Decision("more")
     earlier = returned_to(state.topics, message)

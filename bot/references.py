@@ -18,7 +18,7 @@ from index.filters import Filters
 from index.graph.terms import term_of
 from index.product import Product
 from retrieval.expansion import goods_named, related
-from retrieval.understanding.lexicon import ASKED
+from retrieval.understanding.questions import ASKED
 
 _WORD = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*|[\u3400-\u9fff]")
 _SPLIT = re.compile(r"\b(?:vs\.?|versus|and|or|with|to|against|than)\b|[,，、;；]|和|跟|与|还是|同", re.IGNORECASE)

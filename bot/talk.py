@@ -181,7 +181,7 @@ class Talk:
             answer.say(refused)
             answer.pending = state.pending
         else:
-            asking = {"role": "user", "content": text, "language": language}
+            asking = {"role": "user", "content": self.parts.understander.corrected(text), "language": language}
             prediction = self.parts.intents.predict([*_history(standing.recent), asking])
             text = voice.language.glossed(text)
             asked_for = meant(decent(text) or text)
@@ -406,7 +406,7 @@ class Talk:
         known = asked.data.get("intent")
         if known is None:
             said = [turn for turn in before if turn.role != "system"]
-            asking = {"role": "user", "content": text, "language": language}
+            asking = {"role": "user", "content": self.parts.understander.corrected(text), "language": language}
             found = self.parts.intents.predict([*_history(said), asking])
             label = OUT_OF_SCOPE if found.out_of_scope else found.label
             intent = IntentView(label=label, confidence=round(found.confidence, 4))

@@ -8,7 +8,6 @@ other in one place.
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,13 +25,14 @@ from index.facets import FacetMask
 from index.filters import Filters
 from index.graph.terms import language_of, term_of
 from index.snapshot import Snapshot
-from index.tokens import singular, spelled, words_of
+from index.tokens import words_of
 from retrieval.candidates import CANDIDATES, CatalogWords, MeantKind, Scored
 from retrieval.expansion import Expansion, expand, goods_named, measures_of
 from retrieval.fusion import CENTRAL, CLOSE_BEHIND, KEEP, KEEP_SORTED, WEIGHTS, Evidence, Floor
 from retrieval.links import Link, LinkKind
 from retrieval.needs import tells_need
 from retrieval.reranker import Reranker, remembered_tokens
+from retrieval.spelling import Spelling
 from retrieval.variants import Said, VariantChoice
 from storage.offers import Offer
 
@@ -74,9 +74,7 @@ FURTHER_PROBES = (
 ABOVE_NOTHING_FURTHER = 0.016
 LINK_OF: Mapping[str, LinkKind] = {"same": "synonym", "narrower": "umbrella", "has": "has"}
 ABOVE_NOTHING = 0.004  # over all but the most alike of the probes; measured on three catalogs in two languages
-SHORTEST_PART = 3  # letters of a word that may be written together with another
 _TRACE = np.float32(1e-6)
-_CAPITALS = re.compile(r"\b[A-Z]{4,}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +127,7 @@ class SearchEngine:
         self._snapshot = snapshot
         self._encoders = {space: encoder for space, encoder in encoders.items() if space in snapshot.vectors}
         self.offers = offers
+        self.spelling = Spelling(snapshot, self._encoders)
         self._rerank(reranker)
         self._vector = _embedding(self._encoders)
         self._called: dict[str, list[int]] = defaultdict(list)  # places of the leaf categories by their names as terms
@@ -161,7 +160,7 @@ class SearchEngine:
         mask = self._snapshot.facets.mask(filters, list(self.offers()))
         allowed = mask.allowed
         article = self._article(text[:TEXT_CHARACTERS])
-        text = text[:TEXT_CHARACTERS] if multilingual else self._corrected(text[:TEXT_CHARACTERS])
+        text = text[:TEXT_CHARACTERS] if multilingual else self.spelling.corrected(text[:TEXT_CHARACTERS])
         words, codes = words_of(text), codes_of(text)
         if not words and not codes:
             if not _says_nothing(text):
@@ -214,7 +213,7 @@ class SearchEngine:
     def evidence(self, text: str, filters: Filters | None = None) -> tuple[NDArray[np.int64], Evidence]:
         """The candidates of a search by relevance, (candidates,), and what each source says of them: what weights are fitted on."""
         allowed = self._snapshot.facets.mask(filters or Filters(), list(self.offers())).allowed
-        text = self._corrected(text[:TEXT_CHARACTERS])
+        text = self.spelling.corrected(text[:TEXT_CHARACTERS])
         expansion = expand(self._snapshot.graph, text)
         return self._evidence(text, allowed, expansion, (), advice=False, every=False)[1:]
 
@@ -276,7 +275,7 @@ class SearchEngine:
         The best of each source, and where `every` is set all that have the words.
         """
         snapshot = self._snapshot
-        further = multilingual and "han" in self._encoders and not self._is_english(text)
+        further = multilingual and "han" in self._encoders and not self.spelling.is_english(text)
         space = "han" if further else self.space_of(text)
         called = self._categories_called(text)
         vector = close = None
@@ -428,39 +427,6 @@ class SearchEngine:
         if script in self._encoders:
             return script
         return "han" if "han" in self._encoders else None
-
-    def _corrected(self, text: str) -> str:
-        """The text with misspelled words replaced by the catalog's own.
-
-        A word that some encoder knows whole is no typo, and one in capitals among others is a code or a maker's name.
-        """
-        words = self._snapshot.words
-        named = set() if text.isupper() else {*map(str.casefold, _CAPITALS.findall(text))}
-        for word in dict.fromkeys(spelled(text)):
-            known = words.knows(word) or self._snapshot.graph.knows(singular(word))
-            if word in named or known or self._is_word(word):
-                continue
-            if (meant := words.correct(word) or self._apart(word)) is not None:
-                text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meant, text, flags=re.IGNORECASE)
-        return text
-
-    def _apart(self, word: str) -> str | None:
-        """Two of the catalog's words that are written as one: "airfryer" is "air fryer"."""
-        cuts = range(SHORTEST_PART, len(word) - SHORTEST_PART + 1)
-        parts = ((word[:cut], word[cut:]) for cut in cuts)
-        known = self._snapshot.words.knows
-        return next((f"{one} {other}" for one, other in parts if known(one) and known(singular(other))), None)
-
-    def _is_word(self, word: str) -> bool:
-        return any(encoder.is_word(form) for encoder in self._encoders.values() for form in (word, singular(word)))
-
-    def _is_english(self, text: str) -> bool:
-        """Whether the English encoder or the catalog knows every word of a text."""
-        latin = self._encoders.get("latin")
-        return latin is not None and all(
-            self._snapshot.words.knows(word) or latin.is_word(word) or latin.is_word(singular(word))
-            for word in spelled(text)
-        )
 
     @cached_property
     def _further_floor(self) -> Floor:

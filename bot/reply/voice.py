@@ -14,15 +14,18 @@ import tomllib
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
 from bot.reply.values import spoken_value
+from index.attributes import canonical
 from index.filters import Filters
 from index.money import format_money
 from index.product import Availability, Money
+from retrieval.understanding.questions import topic_of
+from retrieval.understanding.text import has_han
 from storage.errors import Damaged
 
 FOLDER = Path(__file__).parent
@@ -99,6 +102,24 @@ def _laid_over(english: Mapping[str, Mapping[str, Any]], own: Mapping[str, Mappi
     return tables
 
 
+@lru_cache(maxsize=4096)
+def attribute_key(name: str) -> str:
+    """The one name by which the language files know an attribute: "续航", "续航时间" and "Battery Life" are "battery life".
+
+    By a label of any language, else by a Chinese spelling of what is asked about, else as catalogs are filtered by it.
+    """
+    folded = name.casefold()
+    topic = topic_of(folded) if has_han(folded) else None
+    return _labelled().get(folded) or (topic.name if topic is not None else canonical(name))
+
+
+@cache
+def _labelled() -> dict[str, str]:
+    tables = [language.tables.get("attribute", {}) for language in languages().values()]
+    # The first of several with one label: "color" and not "colour".
+    return {str(label).casefold(): key for table in tables[::-1] for key, label in [*table.items()][::-1]}
+
+
 @dataclass
 class Voice:
     """One turn's wording. `said` collects the keys used, to be stored with the turn."""
@@ -166,8 +187,12 @@ class Voice:
         return self.language.label("availability", availability.value)
 
     def attribute(self, name: str) -> str:
-        """An attribute's name in this language where it has one."""
-        return self.language.label("attribute", name)
+        """An attribute's name in this language where it has one, whichever language the catalog names it in."""
+        return self.language.label("attribute", name if self.at_home(name) else attribute_key(name))
+
+    def at_home(self, name: str) -> bool:
+        """Whether a name is in the script of this language: a Chinese catalog's "续航时间" stays so in Chinese."""
+        return has_han(name) == (self.language.code == "zh")
 
     def field(self, name: str) -> str:
         """A field's name, as a column's head."""

@@ -85,14 +85,16 @@ READS: frozenset[Task] = frozenset(
 """Tasks that write nothing anywhere and hand nothing over, whatever the turn says."""
 READS_RESOLVED = frozenset({"budget", "facet", "gift", "relax"})
 """Kinds of questions whose answers do so neither."""
-_TAKES_BUDGET = ("search", "refine", "correct", "recommend", "bundle", "return_to")
+_TAKES_CONDITIONS = ("search", "refine", "correct", "recommend", "bundle", "return_to")
 
 
 def run(turn: Turn, answer: Answer) -> None:
     """Answers the turn: fills the answer with what the decided task says, shows and changes."""
     task, pending = turn.decision.task, turn.decision.pending
-    if turn.understanding.clash is not None and task in _TAKES_BUDGET:
+    if turn.understanding.clash is not None and task in _TAKES_CONDITIONS:
         search.ask_which_limit(turn, answer)
+    elif turn.understanding.opposed and task in _TAKES_CONDITIONS:
+        search.ask_which_value(turn, answer)
     elif task == "accepted":
         support.accepted(turn, answer)
     elif task == "resolved" and pending is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from bot.present import card_of, is_numbering
 from bot.references import pair, resolve
-from bot.reply.voice import Voice
+from bot.reply.voice import Voice, attribute_key
 from bot.shelf import availability_of, price_of
 from bot.state import Pending
 from bot.tasks.positions import off_list
@@ -33,15 +34,15 @@ def compare(turn: Turn, answer: Answer) -> None:
             sides.append((product, product.variant(item.variant_id) if item.variant_id else None))
     if len(sides) < 2:
         return answer.ask(turn.voice.say("compare.need_two"), Pending(kind="what", task="compare"))
-    names = attributes_of([product for product, _ in sides])
+    rows = attributes_of([product for product, _ in sides])
     answer.show(
-        [card_of(product, variant.id if variant else None, names) for product, variant in sides],
+        [card_of(product, variant.id if variant else None, _own(product, rows)) for product, variant in sides],
         products.values(),
         slate=False,
     )
-    rows = side_by_side(turn, answer, sides)
-    if rows:
-        answer.say(turn.voice.say("compare.intro"), rows)
+    said = side_by_side(turn, answer, sides)
+    if said:
+        answer.say(turn.voice.say("compare.intro"), said)
     else:
         answer.say(turn.voice.say("compare.no_facts"))
     answer.say(*_differences(turn, answer, sides))
@@ -58,17 +59,26 @@ def side_by_side(turn: Turn, answer: Answer, sides: Sequence[Side]) -> str:
 
 
 def attributes_of(products: Sequence[Product]) -> list[str]:
-    """Attribute names worth a row: those in which the products differ first, then those they share.
+    """Attributes worth a row, by their keys: those in which the products differ first, then those they share.
 
-    At least two fill them.
+    At least two fill them, each in its own language: a "battery life" stands beside a "续航时间".
     """
-    names = list(dict.fromkeys(name for product in products for name in product.attributes if not is_numbering(name)))
-    filled = [name for name in names if sum(name in product.attributes for product in products) > 1]
-    differ = [name for name in filled if len({product.attributes.get(name) for product in products}) > 1]
-    return (differ + [name for name in filled if name not in differ])[:ROWS]
+    filled = [
+        {attribute_key(name): values for name, values in product.attributes.items() if not is_numbering(name)}
+        for product in products
+    ]
+    shared = [key for key in dict.fromkeys(chain(*filled)) if sum(key in each for each in filled) > 1]
+    differ = [key for key in shared if len({each.get(key) for each in filled}) > 1]
+    return (differ + [key for key in shared if key not in differ])[:ROWS]
 
 
-def table(sides: Sequence[Side], names: Sequence[str], voice: Voice) -> list[list[str]]:
+def _own(product: Product, keys: Sequence[str]) -> list[str]:
+    """The names under which a product has these attributes, in their order."""
+    names = {attribute_key(name): name for name in product.attributes}
+    return [names[key] for key in keys if key in names]
+
+
+def table(sides: Sequence[Side], keys: Sequence[str], voice: Voice) -> list[list[str]]:
     """Rows of the table, titles first; a row that no record fills is left out.
 
     `[["Product", "A", "B"], ["Price", "$10.00", "$12.00"], ["color", "red", "blue, white"]]`
@@ -80,7 +90,7 @@ def table(sides: Sequence[Side], names: Sequence[str], voice: Voice) -> list[lis
         (voice.field("brand"), lambda side: side[0].brand),
         (voice.field("delivery"), lambda side: _delivery(side[0], voice)),
     ]
-    cells += [(voice.attribute(name), lambda side, name=name: _attribute(side, name, voice)) for name in names]  # type: ignore[misc]
+    cells += [(_head(sides, key, voice), lambda side, key=key: _attribute(side, key, voice)) for key in keys]  # type: ignore[misc]
     for label, cell in cells:
         values = [cell(side) for side in sides]
         if any(values):
@@ -108,13 +118,20 @@ def _delivery(product: Product, voice: Voice) -> str:
     return voice.word("field", "days", days=days) if days else ""
 
 
-def _attribute(side: Side, name: str, voice: Voice) -> str:
+def _attribute(side: Side, key: str, voice: Voice) -> str:
     product, variant = side
     if variant is not None:
-        own = next((value for option, value in variant.options.items() if option.casefold() == name.casefold()), None)
+        own = next((value for option, value in variant.options.items() if attribute_key(option) == key), None)
         if own is not None:
             return voice.value(own)
-    return _cell(", ".join(map(voice.value, product.attributes.get(name, ()))))
+    return _cell(", ".join(voice.value(value) for name in _own(product, [key]) for value in product.attributes[name]))
+
+
+def _head(sides: Sequence[Side], key: str, voice: Voice) -> str:
+    """An attribute's name as a row begins, by a product's own in the talk's language: beside "Price" stands "Battery life"."""
+    names = [name for product, _ in sides for name in _own(product, [key])]
+    name = voice.attribute(next(filter(voice.at_home, names), names[0]))
+    return name[:1].upper() + name[1:]
 
 
 def _cell(text: str) -> str:

@@ -25,8 +25,13 @@ LOOKED_AT: Final = 60
 """Hits that gifts are picked from: a range of kinds is wanted, not the best six of one."""
 A_KIND: Final = 2
 """Of one category at most so many are shown."""
+_SOMEBODY: Final = (
+    r"(?:dad|father|mom|mum|mother|husband|wife|boyfriend|girlfriend|partner|brother|sister|friend|colleague|coworker|boss|teacher|"
+    r"uncle|aunt|niece|nephew|grand(?:pa|ma|father|mother)|parents|in-laws|neighbou?r)"
+)
 _GIFT: Final = re.compile(
     r"\b(?:gifts?|presents?)\b(?![ -](?:cards?|wrap\w*|box\w*|bags?|receipts?|certificates?|vouchers?))"
+    rf"|\b(?:get|give|buy)\s+(?:for\s+)?(?:an?|my|our|the|his|her)\s+(?:\w+\s+)?{_SOMEBODY}\b(?!'s)"
     r"|礼物|礼品|送礼|送(?:给)?(?:我)?(?:爸|妈|老[婆公师]|男友|女友|男朋友|女朋友|朋友|同事|他|她|长辈|孩子|儿子|女儿|爷爷|奶奶|闺蜜|父母|父亲|母亲|妻子|丈夫)",
     re.IGNORECASE,
 )
@@ -51,7 +56,7 @@ _FOR_CHILDREN: Final = re.compile(
     re.IGNORECASE,
 )
 _TASTE: Final = re.compile(
-    r"\b(?:who|that|which|and|but|the|a|an|his|her|their|my|our|is|are|was|loves?|likes?|enjoys?|into|fond of|fan of|always|often|really|very|lot|"
+    r"\b(?:who|that|which|and|but|the|a|an|his|her|their|my|our|is|are|was|loves?|likes?|enjoys?|can|shall|max|into|fond of|fan of|always|often|really|very|lot|"
     r"interested in|keen on|hobby|hobbies|person|someone|somebody|he|she|they|him|them|it|good at|has|have|does|doing|to|of|in|with|for|on|"
     r"gifts?|presents?|ideas?|something|anything|i|we|need|want|looking|find|give|get|buy|show|me|please|birthday|anniversary|christmas|wedding|"
     r"dad|father|mom|mum|mother|husband|wife|boyfriend|girlfriend|brother|sister|son|daughter|friend|colleague|boss|teacher|uncle|aunt|grandpa|"

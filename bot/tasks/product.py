@@ -13,7 +13,7 @@ from bot.cards import Citation
 from bot.evidence import without_title
 from bot.present import card_of
 from bot.references import Reference, likeliest, resolve, words_of
-from bot.reply.voice import Voice
+from bot.reply.voice import Voice, attribute_key
 from bot.shelf import availability_of, price_of, stock_of, telling_options, title_of
 from bot.state import Item, Pending
 from bot.tasks import cart, reviews
@@ -22,8 +22,7 @@ from bot.tasks.positions import off_list
 from bot.turn import Answer, Open, Turn
 from bot.variants import asked_of, meant
 from index.product import Product, Variant
-from retrieval.understanding.lexicon import ASKED
-from retrieval.understanding.questions import Topic
+from retrieval.understanding.questions import topic_of
 
 QUOTE = 300
 OPTIONS = 6
@@ -61,7 +60,6 @@ def about(turn: Turn, answer: Answer, items: Iterable[Item], asked: str | None, 
         return answer.say(turn.voice.say("product.gone", title=items[0].product_id))
     answer.know(*products.values())
     cards = []
-    names = turn.understander.names_for(asked) if asked else ()
     for item in present:
         product = products[item.product_id]
         variant = product.variant(item.variant_id) if item.variant_id else None
@@ -74,9 +72,10 @@ def about(turn: Turn, answer: Answer, items: Iterable[Item], asked: str | None, 
             answer.ledger.text(title)
             answer.say(*_named(turn, answer, product, variant, title, asked, question))
         else:
-            open_ = variant is not None and not item.chosen and asked in telling_options(product)
+            open_ = variant is not None and not item.chosen and bool(_named_so(turn, asked, telling_options(product)))
             answer.say(*_facts(turn, answer, product, None if open_ else variant, title, asked, question))
-        cards.append(card_of(product, variant.id if variant else None, names or product.attributes))
+        shown = _named_so(turn, asked, product.attributes) or product.attributes
+        cards.append(card_of(product, variant.id if variant else None, shown))
     answer.show(cards, products.values(), slate=False)
     return None
 
@@ -102,7 +101,7 @@ def _named(
     turn: Turn, answer: Answer, product: Product, variant: Variant | None, title: str, asked: str | None, question: str
 ) -> list[str]:
     """The facts of the variants that the question names; "does it come in blue?" asks what that costs and whether it is there."""
-    if asked in _FIELDS or (asked is not None and asked not in telling_options(product)):
+    if asked in _FIELDS or (asked is not None and not _named_so(turn, asked, telling_options(product))):
         return _facts(turn, answer, product, variant, title, asked, question)
     voice, price = turn.voice, price_of(product, variant)
     facts = [voice.money(price)] if price is not None else []
@@ -134,8 +133,7 @@ def _facts(
     if asked in _FIELDS:
         said = _field(voice, product, variant, title, asked)
         return [*said, *reviews.digest(turn, answer, product, title)] if asked == "reviews" else said
-    names = turn.understander.names_for(asked) if asked else ()
-    for name in names:
+    for name in _named_so(turn, asked, (*product.attributes, *telling_options(product))):
         options = list(dict.fromkeys(each.options[name] for each in product.variants if name in each.options))
         if len(options) > 1 and variant is None:
             return [
@@ -174,6 +172,13 @@ def _facts(
     return _evidence(turn, answer, product, title, asked, question)
 
 
+def _named_so(turn: Turn, asked: str | None, names: Iterable[str]) -> list[str]:
+    """Of a product's own names of attributes those by which what is asked about goes, the catalog's usual one first."""
+    usual = list(map(attribute_key, turn.understander.names_for(asked))) if asked else []
+    found = [name for name in dict.fromkeys(names) if attribute_key(name) in usual]
+    return sorted(found, key=lambda name: usual.index(attribute_key(name)))
+
+
 def _quoted(turn: Turn, answer: Answer, product: Product, title: str, quote: str) -> str:
     """A sentence of the page, entered in the ledger and cited."""
     answer.ledger.text(quote)
@@ -183,8 +188,8 @@ def _quoted(turn: Turn, answer: Answer, product: Product, title: str, quote: str
 
 def _evidence(turn: Turn, answer: Answer, product: Product, title: str, asked: str | None, question: str) -> list[str]:
     """What is read out of sentences: the page's, the reviews', an answer given before; or that nothing says it."""
-    topic = _topic_of(asked) if asked else None
-    about = re.compile("|".join(filter(None, (topic[2], topic[3]))), re.IGNORECASE) if topic else None
+    topic = topic_of(asked) if asked else None
+    about = re.compile("|".join(filter(None, (topic.english, topic.chinese))), re.IGNORECASE) if topic else None
     quote = reviews.from_page(turn, product, question, about)
     if quote:
         return [_quoted(turn, answer, product, title, quote)]
@@ -199,13 +204,8 @@ def _evidence(turn: Turn, answer: Answer, product: Product, title: str, asked: s
 
 def _concept(voice: Voice, asked: str) -> str:
     """The name of what was asked in the turn's language, whatever the catalog calls it: "续航" is "battery life"."""
-    topic = _topic_of(asked)
-    return voice.attribute(topic[0] if topic else asked)
-
-
-def _topic_of(asked: str) -> Topic | None:
-    """What is known of a thing that is asked about, by its name or a catalog's spelling of it."""
-    return next((each for each in ASKED if asked == each[0] or asked.casefold() in each[1]), None)
+    topic = topic_of(asked)
+    return voice.attribute(topic.name if topic else asked)
 
 
 def _field(voice: Voice, product: Product, variant: Variant | None, title: str, asked: str) -> list[str]:
@@ -270,9 +270,9 @@ def passage(description: str, asked: str | None, question: str, title: str) -> s
     """
     sentences = [part.strip() for part in _SENTENCE.split(description[:20_000]) if part and part.strip()]
     if asked:
-        concept = _topic_of(asked)
+        concept = topic_of(asked)
         pattern = re.compile(
-            "|".join(filter(None, (concept[2], concept[3]))) if concept else re.escape(asked), re.IGNORECASE
+            "|".join(filter(None, (concept.english, concept.chinese))) if concept else re.escape(asked), re.IGNORECASE
         )
         names = [re.escape(name) for name in (concept[1] if concept else (asked,))]
         spelled = re.compile("|".join(rf"(?<![a-z]){name}(?![a-z])" for name in names), re.IGNORECASE)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.corrections import audience_in, for_others
+from bot.corrections import audience_in, for_others, plain_audience
 from bot.exploration import Ordering, draw_order
 from bot.novelty import Newcomer
 from bot.present import card_of, slate_of
@@ -90,6 +90,7 @@ def correct(turn: Turn, answer: Answer) -> None:
         query = for_others(before.query)
         attributes = {name: values for name, values in filters.attributes.items() if not audience_in(" ".join(values))}
         filters = filters.model_copy(update={"attributes": attributes})
+        detail = plain_audience(detail)
     return present(turn, answer, before.model_copy(update={"filters": filters, "query": query, "detail": detail}))
 
 
@@ -176,6 +177,17 @@ def ask_which_limit(turn: Turn, answer: Answer) -> None:
     answer.ledger.money(low, high)
     question = turn.voice.say("budget.clash", low=turn.voice.money(low), high=turn.voice.money(high))
     return answer.ask(question, Pending(kind="budget"))
+
+
+def ask_which_value(turn: Turn, answer: Answer) -> None:
+    """Nothing is both white and not white: which of the two holds is asked, and nothing is shown meanwhile."""
+    said = turn.understanding
+    running = turn.topic if said.refining else Topic(query=said.query)
+    answer.topic = running.model_copy(update={"filters": merge(running.filters, said)})
+    # Spellings of one value stand beside each other, that of the turn's language is the one to say.
+    values = next(iter(said.opposed.values()))
+    value = next((each for each in values if has_han(each) == (turn.language == "zh")), values[0])
+    return answer.ask(turn.voice.say("search.opposed", value=value), Pending(kind="what"))
 
 
 def _unpriced(understanding: Understanding) -> Filters:

@@ -42,7 +42,10 @@ def only_likens(draft: Draft, match: Match, kinds: Kinds) -> bool:
             return True
         if match.of("color") is None:
             continue
-        if language.OF_THING_AFTER.match(right) or language.SHADE_OF_LIGHT_BEFORE.search(left):
+        # "For black hair" is no color of the goods, "a black hair dryer" is.
+        if language.OF_THING_AFTER.match(right) and not kinds.compounds(right):
+            return True
+        if language.SHADE_OF_LIGHT_BEFORE.search(left):
             return True
         if language.PART_BEFORE.search(left) and language.PART_AFTER.match(right):
             return True

@@ -78,6 +78,19 @@ class Conditions:
         self.wished.brand.extend(self.required.brand)
         self.required = Found()
 
+    def take_opposed(self) -> dict[str, tuple[str, ...]]:
+        """Take out what is wanted and turned away at once ("a white lamp that isn't white"): field or attribute to values."""
+        found: dict[str, tuple[str, ...]] = {}
+        wanted, away = self.required, self.excluded
+        pairs = [("brand", wanted.brand, away.brand)]
+        pairs += [(name, values, away.attributes.get(name, [])) for name, values in wanted.attributes.items()]
+        for name, values, unwanted in pairs:
+            if both := tuple(value for value in values if value in unwanted):
+                found[name] = both
+                values[:] = [value for value in values if value not in both]
+                unwanted[:] = [value for value in unwanted if value not in both]
+        return found
+
     def turn_away(self, current: Filters, fields: list[str]) -> None:
         """Exclude what the running topic asked for in `fields`."""
         if "brand" in fields:

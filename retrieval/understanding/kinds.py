@@ -97,6 +97,11 @@ class Kinds:
         """Whether a text is in a category's name."""
         return key_of(text) in self._found
 
+    def compounds(self, view: str) -> bool:
+        """Whether a text begins with a category's name, or the end of one, of two words or more: "wall mirrors", "hair dryer"."""
+        tokens = [token for token, _, _ in tokens_of(view[:40])][:_LONGEST]
+        return any(self._found.get(" ".join(tokens[:end]), (0, []))[0] > 0 for end in range(2, len(tokens) + 1))
+
     def begins(self, view: str) -> bool:
         """Whether a text begins with a word that is in a category's name."""
         first = next((token for token, _, _ in tokens_of(view[:40])), "")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from retrieval.understanding.questions import ASKED as ASKED
 from retrieval.understanding.text import word_set
 
 

@@ -76,7 +76,7 @@ _AMOUNT = re.compile(
 _GLUED = re.compile(r"(?!ish\b)[a-z_]|[/.,:x×](?=\d)|-(?=[a-z])|-(?=\d+[a-z])|'s?\b|\"|''|°|%")
 
 
-_CORRECTED: Final = re.compile(
+CORRECTED: Final = re.compile(
     r"\b(?:no|nope|sorry|actually|rather|i mean|i meant|make (?:it|that)|wait|correction|instead)\b|不对|不是|应该|还是|改成|说错",
     re.IGNORECASE,
 )
@@ -159,7 +159,7 @@ class PriceReader:
                     clash, high = (low, high), None
         if low is None and high is None:
             return Budget(None, foreign)
-        if clash is not None and not _CORRECTED.search(draft.low):
+        if clash is not None and not CORRECTED.search(draft.low):
             ends = tuple(Money(amount=minor_units(end, self.currency), currency=self.currency) for end in clash)
             return Budget(None, foreign, (ends[0], ends[1]))
         bounds = [None if bound is None else minor_units(bound, self.currency) for bound in (low, high)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from retrieval.understanding.vocabulary import key_of
+
 
 class Topic(NamedTuple):
     """One thing that is asked about: its name, the catalog's spellings of it, and how it is asked.
@@ -19,6 +21,13 @@ class Topic(NamedTuple):
 
 def _topic(name: str, attributes: str, english: str, chinese: str) -> Topic:
     return Topic(name, tuple(each.strip() for each in attributes.split(",")), english, chinese)
+
+
+def topic_of(asked: str) -> Topic | None:
+    """What is known of a thing that is asked about, by its own name ("size"), else by a catalog's spelling of it."""
+    wanted = key_of(asked)
+    own = next((each for each in ASKED if key_of(each.name) == wanted), None)
+    return own or next((each for each in ASKED if wanted in map(key_of, each.attributes)), None)
 
 
 # The first that matches is taken, so the narrower ones stand first.

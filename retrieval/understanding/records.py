@@ -30,7 +30,8 @@ class Understanding:
     {"color": ("blue",)}. `quantity` is a number of pieces. `dropped` names the fields whose condition is lifted, as
     `Filters` spells them ("price", "brand", "categories", "rating_min", "availability"), or an attribute's name, or
     "*". `relative` is resolved by the caller against the prices shown; `foreign_budget` is a limit in a currency that
-    is not the shop's, to be asked about, and `clash` a lower and an upper limit that no price keeps both.
+    is not the shop's, to be asked about, and `clash` a lower and an upper limit that no price keeps both. `opposed` is what
+    the turn asks for and turns away at once, by field or attribute; it is in no filter.
     `attribute_asked` is the attribute that a question is about, in the catalog's
     spelling where the catalog has it. `adding` is True where values join the earlier ones of their field ("also Nike",
     "or in green"). `refining` is True where no product words were said, so that no new topic can start. `recalled` names an
@@ -53,6 +54,7 @@ class Understanding:
     relative: Relative | None = None
     foreign_budget: Money | None = None
     clash: tuple[Money, Money] | None = None
+    opposed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     attribute_asked: str | None = None
     adding: bool = False
     refining: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from index.filters import Exclusions, Filters, PriceRange
@@ -14,8 +14,8 @@ from retrieval.understanding.asides import mute_asides
 from retrieval.understanding.conditions import ConditionReader, Conditions, Found
 from retrieval.understanding.kinds import Kinds
 from retrieval.understanding.limits import LimitReader, Limits
-from retrieval.understanding.price import PriceReader
-from retrieval.understanding.questions import ASKED
+from retrieval.understanding.price import CORRECTED, PriceReader
+from retrieval.understanding.questions import ASKED, topic_of
 from retrieval.understanding.records import EVERYTHING, Language, Relative, Sort, Understanding
 from retrieval.understanding.references import read_deixis, read_ordinals, read_quantity, read_recalled
 from retrieval.understanding.sizes import SizeReader
@@ -43,8 +43,18 @@ _FIND_LEAD = re.compile(
 class Understander:
     """Understands turns against one catalog. Built once a snapshot; reading keeps no state, threads can share it."""
 
-    def __init__(self, facets: CatalogWords, currency: str, products: int | None = None) -> None:
-        """Take the shop's currency (ISO 4217) and the number of products, by default the number that have a brand."""
+    def __init__(
+        self,
+        facets: CatalogWords,
+        currency: str,
+        products: int | None = None,
+        corrected: Callable[[str], str] = str,
+    ) -> None:
+        """Take the shop's currency (ISO 4217), the number of products (by default those that have a brand), and what rights slips.
+
+        `corrected` gives a turn with its misspelled words as the catalog spells them: "in balck" is a condition too.
+        """
+        self.corrected = corrected
         self.vocabulary = Vocabulary(facets)
         size = products if products is not None else sum(facets.brands().values())
         self.kinds = kinds = Kinds(facets)
@@ -70,7 +80,7 @@ class Understander:
         ("50-80"). `topic` is the running topic's query: "at least 20 L" means another attribute of a backpack than of a bin.
         `earlier` are the queries of the topics so far: "the second tent" is a position where tents were shown.
         """
-        draft = Draft(text)
+        draft = Draft(self.corrected(text))
         spoken = script_language(draft.text)
         said: Language = language if not spoken else "zh" if spoken == "zh" else "en"
         languages = _languages(draft, said)
@@ -104,6 +114,7 @@ class Understander:
             relative = None
         conditions = self.conditions.read(draft, current is not None, _only_filler, kind, sizes)
         _limit(conditions, limits)
+        opposed = {} if CORRECTED.search(draft.low) else conditions.take_opposed()
         conditions.turn_away(current or Filters(), others)
         deixis = max(read_deixis(draft, spoken_in) for spoken_in in languages)
         adding = any(spoken_in.ADDING.search(draft.low) for spoken_in in languages)
@@ -133,6 +144,7 @@ class Understander:
             relative=relative,
             foreign_budget=budget.foreign,
             clash=budget.clash,
+            opposed=opposed,
             attribute_asked=about,
             adding=adding,
             refining=not query,
@@ -141,11 +153,7 @@ class Understander:
 
     def names_for(self, asked: str) -> tuple[str, ...]:
         """Every attribute name of the catalog that can answer a question about `asked`, the fullest first."""
-        wanted = key_of(asked)
-        # By its own name before one of its spellings: "size" also stands among those of dimensions.
-        topic = next((each for each in ASKED if key_of(each.name) == wanted), None) or next(
-            (each for each in ASKED if wanted in map(key_of, each.attributes)), None
-        )
+        topic = topic_of(asked)
         names = topic.attributes if topic is not None else ()
         known = {self.vocabulary.attribute_names.get(key_of(name)) for name in (asked, *names)} - {None}
         return tuple(sorted((name for name in known if name), key=lambda name: -self.vocabulary.counts[name]))

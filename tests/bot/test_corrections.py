@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.cards import Reply
-from bot.corrections import corrects, meant
+from bot.corrections import corrects, meant, plain_audience
 from bot.manners import decent, only_swears
 from tests.bot.conftest import Conversation
 
@@ -23,12 +23,20 @@ def ids(reply: Reply) -> list[str]:
         ("I meant the blue one", "the blue one"),
         ("不是，我是说男款", "男款"),
         ("错了，是帐篷", "帐篷"),
+        ("哦不对，是给小孩穿的", "给小孩穿的"),
         ("不对，要女款的", "女款的"),
     ],
 )
 def test_a_correction_is_read_without_the_words_that_make_it_one(message: str, what: str) -> None:
     assert corrects(message)
     assert meant(message) == what
+
+
+def test_whom_it_is_for_in_the_words_of_pages() -> None:
+    assert plain_audience("给小孩穿的") == "小孩"
+    assert plain_audience("给小孩") == "小孩"
+    assert plain_audience("女士用") == "女士"
+    assert plain_audience("for kids") == "for kids"
 
 
 @pytest.mark.parametrize("message", ["no", "no thanks", "不是", "不用了", "something for kids", "no sugar added tea"])

@@ -48,6 +48,36 @@ def test_positions_count_in_the_last_slate_after_a_question(talk: Conversation) 
     assert not off.products
 
 
+def test_what_is_wanted_and_turned_away_at_once_is_asked_about(talk: Conversation) -> None:
+    torn = talk.say("search", "a red kettle that isn't red")
+    assert torn.action == "ask"
+    assert not torn.products
+    assert "not red" in torn.text
+    assert ids(talk.say("refine", "red")) == ["kettle-3"]
+    torn = talk.say("cart_remove", "不要黑色的黑色蓝牙耳机")
+    assert "不要黑色" in torn.text
+    assert "zh-2" not in ids(talk.say("reject", "不要黑色"))
+
+
+def test_a_slip_of_the_sound_is_read_as_it_was_meant(talk: Conversation) -> None:
+    found = talk.say("search", "有没有黑瑟的蓝牙耳几")
+    assert ids(found)[0] == "zh-2"
+    assert all("黑色" in each.attributes["颜色"] for each in found.products if "颜色" in each.attributes)
+    assert "耳几" not in found.text
+
+
+def test_why_somebody_asks_does_not_hide_what_is_asked(talk: Conversation) -> None:
+    for question, page in (
+        ("can I return it if it doesn't fit in my car?", "returns"),
+        ("如果装不进车里，可以退货吗", "tuihuo"),
+    ):
+        (citation,) = talk.say("ask_policy", question).citations
+        assert citation.id == page
+    nothing = talk.say("ask_policy", "do you have a pilot's lounge for cats, if it rains?")
+    assert nothing.action == "ask"
+    assert not nothing.citations
+
+
 def test_cheaper_is_cheaper_than_what_was_shown_until_nothing_is(talk: Conversation) -> None:
     prices = [card.price.amount for card in talk.say("search", "kettles").products if card.price]
     lower = [card.price.amount for card in talk.say("refine", "cheaper").products if card.price]
@@ -159,6 +189,16 @@ def test_chinese_from_search_to_cart(talk: Conversation) -> None:
     first = found.products[0]
     assert first.attributes["续航"][0] in talk.say("ask_product", "第一个续航多久").text
     assert "| 续航 |" in talk.say("compare", "比较一下前两个").text
+    found = talk.say("search", "有没有蓝牙耳机，三百以内")
+    place = ids(found).index("head-3") + 1
+    across = talk.say("compare", f"比较一下第1个和第{place}个").text
+    own = "24小时" if ids(found)[0] == "zh-1" else "30小时"
+    assert f"| 续航 | {own} | 30小时 |" in across, "each product has it in its own language"
+    assert (
+        f"| Battery life | {own[:2]} hours | 30 h |"
+        in talk.say("compare", f"compare the 1st and number {place}").text
+    )
+    found = talk.say("search", "有没有蓝牙耳机，三百以内")
     added = talk.say("cart_add", "第一个来两个")
     assert added.cart is not None
     assert [(line.product_id, line.quantity) for line in added.cart.lines] == [(ids(found)[0], 2)]

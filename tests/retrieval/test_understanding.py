@@ -165,6 +165,39 @@ def test_limits_that_no_price_keeps_both_are_no_condition_but_a_clash() -> None:
     assert UNDERSTANDER.read("低于50高于100").clash == read.clash
 
 
+def test_what_is_wanted_and_turned_away_at_once_is_no_condition_but_opposed() -> None:
+    for text, values in (
+        ("white shoes that aren't white", ("white",)),
+        ("不要黑色的黑色耳机", ("黑色", "black")),
+    ):
+        read = UNDERSTANDER.read(text)
+        assert set(read.opposed["color"]) & set(values)
+        assert not read.filters.attributes
+        assert not read.filters.exclude.attributes
+    assert UNDERSTANDER.read("shoes by Nike, not Nike").opposed == {"brand": ("Nike",)}
+    assert not UNDERSTANDER.read("white shoes, no leather").opposed
+    corrected = UNDERSTANDER.read("white shoes, no, not white")
+    assert not corrected.opposed
+    assert corrected.filters.exclude.attributes["color"] == ("white",)
+
+
+@pytest.mark.parametrize(
+    ("text", "colors"),
+    [
+        ("silver wall mirrors", ("silver",)),
+        ("a silver hair dryer", ("silver",)),
+        ("paint for silver walls", ()),
+        ("shampoo for silver hair", ()),
+    ],
+)
+def test_a_color_is_of_the_goods_and_not_of_the_thing_they_are_for(text: str, colors: tuple[str, ...]) -> None:
+    words = Words(
+        categories={"Wall Mirrors": 9, "Hair Dryers": 9, "Shampoos": 9, "Paints": 9},
+        attributes={"color": {"silver": 20, "white": 20}},
+    )
+    assert Understander(words, "USD", 40).read(text).filters.attributes.get("color", ()) == colors
+
+
 def test_the_names_that_answer_a_question() -> None:
     assert UNDERSTANDER.names_for("battery life") == ("battery life",)
     assert UNDERSTANDER.names_for("water resistance") == ("waterproof",)

@@ -1,0 +1,126 @@
+"""Slips are put right, and what is a word already stays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from index.build import build_index
+from index.encoders import Encoder
+from index.hanzi import simplified
+from index.snapshot import Snapshot, current_index
+from retrieval.spelling import Sounds, Spelling, times
+from storage.settings import ShopSettings
+
+ROOT = Path(__file__).parent.parent.parent
+SOUNDS = Sounds(
+    [
+        "耳机",
+        "游戏耳机",
+        "黑色",
+        "白色",
+        "有机",
+        "去屑",
+        "装饰",
+        "杯子",
+        "背包",
+        "充电宝",
+        "智能手表",
+        "香薰盒",
+        "USB 线",
+        "杯",
+    ]
+)
+CATALOG = [
+    {"id": "h1", "title": "Packhartly wireless headphones",
+     "categories": ["Audio", "Headphones"], "attributes": {"color": ["black"]}},
+    {"id": "z1", "title": "无线耳机 黑色", "categories": ["数码", "游戏耳机"], "attributes": {"颜色": ["黑色"]},
+     "language": "zh"},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def spelling(tmp_path_factory: pytest.TempPathFactory, encoders_by_space: Mapping[str, Encoder]) -> Spelling:
+    shop = tmp_path_factory.mktemp("shop")
+    catalog = shop / "catalog.jsonl"
+    catalog.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in CATALOG), encoding="utf-8")
+    build_index(catalog, shop, ShopSettings(), encoders_by_space.__getitem__)
+    folder = current_index(shop)
+    assert folder is not None
+    return Spelling(Snapshot.load(folder, encoders_by_space), encoders_by_space)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("想买嘿色充电宝", "想买黑色充电宝"),
+        ("无线耳几", "无线耳机"),
+        ("白瑟的背报", "白色的背包"),
+        ("智能手标", "智能手表"),
+        ("充点宝", "充电宝"),
+    ],
+)
+def test_other_characters_of_the_same_sound_are_slips(said: str, meant: str) -> None:
+    assert SOUNDS.corrected(said) == meant
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "有被子吗",  # a quilt, which the shop does not sell, and no cup
+        "离岛有寄吗",
+        "回去写论文",
+        "我拆了包装试了一下",
+        "这款手几个",
+        "香薰和重力毯",
+        "耳机",
+        "",
+        "嘿",
+        "的的的的",
+    ],
+)
+def test_what_reads_as_it_stands_stays(said: str) -> None:
+    assert SOUNDS.corrected(said) == said
+
+
+def test_of_thousands_of_messages_hardly_one_is_touched() -> None:
+    """Written by hand before there was a spelling; the only one that changes speaks of a kind of curtain no dictionary has."""
+    words = "窗帘 耳机 黑色 背包 跑鞋 毛巾 沙发 台灯 水杯 手表 键盘 鼠标 雨伞"
+    sounds = Sounds(words.split())
+    files = (ROOT / "demo" / "phrasings" / "dialogues").glob("zh_*.jsonl")
+    lines = [json.loads(line) for file in sorted(files) for line in file.read_text(encoding="utf-8").splitlines()]
+    said = [
+        simplified(message["content"]) for line in lines for message in line["messages"] if message["role"] == "user"
+    ]
+    assert len(said) > 1000
+    changed = [text for text in said if sounds.corrected(text) != text]
+    assert len(changed) <= 1, changed
+
+
+def test_only_whole_words_and_their_parts_are_in_the_dictionary() -> None:
+    assert times("和") > times("几") > times("嘿") > 0
+    assert times("被子")
+    assert not times("嘿色")
+    assert not times("\n和 ")
+    assert not times("一心一意地")  # longer than what is kept
+
+
+class TestOfACatalog:
+    def test_letters_are_righted_for_the_search(self, spelling: Spelling) -> None:
+        assert spelling.corrected("wireles hedphones") == "wireless headphones"
+        assert spelling.corrected("嘿色耳几") == "黑色耳机"
+
+    def test_but_not_where_a_turn_is_understood(self, spelling: Spelling) -> None:
+        assert spelling.by_sound("wireles 耳几") == "wireles 耳机"
+
+    def test_an_address_means_what_it_says(self, spelling: Spelling) -> None:
+        for address in ("jon@packhartli.com", "packhartli@shop.example", "www.packhartli.com"):
+            assert spelling.corrected(address) == address
+        assert spelling.corrected("packhartli headphones") == "packhartly headphones"
+
+    def test_names_in_capitals_and_words_of_the_language_stay(self, spelling: Spelling) -> None:
+        assert spelling.corrected("BLAC wireless") == "BLAC wireless"
+        assert spelling.corrected("block") == "block"
