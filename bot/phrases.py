@@ -74,8 +74,8 @@ def returned_to(topics: Sequence[Topic], message: str) -> Topic | None:
     match = _BACK.search(message)
     if match is None:
         return None
-    wanted = set(_words(next(filter(None, match.groups()), "")))
-    shares = [(len(wanted & set(_words(topic.query))) / max(1, len(wanted)), topic) for topic in reversed(topics)]
+    wanted = set(words_in(next(filter(None, match.groups()), "")))
+    shares = [(len(wanted & set(words_in(topic.query))) / max(1, len(wanted)), topic) for topic in reversed(topics)]
     best = max(shares, key=lambda each: each[0], default=(0.0, None))
     return best[1] if best[0] >= _FEWEST else None
 
@@ -101,6 +101,6 @@ def bundled(message: str) -> str | None:
     return next(filter(None, match.groups()), None) if match else None
 
 
-def _words(text: str) -> list[str]:
-    """Words without a plural's ending, and single Chinese characters."""
+def words_in(text: str) -> list[str]:
+    """The words of a text without a plural's ending, and single Chinese characters."""
     return [word[:-1] if len(word) > 3 and word.endswith("s") else word for word in _WORD.findall(text.casefold())]

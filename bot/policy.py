@@ -19,6 +19,7 @@ from bot.corrections import corrects
 from bot.labels import LABELS, OUT_OF_SCOPE
 from bot.manners import decent, only_swears
 from bot.order_wishes import amends, answers, in_talk, plain_yes, wanted
+from bot.outfits import change_in
 from bot.phrases import asks_again, asks_new, asks_others, bundled, returned_to
 from bot.state import DialogueState, Pending, Topic
 from index.graph.terms import term_of
@@ -59,12 +60,13 @@ Task = Literal[
     "return_to",
     "reorder",
     "bundle",
+    "bundle_change",
 ]
 """`accepted` and `resolved` carry out what was pending: by a yes, or by an answer to the question.
 
 `companions` is what goes with a product: advice that the words ask for, whatever the label. So are `return_to` an earlier topic,
-`reorder` of what was bought, `order_change` of what was ordered, a `bundle` of everything for something, and `care`, where no
-product helps.
+`reorder` of what was bought, `order_change` of what was ordered, a `bundle` of everything for something with its `bundle_change`,
+and `care`, where no product helps.
 """
 
 ACTIONS: tuple[str, ...] = (*LABELS, OUT_OF_SCOPE)
@@ -267,6 +269,8 @@ def decide(
     corrected = _corrected(state, label, understanding, message)
     if corrected is not None:
         return corrected
+    if state.outfit is not None and change_in(state.outfit, understanding, message) is not None:
+        return Decision("bundle_change")
     change = wanted(message, in_talk(state, label))
     if change in changeable or (change in _SWAPS and not _SWAPS.isdisjoint(changeable)):
         return Decision("order_change", pending)

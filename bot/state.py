@@ -121,6 +121,22 @@ class Pending(Stored):
     """Of `order_change` and `order_slot`: what is agreed to, or what it lacks, which `field` names."""
 
 
+class Outfit(Stored):
+    """A set that was put together: for what, under which conditions, and what it is made of.
+
+    `names` are those by which each of its things is called, in the order of the slate; `budget` is for all of them, in minor units.
+    `struck` are needs that the customer has no use for, `refused` products that were exchanged for others.
+    """
+
+    occasion: str
+    currency: str
+    filters: Filters = Field(default_factory=Filters)
+    budget: int | None = None
+    names: tuple[tuple[str, ...], ...] = ()
+    struck: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
 class Effects(Stored):
     """What an assistant turn changed. None leaves as it was.
 
@@ -135,6 +151,8 @@ class Effects(Stored):
     handed_off: bool = False
     order_id: str | None = None
     """The order spoken of."""
+    outfit: Outfit | None = None
+    """Lives until something else is shown."""
 
 
 class Told(Stored):
@@ -166,6 +184,7 @@ class DialogueState:
     handed_off: bool = False
     complaints: int = 0
     order_id: str = ""
+    outfit: Outfit | None = None
     said: Mapping[str, int] = field(default_factory=dict)
     topics: tuple[Topic, ...] = ()
     told: Mapping[tuple[str, str | None], Told] = field(default_factory=dict)
@@ -219,6 +238,7 @@ def _applied(state: DialogueState, effects: Effects, data: Mapping[str, Any]) ->
         pending=effects.pending,
         handed_off=state.handed_off or effects.handed_off,
         order_id=state.order_id if effects.order_id is None else effects.order_id,
+        outfit=effects.outfit or (None if effects.shown else state.outfit),
         said=Counter(state.said) + Counter(data.get("said", ())),
         topics=state.topics if effects.topic is None else _with_topic(state.topics, effects.topic),
         told={**state.told, **cards} if cards else state.told,

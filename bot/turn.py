@@ -16,7 +16,7 @@ from bot.novelty import Newcomer
 from bot.policy import Decision
 from bot.reply.voice import WHOLE, Voice
 from bot.shelf import Found, Shelf
-from bot.state import DialogueState, Effects, Item, Pending, Topic
+from bot.state import DialogueState, Effects, Item, Outfit, Pending, Topic
 from index.filters import Filters
 from index.product import Product
 from retrieval.path.stage import Position, Stage
@@ -170,6 +170,7 @@ class Answer:
     found: Found | None = None
     unanswered: Open | None = None
     order_id: str | None = None
+    outfit: Outfit | None = None
 
     def say(self, *parts: str) -> None:
         """Adds sentences."""
@@ -219,4 +220,5 @@ class Answer:
             pending=self.pending,
             handed_off=self.handed_off,
             order_id=self.order_id,
+            outfit=self.outfit,
         )

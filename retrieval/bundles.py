@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.graph import Graph
+from index.graph.lexicon import translations
 from index.graph.terms import language_of, term_of
 from index.snapshot import Snapshot
 
@@ -29,10 +30,14 @@ _STOP: Final = frozenset("a an the my our for to go going weekend first next som
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One thing that an occasion needs: its name and the rows of the catalog that are it, (rows,)."""
+    """One thing that an occasion needs: its name and the rows of the catalog that are it, (rows,).
+
+    `names` are all by which it may be called, in both languages, the need as the list has it first.
+    """
 
     name: str
     rows: NDArray[np.int64]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +87,16 @@ def kinds_of(snapshot: Snapshot, needs: Sequence[str], allowed: NDArray[np.bool_
         taken |= rows
         sold = [term for term in terms if _rows_of(graph, term)]
         spelled = next((term for term in (*sold, *terms) if language_of(term) == language), need)
-        found.append(Kind(graph.label_of(spelled), np.array(sorted(own or rows), np.int64)))
+        name = graph.label_of(spelled)
+        names = tuple(dict.fromkeys((*terms, name.casefold(), *_called().get(need, ()))))
+        found.append(Kind(name, np.array(sorted(own or rows), np.int64), names))
     return found
+
+
+@cache
+def _called() -> Mapping[str, tuple[str, ...]]:
+    """The goods of the shipped list in both languages, by their English names as terms."""
+    return {term_of(each): (*english, *chinese) for english, chinese in translations("goods") for each in english}
 
 
 def _rows_of(graph: Graph, term: str) -> list[int]:

@@ -77,6 +77,7 @@ _LABELS: Final[Mapping[Task, str]] = {
     "show_again": "ask_product",
     "companions": "recommend",
     "bundle": "recommend",
+    "bundle_change": "recommend",
     "reorder": "cart_add",
     "order_change": "order_status",
     "accepted": "accept",

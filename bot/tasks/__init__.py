@@ -58,6 +58,7 @@ _TASKS: Mapping[Task, Run] = {
     "return_to": search.return_to,
     "reorder": reorder.again,
     "bundle": bundle.everything_for,
+    "bundle_change": bundle.changed,
 }
 READS: frozenset[Task] = frozenset(
     {
@@ -80,6 +81,7 @@ READS: frozenset[Task] = frozenset(
         "reject",
         "return_to",
         "bundle",
+        "bundle_change",
     }
 )
 """Tasks that write nothing anywhere and hand nothing over, whatever the turn says."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping, Sequence
 
+from bot.outfits import change_in
 from bot.phrases import bundled
 from bot.present import card_of
-from bot.state import Pending, Topic
+from bot.state import Item, Outfit, Pending, Topic
 from bot.tasks.recommend import recommend
 from bot.tasks.search import ask_budget
 from bot.turn import Answer, Turn
+from index.facets import FacetMask
 from index.filters import Filters, PriceRange
 from index.money import minor_digits, parse_money
 from index.product import Money
-from retrieval.bundles import bundle, kinds_of, needs_of
+from retrieval.bundles import Kind, bundle, kinds_of, needs_of
 from retrieval.ranking import reputations
 from retrieval.understanding import merge
 
@@ -33,40 +37,125 @@ def _all_together(turn: Turn) -> int | None:
 def everything_for(turn: Turn, answer: Answer) -> None:
     """A set for an occasion within the budget; advice as ever where nobody has written down what the occasion needs."""
     occasion = bundled(turn.message) or ""
-    needs = needs_of(occasion)
     if turn.understanding.foreign_budget is not None:
         return ask_budget(turn, answer, Topic(query=occasion))
-    if not needs:
+    if not needs_of(occasion):
         return recommend(turn, answer)
     filters = merge(Filters(), turn.understanding)
     # "600 dollars all together" is read as about so much for one thing; of a set it is what all may cost.
     budget = _all_together(turn) or (filters.price.max if filters.price is not None else None)
-    priced = PriceRange(min=0, max=budget, currency=turn.currency)
-    snapshot, mask = turn.shelf.snapshot, turn.shelf.open_to(filters.model_copy(update={"price": priced}))
-    kinds = kinds_of(snapshot, needs, mask.allowed, turn.language)
-    facets = snapshot.facets
-    chosen = bundle(
-        kinds, mask.price * 10 ** minor_digits(turn.currency), reputations(facets.rating, facets.rating_count), budget
+    return _put_together(
+        turn, answer, Outfit(occasion=occasion.strip(), currency=turn.currency, filters=filters, budget=budget)
     )
-    ids = [snapshot.products.get(row).id for row in chosen.rows]
-    products = turn.shelf.products(ids)
-    cards = [
-        card_of(products[id_], mask.variant_of(row))
-        for row, id_ in zip(chosen.rows, ids, strict=True)
-        if id_ in products
-    ]
-    marks = turn.voice.language.tables["language"]
-    what = f"{marks['open']}{occasion.strip()}{marks['close']}"
-    answer.ledger.text(occasion, *chosen.missing)
-    answer.ledger.filters(filters)
-    if not cards:
+
+
+def changed(turn: Turn, answer: Answer) -> None:
+    """The set with one thing for another, without some, or for another sum; what was not spoken of stays as it is."""
+    outfit = turn.state.outfit
+    change = change_in(outfit, turn.understanding, turn.message) if outfit is not None else None
+    assert outfit is not None  # the policy has looked
+    assert change is not None
+    if change.what == "budget":
+        return _put_together(turn, answer, outfit.model_copy(update={"budget": change.budget}))
+    shown = turn.state.shown
+    going = [shown[place] for place in change.places if place < len(shown)]
+    products = turn.shelf.products(item.product_id for item in going)
+    answer.know(*products.values())
+    titles = [products[item.product_id].title for item in going if item.product_id in products]
+    said = {"title": turn.voice.joined(titles, "and")}
+    if change.what == "strike":
+        kept = [place for place in range(len(shown)) if place not in change.places]
+        struck = (*outfit.struck, *(outfit.names[place][0] for place in change.places))
+        left = outfit.model_copy(update={"struck": struck, "names": tuple(outfit.names[place] for place in kept)})
+        return _show(turn, answer, left, [shown[place] for place in kept], "bundle.struck", said)
+    place = change.places[0]
+    other = _other(turn, outfit, place)
+    if other is None:
+        key = "bundle.no_cheaper" if turn.understanding.relative == "cheaper" else "bundle.no_other"
+        return answer.say(turn.voice.say(key, title=titles[0] if titles else outfit.names[place][0]))
+    refused = (*outfit.refused, shown[place].product_id)
+    items = [*shown[:place], other, *shown[place + 1 :]]
+    return _show(turn, answer, outfit.model_copy(update={"refused": refused}), items, "bundle.exchanged", said)
+
+
+def _put_together(turn: Turn, answer: Answer, outfit: Outfit) -> None:
+    """The best set for the occasion, and what found no room in it."""
+    mask, kinds = _choice(turn, outfit, turn.language)
+    facets, digits = turn.shelf.snapshot.facets, 10 ** minor_digits(turn.currency)
+    chosen = bundle(kinds, mask.price * digits, reputations(facets.rating, facets.rating_count), outfit.budget)
+    what = _what(turn, answer, outfit)
+    answer.ledger.text(*chosen.missing)
+    if not chosen.rows:
+        answer.outfit = outfit
         return answer.ask(turn.voice.say("bundle.none", what=what), Pending(kind="what"))
+    snapshot = turn.shelf.snapshot
+    items = [Item(product_id=snapshot.products.get(row).id, variant_id=mask.variant_of(row)) for row in chosen.rows]
+    of_row = {int(row): kind for kind in kinds for row in kind.rows}
+    names = tuple(of_row[row].names for row in chosen.rows)
+    _show(turn, answer, outfit.model_copy(update={"names": names}), items, "bundle.found", {"what": what})
+    if chosen.missing:
+        key = "bundle.over" if outfit.budget is not None else "bundle.missing"
+        answer.say(turn.voice.say(key, missing=turn.voice.joined(chosen.missing, "either")))
+    return None
+
+
+def _choice(turn: Turn, outfit: Outfit, language: str) -> tuple[FacetMask, list[Kind]]:
+    """What may be in the set: the products that keep its conditions and have a price, by the kinds that the occasion needs.
+
+    Of a kind those in `language`, where there are any; all for "".
+    """
+    priced = PriceRange(min=0, max=outfit.budget, currency=turn.currency)
+    mask = turn.shelf.open_to(outfit.filters.model_copy(update={"price": priced}))
+    needs = [need for need in needs_of(outfit.occasion) if need not in outfit.struck]
+    return mask, kinds_of(turn.shelf.snapshot, needs, mask.allowed, language)
+
+
+def _other(turn: Turn, outfit: Outfit, place: int) -> Item | None:
+    """The best other product of the same kind, cheaper or dearer where that is wished, for which the budget has room; or None."""
+    snapshot, shown = turn.shelf.snapshot, turn.state.shown
+    mask, kinds = _choice(turn, outfit, "")
+    kind = next((each for each in kinds if each.names[0] == outfit.names[place][0]), None)
+    row = snapshot.row_of(shown[place].product_id)
+    if kind is None or row is None:
+        return None
+    facets, prices = snapshot.facets, mask.price * 10 ** minor_digits(turn.currency)
+    held = [snapshot.row_of(item.product_id) for item in shown]
+    spent = sum(float(prices[each]) for each in held if each is not None and each != row)
+    room = math.inf if outfit.budget is None else outfit.budget - spent
+    wished = turn.understanding.relative
+    gone = {row, *(snapshot.row_of(id_) for id_ in outfit.refused)}
+    worth = reputations(facets.rating, facets.rating_count)
+    found = [
+        int(each)
+        for each in kind.rows
+        if each not in gone
+        and prices[each] <= room
+        and (wished != "cheaper" or prices[each] < prices[row])
+        and (wished != "pricier" or prices[each] > prices[row])
+    ]
+    if not found:
+        return None
+    graph = snapshot.graph
+    best = max(found, key=lambda each: (graph.language_of(each) == turn.language, worth[each], -prices[each]))
+    return Item(product_id=snapshot.products.get(best).id, variant_id=mask.variant_of(best))
+
+
+def _show(turn: Turn, answer: Answer, outfit: Outfit, items: Sequence[Item], key: str, said: Mapping[str, str]) -> None:
+    """The set on cards, and what it comes to."""
+    products = turn.shelf.products(item.product_id for item in items)
+    cards = [card_of(products[item.product_id], item.variant_id) for item in items if item.product_id in products]
+    answer.ledger.filters(outfit.filters)
+    answer.outfit = outfit
+    if not cards:
+        return answer.ask(turn.voice.say("bundle.none", what=_what(turn, answer, outfit)), Pending(kind="what"))
     answer.show(cards, products.values())
     answer.topic = Topic()
     total = Money(amount=sum(card.price.amount for card in cards if card.price), currency=turn.currency)
     answer.ledger.money(total)
-    answer.say(turn.voice.say("bundle.found", what=what, count=len(cards), total=turn.voice.money(total)))
-    if chosen.missing:
-        key = "bundle.over" if budget is not None else "bundle.missing"
-        answer.say(turn.voice.say(key, missing=turn.voice.joined(chosen.missing, "or")))
-    return None
+    return answer.say(turn.voice.say(key, **said, count=len(cards), total=turn.voice.money(total)))
+
+
+def _what(turn: Turn, answer: Answer, outfit: Outfit) -> str:
+    answer.ledger.text(outfit.occasion)
+    marks = turn.voice.language.tables["language"]
+    return f"{marks['open']}{outfit.occasion}{marks['close']}"

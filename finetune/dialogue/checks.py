@@ -8,6 +8,8 @@ from itertools import pairwise
 
 from bot.cards import Card
 from bot.present import card_of
+from bot.reply.values import spoken_value
+from bot.reply.voice import WHOLE
 from bot.shelf import availability_of
 from finetune.dialogue.journeys import JourneyTurn
 from finetune.dialogue.scene import Known, Seen, pieces_of
@@ -253,9 +255,10 @@ def _told(fact: str, known: Known) -> list[str]:
 
 
 def spellings(value: str) -> list[str]:
-    """A value of a record as it may be said: as it stands, or a color or material in the words of another language."""
+    """A value of a record as it may be said: as it stands, or a color, a material or a measure in the words of another language."""
     meanings = [each for each in (*COLORS, *MATERIALS) if fold(value) in each.words]
-    return [value, *(word for each in meanings for word in each.words)]
+    measures = [spoken_value(value, language) for language in WHOLE]
+    return list(dict.fromkeys((value, *measures, *(word for each in meanings for word in each.words))))
 
 
 def _ordered(order: str, cards: Sequence[Card]) -> bool:

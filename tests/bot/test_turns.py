@@ -207,6 +207,52 @@ class TestSets:
         reply = talk.say("search", "everything for running under $5")
         assert (reply.products, reply.action) == ((), "ask")
 
+    def test_after_nothing_fitted_another_sum_is_enough(self, talk: Conversation) -> None:
+        talk.say("search", "everything for running under $5")
+        assert [card.product_id for card in talk.say("cart_view", "make it 100 in total").products] == ["shoe-2"]
+        dearer = talk.say("cart_view", "总共200块以内")
+        assert [card.product_id for card in dearer.products] == ["shoe-3", "zh-3"]
+        assert "US$164.90" in dearer.text
+        assert talk.say("search", "控制在100欧元以内").action != "handoff", "euros are not the shop's money"
+
+    @pytest.mark.parametrize(
+        ("asked", "cheaper", "other", "without"),
+        [
+            (
+                "everything for running",
+                "swap the shoes for cheaper ones",
+                "another pair of shoes",
+                "leave out the shoes",
+            ),
+            ("全套跑步装备", "跑鞋换个便宜点的", "第一个换一款", "跑鞋不要了，我有"),
+        ],
+    )
+    def test_one_thing_of_it_is_exchanged_or_struck(
+        self, talk: Conversation, asked: str, cheaper: str, other: str, without: str
+    ) -> None:
+        def set_of(text: str, label: str = "refine") -> tuple[list[str], str]:
+            reply = talk.say(label, text)
+            total = sum(card.price.amount for card in reply.products if card.price)
+            assert not reply.products or f"{total / 100:,.2f}" in reply.text, "the sum is that of the cards"
+            return [card.product_id for card in reply.products], reply.text
+
+        assert set_of(asked)[0] == ["shoe-3", "zh-3"]
+        assert set_of(cheaper)[0] == ["shoe-1", "zh-3"], "the better of the two that cost less"
+        assert set_of(other)[0] == ["shoe-2", "zh-3"], "neither of those that were there"
+        cards, said = set_of(other)
+        assert not cards
+        assert "Falken Drift" in said
+        assert set_of(without, "cart_remove")[0] == ["zh-3"]
+        assert talk.assistant.cart(talk.principal).lines == ()
+
+    def test_what_is_no_change_of_it_is_none(self, talk: Conversation) -> None:
+        talk.say("search", "everything for running")
+        assert talk.say("ask_product", "which is better for mud?").text
+        assert talk.say("cart_remove", "remove the shoes from my cart").action != "handoff"
+        talk.say("search", "kettles")
+        kettles = talk.say("refine", "cheaper")
+        assert all(card.product_id.startswith("kettle") for card in kettles.products), "the set is over"
+
     def test_all_of_it_goes_into_the_cart(self, talk: Conversation) -> None:
         talk.say("search", "headphones under $100")
         talk.say("refine", "only Arbor")

@@ -146,7 +146,7 @@ def test_a_variant_that_was_picked_decides() -> None:
     assert is_of(SHIRT, None, "color", ("white",))
     assert not is_of(SHIRT, None, "color", ("white",), whole=True)
     assert "黑色" in spellings("black")
-    assert spellings("1.5 L") == ["1.5 L"]
+    assert spellings("1.5 L") == ["1.5 L", "1.5升"]
 
 
 def test_what_is_reported_of_the_cart_has_to_have_happened() -> None:
