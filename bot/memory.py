@@ -18,8 +18,9 @@ from storage.principal import Principal
 
 KEPT: Final = 1_000
 """So many conversations are kept, those that spoke last."""
-RECENT: Final = 6
-"""So many of the last messages come with a state, for the intent model and a language model."""
+RECENT: Final = 8
+"""So many of the last messages come with a state: the six that the intent model and a language model read, and the two before
+them, where an address may have been proposed that is spoken of in those six."""
 
 
 @dataclass(frozen=True, slots=True)

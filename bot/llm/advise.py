@@ -225,6 +225,8 @@ class Consultation:
         return self._mask.restore(filled.text)
 
     def _asked(self, rules: str, turns: Sequence[conversations.Turn]) -> Request:
+        for each in turns:
+            self._mask.learn(_address_agreed(each))
         history: list[tuple[Speaker, str]] = [
             ("user" if each.role == "user" else "assistant", self._mask.hide(each.content)[:REMEMBERED])
             for each in turns[-HISTORY:]
@@ -384,3 +386,9 @@ class Consultation:
             self._turn.voice.say("accept.offer_add", title=card.title),
             Pending(kind="add", items=(item,), quantity=quantity),
         )
+
+
+def _address_agreed(turn: conversations.Turn) -> str:
+    """The postal address in the change to an order that a turn proposed; empty where there is none."""
+    pending = (turn.data.get("effects") or {}).get("pending") or {}
+    return str((pending.get("draft") or {}).get("address") or "")

@@ -181,4 +181,8 @@ def test_the_mask_tells_people_apart_and_gives_back_only_what_it_hid() -> None:
     mask = Mask()
     hidden = mask.hide("a@b.co and c@d.co, again a@b.co")
     assert hidden == "REDACTED_EMAIL_1 and REDACTED_EMAIL_2, again REDACTED_EMAIL_1"
+    mask.learn("5 Elm Street, Springfield")
+    mask.learn("")
+    told = mask.hide("To 5 elm street, springfield, on your Visa card ending in 1234 or 尾号5678.")
+    assert told == "To REDACTED_ADDRESS_1, on your Visa card ending in REDACTED_CARD_1 or 尾号REDACTED_CARD_2."
     assert mask.restore(hidden + " REDACTED_EMAIL_3") == "a@b.co and c@d.co, again a@b.co REDACTED_EMAIL_3"

@@ -174,6 +174,21 @@ def test_who_the_customer_is_stays_here_and_an_address_is_a_name(shop: Begin) ->
     assert [change.kind for change in made(talk)] == ["address"]
 
 
+def test_an_address_and_a_card_that_were_told_do_not_go_out_with_the_last_messages(shop: Begin) -> None:
+    talk = shop(call("get_user"), call("modify_address", order_id="A-1001", address={"address1": "address_1"}))
+    assert "5 Elm Street" in talk.say("out_of_scope", "send my newest order to where I live, the address is wrong").text
+    assert "5 Elm Street" in talk.say("accept", "yes").text
+    assert "1234" in talk.say("order_status", "I want to cancel order A-1001").text
+    talk.server.bodies.clear()
+    asked = talk.say("order_status", "where are the shoes that I ordered to 5 elm street, springfield, 12345?")
+    assert asked.text
+    assert talk.server.bodies
+    sent = str(talk.server.bodies)
+    assert "REDACTED_ADDRESS_1" in sent
+    for own in ("Elm Street", "elm street", "1234"):
+        assert own not in sent
+
+
 @pytest.mark.parametrize(
     ("message", "wish"),
     [
