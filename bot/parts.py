@@ -302,9 +302,7 @@ def parts_of(
         encoders,
         sensitive=settings.privacy.sensitive,
     )
-    understander = Understander(
-        snapshot.facets, settings.currency, len(snapshot.products), shelf.engine.spelling.by_sound
-    )
+    understander = Understander(snapshot.facets, settings.currency, len(snapshot.products), shelf.engine.spelling.heard)
     return Parts(
         shelf,
         understander,

@@ -80,6 +80,8 @@ def _may_be_thing(word: str, left: str, right: str, kinds: Kinds) -> bool:
         return False
     if en_asides.PLAINLY_COLOR_BEFORE.search(left) or not word.isascii():
         return False
+    if kinds.compounds(right):  # "orange garden hoses" are no hoses of an orange garden
+        return False
     if en_asides.THING_AFTER.match(right):
         return True
     return not (en_asides.PLAINLY_COLOR_AFTER.match(right) or kinds.begins(right))

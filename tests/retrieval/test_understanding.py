@@ -186,14 +186,16 @@ def test_what_is_wanted_and_turned_away_at_once_is_no_condition_but_opposed() ->
     [
         ("silver wall mirrors", ("silver",)),
         ("a silver hair dryer", ("silver",)),
+        ("orange garden hoses", ("orange",)),
+        ("orange garden gloves", ()),
         ("paint for silver walls", ()),
         ("shampoo for silver hair", ()),
     ],
 )
 def test_a_color_is_of_the_goods_and_not_of_the_thing_they_are_for(text: str, colors: tuple[str, ...]) -> None:
     words = Words(
-        categories={"Wall Mirrors": 9, "Hair Dryers": 9, "Shampoos": 9, "Paints": 9},
-        attributes={"color": {"silver": 20, "white": 20}},
+        categories={"Wall Mirrors": 9, "Hair Dryers": 9, "Shampoos": 9, "Paints": 9, "Garden Hoses": 9},
+        attributes={"color": {"silver": 20, "white": 20, "orange": 9}},
     )
     assert Understander(words, "USD", 40).read(text).filters.attributes.get("color", ()) == colors
 
