@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from index.snapshot import Snapshot
     from storage.database import Database
     from storage.event_file import Loaded as LoadedEvents
+    from storage.keys import NewKey
     from storage.publish import Versions
 
 # Nothing is fetched from a hub unless the person who starts Aisle says so.
@@ -79,7 +80,7 @@ experiment_app = typer.Typer(help="Plan an experiment.", no_args_is_help=True)
 answers_app = typer.Typer(
     help="Answers from past dialogues: mine, list, approve, reject, import.", no_args_is_help=True
 )
-keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
+keys_app = typer.Typer(help="API keys: create, list, rotate, revoke.", no_args_is_help=True)
 app.add_typer(finetune_app, name="finetune")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(experiment_app, name="experiment")
@@ -325,7 +326,8 @@ def serve(
         console.print(f"Aisle serves on http://{host}:{port} (stop with Ctrl-C)")
         if demo:
             console.print(f"The agents' desk, in a private window beside it: http://{host}:{port}/demo/agent")
-        uvicorn.run(web, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
+        # Whom to believe about addresses the application knows ([identity] trusted_proxies); uvicorn believes this machine.
+        uvicorn.run(web, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5, proxy_headers=False)
 
 
 def build_demo(shop: Path) -> None:
@@ -1845,35 +1847,64 @@ def keys_create(
         str | None, typer.Option(help="The team of an agent, who needs one; Aisle hands over to: support.")
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Valid so long; for ever where left out.")] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of what the role may, only this; may be repeated. chat, catalog, events, orders, users, desk, figures, review; "
+            "with :read behind it for reading alone. All of it where left out."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key. The key and its one-time sign-in link are shown once.
 
-    Example: launch.py keys create --name "shop backend" --role service
+    Example: launch.py keys create --name "price feed" --role service --scope catalog --scope orders:read
     """
     from storage.keys import create_key
 
     with opened(shop) as database:
-        made = create_key(database, ADMIN, role, name, team, days)
-    values = {"key_id": made.record.key_id, "key": made.key, "sign_in_link": f"/login?token={made.link_token}"}
-    put(values, as_json)
+        made = create_key(database, ADMIN, role, name, team, days, scope)
+    put(shown_once(made), as_json)
+
+
+def shown_once(made: NewKey) -> dict[str, Any]:
+    """What is told of a new key when it is made, and never again."""
+    return {"key_id": made.record.key_id, "key": made.key, "sign_in_link": f"/login?token={made.link_token}"}
+
+
+@keys_app.command("rotate")
+def keys_rotate(
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="Its id or prefix, as `keys list` shows them.")],
+    shop: Shop = Path("var"),
+    grace_hours: Annotated[
+        int, typer.Option(min=0, max=2160, help="The old key holds for so many hours more, then it ends.")
+    ] = 24,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new key in the place of one, with the same role, team and scopes; the old one ends after a while.
+
+    Example: launch.py keys rotate aisle_3f9c01ab --grace-hours 48
+    """
+    from storage.keys import rotate_key
+
+    with opened(shop) as database:
+        made, old_until = rotate_key(database, ADMIN, key_id, grace_hours)
+    put({**shown_once(made), "old_key_until": old_until}, as_json)
 
 
 @keys_app.command("list")
 def keys_list(shop: Shop = Path("var"), as_json: AsJson = False) -> None:
-    """List the keys, without the keys themselves.
+    """List the keys, without the keys themselves: whose, what they reach, until when they hold and the day of their last use (UTC).
 
     Example: launch.py keys list
     """
     from storage.keys import list_keys
 
     with opened(shop) as database:
-        keys = [asdict(key) for key in list_keys(database, ADMIN)]
-    rows = "\n".join(
-        f"{key['key_id']}  {key['prefix']}…  {key['role']:<10} {key['name']}{'  revoked' if key['revoked_at'] else ''}"
-        for key in keys
-    )
-    put({"keys": keys}, as_json, rows or "There are no keys. Make one with: launch.py keys create")
+        keys = list_keys(database, ADMIN)
+    rows = "\n".join(map(str, keys))
+    shown = [asdict(key) for key in keys]
+    put({"keys": shown}, as_json, rows or "There are no keys. Make one with: launch.py keys create")
 
 
 @keys_app.command("revoke")

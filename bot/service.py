@@ -42,6 +42,7 @@ from retrieval.search import SORTS
 from retrieval.understanding import Understanding, merge
 from storage.beliefs import hide_belief
 from storage.carts import Cart, add_line, cart_of, change_line, empty_cart, remove_line, replace_lines
+from storage.compaction import Compactor
 from storage.conversations import Channel, Turn, conversation
 from storage.database import Database
 from storage.erasure import Erased, erase_user
@@ -103,6 +104,7 @@ class Assistant:
         self._profiles = Profiles(database, settings.consent)
         self._memory = Memory(database)
         self.shop = shop
+        self._compactor = Compactor(database, shop) if shop is not None else None
         self.on_erasure: list[Callable[[], None]] = [self._memory.forget]
         self.backend = backend or backend_of(settings.orders, database, self._product_now)
 
@@ -141,6 +143,8 @@ class Assistant:
     def close(self) -> None:
         """Writes what is still waiting; the database stays open, for it was given."""
         self.exposures.close()
+        if self._compactor is not None:
+            self._compactor.close()
 
     def reply(
         self,
@@ -475,10 +479,10 @@ class Assistant:
 
         Raises `NotFound` where the principal is neither the shopper, the shop's backend nor an admin.
         """
-        if self.shop is None:
+        if self.shop is None or self._compactor is None:
             raise Unavailable("This assistant knows no folder of a shop.", "Open it with Assistant.open.")
         self.exposures.flush()  # what was shown and is not written yet would come after
-        erased = erase_user(self.database, principal, self.shop, user_id)
+        erased = erase_user(self.database, principal, self.shop, user_id, self._compactor.ask)
         for forget in self.on_erasure:
             forget()
         return erased

@@ -9,12 +9,13 @@ over at the next start, for the rows say of whom.
 
 from __future__ import annotations
 
+import fcntl
 import hmac
 import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,9 @@ _PURPOSE: Final = "erasures"
 _OPERATOR: Final = Principal("erasure", Role.ADMIN)
 logger = logging.getLogger(__name__)
 
+Later = Callable[[str, int], bool]
+"""Takes a hash and an instant of the ledger; whether their remains are overwritten already."""
+
 
 @dataclass(frozen=True, slots=True)
 class Erased:
@@ -46,7 +50,8 @@ class Erased:
         rows: how many went by table.
         traces: the files that held their id.
         runs: the training runs that learnt from them, which are to be trained again.
-        compacted: whether the database's own remains are gone; another process that reads keeps them until it is done.
+        compacted: whether the database's own remains are gone; another process that reads keeps them until it is done, and
+            where many are erased they are overwritten together a little later.
     """
 
     rows: Mapping[str, int]
@@ -91,17 +96,21 @@ class Ledger:
 
     def add(self, user_id: str, at: int, *, done: bool) -> None:
         """Writes down that the erasure of a person has begun, or is done; for good before it returns."""
-        self._write(self._hash(user_id), at, done)
+        self._write(self.hash_of(user_id), at, done)
 
-    def finish(self) -> None:
-        """Writes down that all erasures are done."""
+    def finish(self, only: Mapping[str, int] | None = None) -> None:
+        """Writes down that all erasures are done, or `only` those: their instants by hash. What was begun again since is not."""
         for hashed in sorted(self.open):
-            self._write(hashed, self.known[hashed], done=True)
+            if only is None or only.get(hashed) == self.known[hashed]:
+                self._write(hashed, self.known[hashed], done=True)
 
     def _write(self, hashed: str, at: int, done: bool) -> None:
         with writing(self.path):
             handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
+                fcntl.flock(
+                    handle, fcntl.LOCK_EX
+                )  # or what another writes meanwhile would be taken for such a remainder
                 # What a kill cut short goes first: behind another line it would be taken for damage.
                 said = os.pread(handle, os.fstat(handle).st_size, 0)
                 os.ftruncate(handle, said.rfind(b"\n") + 1)
@@ -117,27 +126,29 @@ class Ledger:
 
     def is_open(self, user_id: str) -> bool:
         """Whether an erasure of a person was begun and not finished."""
-        return self._hash(user_id) in self.open
+        return self.hash_of(user_id) in self.open
 
     def erased_at(self, user_id: str) -> int | None:
         """When a person was erased last, in milliseconds since 1970, UTC; None where they never were."""
-        return self.known.get(self._hash(user_id))
+        return self.known.get(self.hash_of(user_id))
 
-    def _hash(self, user_id: str) -> str:
+    def hash_of(self, user_id: str) -> str:
+        """What stands in the ledger for a person."""
         return hmac.new(self.key.encode(), user_id.encode("utf-8", errors="replace"), "sha256").hexdigest()
 
 
-def erase_user(db: Database, principal: Principal, shop: Path, user_id: str) -> Erased:
+def erase_user(db: Database, principal: Principal, shop: Path, user_id: str, later: Later | None = None) -> Erased:
     """Erases a person: every row, every line of the shop's own files, and what says that models learnt from them.
 
-    Who comes back afterwards is a stranger. Somebody of whom nothing is known is erased like anybody else.
+    Who comes back afterwards is a stranger. Somebody of whom nothing is known is erased like anybody else. `later` overwrites the
+    database's own remains when it is their time (`storage.compaction`); without it that is done before this returns.
 
     Raises:
         NotFound: the principal is neither the person, the shop's backend nor an admin.
         Unavailable: the database or a file cannot be written; it is done over by asking again, or at the next start.
     """
     principal.require_owner(user_id, *MAY_ERASE)
-    return _erase(db, shop, Ledger.of(shop), user_id, now_ms(), everything=True)
+    return _erase(db, shop, Ledger.of(shop), user_id, now_ms(), everything=True, later=later)
 
 
 def erase_again(db: Database, shop: Path) -> int:
@@ -163,7 +174,16 @@ def erase_again(db: Database, shop: Path) -> int:
     return len(back)
 
 
-def _erase(db: Database, shop: Path, ledger: Ledger, user_id: str, at: int, *, everything: bool) -> Erased:
+def _erase(
+    db: Database,
+    shop: Path,
+    ledger: Ledger,
+    user_id: str,
+    at: int,
+    *,
+    everything: bool,
+    later: Later | None = None,
+) -> Erased:
     """`everything` a person has, or what they had at that instant; `at` is in milliseconds since 1970, UTC."""
     secret, unfinished = load_secret(shop), ledger.is_open(user_id)
     ledger.add(user_id, at, done=False)
@@ -179,8 +199,11 @@ def _erase(db: Database, shop: Path, ledger: Ledger, user_id: str, at: int, *, e
         rows = delete_rows(connection, user_id, None if everything else at)
         forget_user(connection, user_id, secret, at)
     # Of somebody who left nothing there is nothing to overwrite: asking again and again must not rewrite the database each time.
-    compacted = db.compact() if rows or unfinished else True
-    ledger.add(user_id, at, done=True)
+    if later is not None and (rows or unfinished):
+        compacted = later(ledger.hash_of(user_id), at)  # which writes down that it is done
+    else:
+        compacted = db.compact() if rows or unfinished else True
+        ledger.add(user_id, at, done=True)
     return Erased(rows, tuple(traces), tuple(runs), compacted)
 
 

@@ -14,6 +14,8 @@ class AisleError(Exception):
 
     status = 500
     exit_code = 1
+    retry_after: int | None = None
+    """Seconds after which the same may be asked again, where that is what is wrong."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -58,6 +60,16 @@ class Forbidden(AisleError):
     """The principal's role does not allow this at all."""
 
     status = 403
+
+
+class TooManyAttempts(AisleError):
+    """So many proofs of identity did not hold that none is looked at for a while, or no further one that does not hold."""
+
+    status = 429
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("Too many attempts to sign in have failed.", f"Try again in {retry_after} s.")
+        self.retry_after = retry_after
 
 
 class NotFound(AisleError):

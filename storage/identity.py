@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,10 @@ from typing import Any
 import jwt
 from pydantic import TypeAdapter, ValidationError
 
+from storage.attempts import Attempts
 from storage.database import Database
-from storage.errors import Unauthenticated
-from storage.keys import KEY_MARK, key_by_id, key_of, redeem_link
+from storage.errors import AisleError, Unauthenticated
+from storage.keys import KEY_MARK, ApiKey, key_by_id, key_of, note_use, redeem_link
 from storage.principal import Principal, Role
 from storage.record import Id, new_id
 from storage.secret import derive, load_secret
@@ -23,7 +26,11 @@ VISITOR_MARK = "anon-"
 _SESSION_AUDIENCE = "aisle-session"
 _LEEWAY_SECONDS = 30
 _LONGEST = 8_192
+_FORGED = (jwt.DecodeError, jwt.InvalidAlgorithmError)
+"""No signature of ours; all else that PyJWT refuses was signed here and is over, or for somebody else."""
+_PREFIX = len(KEY_MARK) + 8
 _ID = TypeAdapter(Id)
+logger = logging.getLogger(__name__)
 
 
 class Identity:
@@ -31,33 +38,52 @@ class Identity:
 
     Tokens are signed with the shop's secret as it stands in its file, so that the shop's backend can make them; cookies with keys
     derived from it, so that neither passes for the other.
+
+    Where an `address` is given, what comes from it and does not hold is counted (`storage.attempts`). Keys and links are looked up
+    only while not too many have failed, by account (a key's prefix, a link) and by address. What is signed is checked all the same,
+    for a signature cannot be guessed, and whoever shares an address with somebody who tries goes on; only what does not hold is
+    refused as one attempt too many. A token of ours that is merely over is nobody's guess and counts for nothing.
     """
 
-    def __init__(self, secret: str, settings: IdentitySettings, database: Database) -> None:
+    def __init__(
+        self, secret: str, settings: IdentitySettings, database: Database, attempts: Attempts | None = None
+    ) -> None:
         self._secret = secret
         self._settings = settings
         self._database = database
         self._session_key = derive(secret, "session")
         self._visitor_key = derive(secret, "visitor")
+        self._attempts = attempts or Attempts()
+        self._used: set[str] = set()
 
     @classmethod
     def open(cls, shop: Path, settings: IdentitySettings, database: Database) -> Identity:
         """With the secret of a shop's folder, which is made where there is none."""
         return cls(load_secret(shop), settings, database)
 
-    def from_bearer(self, credential: str) -> Principal:
+    def from_bearer(self, credential: str, address: str | None = None) -> Principal:
         """Who shows this API key, token (claims sub, role, aud="aisle", exp, and team for agents) or visitor's signed id.
 
         Raises:
             Unauthenticated: it does not hold.
+            TooManyAttempts: nor did many before it, from this address or for this account.
         """
         if not credential or len(credential) > _LONGEST:
             raise Unauthenticated("The Authorization header holds no credential.", "Send: Bearer TOKEN_OR_KEY.")
         if credential.startswith(KEY_MARK):
-            return key_of(self._database, credential).principal
+            return self._key(credential, address).principal
         if (visitor := self.from_visitor_cookie(credential)) is not None:  # of a frame whose browser keeps no cookie
             return visitor
-        claims = self._claims(credential, self._secret, AUDIENCE)
+        return self.from_token(credential, address)
+
+    def from_token(self, token: str, address: str | None = None) -> Principal:
+        """Whom a token names; raises as `from_bearer`, for an API key too."""
+        try:
+            claims = self._claims(token, self._secret, AUDIENCE) if len(token) <= _LONGEST else None
+        except jwt.InvalidTokenError as error:
+            if isinstance(error, _FORGED):
+                self._attempts.failed(address)
+            claims = None
         if claims is None:
             raise Unauthenticated(
                 "The token does not hold.",
@@ -73,15 +99,43 @@ class Identity:
         claims = _claims_of(principal) | {"aud": AUDIENCE, "exp": datetime.now(UTC) + timedelta(minutes=minutes)}
         return jwt.encode(claims, self._secret, self._settings.algorithm)
 
-    def sign_in(self, credential: str) -> str:
+    def sign_in(self, credential: str, address: str | None = None) -> str:
         """The session cookie for an API key or for the token of a one-time link, which is spent with that.
 
         Raises:
             Unauthenticated: it does not hold.
+            TooManyAttempts: nor did many before it, from this address or for this account.
         """
-        text = credential.strip()
-        key = key_of(self._database, text) if text.startswith(KEY_MARK) else redeem_link(self._database, text)
+        key = self._key(credential.strip(), address)
         return self.session_cookie(key.principal, key.key_id)
+
+    def _key(self, credential: str, address: str | None) -> ApiKey:
+        """The record of a key, or of the key of a link, that somebody shows."""
+        is_key = credential.startswith(KEY_MARK)
+        account = credential[:_PREFIX] if is_key else hashlib.sha256(credential.encode(errors="replace")).hexdigest()
+        with self._attempts.attempt(address, account, credential):
+            return self._noted((key_of if is_key else redeem_link)(self._database, credential))
+
+    def _noted(self, key: ApiKey) -> ApiKey:
+        if not key.used_today:
+            self._used.add(key.key_id)
+        return key
+
+    @property
+    def has_uses(self) -> bool:
+        """Whether a key was used of which it is not written down yet that it was used today."""
+        return bool(self._used)
+
+    def note_uses(self) -> None:
+        """Writes down which keys were used today: one write a day and key, apart from the check, which only reads.
+
+        Where the database takes no write now, the next use tells.
+        """
+        used, self._used = self._used, set()
+        try:
+            note_use(self._database, used)
+        except AisleError as error:
+            logger.warning("That a key was used could not be written down: %s", error)
 
     def session_cookie(self, principal: Principal, key_id: str | None = None) -> str:
         """The cookie of a window that is signed in; it ends with the key that it was signed in with, if with one."""
@@ -91,14 +145,14 @@ class Identity:
 
     def from_session_cookie(self, cookie: str) -> Principal | None:
         """Whose window it is; None where the cookie does not hold, so that a visitor with an old one is just a visitor."""
-        claims = self._claims(cookie, self._session_key, _SESSION_AUDIENCE) if 0 < len(cookie) <= _LONGEST else None
-        if claims is None:
+        if not 0 < len(cookie) <= _LONGEST:
             return None
-        if claims.get("key") is not None:
-            try:
-                return key_by_id(self._database, str(claims["key"])).principal
-            except Unauthenticated:
-                return None
+        try:
+            claims = self._claims(cookie, self._session_key, _SESSION_AUDIENCE)
+            if claims.get("key") is not None:
+                return self._noted(key_by_id(self._database, str(claims["key"]))).principal
+        except (jwt.InvalidTokenError, Unauthenticated):
+            return None
         return _principal(claims)
 
     def new_visitor(self) -> tuple[Principal, str]:
@@ -115,18 +169,22 @@ class Identity:
     def _mac(self, text: str) -> str:
         return hmac.new(self._visitor_key.encode(), text.encode("utf-8", errors="replace"), "sha256").hexdigest()
 
-    def _claims(self, token: str, key: str, audience: str) -> dict[str, Any] | None:
+    def _claims(self, token: str, key: str, audience: str) -> dict[str, Any]:
+        """What a token says (RFC 7519, checked as RFC 8725 asks); raises `jwt.InvalidTokenError` where it does not hold.
+
+        Headers choose nothing: neither the algorithm nor, by kid, jku, jwk or x5u, the key.
+        """
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
-                algorithms=[self._settings.algorithm],  # one, so that a token cannot choose how it is checked
+                algorithms=[self._settings.algorithm],
                 audience=audience,
                 leeway=_LEEWAY_SECONDS,
                 options={"require": ["sub", "role", "aud", "exp"]},
             )
-        except (jwt.InvalidTokenError, ValueError):
-            return None
+        except (ValueError, RecursionError):  # of its parts, before anything is checked
+            raise jwt.DecodeError("no token") from None
         return claims
 
 

@@ -26,12 +26,17 @@ FIGURES: Final = (Role.SUPERVISOR, Role.ENGINEER, Role.ADMIN)
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """One caller. `team` is set for agents; `anonymous` for shoppers known by the signed cookie alone."""
+    """One caller. `team` is set for agents; `anonymous` for shoppers known by the signed cookie alone.
+
+    `scopes` are those of `storage.scopes` that a key is bound to, None where it may all that its role may. They are checked once,
+    where a request comes in; the data layer goes by role and id.
+    """
 
     id: str
     role: Role
     team: str | None = None
     anonymous: bool = False
+    scopes: frozenset[str] | None = None
 
     def require_role(self, *roles: Role) -> None:
         """Raises `Forbidden` unless the principal has one of `roles`."""

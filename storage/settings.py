@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import math
 import tomllib
 from datetime import date, datetime, time
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 
 from storage.consent import Consent
 from storage.errors import InvalidInput
@@ -36,11 +37,22 @@ class DatabaseSettings(Record):
         return self.url or f"sqlite:///{shop.absolute() / 'aisle.db'}"
 
 
+def _network(value: str) -> str:
+    """An address or a network, checked: one that is misspelt would trust nobody, in silence."""
+    ipaddress.ip_network(value)
+    return value
+
+
 class IdentitySettings(Record):
-    """`[identity]`: how tokens are signed and how long a signed-in window stays so."""
+    """`[identity]`: how tokens are signed, how long a signed-in window stays so, and which proxies stand before Aisle.
+
+    `trusted_proxies` are addresses or networks (CIDR). Of a request that one of them passes on, X-Forwarded-For says whose it
+    is and X-Forwarded-Proto whether it came over https; what others say there is not believed.
+    """
 
     algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
     session_hours: Annotated[int, Field(ge=1, le=24 * 90)] = 12
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
 
 
 class EmbedSettings(Record):

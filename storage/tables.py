@@ -397,6 +397,9 @@ api_keys = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
+    # A list of `storage.scopes`; null: all that the role may.
+    Column("scopes", JSON(none_as_null=True)),
+    Column("used_at", BigInteger),
 )
 
 sign_in_links = Table(

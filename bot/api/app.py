@@ -19,11 +19,14 @@ from bot.api.agent_page import add_agent_page
 from bot.api.completions import completion_routes
 from bot.api.conversations import conversation_routes
 from bot.api.embed import add_embed
-from bot.api.identity import SESSION_COOKIE, IdentityMiddleware, cookie_options
+from bot.api.headers import SecurityHeaders
+from bot.api.identity import SESSION_COOKIE, IdentityMiddleware, address_of, cookie_options
 from bot.api.mcp import HEADERS as MCP_HEADERS
 from bot.api.mcp import PATH as MCP_PATH
 from bot.api.mcp import McpEndpoint
 from bot.api.ops import add_ops
+from bot.api.problems import retry_after
+from bot.api.proxies import TrustedProxies
 from bot.api.requests import Body
 from bot.api.routes import principal_of, routes
 from bot.desk.desk import Desk
@@ -35,13 +38,14 @@ from bot.windows import render
 from bot.windows.agent import PATH as DESK_PATH
 from bot.windows.agent import AgentWindow
 from bot.windows.customer import STYLE, CustomerWindow, DemoShopper
+from bot.windows.doors import guard_windows
 from bot.windows.ops import PATH as OPS_PATH
 from bot.windows.ops import OpsWindow
 from bot.windows.review import PATH as REVIEW_PATH
 from bot.windows.review import ReviewWindow
 from bot.windows.texts import language_of
 from storage.conversations import SUPPORT
-from storage.errors import NotFound
+from storage.errors import AisleError, NotFound
 from storage.identity import Identity
 from storage.metrics import Counter
 from storage.principal import FIGURES, Principal, Role
@@ -94,7 +98,7 @@ def create_app(
     if demo_shoppers:
         _add_demo(app, identity, demo_shoppers)
     app.add_middleware(IdentityMiddleware, identity=identity, origins=settings.embed.origins)
-    # Added last, so it stands outermost: with it Gradio adds no cross-origin headers of its own.
+    # What is added later stands outside of what was before. With this one Gradio adds no cross-origin headers of its own.
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.embed.origins),
@@ -102,6 +106,8 @@ def create_app(
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", *MCP_HEADERS],
     )
+    app.add_middleware(SecurityHeaders, origins=settings.embed.origins)
+    app.add_middleware(TrustedProxies, trusted=settings.identity.trusted_proxies)
     figures = Figures(assistant, shop, settings, experiments)
     support = SupportFigures(assistant)
     add_ops(app, figures, support)
@@ -114,6 +120,7 @@ def create_app(
     add_agent_page(app)
     AgentWindow(settings).mount(app)
     CustomerWindow(assistant, settings.name, demo_shoppers).mount(app)
+    guard_windows(app)
     return app
 
 
@@ -163,13 +170,14 @@ def _add_login(app: FastAPI, identity: Identity) -> None:
     @app.get("/login", include_in_schema=False)
     def login(request: Request, token: Annotated[str, Query(max_length=200)] = "") -> Response:
         """The form for a key; with the token of a one-time link, signs in at once."""
-        language = language_of(request.headers.get("accept-language", ""))
-        return _signed_in(identity, token) if token else HTMLResponse(render.login(language))
+        if token:
+            return _signed_in(identity, token, request)
+        return HTMLResponse(render.login(_language(request)))
 
     @app.post("/login", include_in_schema=False)
-    def with_key(key: Annotated[str, Form(max_length=200)]) -> Response:
+    def with_key(key: Annotated[str, Form(max_length=200)], request: Request) -> Response:
         """Signs in with an API key."""
-        return _signed_in(identity, key)
+        return _signed_in(identity, key, request)
 
     @app.post("/logout", include_in_schema=False)
     def logout() -> Response:
@@ -179,9 +187,19 @@ def _add_login(app: FastAPI, identity: Identity) -> None:
         return response
 
 
-def _signed_in(identity: Identity, credential: str) -> Response:
-    """To the window that is theirs."""
-    cookie = identity.sign_in(credential)
+def _language(request: Request) -> str:
+    return language_of(request.headers.get("accept-language", ""))
+
+
+def _signed_in(identity: Identity, credential: str, request: Request) -> Response:
+    """To the window that is theirs; who reads pages is told on the form why not."""
+    try:
+        cookie = identity.sign_in(credential, address_of(request.scope))
+    except AisleError as error:
+        if "text/html" not in request.headers.get("accept", ""):
+            raise
+        form = render.login(_language(request), error)
+        return HTMLResponse(form, status_code=error.status, headers=retry_after(error))
     who = identity.from_session_cookie(cookie)
     role = who.role if who is not None else Role.CUSTOMER
     window = OPS_PATH if role in FIGURES else DESK_PATH if role is Role.AGENT else ""

@@ -25,11 +25,11 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from pydantic import BaseModel, Field
 
-from bot.api.identity import embed_cookie
+from bot.api.identity import address_of, embed_cookie
 from bot.api.requests import Body
 from bot.api.routes import principal_of
 from bot.windows.texts import texts, window_language
-from storage.errors import AisleError, Forbidden
+from storage.errors import AisleError, Forbidden, TooManyAttempts
 from storage.identity import Identity
 from storage.principal import Principal, Role
 from storage.settings import ShopSettings
@@ -96,7 +96,9 @@ def add_embed(app: FastAPI, identity: Identity, settings: ShopSettings) -> None:
         """Signs the frame in as the customer whom the token names; out, where there is none or it does not hold."""
         response.headers["Cache-Control"] = "no-store"
         try:
-            who = _customer(identity, body.token) if body.token else None
+            who = _customer(identity, body.token, address_of(request.scope)) if body.token else None
+        except TooManyAttempts:
+            raise
         except AisleError as error:
             who, refused = None, f"{error.message} {error.hint}".strip()
         else:
@@ -115,14 +117,15 @@ def add_embed(app: FastAPI, identity: Identity, settings: ShopSettings) -> None:
         return EmbedSession(known=fresh is None, anonymous=principal_of(request).anonymous, visitor=fresh)
 
 
-def _customer(identity: Identity, token: str) -> Principal:
-    """Whom a page's token names.
+def _customer(identity: Identity, token: str, address: str) -> Principal:
+    """Whom a page's token names. An API key is none: it belongs on no page, and the cookie would outlive it and its scopes.
 
     Raises:
         Unauthenticated: it does not hold.
+        TooManyAttempts: nor did many before it.
         Forbidden: it is no customer's.
     """
-    who = identity.from_bearer(token)
-    if who.role is not Role.CUSTOMER or who.anonymous:
+    who = identity.from_token(token, address)
+    if who.role is not Role.CUSTOMER:
         raise Forbidden("The token is not a customer's.", "Sign one of the role customer on your server.")
     return who

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from anyio.to_thread import run_sync
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.api.problems import problem, refusal
+from bot.api.problems import problem, refusal, retry_after
+from bot.api.scopes import missing_scope
 from storage.errors import AisleError
 from storage.identity import Identity
 from storage.labels import LABELLERS
@@ -23,8 +25,8 @@ VISITOR_COOKIE = "aisle_visitor"
 EMBED_COOKIE = "aisle_embed"
 EMBED_HEADER = "x-aisle-embed"
 VISITOR_DAYS = 180
-_OPEN = ("/healthz", "/readyz", "/media/", "/window.css", "/window.js", "/embed.js", "/embed-frame.js")
-_FRAMED = ("/", "/embed")
+OPEN: Final = ("/healthz", "/readyz", "/window.css", "/window.js", "/embed.js", "/embed-frame.js")
+OPEN_FOLDER: Final = "/media/"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _STAFF: Final = {"/ops": FIGURES, "/agent": DESK, "/review": LABELLERS}
@@ -46,6 +48,12 @@ def embed_cookie(value: str, scope: Scope) -> str:
     secure = scope.get("scheme") == "https" or host in _LOOPBACK
     across = "SameSite=None; Secure; Partitioned" if secure else "SameSite=Lax"
     return f"{EMBED_COOKIE}={value}; HttpOnly; {across}; Path=/; Max-Age={VISITOR_DAYS * 86_400}"
+
+
+def address_of(scope: Scope) -> str:
+    """Where a request comes from, as `TrustedProxies` left it: an IP address; "" where the socket has none."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _in_frame(scope: Scope, headers: Headers) -> bool:
@@ -82,32 +90,31 @@ class IdentityMiddleware:
 
     A token or key that does not hold is an error, never a silent fall back to a visitor. A request that changes something and
     is known by cookie alone must come from this site or from an origin of `[embed]`, for browsers send cookies by themselves.
-    Nothing below `/ops`, `/agent` and `/review`, Gradio's own paths included, answers anybody but those whom they are for. The
-    window may be framed by this site and by the origins of `[embed]`, all else by this site alone.
+    Nothing below `/ops`, `/agent` and `/review`, Gradio's own paths included, answers anybody but those whom they are for, and
+    nothing at all answers a key whose scopes do not reach it.
     """
 
     def __init__(self, app: ASGIApp, identity: Identity, origins: Iterable[str] = ()) -> None:
         self.app = app
         self.identity = identity
         self.origins = frozenset(origins)
-        self._framing = {
-            True: " ".join(("frame-ancestors 'self'", *sorted(self.origins))),
-            False: "frame-ancestors 'self'",
-        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http" or scope["path"].startswith(_OPEN):
+        if scope["type"] != "http" or scope["path"] in OPEN or scope["path"].startswith(OPEN_FOLDER):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         # A page of the shop's is of the same site where their domains are: it must not act as who is signed in here.
         framed = _in_frame(scope, headers) or _is_elsewhere(headers)
         try:
-            principal, cookie = self._who(headers, framed)
+            principal, cookie = self._who(headers, framed, address_of(scope))
         except AisleError as error:
-            await refusal(scope["path"], error.status, error.message, error.hint)(scope, receive, send)
+            told = refusal(scope["path"], error.status, error.message, error.hint, retry_after(error))
+            await told(scope, receive, send)
             return
+        if self.identity.has_uses:
+            await run_sync(self.identity.note_uses)
         if "authorization" not in headers and scope["method"] not in _SAFE and not self._from_here(headers):
             hint = "Name its origin under [embed] in shop.toml."
             refused = refusal(scope["path"], 403, "The request comes from another site.", hint)
@@ -117,14 +124,17 @@ class IdentityMiddleware:
         if roles is not None and principal.role not in roles:
             await _not_let_in(principal, roles, headers)(scope, receive, send)
             return
+        if (lacks := missing_scope(principal.scopes, scope["method"], scope["path"])) is not None:
+            hint = "Make a key that has it: `launch.py keys create --scope …`."
+            refused = refusal(scope["path"], 403, f"This key does not reach that: {lacks}.", hint)
+            await refused(scope, receive, send)
+            return
         state = scope.setdefault("state", {})
         state |= {"principal": principal, "new_visitor": cookie}
-        framing = self._framing[scope["path"] in _FRAMED]
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer = MutableHeaders(scope=message)
-                answer.append("content-security-policy", framing)
                 set_already = any(each.startswith(f"{EMBED_COOKIE}=") for each in answer.getlist("set-cookie"))
                 if cookie and not set_already:
                     answer.append("set-cookie", embed_cookie(cookie, scope) if framed else _visitor_cookie(cookie))
@@ -132,11 +142,12 @@ class IdentityMiddleware:
 
         await self.app(scope, receive, send_with_headers)
 
-    def _who(self, headers: Headers, framed: bool) -> tuple[Principal, str | None]:
+    def _who(self, headers: Headers, framed: bool, address: str) -> tuple[Principal, str | None]:
         """The principal, and a new visitor's signed id where the request brought none."""
         scheme, _, credential = headers.get("authorization", "").partition(" ")
         if scheme:
-            return self.identity.from_bearer(credential.strip() if scheme.lower() == "bearer" else ""), None
+            shown = credential.strip() if scheme.lower() == "bearer" else ""
+            return self.identity.from_bearer(shown, address), None
         # Like browsers: what another site of the domain set in its own way must not hide our cookies.
         cookies = cookie_parser(headers.get("cookie", ""))
         session, visitor = (EMBED_COOKIE, EMBED_COOKIE) if framed else (SESSION_COOKIE, VISITOR_COOKIE)

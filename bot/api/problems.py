@@ -15,7 +15,7 @@ from storage.errors import AisleError, Fault, problem_of
 
 MEDIA_TYPE = "application/problem+json"
 _OPENAI_PATHS: Final = "/v1/"
-_OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error"}
+_OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 def problem(status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
@@ -48,12 +48,17 @@ def refusal(
     return problem(status, detail, hint, headers)
 
 
+def retry_after(error: AisleError) -> dict[str, str] | None:
+    """The header that says when to ask again (RFC 9110), where the error knows."""
+    return None if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+
+
 def install(app: FastAPI) -> None:
     """Makes every error of the app a problem+json, or what `refusal` says."""
 
     async def aisle_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, AisleError)
-        return refusal(request.url.path, error.status, error.message, error.hint)
+        return refusal(request.url.path, error.status, error.message, error.hint, retry_after(error))
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)

@@ -176,8 +176,12 @@ def routes(assistant: Assistant, settings: ShopSettings) -> APIRouter:
 
     @api.delete("/users/{user_id}")
     def erase(user_id: str, caller: Caller) -> dict[str, Any]:
-        """Erases a shopper for good, how many rows by table: for the shopper, the shop's backend and an admin."""
-        return {"user_id": user_id, "erased": dict(assistant.erase(caller, user_id).rows)}
+        """Erases a shopper for good, how many rows by table: for the shopper, the shop's backend and an admin.
+
+        `compacted` is false where the database's files are overwritten a little later, together with those of others.
+        """
+        erased = assistant.erase(caller, user_id)
+        return {"user_id": user_id, "erased": dict(erased.rows), "compacted": erased.compacted}
 
     return api
 

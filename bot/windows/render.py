@@ -18,6 +18,7 @@ from bot.windows.texts import name_of, texts
 from index.money import format_money
 from index.product import Money, Product, Variant
 from storage.conversations import Conversation
+from storage.errors import AisleError, Unauthenticated
 from storage.past_conversations import PastConversation
 
 # Replies are plain text with the occasional table; raw HTML in them is shown, not run, and links stay text.
@@ -401,15 +402,22 @@ def staff(role: str, language: str) -> str:
     return _panel("cart", words["sign_out"], f"<p>{escape(words['staff'].format(role=role))}</p>{button}")
 
 
-def login(language: str) -> str:
-    """The page that takes a key."""
+def login(language: str, error: AisleError | None = None) -> str:
+    """The page that takes a key, and why the one before was not taken."""
     words = texts(language)
     title, label, send = (escape(words[name]) for name in ("sign_in", "key", "sign_in"))
+    told = "" if error is None else f'<p class="failure" role="alert">{escape(_not_signed_in(error, words))}</p>'
     form = (
-        f'<h1>{title}</h1><form method="post" action="/login"><label>{label} '
+        f'<h1>{title}</h1>{told}<form method="post" action="/login"><label>{label} '
         f'<input name="key" type="password" autocomplete="current-password" required></label> <button>{send}</button></form>'
     )
     return page(words["sign_in"], form, language)
+
+
+def _not_signed_in(error: AisleError, words: Mapping[str, str]) -> str:
+    if error.retry_after is not None:
+        return words["sign_in_later"].format(seconds=error.retry_after)
+    return words["sign_in_refused" if isinstance(error, Unauthenticated) else "failed"]
 
 
 def page(title: str, inside: str, language: str) -> str:

@@ -27,7 +27,9 @@
 
   let token = await fromPage();
   const asked = {method: 'POST', headers: {...headers, 'Content-Type': 'application/json'}, body: JSON.stringify({token})};
-  const {refused} = await (await fetch('/embed/session', asked)).json();
+  const answer = await fetch('/embed/session', asked);
+  const told = await answer.json();
+  const refused = answer.ok ? told.refused : `${told.detail} ${told.hint}`;
   if (refused) {
     console.warn(`Aisle: the page's token was refused, so the visitor stays anonymous. ${refused}`);
     token = '';
