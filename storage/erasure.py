@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from storage.access_log import ERASED, forget_accessed, note_erased
 from storage.database import Database
 from storage.disk import writing
 from storage.errors import Damaged
@@ -34,7 +35,7 @@ LEDGER: Final = "erasures.jsonl"
 REPORT: Final = "report.html"
 """A run's page shows turns that a model got wrong."""
 _PURPOSE: Final = "erasures"
-_OPERATOR: Final = Principal("erasure", Role.ADMIN)
+_OPERATOR: Final = Principal("erasure", Role.ADMIN, machine=True)
 logger = logging.getLogger(__name__)
 
 
@@ -91,7 +92,7 @@ class Ledger:
 
     def add(self, user_id: str, at: int, *, done: bool) -> None:
         """Writes down that the erasure of a person has begun, or is done; for good before it returns."""
-        self._write(self._hash(user_id), at, done)
+        self._write(self.hashed(user_id), at, done)
 
     def finish(self) -> None:
         """Writes down that all erasures are done."""
@@ -117,13 +118,14 @@ class Ledger:
 
     def is_open(self, user_id: str) -> bool:
         """Whether an erasure of a person was begun and not finished."""
-        return self._hash(user_id) in self.open
+        return self.hashed(user_id) in self.open
 
     def erased_at(self, user_id: str) -> int | None:
         """When a person was erased last, in milliseconds since 1970, UTC; None where they never were."""
-        return self.known.get(self._hash(user_id))
+        return self.known.get(self.hashed(user_id))
 
-    def _hash(self, user_id: str) -> str:
+    def hashed(self, user_id: str) -> str:
+        """What stands for a person here, and in the log of who looked at them."""
         return hmac.new(self.key.encode(), user_id.encode("utf-8", errors="replace"), "sha256").hexdigest()
 
 
@@ -137,7 +139,12 @@ def erase_user(db: Database, principal: Principal, shop: Path, user_id: str) -> 
         Unavailable: the database or a file cannot be written; it is done over by asking again, or at the next start.
     """
     principal.require_owner(user_id, *MAY_ERASE)
-    return _erase(db, shop, Ledger.of(shop), user_id, now_ms(), everything=True)
+    return _erase(db, shop, Ledger.of(shop), user_id, now_ms(), by=principal)
+
+
+def erased_name(shop: Path, user_id: str) -> str:
+    """By what the log of who looked at whom knows a person once they are erased; raises what `load_secret` raises."""
+    return ERASED + Ledger(shop / LEDGER, derive(load_secret(shop), _PURPOSE)).hashed(user_id)
 
 
 def erase_again(db: Database, shop: Path) -> int:
@@ -156,15 +163,15 @@ def erase_again(db: Database, shop: Path) -> int:
         known = [(user, at) for user in people(connection) if (at := ledger.erased_at(user)) is not None]
         back = [(user, at) for user, at in known if has_rows(connection, user, at)]
     for user_id, at in back:
-        _erase(db, shop, ledger, user_id, at, everything=False)
+        _erase(db, shop, ledger, user_id, at)
     if ledger.open:  # killed when the rows had gone already: their bytes may be left
         db.compact()
         ledger.finish()
     return len(back)
 
 
-def _erase(db: Database, shop: Path, ledger: Ledger, user_id: str, at: int, *, everything: bool) -> Erased:
-    """`everything` a person has, or what they had at that instant; `at` is in milliseconds since 1970, UTC."""
+def _erase(db: Database, shop: Path, ledger: Ledger, user_id: str, at: int, by: Principal | None = None) -> Erased:
+    """What a person had at the instant `at`, in milliseconds since 1970, UTC; everything where somebody (`by`) asks for it now."""
     secret, unfinished = load_secret(shop), ledger.is_open(user_id)
     ledger.add(user_id, at, done=False)
     runs = runs_with_user(db, _OPERATOR, user_id, secret)
@@ -176,10 +183,13 @@ def _erase(db: Database, shop: Path, ledger: Ledger, user_id: str, at: int, *, e
             amend_file(run.folder, run.kind, path.name, lambda path: traces.extend(remove_traces([path], user_id)))
     traces += remove_traces(_files(shop, runs), user_id)
     with db.write(durable=True) as connection:
-        rows = delete_rows(connection, user_id, None if everything else at)
+        rows = delete_rows(connection, user_id, at if by is None else None)
         forget_user(connection, user_id, secret, at)
+        renamed = forget_accessed(connection, user_id, ledger.hashed(user_id), at)
+        if by is not None:
+            note_erased(connection, by, ledger.hashed(user_id), at)
     # Of somebody who left nothing there is nothing to overwrite: asking again and again must not rewrite the database each time.
-    compacted = db.compact() if rows or unfinished else True
+    compacted = db.compact() if rows or renamed or unfinished else True
     ledger.add(user_id, at, done=True)
     return Erased(rows, tuple(traces), tuple(runs), compacted)
 

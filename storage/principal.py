@@ -26,12 +26,16 @@ FIGURES: Final = (Role.SUPERVISOR, Role.ENGINEER, Role.ADMIN)
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """One caller. `team` is set for agents; `anonymous` for shoppers known by the signed cookie alone."""
+    """One caller. `team` is set for agents; `anonymous` for shoppers known by the signed cookie alone.
+
+    `machine` is Aisle itself, which looks on nobody's behalf: no token, key or cookie makes such a one.
+    """
 
     id: str
     role: Role
     team: str | None = None
     anonymous: bool = False
+    machine: bool = False
 
     def require_role(self, *roles: Role) -> None:
         """Raises `Forbidden` unless the principal has one of `roles`."""

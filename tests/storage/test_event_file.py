@@ -29,7 +29,15 @@ def row(number: int, **fields: Any) -> dict[str, Any]:
 def load(db: Database, who: Principal, folder: Path, rows: Iterable[Any], **options: Any) -> Loaded:
     path = folder / "events.jsonl"
     path.write_text("".join((each if isinstance(each, str) else json.dumps(each)) + "\n" for each in rows), "utf-8")
-    return load_events(db, who, path, folder / "rejected.jsonl", Consent(), options.pop("max_rejected", 0.5), **options)
+    return load_events(
+        db,
+        who,
+        path,
+        folder / "rejected.jsonl",
+        Consent(),
+        options.pop("max_rejected", 0.5),
+        **{"pseudonym": str.upper} | options,
+    )
 
 
 def test_dirt_is_kept_out_named_and_counted(database: Database, backend: Principal, tmp_path: Path) -> None:
@@ -110,4 +118,4 @@ def test_a_file_without_events(database: Database, backend: Principal, tmp_path:
 
 def test_a_file_that_is_not_there(database: Database, backend: Principal, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="There is no file"):
-        load_events(database, backend, tmp_path / "none", tmp_path / "rejected.jsonl", Consent(), 0.01)
+        load_events(database, backend, tmp_path / "none", tmp_path / "rejected.jsonl", Consent(), 0.01, pseudonym=str)
