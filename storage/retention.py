@@ -186,9 +186,10 @@ def _sweeps(days: dict[str, int], now: int) -> Iterable[_Sweep]:
     yield from older("carts", tables.carts, "cart_id", "updated_at")
     yield from older("contacts", tables.contacts, "user_id", "drawn_at")
     yield from older("orders", tables.order_changes, "row", "created_at")
-    under_way = tables.orders.c.status.not_in(("placed", "paid", "shipped"))
-    yield from older("orders", tables.orders, "order_id", "placed_at", under_way)
-    ordered = select(tables.orders.c.user_id)
+    over = tables.orders.c.status.not_in(("placed", "paid", "shipped"))
+    yield from older("orders", tables.orders, "order_id", "placed_at", over)
+    stays = ~(over & (tables.orders.c.placed_at < now - days["orders"] * DAY_MS))
+    ordered = select(tables.orders.c.user_id).where(stays)
     yield from older("orders", tables.customers, "user_id", "updated_at", tables.customers.c.user_id.not_in(ordered))
     yield from older("audit", tables.accesses, "row", "at")
 
@@ -232,7 +233,7 @@ def _visitors(db: Database, until: int, dry_run: bool, progress: Progress, stop:
     while True:
         with db.read() as connection:
             page = _next_visitors(connection, last)
-            old = sorted(set(page) - _staying(connection, page, until))
+            old = sorted(set(page) - _staying(connection, page, until)) if page else []
         if not page or stop():
             return {name: count for name, count in gone.items() if count}
         last = page[-1]

@@ -104,10 +104,10 @@ def test_one_bot_among_people(
     rows += [row(number, user_id="person", event_id=f"p{number}") for number in range(3)]
     seen: list[tuple[int, int]] = []
     loaded = load(database, backend, tmp_path, rows, progress=lambda _, done, total: seen.append((done, total)))
-    assert [(bot.user_id, bot.events) for bot in loaded.quality.bots] == [("bot", 5_000)]
+    assert [(bot.user_id, bot.events) for bot in loaded.quality.bots] == [("BOT", 5_000)], "by its pseudonym"
     assert loaded.accepted == 5_003, "kept"
     assert seen[-1] == (5_003, 5_003)
-    assert "bot: " in Path(loaded.report_file).read_text("utf-8")
+    assert "BOT: " in Path(loaded.report_file).read_text("utf-8")
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "{}\n"])
