@@ -307,11 +307,16 @@ def serve(
     import uvicorn
 
     from bot.api.app import create_app
+    from bot.housekeeping import Housekeeper
     from bot.watcher import Watcher
     from finetune.experiment_views import experiment_views
     from storage.identity import Identity
 
-    with assistant_of(shop) as assistant, Watcher(assistant, shop):
+    with (
+        assistant_of(shop) as assistant,
+        Watcher(assistant, shop),
+        Housekeeper(assistant.database, shop, assistant.settings.retention),
+    ):
         forget_again(assistant.database, shop)
         settings = settings_of(shop)
         identity = Identity.open(shop, settings.identity, assistant.database)
@@ -502,6 +507,8 @@ def ingest(
 def run_ingest_events(file: Path, shop: Path, max_rejected: float = 0.01, rejected: Path | None = None) -> LoadedEvents:
     """Loads a file of events, with a progress bar; nothing is loaded where too many rows cannot be used."""
     from storage.event_file import load_events
+    from storage.pseudonyms import Pseudonyms
+    from storage.secret import load_secret
 
     with opened(shop) as database, bars() as show:
         loaded = load_events(
@@ -513,6 +520,7 @@ def run_ingest_events(file: Path, shop: Path, max_rejected: float = 0.01, reject
             max_rejected,
             catalog_has(shop),
             show,
+            pseudonym=Pseudonyms(load_secret(shop)).of,
         )
         forget_again(database, shop)
     return loaded
@@ -1983,6 +1991,54 @@ def erase_user_command(
             "Another process reads the database: run this again when it has stopped, so that no byte is left in its log."
         )
     put(values, as_json)
+
+
+@app.command()
+def retention(
+    shop: Shop = Path("var"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete what is older than its period in [retention] of shop.toml. A server that runs does so once a day by itself.
+
+    Example: launch.py retention --shop myshop --dry-run
+    """
+    from storage.retention import as_lines, clear
+
+    settings = settings_of(shop)
+    with opened(shop) as database, bars() as show:
+        cleared = clear(
+            database,
+            ADMIN,
+            shop,
+            settings.retention,
+            dry_run=dry_run,
+            compact=True,
+            progress=lambda kind, rows: show(f"deleting {kind}", rows, rows),
+        )
+    put(cleared, as_json, as_lines(cleared, settings.retention))
+
+
+@app.command()
+def audit(
+    shop: Shop = Path("var"),
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="ID", help="Only looks at this customer's data.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="At most so many, the latest.", min=1)] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List who of the shop's people looked at whose data, when and why, the latest first; also of somebody erased.
+
+    Example: launch.py audit --user maya
+    """
+    from storage.access_log import accesses_of, as_lines
+    from storage.erasure import erased_name
+
+    with opened(shop) as database:
+        names = [user, erased_name(shop, user)] if user is not None else []
+        found = accesses_of(database, ADMIN, names, limit)
+    put({"accesses": [asdict(each) for each in found]}, as_json, as_lines(found))
 
 
 @app.command()

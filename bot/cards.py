@@ -112,6 +112,51 @@ class BeliefView(View):
     evidence: tuple[str, ...] = ()
 
 
+class AccessView(View):
+    """One look at a customer's data: `whose` is their id, "erased:" with a keyed hash once they are erased, "" for a list of many.
+
+    `at` is in milliseconds since 1970, UTC; `conversation_id` is what it was for, "" where it was for none.
+    """
+
+    at: int
+    by_id: str
+    by_role: str
+    whose: str
+    what: str
+    conversation_id: str
+
+
+class AccessList(View):
+    """The JSON of `GET /api/audit`."""
+
+    accesses: tuple[AccessView, ...]
+
+
+class ConsentGiven(View):
+    """A choice as it was given: `given_at` in milliseconds since 1970, UTC; `by_role` "" where nobody knows any more."""
+
+    answer: bool
+    personalize: bool
+    train: bool
+    given_at: int
+    by_role: str
+    source: str
+
+
+class ConsentView(View):
+    """The JSON of `GET` and `PUT /api/users/{id}/consent`.
+
+    `chosen` is false where the shop's default holds; `history` are all choices, the latest first.
+    """
+
+    user_id: str
+    answer: bool
+    personalize: bool
+    train: bool
+    chosen: bool
+    history: tuple[ConsentGiven, ...]
+
+
 class ProfileView(View):
     """The JSON of `GET /api/users/{id}/profile`."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from bot.answer_book import AnswerBook, Remembered
 from bot.backend import Backend
 from bot.basket import lines_wanted, orderable, view_of
-from bot.cards import Card, CartView, ProfileView, Reply
+from bot.cards import Card, CartView, ConsentGiven, ConsentView, ProfileView, Reply
 from bot.embedded import backend_of
 from bot.experiments import Experiments
 from bot.exposure import Exposures
@@ -40,12 +40,14 @@ from retrieval.retention import Standing, band_of
 from retrieval.retention.consumption import Due
 from retrieval.search import SORTS
 from retrieval.understanding import Understanding, merge
+from storage.access_log import ACCOUNTABLE, MOST, Access, accesses_of, note
 from storage.beliefs import hide_belief
 from storage.carts import Cart, add_line, cart_of, change_line, empty_cart, remove_line, replace_lines
 from storage.compaction import Compactor
+from storage.consent import Consent, Source, consent_of, consent_records_of, set_consent
 from storage.conversations import Channel, Turn, conversation
 from storage.database import Database
-from storage.erasure import Erased, erase_user
+from storage.erasure import Erased, erase_user, erased_name
 from storage.errors import AisleError, Fault, Forbidden, InvalidInput, NotFound, Unavailable
 from storage.events import events_of
 from storage.personal import export_rows
@@ -73,7 +75,8 @@ class Assistant:
     reply, total), newest last; search includes the query's embedding. `removed` counts statements that the
     grounding check took out. `experiments` deal the shop's arms; without them none runs. Without the `shop`'s folder nothing is
     loaded anew, and nobody can be erased.
-    `on_erasure` is called when somebody was erased: whoever keeps what was said or is known drops it.
+    `on_erasure` is called when somebody was erased, `on_consent` when somebody chose anew: whoever keeps what was said or is known
+    drops it.
     `backend` keeps the orders; without one it is the one that the settings name. `adviser` asks a language model.
     """
 
@@ -106,6 +109,7 @@ class Assistant:
         self.shop = shop
         self._compactor = Compactor(database, shop) if shop is not None else None
         self.on_erasure: list[Callable[[], None]] = [self._memory.forget]
+        self.on_consent: list[Callable[[], None]] = []
         self.backend = backend or backend_of(settings.orders, database, self._product_now)
 
     @classmethod
@@ -452,6 +456,8 @@ class Assistant:
         shopper = owner_of(principal, user_id)
         voice = Voice.of(spoken(language), shopper)
         beliefs = tuple(belief_of(belief, voice) for belief in self._profile_of(principal, shopper).beliefs())
+        if beliefs:
+            note(self.database, principal, shopper, "profile", of=ACCOUNTABLE)
         return ProfileView(user_id=shopper, beliefs=beliefs)
 
     def remove_belief(
@@ -461,6 +467,26 @@ class Assistant:
         shopper = owner_of(principal, user_id)
         hide_belief(self.database, principal, shopper, kind, value)
         return self.profile(principal, user_id, language)
+
+    def consent(self, principal: Principal, user_id: str | None = None) -> ConsentView:
+        """What the shopper allows, and every choice that they made; raises `NotFound` for another's."""
+        shopper = owner_of(principal, user_id)
+        given = consent_records_of(self.database, principal, shopper)
+        holds = consent_of(self.database, principal, shopper, self.settings.consent)
+        history = tuple(
+            ConsentGiven(**{name: getattr(each, name) for name in ConsentGiven.model_fields}) for each in given
+        )
+        return ConsentView(user_id=shopper, **holds.model_dump(), chosen=bool(given), history=history)
+
+    def set_consent(
+        self, principal: Principal, consent: Consent, user_id: str | None = None, source: Source = "api"
+    ) -> ConsentView:
+        """Keeps what the shopper allows from now on, as `storage.consent.set_consent` has it; raises `NotFound` for another's."""
+        shopper = owner_of(principal, user_id)
+        if set_consent(self.database, principal, shopper, consent, source, self.shop):
+            for forget in self.on_consent:
+                forget()
+        return self.consent(principal, user_id)
 
     def export(self, principal: Principal, user_id: str, language: str = "en") -> dict[str, Any]:
         """All that is kept of a shopper, and what is concluded of it, as JSON values: rows by table, and beliefs.
@@ -486,6 +512,15 @@ class Assistant:
         for forget in self.on_erasure:
             forget()
         return erased
+
+    def accesses(
+        self, principal: Principal, user_id: str | None = None, limit: int = MOST, before: int | None = None
+    ) -> list[Access]:
+        """Who of the shop's people looked at whose data, as `storage.access_log.accesses_of` has it; also of somebody erased."""
+        names = [user_id] if user_id is not None else []
+        if names and self.shop is not None:
+            names.append(erased_name(self.shop, names[0]))
+        return accesses_of(self.database, principal, names, limit, before)
 
     def starters(self, language: str = "en") -> list[str]:
         """Starter questions for the window, made from what this catalog sells."""

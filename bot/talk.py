@@ -39,6 +39,7 @@ from retrieval.retention.consumption import Due
 from retrieval.understanding import Language, Understanding
 from storage import conversations
 from storage.answers import note_unanswered
+from storage.consent import consent_of
 from storage.database import Database
 from storage.desk import present
 from storage.errors import NotFound
@@ -345,6 +346,7 @@ class Talk:
             clock=clock.end,
             at_desk=lambda: bool(present(self.database)),
             desk_hours=self.settings.desk.hours.get(language, ""),
+            lets_know=lambda: consent_of(self.database, principal, user_id, self.settings.consent).answer,
         )
         act(turn, answer)
         return turn

@@ -41,7 +41,8 @@ class Turn:
     `message` is without swear words and the words that only make it a correction. `clock(stage)` ends a stage's time; `exploration`
     is the chance that a first slate is ordered by lot, `assigned` the shopper's arm of the experiment that runs.
     `newcomer_of(filters, shown)` draws the new product of a slate's reserved place. `at_desk` says whether an agent is there now,
-    and `desk_hours` when somebody is, in the turn's language.
+    and `desk_hours` when somebody is, in the turn's language. `lets_know` says whether a reply may use what is kept of the shopper
+    where they do not ask for it themselves (the consent `answer`).
     """
 
     principal: Principal
@@ -70,6 +71,7 @@ class Turn:
     clock: Callable[[str], None]
     at_desk: Callable[[], bool]
     desk_hours: str
+    lets_know: Callable[[], bool]
 
     @cached_property
     def profile(self) -> Profile:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from sqlalchemy import BigInteger, BindParameter, Connection, Row, bindparam, case, func, insert, select, update
 
+from storage.access_log import look, write_down
 from storage.database import Database, in_chunks, lock_row
 from storage.errors import Conflict, NotFound
 from storage.principal import Principal, Role
@@ -177,9 +178,7 @@ def turns_of(db: Database, principal: Principal, conversation_id: str, after: in
     Raises:
         NotFound: there is no such conversation for this principal.
     """
-    with db.read() as connection:
-        readable(connection, principal, conversation_id)
-        return _read_turns(connection, conversation_id, after)
+    return read_on(db, principal, conversation_id, after)[1]
 
 
 def read_on(
@@ -187,12 +186,17 @@ def read_on(
 ) -> tuple[Conversation, list[Turn]]:
     """A conversation with its turns but the first `after`, both as of one moment.
 
+    That somebody of the shop's people reads it is written down (`storage.access_log`).
+
     Raises:
         NotFound: there is no such conversation for this principal.
     """
     with db.read() as connection:
         head = readable(connection, principal, conversation_id)
-        return Conversation(**head._mapping), _read_turns(connection, conversation_id, after)
+        seen = look(connection, principal, head.user_id, "conversation", conversation_id)
+        found = _read_turns(connection, conversation_id, after)
+    write_down(db, (seen,))
+    return Conversation(**head._mapping), found
 
 
 def conversation(db: Database, principal: Principal, conversation_id: str) -> Conversation:
@@ -217,7 +221,10 @@ def conversations_of(db: Database, principal: Principal, user_id: str) -> list[C
         statement = statement.where(conversations.c.team.is_not(None), conversations.c.team == principal.team)
     newest_first = statement.order_by(conversations.c.updated_at.desc(), conversations.c.conversation_id)
     with db.read() as connection:
-        return [Conversation(**row) for row in connection.execute(newest_first).mappings()]
+        found = [Conversation(**row) for row in connection.execute(newest_first).mappings()]
+        seen = look(connection, principal, user_id, "conversations") if found else None
+    write_down(db, (seen,))
+    return found
 
 
 def begun_with(

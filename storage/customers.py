@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 from sqlalchemy import ColumnElement, Connection, select
 
+from storage.access_log import look, note, write_down
 from storage.database import Database, lock_row
 from storage.errors import Conflict, NotFound
 from storage.orders import Address, Part
@@ -78,7 +79,10 @@ def customer_of(db: Database, principal: Principal, user_id: str) -> Customer | 
     """
     principal.require_owner(user_id, Role.AGENT, Role.SUPERVISOR)
     with db.read() as connection:
-        return customer_within(connection, user_id)
+        found = customer_within(connection, user_id)
+        seen = look(connection, principal, user_id, "record") if found is not None else None
+    write_down(db, (seen,))
+    return found
 
 
 def find_customer(
@@ -111,6 +115,7 @@ def find_customer(
         )
     if len(found) > 1:
         raise Conflict(f"{len(found)} customers have that name and postal code.", "Give the e-mail address.")
+    note(db, principal, found[0].user_id, "record")
     return found[0]
 
 

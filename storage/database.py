@@ -62,17 +62,22 @@ class Database:
 
     @classmethod
     def connect(cls, url: str) -> Database:
-        """Opens the database as it is, without touching its tables."""
+        """Opens the database as it is, without touching its tables. No error of it tells values, which logs would keep."""
         parsed = _parse(url)
         if parsed.get_backend_name() == "sqlite":
             path = Path(str(parsed.database))
             _make_folder(path.parent)
             _close_to_others(path)
-            engine = create_engine(parsed, connect_args={"timeout": _WAIT_SECONDS})
+            engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": _WAIT_SECONDS})
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         else:
-            engine = create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_SECONDS})
+            engine = create_engine(
+                parsed,
+                pool_pre_ping=True,
+                hide_parameters=True,
+                connect_args={"connect_timeout": _CONNECT_SECONDS},
+            )
         return cls(engine)
 
     @contextmanager
@@ -138,10 +143,17 @@ class Database:
             driver = connection.connection.driver_connection
             assert driver is not None  # the engine has just opened it
             driver.execute("VACUUM")
-            driver.execute(f"PRAGMA busy_timeout={1000 * _READERS_SECONDS}")
-            busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            driver.execute(f"PRAGMA busy_timeout={1000 * _WAIT_SECONDS}")
-            return not busy
+            return _empty_log(driver)
+
+    def empty_log(self) -> bool:
+        """Takes what SQLite's log holds into its file and empties it; False where somebody reads all the while.
+
+        PostgreSQL's own log is not for Aisle to empty.
+        """
+        if not self.is_sqlite:
+            return True
+        with self._one_writer, self._trouble(), self.engine.connect() as connection:
+            return _empty_log(connection.connection.driver_connection)
 
     def close(self) -> None:
         """Lets go of all connections."""
@@ -185,6 +197,13 @@ def lock_row(connection: Connection, statement: Any) -> Executable:
     """The SELECT made to hold its rows until the transaction ends; SQLite has one writer and needs no more."""
     locked: Executable = statement if connection.dialect.name == "sqlite" else statement.with_for_update()
     return locked
+
+
+def _empty_log(driver: Any) -> bool:
+    driver.execute(f"PRAGMA busy_timeout={1000 * _READERS_SECONDS}")
+    busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    driver.execute(f"PRAGMA busy_timeout={1000 * _WAIT_SECONDS}")
+    return not busy
 
 
 def _parse(url: str) -> URL:

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from pydantic import Field, StringConstraints
 from sqlalchemy import delete, func, insert, select
 
+from storage.access_log import look, write_down
 from storage.conversations import SUPPORT, readable, touch
 from storage.database import Database
 from storage.errors import NotFound
@@ -46,6 +47,8 @@ class Macro(Record):
 def on_behalf(db: Database, principal: Principal, conversation_id: str) -> Principal:
     """The customer of a conversation, to read their records with: an agent who may see the one may see the others.
 
+    The look is written down first (`storage.access_log`).
+
     Raises:
         Forbidden: the role may not work at the desk.
         NotFound: there is no such conversation for this principal.
@@ -53,6 +56,8 @@ def on_behalf(db: Database, principal: Principal, conversation_id: str) -> Princ
     principal.require_role(*DESK)
     with db.read() as connection:
         row = readable(connection, principal, conversation_id)
+        seen = look(connection, principal, row.user_id, "conversation", conversation_id)
+    write_down(db, (seen,))
     return Principal(row.user_id, Role.CUSTOMER, anonymous=row.user_id.startswith(VISITOR_MARK))
 
 
@@ -82,9 +87,12 @@ def notes_of(db: Database, principal: Principal, conversation_id: str) -> list[N
     principal.require_role(*DESK)
     wanted = select(notes).where(notes.c.conversation_id == conversation_id)
     with db.read() as connection:
-        readable(connection, principal, conversation_id)
+        row = readable(connection, principal, conversation_id)
+        seen = look(connection, principal, row.user_id, "conversation", conversation_id)
         in_order = connection.execute(wanted.order_by(notes.c.created_at, notes.c.note_id)).mappings()
-        return [Note(**row) for row in in_order]
+        found = [Note(**row) for row in in_order]
+    write_down(db, (seen,))
+    return found
 
 
 def keep_draft(db: Database, principal: Principal, conversation_id: str, text: str) -> None:

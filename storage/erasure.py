@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from storage.access_log import ERASED, forget_accessed, note_erased
 from storage.database import Database
 from storage.disk import writing
 from storage.errors import Damaged
@@ -35,7 +36,7 @@ LEDGER: Final = "erasures.jsonl"
 REPORT: Final = "report.html"
 """A run's page shows turns that a model got wrong."""
 _PURPOSE: Final = "erasures"
-_OPERATOR: Final = Principal("erasure", Role.ADMIN)
+_OPERATOR: Final = Principal("erasure", Role.ADMIN, machine=True)
 logger = logging.getLogger(__name__)
 
 Later = Callable[[str, int], bool]
@@ -148,7 +149,12 @@ def erase_user(db: Database, principal: Principal, shop: Path, user_id: str, lat
         Unavailable: the database or a file cannot be written; it is done over by asking again, or at the next start.
     """
     principal.require_owner(user_id, *MAY_ERASE)
-    return _erase(db, shop, Ledger.of(shop), user_id, now_ms(), everything=True, later=later)
+    return _erase(db, shop, Ledger.of(shop), user_id, now_ms(), by=principal, later=later)
+
+
+def erased_name(shop: Path, user_id: str) -> str:
+    """By what the log of who looked at whom knows a person once they are erased; raises what `load_secret` raises."""
+    return ERASED + Ledger(shop / LEDGER, derive(load_secret(shop), _PURPOSE)).hash_of(user_id)
 
 
 def erase_again(db: Database, shop: Path) -> int:
@@ -167,7 +173,7 @@ def erase_again(db: Database, shop: Path) -> int:
         known = [(user, at) for user in people(connection) if (at := ledger.erased_at(user)) is not None]
         back = [(user, at) for user, at in known if has_rows(connection, user, at)]
     for user_id, at in back:
-        _erase(db, shop, ledger, user_id, at, everything=False)
+        _erase(db, shop, ledger, user_id, at)
     if ledger.open:  # killed when the rows had gone already: their bytes may be left
         db.compact()
         ledger.finish()
@@ -180,11 +186,10 @@ def _erase(
     ledger: Ledger,
     user_id: str,
     at: int,
-    *,
-    everything: bool,
+    by: Principal | None = None,
     later: Later | None = None,
 ) -> Erased:
-    """`everything` a person has, or what they had at that instant; `at` is in milliseconds since 1970, UTC."""
+    """What a person had at the instant `at`, in milliseconds since 1970, UTC; everything where somebody (`by`) asks for it now."""
     secret, unfinished = load_secret(shop), ledger.is_open(user_id)
     ledger.add(user_id, at, done=False)
     runs = runs_with_user(db, _OPERATOR, user_id, secret)
@@ -196,13 +201,16 @@ def _erase(
             amend_file(run.folder, run.kind, path.name, lambda path: traces.extend(remove_traces([path], user_id)))
     traces += remove_traces(_files(shop, runs), user_id)
     with db.write(durable=True) as connection:
-        rows = delete_rows(connection, user_id, None if everything else at)
+        rows = delete_rows(connection, user_id, at if by is None else None)
         forget_user(connection, user_id, secret, at)
+        renamed = forget_accessed(connection, user_id, ledger.hash_of(user_id), at)
+        if by is not None:
+            note_erased(connection, by, ledger.hash_of(user_id), at)
     # Of somebody who left nothing there is nothing to overwrite: asking again and again must not rewrite the database each time.
-    if later is not None and (rows or unfinished):
+    if later is not None and (rows or renamed or unfinished):
         compacted = later(ledger.hash_of(user_id), at)  # which writes down that it is done
     else:
-        compacted = db.compact() if rows or unfinished else True
+        compacted = db.compact() if rows or renamed or unfinished else True
         ledger.add(user_id, at, done=True)
     return Erased(rows, tuple(traces), tuple(runs), compacted)
 

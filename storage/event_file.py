@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +33,8 @@ class EventQuality:
     """How good a file of events is. Shares are from 0 to 1 and None where there is nothing to share.
 
     `dropped` counts optional fields that could not be used, by name ("items.price"); `unknown_items_share` is of the events about
-    products whose product the catalog lacks, None without a catalog; `odd_quantities` and `odd_values` are kept as they are.
+    products whose product the catalog lacks, None without a catalog; `odd_quantities` and `odd_values` are kept as
+    they are. `bots` are named by pseudonyms.
     """
 
     kinds: dict[str, int]
@@ -109,6 +110,8 @@ def load_events(
     max_rejected: float,
     known: Callable[[str], bool] | None = None,
     progress: Progress = lambda step, done, total: None,
+    *,
+    pseudonym: Callable[[str], str],
 ) -> Loaded:
     """Loads a JSONL file of events; loading it again changes nothing.
 
@@ -123,6 +126,7 @@ def load_events(
         max_rejected: the share of rows that may be rejected; ten always may. Repeated ones do not count.
         known: whether the catalog has an item; None where there is no catalog.
         progress: called with (step, events done, events in all).
+        pseudonym: the name by which the report knows a user (`storage.pseudonyms`).
 
     Raises:
         InvalidInput: the file cannot be read.
@@ -140,7 +144,7 @@ def load_events(
         audit.add(event)
         dropped.update(re.sub(r"\.\d+", "", name) for name in fields)
     found = audit.findings()
-    quality = _quality(found, good, rejects, dropped, known)
+    quality = _quality(found, good, rejects, dropped, known, pseudonym)
     report = rejected.with_suffix(".report.txt")
     with writing(report):
         report.parent.mkdir(parents=True, exist_ok=True)
@@ -198,7 +202,12 @@ def _rows(path: Path, principal: Principal, now: int) -> Iterator[tuple[int, Any
 
 
 def _quality(
-    found: Findings, good: int, rejects: Rejects, dropped: Counter[str], known: Callable[[str], bool] | None
+    found: Findings,
+    good: int,
+    rejects: Rejects,
+    dropped: Counter[str],
+    known: Callable[[str], bool] | None,
+    pseudonym: Callable[[str], str],
 ) -> EventQuality:
     about_items = found.items.total() + found.without_items
     unknown, named = unknown_share(found.items, known) if known is not None else (None, ())
@@ -215,7 +224,7 @@ def _quality(
         without_session_share=found.without_session / good if good else None,
         unknown_items_share=unknown,
         unknown_items=named,
-        bots=found.bots,
+        bots=tuple(replace(bot, user_id=pseudonym(bot.user_id)) for bot in found.bots),
         bot_events=found.bot_events,
         dwell=found.dwell,
         odd_quantities=found.odd_quantities,

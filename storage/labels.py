@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select, true, update
 
+from storage.access_log import look, note, write_down
 from storage.consent import Consent
 from storage.conversations import Turn
 from storage.database import Database, in_chunks, lock_row
@@ -109,6 +110,7 @@ def training_conversations(
         Forbidden: the role may not label.
     """
     principal.require_role(*LABELLERS)
+    note(db, principal, "", "training")
     joined = conversations.outerjoin(consents, consents.c.user_id == conversations.c.user_id)
     consented = func.coalesce(consents.c.train, default.train).is_(True)
     oldest_first = (
@@ -146,8 +148,12 @@ def turns_to_label(db: Database, principal: Principal, default: Consent, limit: 
     in_order = waiting.order_by(labels.c.requested_at, labels.c.turn_key).limit(limit)
     with db.read() as connection:
         count = connection.execute(select(func.count()).select_from(waiting.subquery())).scalar_one()
-        first = [_to_label(connection, row) for row in connection.execute(in_order).all()]
-        return ToLabel(count, first, connection.execute(in_files).scalar_one())
+        rows = connection.execute(in_order).all()
+        talks = {row.conversation_id: row.user_id for row in rows}
+        seen = [look(connection, principal, user_id, "labelling", talk) for talk, user_id in talks.items()]
+        found = ToLabel(count, [_to_label(connection, row) for row in rows], connection.execute(in_files).scalar_one())
+    write_down(db, seen)
+    return found
 
 
 def turn_to_label(db: Database, principal: Principal, default: Consent, turn_key: str) -> TurnToLabel:
@@ -162,7 +168,10 @@ def turn_to_label(db: Database, principal: Principal, default: Consent, turn_key
         row = connection.execute(_handed_out(default).where(labels.c.turn_key == turn_key)).one_or_none()
         if row is None:
             raise NotFound(f"No turn {turn_key[:200]!r} is to be labelled here.", "Go on with the next one.")
-        return _to_label(connection, row)
+        seen = look(connection, principal, row.user_id, "labelling", row.conversation_id)
+        found = _to_label(connection, row)
+    write_down(db, (seen,))
+    return found
 
 
 def request_labels(db: Database, principal: Principal, wanted: Mapping[str, str | None]) -> None:
@@ -250,7 +259,7 @@ def _handed_out(default: Consent) -> Select[Any]:
         .join(conversations, conversations.c.conversation_id == turns.c.conversation_id)
         .outerjoin(consents, consents.c.user_id == conversations.c.user_id)
     )
-    said = (turns.c.conversation_id, turns.c.number, turns.c.content, turns.c.language)
+    said = (turns.c.conversation_id, turns.c.number, turns.c.content, turns.c.language, conversations.c.user_id)
     consented = func.coalesce(consents.c.train, default.train).is_(True)
     return select(labels, *said).select_from(joined).where(consented)
 

@@ -49,8 +49,8 @@ class ModelRun:
     folder among the shop's published models. `parent` is the version that it was trained or promoted to replace. `base_hashes`
     are by encoder; of a run that made a base model it is that model's own, by its name. `data_hashes` (sha256) are by log file.
     `verdict` is the gate's last, None where it was not asked; `forced` says that the version was promoted without one that held.
-    `retrain_since` is when the first of those in its data was erased; None where nobody was. Instants are in milliseconds since
-    1970, UTC.
+    `retrain_since` is when the first of those in its data was erased or took their consent back; None where nobody did.
+    Instants are in milliseconds since 1970, UTC.
     """
 
     run_id: str
@@ -246,10 +246,18 @@ def forget_user(connection: Connection, user_id: str, secret: str, at: int) -> N
         secret: the shop's.
         at: when, in milliseconds since 1970, UTC.
     """
-    key = derive(secret, _PURPOSE)
-    first = _learnt_from(user_id, key) & model_runs.c.retrain_since.is_(None)
+    flag_user(connection, user_id, secret, at)
+    gone = model_users.c.user_hash == _hash(derive(secret, _PURPOSE), user_id)
+    connection.execute(delete(model_users).where(gone))
+
+
+def flag_user(connection: Connection, user_id: str, secret: str, at: int) -> None:
+    """Marks the runs in whose data a user is as to be trained again without them; the registry still finds them there.
+
+    It is part of a withdrawal or an erasure, which have checked who asks; arguments as of `forget_user`.
+    """
+    first = _learnt_from(user_id, derive(secret, _PURPOSE)) & model_runs.c.retrain_since.is_(None)
     connection.execute(update(model_runs).where(first), {"retrain_since": at})
-    connection.execute(delete(model_users).where(model_users.c.user_hash == _hash(key, user_id)))
 
 
 def _learnt_from(user_id: str, key: str) -> Any:

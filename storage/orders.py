@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
+from storage.access_log import look, write_down
 from storage.database import Database, in_chunks, lock_row
 from storage.principal import Principal, Role
 from storage.record import Content, Count, Currency, Id, Instant, MinorUnits, Record, read_leniently
@@ -143,7 +144,10 @@ def orders_of(db: Database, principal: Principal, user_id: str) -> list[Order]:
     """
     principal.require_owner(user_id, Role.AGENT, Role.SUPERVISOR)
     with db.read() as connection:
-        return _read(connection, orders.c.user_id == user_id)
+        found = _read(connection, orders.c.user_id == user_id)
+        seen = look(connection, principal, user_id, "orders") if found else None
+    write_down(db, (seen,))
+    return found
 
 
 def order_within(connection: Connection, user_id: str, order_id: str, hold: bool) -> Order | None:

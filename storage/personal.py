@@ -1,6 +1,6 @@
 """What of the database is a person's: every table says here whose its rows are, so that export and erasure miss none.
 
-A table that is new must be put into one of the three: `tests/storage/test_personal.py` compares them with all tables there are.
+A table that is new must be put into one of the four: `tests/storage/test_personal.py` compares them with all tables there are.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, delete, func, select, union
 
 from storage import tables
+from storage.access_log import ACCOUNTABLE, ERASED, accesses_within, look, write_down
 from storage.database import Database
 from storage.principal import Principal, Role
 
@@ -35,6 +36,7 @@ def _owned(table: Table, since: str, user: str = "user_id") -> Owned:
 OWNED: Final = (
     _owned(tables.events, "timestamp"),
     _owned(tables.consents, "updated_at"),
+    _owned(tables.consent_records, "given_at"),
     _owned(tables.hidden_beliefs, "hidden_at"),
     _owned(tables.feedback, "created_at"),  # before the turns, with which it would go uncounted
     _owned(tables.conversations, "updated_at"),
@@ -59,6 +61,8 @@ PARTS: Final = {
     tables.suggestions: tables.conversations,
 }
 """Tables whose rows belong to a row of another and go with it, by the database's own rule (ON DELETE CASCADE)."""
+KEPT: Final = (_owned(tables.accesses, "at", user="whose"),)
+"""Tables that outlive a person: erasure puts a keyed hash in the place of their id (`storage.access_log`)."""
 IMPERSONAL: Final = frozenset(
     {
         tables.offers,
@@ -77,6 +81,8 @@ IMPERSONAL: Final = frozenset(
 def export_rows(db: Database, principal: Principal, user_id: str) -> dict[str, list[dict[str, Any]]]:
     """All rows that are a person's by table, each with its columns; instants in milliseconds since 1970, UTC.
 
+    Of who looked at them it says when and in which role, not by name: that is the shop's people's own.
+
     Raises:
         NotFound: the principal is neither the person, the shop's backend nor an admin.
     """
@@ -84,6 +90,9 @@ def export_rows(db: Database, principal: Principal, user_id: str) -> dict[str, l
     with db.read() as connection:
         found = {owned.table.name: _rows(connection, _of(owned, user_id)) for owned in OWNED}
         found |= {part.name: _rows(connection, _of_part(part, user_id)) for part in PARTS}
+        seen = look(connection, principal, user_id, "export", of=ACCOUNTABLE) if any(found.values()) else None
+        found[tables.accesses.name] = accesses_within(connection, user_id)
+    write_down(db, (seen,))
     return found
 
 
@@ -91,7 +100,7 @@ def has_rows(connection: Connection, user_id: str, until: int) -> bool:
     """Whether the database holds anything of a person from `until` or before."""
     return any(
         connection.execute(select(select(owned.table).where(_mine(owned, user_id, until)).exists())).scalar_one()
-        for owned in OWNED
+        for owned in (*OWNED, *KEPT)
     )
 
 
@@ -113,7 +122,8 @@ def delete_rows(connection: Connection, user_id: str, until: int | None = None) 
 
 def people(connection: Connection) -> Iterator[str]:
     """The id of everybody of whom the database knows anything."""
-    everybody = union(*(select(owned.user) for owned in OWNED))
+    looked_at = (select(owned.user).where(owned.user != "", ~owned.user.startswith(ERASED)) for owned in KEPT)
+    everybody = union(*(select(owned.user) for owned in OWNED), *looked_at)
     yield from connection.execution_options(stream_results=True).execute(everybody).scalars()
 
 

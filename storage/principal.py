@@ -30,6 +30,7 @@ class Principal:
 
     `scopes` are those of `storage.scopes` that a key is bound to, None where it may all that its role may. They are checked once,
     where a request comes in; the data layer goes by role and id.
+    `machine` is Aisle itself, which looks on nobody's behalf: no token, key or cookie makes such a one.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Principal:
     team: str | None = None
     anonymous: bool = False
     scopes: frozenset[str] | None = None
+    machine: bool = False
 
     def require_role(self, *roles: Role) -> None:
         """Raises `Forbidden` unless the principal has one of `roles`."""

@@ -151,6 +151,32 @@ class PrivacySettings(Record):
     sensitive: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)], ...] = ()
 
 
+Days = Annotated[int, Field(ge=0, le=36_500)]
+
+
+class RetentionSettings(Record):
+    """`[retention]`: after how many days data is deleted, by kind; 0 keeps it. Without this section everything is kept.
+
+    `conversations` go with all that was said and labelled in them, that many days after the last word; before them `desk` (notes
+    and drafts of agents, addresses that were left), `suggestions` (what agents were proposed) and `unanswered` (questions that
+    nothing answered). `visitors` are people without a name who never came back, and go with everything but orders. `orders` are
+    deleted once nothing of them is under way, and with the last the customer's record. `audit` is who looked at whose data,
+    `rejected` the files of rows that could not be used.
+    """
+
+    conversations: Days = 730
+    desk: Days = 365
+    suggestions: Days = 180
+    unanswered: Days = 365
+    events: Days = 730
+    carts: Days = 180
+    visitors: Days = 180
+    contacts: Days = 730
+    orders: Days = 0
+    audit: Days = 730
+    rejected: Days = 30
+
+
 class AudienceSettings(Record):
     """`[audience]`: of those whom `launch.py audience` names, the share left alone to compare with, and the days of rest."""
 
@@ -252,6 +278,7 @@ class ShopSettings(Record):
     exploration: ExplorationSettings = ExplorationSettings()
     experiment: dict[Name, ExperimentSettings] = Field(default_factory=dict)
     privacy: PrivacySettings = PrivacySettings()
+    retention: RetentionSettings | None = None
     audience: AudienceSettings = AudienceSettings()
     care: CareSettings = CareSettings()
     desk: DeskSettings = DeskSettings()

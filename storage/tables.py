@@ -82,6 +82,40 @@ consents = Table(
     Column("updated_at", BigInteger, nullable=False),
 )
 
+# Every choice as it was given; the latest of a person stands in `consents`.
+consent_records = Table(
+    "consent_records",
+    metadata,
+    Column("row", ROW, primary_key=True, autoincrement=True),
+    Column("user_id", ID, nullable=False),
+    Column("answer", Boolean, nullable=False),
+    Column("personalize", Boolean, nullable=False),
+    Column("train", Boolean, nullable=False),
+    Column("given_at", BigInteger, nullable=False),
+    Column("by_id", ID, nullable=False),
+    Column("by_role", WORD, nullable=False),
+    # How it was given; the two before are empty where it was before records were kept.
+    Column("source", WORD, nullable=False),
+    Index(None, "user_id", "given_at"),
+)
+
+# Who of the shop's people looked at whose data, and why. It outlives the customer.
+accesses = Table(
+    "accesses",
+    metadata,
+    Column("row", ROW, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("by_id", ID, nullable=False),
+    Column("by_role", WORD, nullable=False),
+    # The customer's id, once they are erased a keyed hash; empty where a list of many was looked at.
+    Column("whose", ID, nullable=False),
+    Column("what", WORD, nullable=False),
+    # Why: the conversation that it was for; empty where there is none. It may be gone.
+    Column("conversation_id", ID, nullable=False),
+    Index(None, "whose", "by_id", "at"),
+    Index(None, "at"),
+)
+
 hidden_beliefs = Table(
     "hidden_beliefs",
     metadata,

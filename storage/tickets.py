@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy import Connection, Select, func, insert, select, update
 
+from storage.access_log import look, write_down
 from storage.conversations import SUPPORT, Channel, Turn, add_turns, readable, touch
 from storage.database import Database, in_chunks, lock_row
 from storage.errors import Conflict, InvalidInput, NotFound
@@ -112,7 +113,7 @@ def hand_to_team(
 def queue(db: Database, principal: Principal, ids: Sequence[str] | None = None) -> list[Queued]:
     """The conversations that wait for an agent or have one, who has waited longest first.
 
-    An agent sees those of their own team, a supervisor all.
+    An agent sees those of their own team, a supervisor all. That somebody looks at the list is written down (`storage.access_log`).
 
     Args:
         db: where from.
@@ -139,6 +140,8 @@ def queue(db: Database, principal: Principal, ids: Sequence[str] | None = None) 
             for some in in_chunks(ids):
                 found += connection.execute(wanted.where(conversations.c.conversation_id.in_(some)))
         said = _last_turns(connection, [row.conversation_id for row in found])
+        seen = look(connection, principal, "", "queue") if found else None
+    write_down(db, (seen,))
     entries = [_queued(row, said.get(row.conversation_id, ())) for row in found]
     return sorted(entries, key=lambda each: (each.waiting_since is None, each.waiting_since, each.conversation_id))
 

@@ -17,6 +17,7 @@ import pytest
 
 import launch
 from bot.experiments import Experiments
+from storage.access_log import ACCOUNTABLE, note
 from storage.customers import Customer, customer_of
 from storage.errors import Conflict
 from storage.orders import orders_of
@@ -439,6 +440,46 @@ class TestErasure:
         assert "no way back" in err
         with launch.opened(tmp_path) as database:
             assert orders_of(database, Principal("maya", Role.CUSTOMER), "maya")
+
+
+class TestRetention:
+    def load(self, run: Run, shop: Path) -> None:
+        row = {"order_id": "o1", "user_id": "maya", "status": "delivered", "placed_at": "2020-01-02T03:04:05Z"}
+        (shop / "orders.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+        status, _, err = run("ingest", "orders", shop / "orders.jsonl", "--shop", shop)
+        assert status == 0, err
+
+    def test_nothing_goes_without_periods(self, run: Run, tmp_path: Path) -> None:
+        self.load(run, tmp_path)
+        status, out, err = run("retention", "--shop", tmp_path)
+        assert status == 0, err
+        assert "no [retention]" in out
+
+    def test_a_dry_run_says_what_would_go_and_a_run_deletes_it(self, run: Run, tmp_path: Path) -> None:
+        self.load(run, tmp_path)
+        (tmp_path / "shop.toml").write_text("[retention]\norders = 365\n", encoding="utf-8")
+        gone = {"orders": {"orders": 1}}
+        would = json.loads(run("retention", "--dry-run", "--json", "--shop", tmp_path)[1])
+        assert would == {"dry_run": True, "rows": gone, "files": [], "compacted": None}
+        assert json.loads(run("retention", "--json", "--shop", tmp_path)[1])["rows"] == gone
+        assert run("retention", "--shop", tmp_path)[1].strip() == "Nothing is older than its period."
+
+    def test_a_period_that_cannot_be_is_said(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "shop.toml").write_text("[retention]\norders = -1\n", encoding="utf-8")
+        status, _, err = run("retention", "--shop", tmp_path)
+        assert status == 2
+        assert "retention.orders" in err
+
+
+def test_looks_are_listed_also_at_somebody_who_is_erased(run: Run, tmp_path: Path) -> None:
+    with launch.opened(tmp_path) as database:
+        note(database, launch.ADMIN, "maya", "export", of=ACCOUNTABLE)
+    assert "admin      operator  export  maya" in run("audit", "--shop", tmp_path)[1]
+    run("erase-user", "maya", "--yes", "--shop", tmp_path)
+    (erased, looked) = json.loads(run("audit", "--user", "maya", "--json", "--shop", tmp_path)[1])["accesses"]
+    assert (erased["what"], looked["what"]) == ("erasure", "export")
+    assert erased["whose"] == looked["whose"] != "maya"
+    assert json.loads(run("audit", "--user", "nora", "--json", "--shop", tmp_path)[1]) == {"accesses": []}
 
 
 def test_no_id_looks_like_an_option() -> None:

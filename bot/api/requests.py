@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from bot.reply.voice import languages
 from index.filters import Filters
@@ -91,3 +91,11 @@ class OffersRequest(Body):
     """`POST /api/products`: newer prices and stock from the shop's backend."""
 
     offers: Annotated[list[Offer], Field(min_length=1, max_length=1000)]
+
+
+class ConsentRequest(Body):
+    """`PUT /api/users/{id}/consent`: all three, so that none is given by leaving it out."""
+
+    answer: StrictBool
+    personalize: StrictBool
+    train: StrictBool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -13,14 +14,17 @@ from bot.api.requests import (
     AddLineRequest,
     ChangeLineRequest,
     ChatRequest,
+    ConsentRequest,
     EventsRequest,
     FeedbackRequest,
     OffersRequest,
     RemoveLineRequest,
     SearchRequest,
 )
-from bot.cards import Card, CartView, ProfileView, Reply
+from bot.cards import AccessList, AccessView, Card, CartView, ConsentView, ProfileView, Reply
 from bot.service import Assistant
+from storage.access_log import MOST
+from storage.consent import Consent
 from storage.errors import Forbidden, InvalidInput
 from storage.event import Event, parse_event
 from storage.event_audit import clean_batch, date_problem
@@ -168,6 +172,27 @@ def routes(assistant: Assistant, settings: ShopSettings) -> APIRouter:
     def remove_belief(user_id: str, kind: str, value: str, caller: Caller) -> Any:
         """Removes one belief for good."""
         return assistant.remove_belief(caller, kind, value, owned(caller, user_id))
+
+    @api.get("/users/{user_id}/consent", response_model=ConsentView)
+    def consent(user_id: str, caller: Caller) -> Any:
+        """What a shopper allows (answers that use their data, results in their order, models that learn), and all their choices."""
+        return assistant.consent(caller, owned(caller, user_id))
+
+    @api.put("/users/{user_id}/consent", response_model=ConsentView)
+    def choose(user_id: str, body: ConsentRequest, caller: Caller) -> Any:
+        """A shopper's choice, which counts at once: from the shopper or from the shop's backend for them."""
+        return assistant.set_consent(caller, Consent.model_validate(body.model_dump()), owned(caller, user_id))
+
+    @api.get("/audit")
+    def audit(
+        caller: Caller,
+        user_id: Annotated[str | None, Query(max_length=200)] = None,
+        before: Annotated[int | None, Query(ge=0)] = None,
+        limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
+    ) -> AccessList:
+        """Who of the shop's people looked at whose data, the latest first: for admins and supervisors."""
+        found = assistant.accesses(caller, user_id, limit, before)
+        return AccessList(accesses=tuple(AccessView.model_validate(asdict(each)) for each in found))
 
     @api.get("/users/{user_id}/export")
     def export(user_id: str, caller: Caller, language: str = "en") -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from bot.cards import CartView
 from bot.service import Assistant
 from bot.state import DialogueState, fold
+from storage.consent import Consent, consent_of
 from storage.conversations import Conversation, Turn, read_on
 from storage.customers import Customer
 from storage.desk import on_behalf
@@ -59,6 +60,12 @@ class Context:
     def language(self) -> str:
         """The one that the customer speaks."""
         return self.asked.language if self.asked is not None else "en"
+
+    @cached_property
+    def consent(self) -> Consent:
+        """What the customer agreed to."""
+        assistant = self.assistant
+        return consent_of(assistant.database, self.customer, self.customer.id, assistant.settings.consent)
 
     @cached_property
     def record(self) -> Customer:

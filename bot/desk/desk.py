@@ -44,7 +44,6 @@ from bot.service import Assistant
 from bot.transcript import messages_of
 from index.product import Money
 from storage import desk, tickets
-from storage.consent import consent_of
 from storage.conversations import SUPPORT, Turn
 from storage.corrections import correct_intent, corrections_of
 from storage.errors import InvalidInput, NotFound
@@ -60,7 +59,7 @@ MOST_CARDS: Final = 10
 ORDERS_SHOWN: Final = 5
 ROW_MS: Final = 60_000
 """A row is kept for so long after its change: who is told of that is told within a look or two."""
-_EVERYBODY: Final = Principal("desk", Role.SUPERVISOR)
+_EVERYBODY: Final = Principal("desk", Role.SUPERVISOR, machine=True)
 """Makes the rows that several agents are shown; which of them each may see is decided before."""
 Filter = Literal["waiting", "held", "mine", "live"]
 
@@ -76,6 +75,7 @@ class Desk:
         self._lock = Lock()
         self._spelled: OrderedDict[str, tuple[int, str]] = OrderedDict()
         assistant.on_erasure.append(self.forget)
+        assistant.on_consent.append(self._rows.forget)
 
     def forget(self) -> None:
         """Nothing of anybody is kept any more."""
@@ -298,8 +298,7 @@ class Desk:
         return card_of(product, product_id if product_id != product.id else None)
 
     def _customer(self, context: Context) -> CustomerView:
-        assistant, customer = self.assistant, context.customer
-        consent = consent_of(assistant.database, customer, customer.id, assistant.settings.consent)
+        assistant, customer, consent = self.assistant, context.customer, context.consent
         known = self._rows.known(customer.id) if consent.personalize else Known()
         record = record_known(context)
         return CustomerView(

@@ -19,7 +19,7 @@ from storage.principal import Principal, Role
 
 ENOUGH: Final[Mapping[Script, float]] = {"latin": 0.35, "han": 0.55}
 """Less than a passage needs, for a reply need not have the question's words; in Chinese all sentences are somewhat alike."""
-_READER = Principal("aisle", Role.SUPERVISOR)
+_READER = Principal("aisle", Role.SUPERVISOR, machine=True)
 
 
 _GREETING = re.compile(

@@ -15,10 +15,11 @@ from bot.parts import Parts
 from bot.service import Assistant
 from index.encoders import Encoder
 from storage.principal import Principal, Role
+from storage.resolved import still_learnable
 
 RENEWED_S: Final = 3_600
-"""So often what was said since is read, too; a model that is promoted and an erasure count at once."""
-_READER: Final = Principal("desk", Role.SUPERVISOR)
+"""So often what was said since is read, too; a model that is promoted, an erasure and a consent taken back count at once."""
+_READER: Final = Principal("desk", Role.SUPERVISOR, machine=True)
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -36,7 +37,10 @@ class ReplyBook:
         assistant.on_erasure.append(self.forget)
 
     def suggest(self, history: Said, k: int) -> Sequence[Suggested]:
-        """The best `k` for what was said last; none while the first reading goes on."""
+        """The best `k` for what was said last; none while the first reading goes on.
+
+        Whose consent was taken back since they were read, by whichever process, is out at once.
+        """
         with self._lock:
             stale = self._of is not _basis(self._assistant.parts) or time.monotonic() - self._read_at > RENEWED_S
             renew = stale and not self._renewing
@@ -44,7 +48,15 @@ class ReplyBook:
             index = self._index
         if renew:
             Thread(target=self._renew, name="past replies", daemon=True).start()
-        return index.suggest(history, k) if index is not None else ()
+        found = index.suggest(history, 2 * k) if index is not None else []
+        if not found:
+            return ()
+        sources = {each.source_dialogue for each in found}
+        allowed = still_learnable(self._assistant.database, self._assistant.settings.consent, sources)
+        if allowed != sources:
+            with self._lock:
+                self._read_at = -RENEWED_S  # the next one reads anew what is left
+        return [each for each in found if each.source_dialogue in allowed][:k]
 
     def forget(self) -> None:
         """Nothing that anybody said is kept; what is left is read anew."""

@@ -46,24 +46,37 @@ def fill(template: str, facts: Mapping[str, str]) -> tuple[str, tuple[str, ...]]
 
 
 def facts_of(context: Context, voice: Voice) -> dict[str, str]:
-    """What the records of this customer say, by slot, as the voice's language writes it; slots without a value are left out."""
-    record, order, product = record_known(context), order_meant(context), product_meant(context)
-    facts: dict[str, str | None] = {
-        "first_name": record.first_name,
-        "last_name": record.last_name,
-        "email": record.email,
-        "shop": context.assistant.settings.name,
-    }
-    if record.address is not None:
-        facts["address"] = record.address.line
+    """What the records of this customer say, by slot, as the voice's language writes it; slots without a value are left out.
+
+    Of who does not let answers use their data it is only the order that they named themselves.
+    """
+    product = product_meant(context)
+    facts: dict[str, str | None] = {"shop": context.assistant.settings.name}
+    if context.consent.answer:
+        facts |= _of_customer(context, voice)
+        order = order_meant(context)
+    else:
+        order = _named_by(("user",), context)
     if order is not None:
         facts |= _of_order(order, voice)
-    if context.cart.lines and context.cart.subtotal is not None:
-        facts["cart_total"] = voice.money(context.cart.subtotal)
     if product is not None:
         price = price_of(*product)
         facts |= {"product": title_of(*product), "price": voice.money(price) if price is not None else None}
     return {slot: value for slot, value in facts.items() if value}
+
+
+def _of_customer(context: Context, voice: Voice) -> dict[str, str | None]:
+    record, cart = record_known(context), context.cart
+    facts: dict[str, str | None] = {
+        "first_name": record.first_name,
+        "last_name": record.last_name,
+        "email": record.email,
+    }
+    if record.address is not None:
+        facts["address"] = record.address.line
+    if cart.lines and cart.subtotal is not None:
+        facts["cart_total"] = voice.money(cart.subtotal)
+    return facts
 
 
 def _of_order(order: Order, voice: Voice) -> dict[str, str | None]:
@@ -106,16 +119,21 @@ def order_meant(context: Context) -> Order | None:
 
     That Aisle named one says little: asked for "my order", it tells of the latest.
     """
+    if (named := _named_by(("user", "agent"), context)) is not None:
+        return named
     orders = orders_known(context)
-    for turn in reversed(context.said):
-        named = order_named(turn.content, orders) if turn.role != "assistant" else None
-        if named is not None:
-            return named
     under_way = [order for order in orders if order.status in UNDER_WAY]
     for some in (under_way, orders):
         if len(some) == 1:
             return some[0]
     return None
+
+
+def _named_by(roles: tuple[str, ...], context: Context) -> Order | None:
+    """The order whose number one of these said last."""
+    orders = orders_known(context)
+    said = (turn.content for turn in reversed(context.said) if turn.role in roles)
+    return next((named for text in said if (named := order_named(text, orders)) is not None), None)
 
 
 def order_named(text: str, orders: Sequence[Order]) -> Order | None:

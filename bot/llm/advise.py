@@ -86,8 +86,8 @@ class Adviser:
                 return None
             return Consultation(self, turn, answer, turns, "orders").begun()
         except AisleError as error:
-            # The shop's own system does not answer: what the templates say of that stands.
-            _LOGGER.warning("The language model is not asked about orders: %s", error)
+            # The shop's own system does not answer: what the templates say of that stands. The error's words may name the customer.
+            _LOGGER.warning("The language model is not asked about orders: %s.", type(error).__name__)
             return None
 
 

@@ -104,9 +104,11 @@ class Toolbox:
     def tools(self, may: Collection[LlmUse], plans: bool) -> tuple[Tool, ...]:
         """Those that the shop allows.
 
-        A search only where the turn `plans`, a proposal only to who speaks of buying, orders only to who is signed in.
+        A search only where the turn `plans`, a proposal only to who speaks of buying, orders only to who is signed in; neither
+        orders nor the cart of who does not let answers use them. Who asks for their orders gets `order_tools`.
         """
-        reads_orders = not (self.turn.principal.anonymous or ORDER_USES.isdisjoint(may))
+        reads = not {"cart", *ORDER_USES}.isdisjoint(may) and self.turn.lets_know()
+        reads_orders = reads and not (self.turn.principal.anonymous or ORDER_USES.isdisjoint(may))
         # Small models propose whatever they see; whether anything is to be bought the customer's words say.
         buys = lexicons()[self.turn.language].buying.search(self.turn.message) is not None
         # What is always there comes first: servers keep what they have read of a beginning that they know.
@@ -115,7 +117,7 @@ class Toolbox:
             (True, self._tool("compare_products", "In what products differ.", Comparing)),
             (True, self._tool("shop_pages", "What the shop's pages say of delivery, returns and the like.", Asking)),
             (buys, self._tool("propose_add_to_cart", "Asks the customer whether to add a product.", Proposing)),
-            ("cart" in may, self._tool("view_cart", "What is in the customer's cart.", Nothing)),
+            (reads and "cart" in may, self._tool("view_cart", "What is in the customer's cart.", Nothing)),
             (reads_orders, self._tool("look_up_orders", "How the customer's orders stand.", Nothing)),
             (plans, self._tool("search_products", "Finds products that the shop sells.", Searching)),
         )

@@ -28,6 +28,7 @@ from bot.windows import render
 from bot.windows.page import LANGUAGE_COOKIE, WindowPage
 from bot.windows.texts import texts, window_language
 from index.product import Product
+from storage.consent import Consent
 from storage.conversations import Channel, Conversation, read_on, start
 from storage.errors import AisleError, NotFound
 from storage.feedback import feedback_of, put_feedback
@@ -58,13 +59,14 @@ element.addEventListener('click', (event) => {
 _REFRESH = """
 element.addEventListener('click', (event) => event.target.matches('[data-act="refresh"]') && trigger('tick', {}));
 """
-# A removed line takes its button and the keyboard's place with it: that goes to the panel's head then.
+# A removed line takes its button and the keyboard's place with it: that goes to the panel's head then; a switch is there again.
 _FOCUS = """
-let within = false;
-element.addEventListener('focusin', () => { within = true; });
+let within = false, last = '';
+element.addEventListener('focusin', (event) => { within = true; last = event.target.id; });
 element.addEventListener('focusout', (event) => { within = event.relatedTarget === null && !event.target.isConnected; });
 watch('value', () => requestAnimationFrame(() => {
-  if (within && document.activeElement === document.body) element.querySelector('summary')?.focus();
+  if (!within || document.activeElement !== document.body) return;
+  ((last && document.getElementById(last)) || element.querySelector('summary'))?.focus();
 }));
 """
 # A new turn goes to where it is read from its start: the question to the top, with the answer below it.
@@ -336,6 +338,10 @@ class CustomerWindow:
                 assistant.remove_cart_line(principal, line)
             case "forget":
                 assistant.remove_belief(principal, data.get("kind", ""), data.get("value", ""))
+            case "consent" if data.get("purpose") in Consent.model_fields:
+                chosen = assistant.consent(principal).model_dump(include=set(Consent.model_fields))
+                chosen[data["purpose"]] = data.get("value") == "on"
+                assistant.set_consent(principal, Consent.model_validate(chosen), source="window")
             case "up" | "down" as value:
                 put_feedback(assistant.database, principal, data.get("message", ""), data.get("product") or None, value)
             case "rate" if data.get("rating", "").isdecimal() and talk.conversation_id is not None:
@@ -435,7 +441,7 @@ class CustomerWindow:
         return view | {
             self.tools: render.tools(past, talk.conversation_id, cart.pieces, talk.language),
             self.cart: render.cart(cart, talk.language),
-            self.profile: render.profile(beliefs, talk.language),
+            self.profile: render.profile(beliefs, self.assistant.consent(principal), talk.language),
         }
 
     def _frame(self, principal: Principal, talk: Talk) -> dict[Any, Any]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 
-from bot.cards import Card, CartView, Citation, ProfileView
+from bot.cards import Card, CartView, Citation, ConsentView, ProfileView
 from bot.desk.views import Happening, Said
 from bot.reply.voice import languages
 from bot.shelf import price_of, telling_options
@@ -352,8 +352,8 @@ def cart(view: CartView, language: str) -> str:
     return _panel("cart", f"{words['cart']} ({view.pieces})", inside)
 
 
-def profile(view: ProfileView, language: str) -> str:
-    """The panel of beliefs, each with its remove button."""
+def profile(view: ProfileView, consent: ConsentView, language: str) -> str:
+    """The panel of beliefs, each with its remove button, and what the shopper allows."""
     words = texts(language)
     rows = [
         f"<li><span>{escape(belief.text)}</span>"
@@ -368,9 +368,37 @@ def profile(view: ProfileView, language: str) -> str:
         else ""
     )
     note = f'<p class="note">{escape(words["profile_note"])}</p>'
-    empty = f'<p class="empty">{escape(words["profile_empty"])}</p>'
+    nothing = words["profile_empty" if consent.personalize else "profile_off"]
+    empty = f'<p class="empty">{escape(nothing)}</p>'
     inside = f'{note}<ul class="beliefs">{first}</ul>{rest}' if rows else empty
-    return _panel("profile", words["profile"], inside)
+    return _panel("profile", words["profile"], inside + _consent(consent, language))
+
+
+def _consent(view: ConsentView, language: str) -> str:
+    """A switch for each purpose, with what it means; `personalize` is out of reach where `answer` is off, which it needs."""
+    words = texts(language)
+
+    def switch(purpose: str, on: bool, reachable: bool = True) -> str:
+        label, about = f"consent-{purpose}", f"consent-{purpose}-about"
+        off = "" if reachable else ' aria-disabled="true"'
+        act = ' data-act="consent"' if reachable else ""
+        return (
+            f'<li><div><span id="{label}">{escape(words[f"consent_{purpose}"])}</span>'
+            f'<p class="note" id="{about}">{escape(words[f"consent_{purpose}_about"])}</p></div>'
+            f'<button type="button" role="switch" id="{label}-switch" aria-checked="{str(on).lower()}" aria-labelledby="{label}" '
+            f'aria-describedby="{about}"{act} {_data(purpose=purpose, value="off" if on else "on")}{off}>'
+            f"<span>{escape(words['consent_on' if on else 'consent_off'])}</span></button></li>"
+        )
+
+    switches = (
+        switch("answer", view.answer)
+        + switch("personalize", view.personalize, view.answer)
+        + switch("train", view.train)
+    )
+    return (
+        f'<section class="consent" aria-label="{escape(words["consent"])}"><h3>{escape(words["consent"])}</h3>'
+        f'<ul class="switches">{switches}</ul></section>'
+    )
 
 
 def _panel(name: str, title: str, inside: str) -> str:

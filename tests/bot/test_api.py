@@ -451,3 +451,78 @@ def test_staff_who_sign_in_can_sign_out(client: TestClient, served: tuple[TestCl
     panel = window._view(Principal("ann", Role.AGENT, team="support"), Talk())[window.cart]
     assert "agent" in panel
     assert 'action="/logout"' in panel
+
+
+EVERYTHING = {"answer": True, "personalize": True, "train": True}
+
+
+class TestConsent:
+    def test_a_shopper_chooses_and_sees_what_they_chose(self, client: TestClient, identity: Identity) -> None:
+        mine = bearer(identity, "cora")
+        before = client.get("/api/users/cora/consent", headers=mine).json()
+        assert before == {
+            "user_id": "cora", "answer": True, "personalize": True, "train": False, "chosen": False, "history": []
+        }  # fmt: skip
+        chosen = client.put("/api/users/cora/consent", json=EVERYTHING, headers=mine)
+        assert chosen.status_code == 200, chosen.text
+        assert chosen.json()["chosen"]
+        backend = bearer(identity, "shop", Role.SERVICE)
+        without = {"answer": False, "personalize": True, "train": False}
+        now = client.put("/api/users/cora/consent", json=without, headers=backend).json()
+        assert (now["answer"], now["personalize"], now["train"]) == (False, False, False)
+        assert now == client.get("/api/users/cora/consent", headers=mine).json()
+        assert [(each["by_role"], each["source"], each["train"]) for each in now["history"]] == [
+            ("service", "api", False),
+            ("customer", "api", True),
+        ]
+
+    @pytest.mark.parametrize("role", [Role.CUSTOMER, Role.AGENT, Role.SUPERVISOR, Role.ENGINEER, Role.ADMIN])
+    def test_another_persons_is_not_there(self, client: TestClient, identity: Identity, role: Role) -> None:
+        others = bearer(identity, "mallory", role)
+        assert client.get("/api/users/cora/consent", headers=others).status_code == 404
+        assert client.put("/api/users/cora/consent", json=EVERYTHING, headers=others).status_code == 404
+
+    @pytest.mark.parametrize(
+        "body", [{}, {"answer": True, "personalize": True}, {"answer": 1, "personalize": True, "train": True}]
+    )
+    def test_none_is_given_by_leaving_it_out(self, client: TestClient, identity: Identity, body: object) -> None:
+        answer = client.put("/api/users/cora/consent", json=body, headers=bearer(identity, "cora"))
+        assert answer.status_code == 422
+
+
+class TestAudit:
+    def test_who_looks_at_a_profile_is_seen_by_admins_and_supervisors(
+        self, client: TestClient, identity: Identity, served: tuple[TestClient, Identity, Assistant]
+    ) -> None:
+        assistant, backend = served[2], bearer(identity, "shop", Role.SERVICE)
+        views = [
+            {"event_id": f"look {place}", "event": "view_item", "user_id": "vera", "timestamp": now_ms()}
+            | {"items": [{"item_id": product["id"]}], "dwell_ms": 30_000}
+            for place, product in enumerate(PRODUCTS[:6])
+        ]
+        client.post("/api/events", json={"events": views}, headers=backend)
+        assert client.get("/api/users/vera/profile", headers=bearer(identity, "vera")).json()["beliefs"]
+        for _ in range(3):
+            assert client.get("/api/users/vera/profile", headers=backend).json()["beliefs"]
+        client.get("/api/users/vera/export", headers=bearer(identity, "boss", Role.ADMIN))
+        for role in (Role.ADMIN, Role.SUPERVISOR):
+            asked = client.get("/api/audit", params={"user_id": "vera"}, headers=bearer(identity, "boss", role))
+            found = [(each["by_id"], each["what"]) for each in asked.json()["accesses"]]
+            assert found == [("boss", "export"), ("shop", "profile")]
+        newest = asked.json()["accesses"][0]["at"]
+        earlier = {"user_id": "vera", "before": newest, "limit": 1}
+        (older,) = client.get("/api/audit", params=earlier, headers=bearer(identity, "boss", Role.ADMIN)).json()[
+            "accesses"
+        ]
+        assert older["what"] == "profile"
+        assistant.erase(Principal("boss", Role.ADMIN), "vera")
+        asked = client.get("/api/audit", params={"user_id": "vera"}, headers=bearer(identity, "boss", Role.ADMIN))
+        after = asked.json()["accesses"]
+        assert [each["what"] for each in after] == ["erasure", "export", "profile"]
+        assert all(each["whose"].startswith("erased:") for each in after)
+        everything = client.get("/api/audit", headers=bearer(identity, "boss", Role.ADMIN)).text
+        assert "vera" not in everything
+
+    @pytest.mark.parametrize("role", [Role.CUSTOMER, Role.AGENT, Role.ENGINEER, Role.SERVICE])
+    def test_nobody_else_sees_it(self, client: TestClient, identity: Identity, role: Role) -> None:
+        assert client.get("/api/audit", headers=bearer(identity, "mia", role)).status_code == 403

@@ -12,7 +12,7 @@ from storage.consent import Consent, set_consent
 from storage.conversations import SUPPORT, Turn, append, start
 from storage.customers import Customer, put_customers
 from storage.database import Database
-from storage.desk import add_note, keep_draft
+from storage.desk import add_note, keep_draft, on_behalf
 from storage.event import parse_event
 from storage.events import record_events
 from storage.feedback import put_feedback
@@ -55,6 +55,7 @@ def settle(database: Database, user_id: str, said: str = "hello") -> str:
     make_change(database, who, user_id, cancel, allowed, lambda _: {}, f"c {user_id}")
     hand_to_team(database, who, talk)
     add_note(database, AGENT, talk, f"{user_id} said {said}")
+    on_behalf(database, AGENT, talk)
     keep_draft(database, AGENT, talk, f"Dear {user_id}, {said}")
     show(database, AGENT, talk, turn.message_id, [suggestions.Proposal("reply", "r1", f"Dear {user_id}, {said}")])
     with database.write() as connection:

@@ -14,9 +14,10 @@ from alembic.operations import Operations
 from sqlalchemy import Connection, inspect, select, text
 
 from storage import migrate, suggestions
+from storage.access_log import note
 from storage.answers import Proposal, note_unanswered, propose
 from storage.carts import add_line
-from storage.consent import Consent, set_consent
+from storage.consent import Consent, ConsentRecord, consent_of, consent_records_of, set_consent
 from storage.conversations import SUPPORT, Turn, append, start, turns_of
 from storage.customers import Customer, put_customers
 from storage.database import Database, in_chunks
@@ -88,6 +89,7 @@ def fill(database: Database) -> str:
         connection.execute(text(row))
         drawn = "INSERT INTO contacts (campaign, user_id, band, control, drawn_at) VALUES ('c', 'alice', 'at-risk', true, 1)"
         connection.execute(text(drawn))
+    note(database, Principal("a", Role.ADMIN), "alice", "export")
     put_customers(database, BACKEND, [Customer(user_id="alice")])
     cancel = CancelOrder(order_id="o")
     make_change(database, ALICE, "alice", cancel, OrderSettings(self_service=("cancel",)), lambda _: {}, "r")
@@ -140,6 +142,21 @@ class TestMigrations:
         migrate.upgrade(empty)
         price = Price(amount=5, currency="USD")
         assert all_offers(empty) == [Offer(product_id="p1", price=price, updated_at=9)]
+
+    def test_choices_of_before_become_records_and_no_profile_is_without_answers(self, empty: Database) -> None:
+        migrate.upgrade(empty, "0010")
+        with empty.write() as connection:
+            for user, answer in (("alice", "true"), ("bob", "false")):
+                row = f"VALUES ('{user}', {answer}, true, true, 9)"
+                connection.execute(
+                    text(f"INSERT INTO consents (user_id, answer, personalize, train, updated_at) {row}")
+                )
+        migrate.upgrade(empty)
+        bob = Principal("bob", Role.CUSTOMER)
+        assert consent_of(empty, bob, "bob", Consent()) == Consent(answer=False, personalize=False, train=True)
+        assert consent_of(empty, ALICE, "alice", Consent()).personalize
+        (record,) = consent_records_of(empty, bob, "bob")
+        assert record == ConsentRecord(False, False, True, 9, "", "", "before")
 
     def test_rebuilding_a_table_keeps_what_points_to_it(self, empty: Database) -> None:
         migrate.upgrade(empty)

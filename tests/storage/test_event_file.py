@@ -29,7 +29,15 @@ def row(number: int, **fields: Any) -> dict[str, Any]:
 def load(db: Database, who: Principal, folder: Path, rows: Iterable[Any], **options: Any) -> Loaded:
     path = folder / "events.jsonl"
     path.write_text("".join((each if isinstance(each, str) else json.dumps(each)) + "\n" for each in rows), "utf-8")
-    return load_events(db, who, path, folder / "rejected.jsonl", Consent(), options.pop("max_rejected", 0.5), **options)
+    return load_events(
+        db,
+        who,
+        path,
+        folder / "rejected.jsonl",
+        Consent(),
+        options.pop("max_rejected", 0.5),
+        **{"pseudonym": str.upper} | options,
+    )
 
 
 def test_dirt_is_kept_out_named_and_counted(database: Database, backend: Principal, tmp_path: Path) -> None:
@@ -96,10 +104,10 @@ def test_one_bot_among_people(
     rows += [row(number, user_id="person", event_id=f"p{number}") for number in range(3)]
     seen: list[tuple[int, int]] = []
     loaded = load(database, backend, tmp_path, rows, progress=lambda _, done, total: seen.append((done, total)))
-    assert [(bot.user_id, bot.events) for bot in loaded.quality.bots] == [("bot", 5_000)]
+    assert [(bot.user_id, bot.events) for bot in loaded.quality.bots] == [("BOT", 5_000)], "by its pseudonym"
     assert loaded.accepted == 5_003, "kept"
     assert seen[-1] == (5_003, 5_003)
-    assert "bot: " in Path(loaded.report_file).read_text("utf-8")
+    assert "BOT: " in Path(loaded.report_file).read_text("utf-8")
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "{}\n"])
@@ -110,4 +118,4 @@ def test_a_file_without_events(database: Database, backend: Principal, tmp_path:
 
 def test_a_file_that_is_not_there(database: Database, backend: Principal, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="There is no file"):
-        load_events(database, backend, tmp_path / "none", tmp_path / "rejected.jsonl", Consent(), 0.01)
+        load_events(database, backend, tmp_path / "none", tmp_path / "rejected.jsonl", Consent(), 0.01, pseudonym=str)

@@ -11,6 +11,7 @@ import pytest
 from bot.cards import Reply
 from bot.llm.advise import LONGEST
 from storage.carts import cart_of
+from storage.consent import Consent, set_consent
 from storage.orders import Order, OrderItem, put_orders
 from storage.principal import Principal, Role
 from tests.bot.conftest import Conversation
@@ -208,6 +209,13 @@ def test_cart_and_orders_are_read_where_the_shop_allows_it_and_only_the_customer
     answers = "\n".join(called(talk.server.bodies[-1]))
     assert "Glenmoor Assam" in answers
     assert "Arbor Studio" not in answers
+
+    set_consent(talk.assistant.database, shopper, shopper.id, Consent(answer=False))
+    seen = len(talk.server.bodies)
+    talk.say("search", "electric kettle")
+    offered = {tool["function"]["name"] for tool in talk.server.bodies[seen]["tools"]}
+    assert offered
+    assert offered.isdisjoint({"view_cart", "look_up_orders"}), "they did not ask for them"
 
     shy = advised(respond)
     shy.say("search", "electric kettle")
