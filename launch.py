@@ -161,7 +161,12 @@ def database_of(shop: Path, settings: ShopSettings) -> Database:
     """The shop's database, its tables brought up to date."""
     from storage.database import Database
 
-    return Database.open(os.environ.get("AISLE_DATABASE_URL") or settings.database.url_for(shop))
+    return Database.open(database_url_of(shop, settings))
+
+
+def database_url_of(shop: Path, settings: ShopSettings) -> str:
+    """The environment's database, else that of the settings."""
+    return os.environ.get("AISLE_DATABASE_URL") or settings.database.url_for(shop)
 
 
 @contextmanager
@@ -305,14 +310,20 @@ def serve(
         build_demo(shop)
     import uvicorn
 
+    from bot import logs, tracing
     from bot.api.app import create_app
     from bot.watcher import Watcher
     from finetune.experiment_views import experiment_views
     from storage.identity import Identity
 
-    with assistant_of(shop) as assistant, Watcher(assistant, shop):
+    settings = settings_of(shop)
+    with (
+        logs.written(settings.logging),
+        tracing.sending(settings.telemetry),
+        assistant_of(shop) as assistant,
+        Watcher(assistant, shop),
+    ):
         forget_again(assistant.database, shop)
-        settings = settings_of(shop)
         identity = Identity.open(shop, settings.identity, assistant.database)
         web = create_app(
             assistant,
@@ -322,10 +333,22 @@ def serve(
             demo_shoppers() if demo else (),
             lambda principal: experiment_views(assistant.database, principal, settings, assistant.experiments),
         )
-        console.print(f"Aisle serves on http://{host}:{port} (stop with Ctrl-C)")
+        if settings.logging.format == "json":
+            logging.getLogger("launch").warning("Aisle serves.", extra={"fields": {"host": host, "port": port}})
+        else:
+            console.print(f"Aisle serves on http://{host}:{port} (stop with Ctrl-C)")
         if demo:
             console.print(f"The agents' desk, in a private window beside it: http://{host}:{port}/demo/agent")
-        uvicorn.run(web, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
+        # What it would log of requests, `bot/api/observed.py` does.
+        uvicorn.run(
+            web,
+            host=host,
+            port=port,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=5,
+        )
 
 
 def build_demo(shop: Path) -> None:
@@ -1952,6 +1975,46 @@ def erase_user_command(
             "Another process reads the database: run this again when it has stopped, so that no byte is left in its log."
         )
     put(values, as_json)
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A folder that is not there yet.", file_okay=False)],
+    shop: Shop = Path("var"),
+    as_json: AsJson = False,
+) -> None:
+    """Copy the shop as of one moment, while servers go on: database, index, models, settings, secret, ledger of erasures.
+
+    The copy holds all that the shop knows of its customers, and the secret: keep it like the shop itself. A PostgreSQL is not
+    in it: run pg_dump first, and this after it.
+
+    Example: launch.py backup backups/2026-11-28 --shop myshop
+    """
+    from storage.backup import as_values, back_up
+
+    put(as_values(back_up(shop, database_url_of(shop, settings_of(shop)), folder)), as_json)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="What `backup` wrote.", exists=True, file_okay=False)],
+    shop: Annotated[Path, typer.Option("--shop", help="A folder that is empty or not there.", file_okay=False)],
+    erasures: Annotated[
+        Path | None,
+        typer.Option(help="A later erasures.jsonl than the backup's, such as the lost folder's.", dir_okay=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup into an empty folder, every file's hash checked; who was erased is forgotten again.
+
+    Example: launch.py restore backups/2026-11-28 --shop myshop --erasures lost/erasures.jsonl
+    """
+    from storage.backup import as_values, settings_in
+    from storage.backup import restore as put_back
+
+    settings = parse_settings(settings_in(folder))
+    done = put_back(folder, shop, database_url_of(shop, settings), erasures)
+    put(as_values(done), as_json)
 
 
 @app.command()
