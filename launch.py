@@ -166,7 +166,25 @@ def database_of(shop: Path, settings: ShopSettings) -> Database:
 
 def database_url_of(shop: Path, settings: ShopSettings) -> str:
     """The environment's database, else that of the settings."""
-    return os.environ.get("AISLE_DATABASE_URL") or settings.database.url_for(shop)
+    return environments_database() or settings.database.url_for(shop)
+
+
+def environments_database() -> str | None:
+    """`AISLE_DATABASE_URL`, or what the file holds that `AISLE_DATABASE_URL_FILE` names: a secret of Docker's or of systemd's.
+
+    Raises:
+        Unavailable: the file cannot be read.
+    """
+    if url := os.environ.get("AISLE_DATABASE_URL"):
+        return url
+    if not (file := os.environ.get("AISLE_DATABASE_URL_FILE")):
+        return None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        hint = "Write the database's URL into it, readable for this user."
+        raise Unavailable(f"AISLE_DATABASE_URL_FILE names {file}, which cannot be read: {reason}.", hint) from None
 
 
 @contextmanager
@@ -2036,7 +2054,7 @@ def doctor(
     except ModuleNotFoundError as error:
         hint = f"Run: pip install -c {constraints} -e {constraints.parent}"
         raise Unavailable(f"The package {error.name} is missing.", hint) from None
-    patient = Patient(shop, constraints, SHIPPED_MODEL, os.environ.get("AISLE_DATABASE_URL"), host, port)
+    patient = Patient(shop, constraints, SHIPPED_MODEL, environments_database(), host, port)
     findings = examine(patient)
     put(as_values(findings), as_json, as_lines(findings))
     if not healthy(findings):

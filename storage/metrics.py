@@ -129,7 +129,7 @@ class Histogram(Metric):
             below = 0
             for bound, count in zip(bounds, counts, strict=True):
                 below += count
-                yield _sample(f"{self._name}_bucket", (*labels, ("le", bound)), below)
+                yield _sample(f"{self._name}_bucket", tuple(sorted((*labels, ("le", bound)))), below)
             yield _sample(f"{self._name}_sum", labels, total)
             yield _sample(f"{self._name}_count", labels, below)
 
