@@ -1996,6 +1996,35 @@ def erase_user_command(
 
 
 @app.command()
+def migrate(
+    to: Annotated[str, typer.Option("--to", help="A revision, such as 0009; head is the newest, base none.")] = "head",
+    shop: Shop = Path("var"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before tables or columns go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the database's tables up to a revision or back to one; every start brings them up by itself.
+
+    Back is for an older Aisle: take them back with the newer one, while nothing serves, then install the older.
+
+    Example: launch.py migrate --to 0009 --shop myshop
+    """
+    from storage.database import Database
+    from storage.migrate import current_revision, downgrade, undone_by, upgrade
+
+    database = Database.connect(database_url_of(shop, settings_of(shop)))
+    try:
+        undone = undone_by(database, to)
+        asked = f"What the revisions {', '.join(undone)} brought goes with all that it holds. Is there a backup?"
+        if undone and not yes and not typer.confirm(asked, err=True):
+            raise typer.Exit(1)
+        (downgrade if undone else upgrade)(database, to)
+        with database.read() as connection:
+            put({"revision": current_revision(connection), "undone": undone}, as_json)
+    finally:
+        database.close()
+
+
+@app.command()
 def backup(
     folder: Annotated[Path, typer.Argument(help="A folder that is not there yet.", file_okay=False)],
     shop: Shop = Path("var"),
