@@ -160,15 +160,23 @@ def _copy_database(url: str, target: Path) -> str | None:
 
 
 def _copy_files(shop: Path, target: Path, database: Path | None) -> None:
-    """All of the shop's files but the database, the ledger, links, and what is hidden: locks, and what is being written."""
+    """All of the shop's files but the database, the ledger, links, and what is hidden: locks, and what is being written.
+
+    In a published folder nothing is passed over: what its manifest names may be hidden, too.
+    """
     target.mkdir(mode=0o700)
+    published: set[Path] = set()
     for folder, names, files in os.walk(shop):
-        names[:] = [name for name in names if not name.startswith(".")]
         here = Path(folder)
+        if MANIFEST in files or here.parent in published:
+            published.add(here)
+        else:
+            names[:] = [name for name in names if not name.startswith(".")]
+            files = [name for name in files if not name.startswith(".")]
         there = target / here.relative_to(shop)
         there.mkdir(exist_ok=True)
         # Before the folders below it: the version that a pointer names is there for as long as it takes to copy it.
-        for path in (here / name for name in files if not name.startswith(".")):
+        for path in (here / name for name in files):
             ours = database is not None and path.absolute() in _sqlite_parts(database)
             later = here == shop and path.name == LEDGER
             if not ours and not later and path.is_file() and not path.is_symlink():
