@@ -162,7 +162,30 @@ def database_of(shop: Path, settings: ShopSettings) -> Database:
     """The shop's database, its tables brought up to date."""
     from storage.database import Database
 
-    return Database.open(os.environ.get("AISLE_DATABASE_URL") or settings.database.url_for(shop))
+    return Database.open(database_url_of(shop, settings))
+
+
+def database_url_of(shop: Path, settings: ShopSettings) -> str:
+    """The environment's database, else that of the settings."""
+    return environments_database() or settings.database.url_for(shop)
+
+
+def environments_database() -> str | None:
+    """`AISLE_DATABASE_URL`, or what the file holds that `AISLE_DATABASE_URL_FILE` names: a secret of Docker's or of systemd's.
+
+    Raises:
+        Unavailable: the file cannot be read.
+    """
+    if url := os.environ.get("AISLE_DATABASE_URL"):
+        return url
+    if not (file := os.environ.get("AISLE_DATABASE_URL_FILE")):
+        return None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        hint = "Write the database's URL into it, readable for this user."
+        raise Unavailable(f"AISLE_DATABASE_URL_FILE names {file}, which cannot be read: {reason}.", hint) from None
 
 
 @contextmanager
@@ -306,19 +329,22 @@ def serve(
         build_demo(shop)
     import uvicorn
 
+    from bot import logs, tracing
     from bot.api.app import create_app
     from bot.housekeeping import Housekeeper
     from bot.watcher import Watcher
     from finetune.experiment_views import experiment_views
     from storage.identity import Identity
 
+    settings = settings_of(shop)
     with (
+        logs.written(settings.logging),
+        tracing.sending(settings.telemetry),
         assistant_of(shop) as assistant,
         Watcher(assistant, shop),
-        Housekeeper(assistant.database, shop, assistant.settings.retention),
+        Housekeeper(assistant.database, shop, settings.retention),
     ):
         forget_again(assistant.database, shop)
-        settings = settings_of(shop)
         identity = Identity.open(shop, settings.identity, assistant.database)
         web = create_app(
             assistant,
@@ -328,11 +354,24 @@ def serve(
             demo_shoppers() if demo else (),
             lambda principal: experiment_views(assistant.database, principal, settings, assistant.experiments),
         )
-        console.print(f"Aisle serves on http://{host}:{port} (stop with Ctrl-C)")
+        if settings.logging.format == "json":
+            logging.getLogger("launch").warning("Aisle serves.", extra={"fields": {"host": host, "port": port}})
+        else:
+            console.print(f"Aisle serves on http://{host}:{port} (stop with Ctrl-C)")
         if demo:
             console.print(f"The agents' desk, in a private window beside it: http://{host}:{port}/demo/agent")
-        # Whom to believe about addresses the application knows ([identity] trusted_proxies); uvicorn believes this machine.
-        uvicorn.run(web, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5, proxy_headers=False)
+        # What uvicorn would log of requests, `bot/api/observed.py` does; whom to believe about addresses the application knows
+        # ([identity] trusted_proxies), where uvicorn believes this machine.
+        uvicorn.run(
+            web,
+            host=host,
+            port=port,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=5,
+            proxy_headers=False,
+        )
 
 
 def build_demo(shop: Path) -> None:
@@ -2039,6 +2078,72 @@ def audit(
         names = [user, erased_name(shop, user)] if user is not None else []
         found = accesses_of(database, ADMIN, names, limit)
     put({"accesses": [asdict(each) for each in found]}, as_json, as_lines(found))
+def migrate(
+    to: Annotated[str, typer.Option("--to", help="A revision, such as 0009; head is the newest, base none.")] = "head",
+    shop: Shop = Path("var"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before tables or columns go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the database's tables up to a revision or back to one; every start brings them up by itself.
+
+    Back is for an older Aisle: take them back with the newer one, while nothing serves, then install the older.
+
+    Example: launch.py migrate --to 0009 --shop myshop
+    """
+    from storage.database import Database
+    from storage.migrate import current_revision, downgrade, undone_by, upgrade
+
+    database = Database.connect(database_url_of(shop, settings_of(shop)))
+    try:
+        undone = undone_by(database, to)
+        asked = f"What the revisions {', '.join(undone)} brought goes with all that it holds. Is there a backup?"
+        if undone and not yes and not typer.confirm(asked, err=True):
+            raise typer.Exit(1)
+        (downgrade if undone else upgrade)(database, to)
+        with database.read() as connection:
+            put({"revision": current_revision(connection), "undone": undone}, as_json)
+    finally:
+        database.close()
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A folder that is not there yet.", file_okay=False)],
+    shop: Shop = Path("var"),
+    as_json: AsJson = False,
+) -> None:
+    """Copy the shop as of one moment, while servers go on: database, index, models, settings, secret, ledger of erasures.
+
+    The copy holds all that the shop knows of its customers, and the secret: keep it like the shop itself. A PostgreSQL is not
+    in it: run pg_dump first, and this after it.
+
+    Example: launch.py backup backups/2026-11-28 --shop myshop
+    """
+    from storage.backup import as_values, back_up
+
+    put(as_values(back_up(shop, database_url_of(shop, settings_of(shop)), folder)), as_json)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="What `backup` wrote.", exists=True, file_okay=False)],
+    shop: Annotated[Path, typer.Option("--shop", help="A folder that is empty or not there.", file_okay=False)],
+    erasures: Annotated[
+        Path | None,
+        typer.Option(help="A later erasures.jsonl than the backup's, such as the lost folder's.", dir_okay=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup into an empty folder, every file's hash checked; who was erased is forgotten again.
+
+    Example: launch.py restore backups/2026-11-28 --shop myshop --erasures lost/erasures.jsonl
+    """
+    from storage.backup import as_values, settings_in
+    from storage.backup import restore as put_back
+
+    settings = parse_settings(settings_in(folder))
+    done = put_back(folder, shop, database_url_of(shop, settings), erasures)
+    put(as_values(done), as_json)
 
 
 @app.command()
@@ -2060,7 +2165,7 @@ def doctor(
     except ModuleNotFoundError as error:
         hint = f"Run: pip install -c {constraints} -e {constraints.parent}"
         raise Unavailable(f"The package {error.name} is missing.", hint) from None
-    patient = Patient(shop, constraints, SHIPPED_MODEL, os.environ.get("AISLE_DATABASE_URL"), host, port)
+    patient = Patient(shop, constraints, SHIPPED_MODEL, environments_database(), host, port)
     findings = examine(patient)
     put(as_values(findings), as_json, as_lines(findings))
     if not healthy(findings):

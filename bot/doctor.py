@@ -40,7 +40,7 @@ from storage.health import database_health
 from storage.migrate import head_revision, knows
 from storage.publish import MANIFEST, Manifest, Versions, read_manifest
 from storage.record import now_ms
-from storage.settings import ShopSettings, parse_settings
+from storage.settings import ShopSettings, TelemetrySettings, parse_settings
 
 State = Literal["ok", "warn", "fail"]
 
@@ -280,7 +280,18 @@ def _conflicts(patient: Patient, settings: ShopSettings) -> Iterator[Finding]:
     if settings.tracking.wandb_project and _version("wandb") is None:
         told = "[tracking] wandb_project is set, but wandb is not installed."
         before.append(Finding("settings", "warn", told, 'Run: pip install -c constraints.txt -e ".[wandb]".'))
+    before += _traced(settings.telemetry)
     yield from before or [Finding("settings", "ok", "They go together.")]
+
+
+def _traced(telemetry: TelemetrySettings) -> Iterator[Finding]:
+    endpoint = telemetry.otlp_endpoint
+    if endpoint and _version("opentelemetry-exporter-otlp-proto-http") is None:
+        told = "[telemetry] otlp_endpoint is set, but OpenTelemetry is not installed: the server does not start."
+        yield Finding("settings", "fail", told, 'Run: pip install -c constraints.txt -e ".[telemetry]".')
+    if endpoint.startswith("http://") and not _LOOPBACK.match(endpoint.rstrip("/")):
+        mend = "Use https, or a collector on this machine: what the shop does can be read on the way."
+        yield Finding("settings", "warn", f"[telemetry] otlp_endpoint {endpoint} is without https.", mend)
 
 
 def _secret(shop: Path) -> Iterator[Finding]:

@@ -60,6 +60,11 @@ class Exposures:
             )
         )
 
+    @property
+    def waiting(self) -> int:
+        """How many were noted and are not taken up yet."""
+        return self._queue.qsize()
+
     def flush(self) -> None:
         """Returns when all that was noted before is written."""
         done = threading.Event()

@@ -22,6 +22,7 @@ from bot.experiments import Experiments
 from bot.exposure import Exposures
 from bot.grounding import Ledger
 from bot.language import spoken
+from bot.logs import REQUEST
 from bot.memory import Memory
 from bot.novelty import Novelty
 from bot.parts import Parts, load_parts
@@ -32,6 +33,7 @@ from bot.reply.voice import Voice, languages
 from bot.spoken import Event
 from bot.starters import starters_of
 from bot.talk import Clock, Rehearsal, Talk, Told
+from bot.turn_figures import note_turn
 from index.filters import Filters
 from index.product import Product
 from retrieval.path.stage import Journey, Position
@@ -187,7 +189,8 @@ class Assistant:
 
         def told(turn: Told) -> None:
             reply, removed, ordering = turn
-            self.timings.append(clock.ended())
+            self.timings.append(stages := clock.ended())
+            note_turn(reply.action, removed, stages)
             if removed:
                 self.removed += removed
                 _LOGGER.warning("The reply %s lost %d statements that no record backs.", reply.message_id, removed)
@@ -299,7 +302,7 @@ class Assistant:
             return
         except Exception:
             _LOGGER.exception("A turn failed.")
-            yield "error", Fault().problem()
+            yield "error", Fault().problem() | ({"request_id": REQUEST.get()} if REQUEST.get() else {})
             return
         whole = told[0].model_dump(mode="json")
         yield "citations", {"citations": whole["citations"]}

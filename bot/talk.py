@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from bot import tracing
 from bot.answer_book import AnswerBook
 from bot.backend import Backend
 from bot.cards import IntentView, Reply
@@ -30,6 +31,7 @@ from bot.state import DialogueState, Topic, fold
 from bot.tasks import rehearse, run
 from bot.tasks.staged import ONCE
 from bot.turn import Answer, Turn
+from bot.turn_figures import note_llm
 from index.clean import clean_text
 from index.filters import Filters
 from index.hanzi import simplified
@@ -82,6 +84,7 @@ class Clock:
         """The stage ends here."""
         now = time.perf_counter()
         self.stages[stage] = self.stages.get(stage, 0.0) + 1000 * (now - self._last)
+        tracing.record(stage, now - self._last)
         self._last = now
 
     def ended(self) -> dict[str, float]:
@@ -235,6 +238,9 @@ class Talk:
             )
             clock.end("reply")
             removed = answer.ledger.removed + (consultation.removed if consultation is not None else 0)
+            part = consultation.record if consultation is not None else None
+            if part is not None:
+                note_llm(part)
             if held:
                 conversations.append(self.database, principal, conversation_id, [asked])
                 clock.end("storage")
@@ -252,7 +258,7 @@ class Talk:
                     "citations": [citation.model_dump(mode="json") for citation in answer.citations],
                     "removed": removed,
                     "stage": answer.stage,
-                    **({"llm": consultation.record} if consultation is not None else {}),
+                    **({"llm": part} if part is not None else {}),
                 },
             )
             # What was done must be told; whatever else is dropped where an agent has come meanwhile, who is never talked over.

@@ -41,6 +41,26 @@ def downgrade(db: Database, revision: str) -> None:
         command.downgrade(config, revision)
 
 
+def undone_by(db: Database, revision: str) -> list[str]:
+    """The revisions that going to `revision` takes back, the newest first; none where it goes up, or stays.
+
+    Raises:
+        InvalidInput: there is no such revision, or the database was written by a newer Aisle.
+    """
+    with db.read() as connection:
+        found = current_revision(connection)
+    every = [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+    if revision not in (*every, "head", "base"):
+        raise InvalidInput(
+            f"There is no revision {revision[:40]!r}.", f"Known: {', '.join(reversed(every))}, base, head."
+        )
+    if found is None:
+        return []
+    _require_known(found)
+    wanted = {"head": 0, "base": len(every)}.get(revision, every.index(revision) if revision in every else 0)
+    return every[every.index(found) : wanted]
+
+
 def current_revision(connection: Connection) -> str | None:
     """The revision that the tables have, or None for an empty database."""
     if not inspect(connection).has_table("alembic_version"):

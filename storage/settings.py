@@ -61,6 +61,32 @@ class EmbedSettings(Record):
     origins: tuple[Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")], ...] = ()
 
 
+class LoggingSettings(Record):
+    """`[logging]`: what `serve` writes to standard error, as lines for people (`text`) or a JSON object a line (`json`).
+
+    `level` is the least that is written: `info` has a line for each request. Without it, that is `warning` for `text` and
+    `info` for `json`.
+    """
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["info", "warning", "error"] | None = None
+
+    @property
+    def least(self) -> str:
+        """The level in force."""
+        return self.level or ("info" if self.format == "json" else "warning")
+
+
+class TelemetrySettings(Record):
+    """`[telemetry]`: where traces go by OTLP over HTTP, such as `http://127.0.0.1:4318`; without it nothing is traced or imported.
+
+    `sample` is the share of requests that are traced.
+    """
+
+    otlp_endpoint: Annotated[str, StringConstraints(max_length=500, pattern=r"^(?:https?://\S+)?$")] = ""
+    sample: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
 class McpSettings(Record):
     """`[mcp]`: the names, with the port where it is not the scheme's own, under which agents may call `/mcp` from elsewhere."""
 
@@ -275,6 +301,8 @@ class ShopSettings(Record):
     mcp: McpSettings = McpSettings()
     consent: Consent = Consent()
     tracking: TrackingSettings = TrackingSettings()
+    logging: LoggingSettings = LoggingSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     exploration: ExplorationSettings = ExplorationSettings()
     experiment: dict[Name, ExperimentSettings] = Field(default_factory=dict)
     privacy: PrivacySettings = PrivacySettings()

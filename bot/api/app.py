@@ -7,10 +7,9 @@ from typing import Annotated, Final
 
 from fastapi import FastAPI, Form, Query, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import Field
-from sqlalchemy import select
 from starlette.routing import Route
 
 from bot.api import problems
@@ -20,10 +19,12 @@ from bot.api.completions import completion_routes
 from bot.api.conversations import conversation_routes
 from bot.api.embed import add_embed
 from bot.api.headers import SecurityHeaders
+from bot.api.health import add_health
 from bot.api.identity import SESSION_COOKIE, IdentityMiddleware, address_of, cookie_options
 from bot.api.mcp import HEADERS as MCP_HEADERS
 from bot.api.mcp import PATH as MCP_PATH
 from bot.api.mcp import McpEndpoint
+from bot.api.observed import Observed
 from bot.api.ops import add_ops
 from bot.api.problems import retry_after
 from bot.api.proxies import TrustedProxies
@@ -32,7 +33,7 @@ from bot.api.routes import principal_of, routes
 from bot.desk.desk import Desk
 from bot.desk_figures import SupportFigures
 from bot.figures import Experiments, Figures
-from bot.parts import NoIntents
+from bot.logs import Pseudonyms
 from bot.service import Assistant
 from bot.windows import render
 from bot.windows.agent import PATH as DESK_PATH
@@ -47,8 +48,8 @@ from bot.windows.texts import language_of
 from storage.conversations import SUPPORT
 from storage.errors import AisleError, NotFound
 from storage.identity import Identity
-from storage.metrics import Counter
 from storage.principal import FIGURES, Principal, Role
+from storage.secret import load_secret
 from storage.settings import ShopSettings
 
 
@@ -90,8 +91,7 @@ def create_app(
     app.include_router(agent_routes(desk))
     app.include_router(completion_routes(assistant))
     app.router.routes.append(Route(MCP_PATH, mcp))
-    _add_health(app, assistant)
-    _add_metrics(app)
+    add_health(app, assistant)
     _add_pages(app, assistant, shop)
     _add_login(app, identity)
     add_embed(app, identity, settings)
@@ -121,31 +121,8 @@ def create_app(
     AgentWindow(settings).mount(app)
     CustomerWindow(assistant, settings.name, demo_shoppers).mount(app)
     guard_windows(app)
+    app.add_middleware(Observed, routes=tuple(app.routes), pseudonyms=Pseudonyms(load_secret(shop)))
     return app
-
-
-def _add_health(app: FastAPI, assistant: Assistant) -> None:
-    @app.get("/healthz", include_in_schema=True)
-    def alive() -> dict[str, str]:
-        """The process answers."""
-        return {"status": "ok"}
-
-    @app.get("/readyz")
-    def ready() -> dict[str, str]:
-        """Index and models are loaded, and the database answers; a problem with status 503 otherwise."""
-        if isinstance(assistant.parts.intents, NoIntents):
-            assistant.parts.intents.predict([])
-        with assistant.database.read() as connection:
-            connection.execute(select(1))
-        return {"status": "ready"}
-
-
-def _add_metrics(app: FastAPI) -> None:
-    @app.get("/metrics", response_class=PlainTextResponse)
-    def metrics(request: Request) -> PlainTextResponse:
-        """Counters of this process in Prometheus's text format, for who runs the shop: no figure names a person."""
-        principal_of(request).require_role(Role.SERVICE, Role.SUPERVISOR, Role.ADMIN)
-        return PlainTextResponse(Counter.exposed(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _add_pages(app: FastAPI, assistant: Assistant, shop: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from itertools import takewhile
 from typing import Any, Final
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from storage.errors import AisleError, Fault, problem_of
 
+_LOGGER = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _OPENAI_PATHS: Final = "/v1/"
 _OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -58,6 +60,9 @@ def install(app: FastAPI) -> None:
 
     async def aisle_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, AisleError)
+        if error.status >= 500:
+            _LOGGER.warning("A request could not be answered: %s", error)
+            return _traceable(request, error)
         return refusal(request.url.path, error.status, error.message, error.hint, retry_after(error))
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
@@ -75,14 +80,23 @@ def install(app: FastAPI) -> None:
         hint = "See /docs for what is served."
         return refusal(request.url.path, error.status_code, str(error.detail), hint, headers)
 
-    async def fault(request: Request, error: Exception) -> JSONResponse:  # the server logs the exception itself
-        unknown = Fault()
-        return refusal(request.url.path, unknown.status, unknown.message, unknown.hint)
+    async def fault(request: Request, error: Exception) -> JSONResponse:  # `Observed` has logged it
+        return _traceable(request, Fault())
 
     app.add_exception_handler(Exception, fault)
     app.add_exception_handler(AisleError, aisle_error)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http_error)
+
+
+def _traceable(request: Request, error: AisleError) -> JSONResponse:
+    """An error of ours with the id under which the log has more of it: in the header, and in the problem as `request_id`."""
+    request_id = getattr(request.state, "request_id", "")
+    headers = {"X-Request-ID": request_id} if request_id else None
+    if request.url.path.startswith(_OPENAI_PATHS):
+        return openai_error(error.status, error.message, error.hint, headers)
+    told = error.problem() | ({"request_id": request_id} if request_id else {})
+    return JSONResponse(told, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def described(errors: Any) -> str:

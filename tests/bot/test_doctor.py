@@ -195,11 +195,24 @@ def test_a_journal_that_is_not_wal_is_told(shop: Path) -> None:
         ("checkout_url = 'https://shop.example/pay'", "settings", "warn"),
         ("[embed]\norigins = ['http://shop.example']\n", "settings", "warn"),
         ("checkout_url = 'https://x/{cart_id}'\ncurrency = 'EUR'", "index", "fail"),
+        ("[telemetry]\notlp_endpoint = 'http://collector.example:4318'\n", "settings", "warn"),
     ],
 )
 def test_settings_that_are_wrong_or_do_not_go_together_are_told(shop: Path, text: str, check: str, state: str) -> None:
     (shop / "shop.toml").write_text(text)
     assert state in {each.state for each in found(shop, check)}
+
+
+def test_traces_without_their_package_are_told_before_the_server_fails(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (shop / "shop.toml").open("a") as file:
+        file.write("[telemetry]\notlp_endpoint = 'http://127.0.0.1:4318'\n")
+    assert found(shop, "settings") == []
+    version = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name.startswith("opentelemetry") else version(name))
+    (told,) = found(shop, "settings")
+    assert (told.state, "telemetry" in told.mend) == ("fail", True)
 
 
 def test_two_databases_are_a_conflict(shop: Path) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import sqlite3
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Connection, inspect, select, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, inspect, select, text
+from typer.testing import CliRunner
 
+import launch
 from storage import migrate, suggestions
 from storage.access_log import note
 from storage.answers import Proposal, note_unanswered, propose
@@ -112,6 +117,18 @@ def counts(database: Database) -> dict[str, int]:
         return {table.name: len(connection.execute(select(table)).all()) for table in metadata.sorted_tables}
 
 
+def rows_of(database: Database) -> dict[str, list[dict[str, Any]]]:
+    """The rows of all tables that are there, in the columns that they have now, in the order of their names."""
+    with database.read() as connection:
+        found = MetaData()
+        found.reflect(connection)
+        return {
+            table.name: [dict(sorted(row.items())) for row in connection.execute(select(table)).mappings()]
+            for table in found.sorted_tables
+            if table.name != "alembic_version"
+        }
+
+
 class TestMigrations:
     def test_they_make_exactly_the_tables_that_the_code_uses(self, empty: Database) -> None:
         migrate.upgrade(empty)
@@ -133,6 +150,48 @@ class TestMigrations:
         assert not any(counts(empty).values())
         fill(empty)
         assert counts(empty) == full
+
+    def test_each_step_can_be_taken_back_on_full_tables_and_loses_only_what_it_brought(self, empty: Database) -> None:
+        """Down one step, up and down again, to the first tables; then all the way up: an upgrade may be rolled back anywhere."""
+        migrate.upgrade(empty)
+        fill(empty)
+        scripts = list(ScriptDirectory.from_config(migrate._config()).walk_revisions())
+        first = rows_of(empty)
+        for newer, older in pairwise(script.revision for script in scripts):
+            for move, to in ((migrate.downgrade, older), (migrate.upgrade, newer), (migrate.downgrade, older)):
+                move(empty, to)
+                with empty.read() as connection:
+                    assert migrate.current_revision(connection) == to
+        oldest = rows_of(empty)
+        assert {"events", "orders", "carts", "conversations", "turns", "consents", "offers"} <= set(oldest)
+        migrate.upgrade(empty)
+        with empty.read() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, metadata) == []
+        again = rows_of(empty)
+        for table, rows in oldest.items():
+            kept = {name for row in rows for name in row}
+            assert len(again[table]) == len(first[table]) == len(rows), table
+            cut = [{name: value for name, value in row.items() if name in kept} for row in again[table]]
+            assert sorted(map(repr, cut)) == sorted(map(repr, rows)), table
+
+    def test_the_command_goes_back_only_when_told_to(
+        self, empty: Database, empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AISLE_DATABASE_URL", empty_url)
+        args = ["migrate", "--shop", str(tmp_path), "--json"]
+        up = CliRunner().invoke(launch.app, args, catch_exceptions=False)
+        assert json.loads(up.stdout) == {"revision": migrate.head_revision(), "undone": []}
+        fill(empty)
+        asked = CliRunner().invoke(launch.app, [*args, "--to", "0007"], input="n\n")
+        assert asked.exit_code == 1
+        assert all(counts(empty).values())
+        down = CliRunner().invoke(launch.app, [*args, "--to", "0007", "--yes"], catch_exceptions=False)
+        told = json.loads(down.stdout)
+        assert (told["revision"], told["undone"][-1]) == ("0007", "0008")
+        assert isinstance(CliRunner().invoke(launch.app, [*args, "--to", "4711"]).exception, InvalidInput)
+        assert migrate.undone_by(empty, "head") == migrate.undone_by(empty, "0007") == []
+        assert migrate.undone_by(empty, "base") == [f"000{number}" for number in range(7, 0, -1)]
 
     def test_stored_offers_keep_their_moment(self, empty: Database) -> None:
         migrate.upgrade(empty, "0001")
