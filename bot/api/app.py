@@ -14,6 +14,7 @@ from sqlalchemy import select
 from starlette.routing import Route
 
 from bot.api import problems
+from bot.api.admission import AdmissionMiddleware, admission_for
 from bot.api.agent import agent_routes
 from bot.api.agent_page import add_agent_page
 from bot.api.completions import completion_routes
@@ -94,6 +95,8 @@ def create_app(
     if demo_shoppers:
         _add_demo(app, identity, demo_shoppers)
     app.add_middleware(IdentityMiddleware, identity=identity, origins=settings.embed.origins)
+    admission = admission_for(settings)
+    app.add_middleware(AdmissionMiddleware, admission=admission)
     # Added last, so it stands outermost: with it Gradio adds no cross-origin headers of its own.
     app.add_middleware(
         CORSMiddleware,
@@ -113,7 +116,7 @@ def create_app(
     review.mount(app)
     add_agent_page(app)
     AgentWindow(settings).mount(app)
-    CustomerWindow(assistant, settings.name, demo_shoppers).mount(app)
+    CustomerWindow(assistant, settings.name, demo_shoppers, admission).mount(app)
     return app
 
 

@@ -15,7 +15,7 @@ from storage.errors import AisleError, Fault, problem_of
 
 MEDIA_TYPE = "application/problem+json"
 _OPENAI_PATHS: Final = "/v1/"
-_OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error"}
+_OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 def problem(status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None) -> JSONResponse:

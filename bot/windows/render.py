@@ -90,6 +90,11 @@ def failure(detail: str, hint: str, language: str) -> str:
     )
 
 
+def busy(language: str) -> str:
+    """The word that a message was not sent, where the answer would come; the message is still in its box."""
+    return f'<p class="failure" role="alert">{escape(texts(language)["busy"])}</p>'
+
+
 def assistant_turn(
     text: str,
     cards: Iterable[Card],
