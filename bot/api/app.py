@@ -81,7 +81,7 @@ def create_app(
         lifespan=lambda _: mcp.run(),
     )
     problems.install(app)
-    app.include_router(routes(assistant, settings))
+    app.include_router(routes(assistant))
     desk = Desk(assistant)
     app.include_router(conversation_routes(assistant, settings, desk))
     app.include_router(agent_routes(desk))

@@ -30,7 +30,7 @@ from bot.windows.page import LANGUAGE_COOKIE, WindowPage
 from bot.windows.texts import texts, window_language
 from index.product import Product
 from storage.conversations import Channel, Conversation, read_on, start
-from storage.errors import AisleError, Busy, NotFound
+from storage.errors import AisleError, Busy, NotFound, Unavailable
 from storage.feedback import feedback_of, put_feedback
 from storage.past_conversations import past_conversations
 from storage.principal import Principal, Role
@@ -273,6 +273,10 @@ class CustomerWindow:
                 yield from self._said(message, talk, request)
         except Busy:
             yield {self.live: render.busy(talk.language)}
+        except Unavailable:  # nothing can be kept, so the answer stands where one on its way would
+            reply = self.assistant.reply(principal_of(request), message)
+            now = render.coming(reply.text, reply.products, reply.language, self._record)
+            yield {self.box: "", self.live: render.unkept(render.user_turn(message, talk.language), now)}
 
     def _said(self, message: str, talk: Talk, request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A turn that is let in.
