@@ -100,7 +100,8 @@ class Assistant:
         self.removed = 0
         self.experiments = experiments or Experiments({}, "")
         self.adviser = adviser
-        self.exposures = Exposures(database, settings.consent)
+        self._spool = EventSpool(database, shop, settings.consent) if shop is not None else None
+        self.exposures = Exposures(self.record)
         share = settings.exploration.new_products
         self._novelty = Novelty(database, settings.consent, share, self.exposures.flush) if share else None
         self._answers = AnswerBook(database)
@@ -108,7 +109,6 @@ class Assistant:
         self._memory = Memory(database)
         self._outage = outage.Outage(database)
         self.shop = shop
-        self._spool = EventSpool(database, shop, settings.consent) if shop is not None else None
         self.on_erasure: list[Callable[[], None]] = [self._memory.forget]
         self.backend = backend or backend_of(settings.orders, database, self._product_now)
 

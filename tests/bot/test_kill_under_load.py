@@ -10,9 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +81,10 @@ class Server:
             assert self.process.poll() is None, (self.shop / "server.log").read_text()[-2000:]
             assert time.monotonic() < deadline, "it did not start"
             try:
-                if httpx.get(f"{address}/readyz", timeout=2).status_code == 200:
+                with urllib.request.urlopen(f"{address}/readyz", timeout=2):
                     break
-            except httpx.HTTPError:
-                time.sleep(0.05)
+            except OSError:
+                time.sleep(0.1)
         self.address = address
 
     def kill(self) -> None:
@@ -91,7 +94,7 @@ class Server:
 
 @dataclass
 class Shopper:
-    """Talks, looks and buys without pause. What got no answer is sent again as it was, but for messages, which are new each time."""
+    """Talks, looks and buys without pause. What got no answer is sent again, but for messages, which are new each time."""
 
     server: Server
     name: str
@@ -106,6 +109,7 @@ class Shopper:
     bought: Counter[str] = field(default_factory=Counter)
     """Pieces by product, all of them acknowledged in the end."""
     trouble: list[str] = field(default_factory=list)
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
 
     def run(self) -> None:
         conversation: str | None = None
@@ -135,16 +139,18 @@ class Shopper:
 
     def until_acknowledged(self, path: str, body: dict[str, Any]) -> None:
         while self.sent(path, body) is None:
-            time.sleep(0.02)
+            pass
 
     def sent(self, path: str, body: dict[str, Any]) -> Any:
-        """The answer; None where none came."""
+        """The answer; None, after a moment, where none came."""
         try:
             headers = {"Authorization": f"Bearer {self.token}"}
-            answer = httpx.post(f"{self.server.address}{path}", json=body, headers=headers, timeout=60)
+            answer = self.client.post(f"{self.server.address}{path}", json=body, headers=headers)
         except httpx.HTTPError:
+            time.sleep(0.2)
             return None
         if answer.status_code == 429:
+            time.sleep(0.2)
             return None
         if not answer.is_success:
             self.trouble.append(f"{path}: {answer.status_code} {answer.text}")
@@ -175,21 +181,27 @@ def test_all_that_was_acknowledged_survives_every_kill(shop: Path, server: Serve
     for thread in threads:
         thread.start()
     for _ in range(KILLS):
-        answered = sum(len(each.told) for each in shoppers)
-        wait_until(lambda: sum(len(each.told) for each in shoppers) > answered + SHOPPERS or ended.is_set())
+        more = sum(len(each.told) for each in shoppers) + SHOPPERS
+        wait_until(partial(has_answered, shoppers, more))
         time.sleep(chance.uniform(*LIVES_S))
         server.kill()
         server.start()
     wait_until(lambda: all(each.told for each in shoppers))
     ended.set()
-    for thread in threads:
+    for thread, each in zip(threads, shoppers, strict=True):
         thread.join()
+        each.client.close()
     assert [trouble for each in shoppers for trouble in each.trouble] == []
     for each in shoppers:
         check(database, each)
     assert sum(len(each.said) - len(each.told) for each in shoppers) <= KILLS * SHOPPERS
     assert_sound(database)
     database.close()
+
+
+def has_answered(shoppers: list[Shopper], turns: int) -> bool:
+    """Whether so many turns were answered, or a shopper met an error."""
+    return sum(len(each.told) for each in shoppers) > turns or shoppers[0].ended.is_set()
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 120) -> None:
@@ -217,7 +229,7 @@ def check(database: Database, shopper: Shopper) -> None:
     asked = Counter(turn.content for turn in stored if turn.role == "user" and turn.content in shopper.said)
     assert set(asked.values()) <= {1}, "no message is there twice"
     assert shopper.told.keys() <= asked.keys(), "every message that was answered is there"
-    for before, after in zip(stored, stored[1:], strict=False):
+    for before, after in pairwise(stored):
         if before.content in shopper.told:
             assert (after.message_id, after.content) == shopper.told[before.content], "with the answer that was given"
     assert Counter(row.event_id for row in kept) == Counter(dict.fromkeys(shopper.seen, 1))
