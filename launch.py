@@ -2078,6 +2078,9 @@ def audit(
         names = [user, erased_name(shop, user)] if user is not None else []
         found = accesses_of(database, ADMIN, names, limit)
     put({"accesses": [asdict(each) for each in found]}, as_json, as_lines(found))
+
+
+@app.command()
 def migrate(
     to: Annotated[str, typer.Option("--to", help="A revision, such as 0009; head is the newest, base none.")] = "head",
     shop: Shop = Path("var"),

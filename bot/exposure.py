@@ -5,14 +5,11 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bot.cards import Card
 from bot.exploration import POLICY, Ordering
-from storage.consent import Consent
-from storage.database import Database
 from storage.event import Event, EventItem
-from storage.events import record_events
 from storage.principal import Principal, Role
 from storage.record import now_ms
 
@@ -23,14 +20,13 @@ _WRITER = Principal(id="aisle", role=Role.SERVICE)
 
 
 class Exposures:
-    """A queue and one thread that empties it; `close` writes what is left.
+    """A queue and one thread that empties it with `record`, as `record_events` writes; `close` writes what is left.
 
     What a crash loses is at most half a second.
     """
 
-    def __init__(self, database: Database, consent: Consent) -> None:
-        self._database = database
-        self._consent = consent
+    def __init__(self, record: Callable[[Principal, Sequence[Event]], object]) -> None:
+        self._record = record
         self._queue: queue.SimpleQueue[Event | threading.Event | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="exposures", daemon=True)
         self._thread.start()
@@ -103,7 +99,7 @@ class Exposures:
         if not batch:
             return
         try:
-            record_events(self._database, _WRITER, batch, self._consent)
+            self._record(_WRITER, batch)
         except Exception:  # the thread must live on: a slate that is not logged is no reason to log none any more
             _LOGGER.exception("%d shown slates were not written.", len(batch))
 

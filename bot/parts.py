@@ -34,7 +34,7 @@ from retrieval.understanding import Understander
 from storage.database import Database
 from storage.errors import AisleError, Damaged, NotFound, Unavailable
 from storage.events import popularity
-from storage.offers import OfferReader, offers_for
+from storage.offers import OfferReader
 from storage.publish import Versions
 from storage.settings import ShopSettings
 
@@ -290,10 +290,12 @@ def parts_of(
     """The parts around a snapshot that is loaded already."""
     step = max(1, len(snapshot.products) // SAMPLE)
     sample = [snapshot.products.get(row) for row in range(0, len(snapshot.products), step)]
+    offers = OfferReader(database, since=snapshot.read_at)
+    offers()  # so that something is known of them should the database go away
     shelf = Shelf(
         snapshot,
-        SearchEngine(snapshot, encoders, OfferReader(database, since=snapshot.read_at), reranker),
-        lambda ids: offers_for(database, ids, since=snapshot.read_at),
+        SearchEngine(snapshot, encoders, offers, reranker),
+        offers.of,
         _shares(_of_products(popularity(database), snapshot)),
         tuple(
             name

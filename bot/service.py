@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from bot import outage
 from bot.answer_book import AnswerBook, Remembered
 from bot.backend import Backend
 from bot.basket import lines_wanted, orderable, view_of
@@ -21,7 +23,7 @@ from bot.embedded import backend_of
 from bot.experiments import Experiments
 from bot.exposure import Exposures
 from bot.grounding import Ledger
-from bot.language import spoken
+from bot.language import language_of, spoken
 from bot.logs import REQUEST
 from bot.memory import Memory
 from bot.novelty import Novelty
@@ -51,7 +53,9 @@ from storage.conversations import Channel, Turn, conversation
 from storage.database import Database
 from storage.erasure import Erased, erase_user, erased_name
 from storage.errors import AisleError, Fault, Forbidden, InvalidInput, NotFound, Unavailable
-from storage.events import events_of
+from storage.event import Event as Behavior
+from storage.event_spool import EventSpool
+from storage.events import Recorded, events_of, record_events
 from storage.personal import export_rows
 from storage.principal import Principal, Role
 from storage.purchases import buyer_of
@@ -102,12 +106,14 @@ class Assistant:
         self.removed = 0
         self.experiments = experiments or Experiments({}, "")
         self.adviser = adviser
-        self.exposures = Exposures(database, settings.consent)
+        self._spool = EventSpool(database, shop, settings.consent) if shop is not None else None
+        self.exposures = Exposures(self.record)
         share = settings.exploration.new_products
         self._novelty = Novelty(database, settings.consent, share, self.exposures.flush) if share else None
         self._answers = AnswerBook(database)
         self._profiles = Profiles(database, settings.consent)
         self._memory = Memory(database)
+        self._outage = outage.Outage(database)
         self.shop = shop
         self._compactor = Compactor(database, shop) if shop is not None else None
         self.on_erasure: list[Callable[[], None]] = [self._memory.forget]
@@ -151,6 +157,8 @@ class Assistant:
         self.exposures.close()
         if self._compactor is not None:
             self._compactor.close()
+        if self._spool is not None:
+            self._spool.close()
 
     def reply(
         self,
@@ -183,9 +191,39 @@ class Assistant:
         channel: Channel,
         answered: Callable[[Reply], None],
     ) -> Iterator[Event]:
-        """One turn as it comes; `answered` is given the whole reply at its end."""
+        """One turn as it comes; `answered` is given the whole reply at its end. While the database is away it is not kept."""
+        conversation_id, clock = outage.stored(conversation_id), Clock()
+        if not self._outage.lasts:
+            turn = self._kept_turn(principal, message, conversation_id, user_id, language, channel, answered, clock)
+            with closing(turn):
+                try:
+                    yield from turn
+                    return
+                except Unavailable as error:
+                    self._outage.met(error)
+                    if "storage" in clock.stages:  # it had begun, and may have changed something
+                        raise
+        principal.require_role(Role.CUSTOMER, Role.SERVICE)
+        shopper_of(principal, user_id)
+        asked = Turn(role="user", content=message, language=language or "")
+        talk = self._talk(self._undrawn(), Experiments({}, ""), None, None, lambda _: None, known=False)
+        found = talk.rehearse(principal, conversation_id or "", (), asked)
+        voice = Voice.of(spoken(language or language_of(message)), message)
+        yield from outage.answer(found, voice, self.settings.currency, conversation_id, answered)
+
+    def _kept_turn(
+        self,
+        principal: Principal,
+        message: str,
+        conversation_id: str | None,
+        user_id: str | None,
+        language: str | None,
+        channel: Channel,
+        answered: Callable[[Reply], None],
+        clock: Clock,
+    ) -> Generator[Event, None, None]:
+        """A turn that is stored."""
         shopper = self._speaker(principal, user_id, conversation_id)
-        clock = Clock()
 
         def told(turn: Told) -> None:
             reply, removed, ordering = turn
@@ -207,7 +245,7 @@ class Assistant:
             self.adviser,
             told,
         )
-        return talk.turn(principal, shopper, message, conversation_id, language, channel, clock)
+        yield from talk.turn(principal, shopper, message, conversation_id, language, channel, clock)
 
     def _talk(
         self,
@@ -216,17 +254,18 @@ class Assistant:
         novelty: Novelty | None,
         adviser: Adviser | None,
         told: Callable[[Told], None],
+        known: bool = True,
     ) -> Talk:
-        """One turn's talk, with the parts that are current now."""
+        """One turn's talk, with the parts that are current now; who speaks is a stranger where they are not to be `known`."""
         return Talk(
             self.parts,
             settings,
             self.database,
             self.actions,
             self.checkout_url,
-            self._profile_of,
-            self._position_of,
-            self._due_of,
+            self._profile_of if known else lambda *_: self._stranger(),
+            self._position_of if known else lambda *_: Position(),
+            self._due_of if known else lambda *_: None,
             experiments,
             novelty,
             self._memory,
@@ -243,9 +282,12 @@ class Assistant:
 
         No lot is drawn, no model asked, and no product shown: it is the customer's own order of what search finds.
         """
-        settings = self.settings.model_copy(update={"exploration": ExplorationSettings()})
-        talk = self._talk(settings, Experiments({}, ""), None, None, lambda _: None)
+        talk = self._talk(self._undrawn(), Experiments({}, ""), None, None, lambda _: None)
         return talk.rehearse(principal, conversation_id, before, asked)
+
+    def _undrawn(self) -> ShopSettings:
+        """The settings without lots."""
+        return self.settings.model_copy(update={"exploration": ExplorationSettings()})
 
     def answer_given(self, question: str, language: str) -> Remembered | None:
         """The approved answer of a person to a question, None where none is sure enough."""
@@ -309,6 +351,12 @@ class Assistant:
         yield "cart", {"cart": whole["cart"]}
         yield "done", whole
 
+    def record(self, principal: Principal, batch: Sequence[Behavior]) -> Recorded:
+        """Writes events of behavior for good, as `record_events` does; into the shop's folder while the database is away."""
+        if self._spool is None:
+            return record_events(self.database, principal, batch, self.settings.consent)
+        return self._spool.record(principal, batch)
+
     def search(
         self,
         text: str,
@@ -335,11 +383,7 @@ class Assistant:
         understanding = parts.understander.read(text)
         constraints = merge(merge(Filters(), understanding), Understanding(query="", filters=filters or Filters()))
         order = understanding.sort or sort if sort == "relevance" else sort
-        profile = (
-            self._profile_of(principal, principal.id)
-            if principal is not None and principal.role is Role.CUSTOMER
-            else None
-        )
+        profile = self._tastes_of(principal) if principal is not None and principal.role is Role.CUSTOMER else None
         query = understanding.query
         found = parts.shelf.find(query, constraints, order, max(limit, 30), profile)
         voice = Voice.of(spoken(language or understanding.language), query)
@@ -539,6 +583,16 @@ class Assistant:
     def _profile_of(self, principal: Principal, user_id: str) -> Profile:
         """The shopper's tastes by all that was written until now. Checked against the principal each time."""
         return self._profiles.of(principal, user_id, self.parts.meanings)
+
+    def _tastes_of(self, principal: Principal) -> Profile:
+        """The caller's own tastes; a stranger's while the database is away, for search goes on without."""
+        try:
+            return self._profile_of(principal, principal.id)
+        except Unavailable:
+            return self._stranger()
+
+    def _stranger(self) -> Profile:
+        return Profile(now_ms(), levels=self.parts.meanings.levels)
 
     def _position_of(self, principal: Principal, user_id: str, profile: Profile) -> Position:
         """Where the shopper is now, by all that was written until now; a stranger's where nothing may be known of them."""

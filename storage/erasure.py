@@ -24,6 +24,7 @@ from storage.access_log import ERASED, forget_accessed, note_erased
 from storage.database import Database
 from storage.disk import writing
 from storage.errors import Damaged
+from storage.event_spool import replay
 from storage.models import ModelRun, Status, forget_user, list_runs, runs_with_user
 from storage.personal import MAY_ERASE, delete_rows, has_rows, people
 from storage.principal import Principal, Role
@@ -149,6 +150,7 @@ def erase_user(db: Database, principal: Principal, shop: Path, user_id: str, lat
         Unavailable: the database or a file cannot be written; it is done over by asking again, or at the next start.
     """
     principal.require_owner(user_id, *MAY_ERASE)
+    replay(db, shop)  # or what waits would come after
     return _erase(db, shop, Ledger.of(shop), user_id, now_ms(), by=principal, later=later)
 
 

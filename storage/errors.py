@@ -96,6 +96,16 @@ class Unavailable(AisleError):
     status = 503
 
 
+class Busy(AisleError):
+    """More is asked at once than can be answered in time; it was not begun, and may be asked again after `retry_after` seconds."""
+
+    status = 429
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("More is being asked than can be answered right now.", f"Try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
 class TooManyRejected(AisleError):
     """More rows were rejected than `--max-rejected` allows, so nothing was published."""
 

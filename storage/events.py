@@ -49,21 +49,9 @@ def record_events(
     Raises:
         Forbidden: the role may not write events.
     """
-    principal.require_role(Role.CUSTOMER, Role.SERVICE)
-    rejected: list[tuple[int, str]] = []
-    own: dict[tuple[str, str], Event] = {}
-    repeated = 0
-    for number, event in enumerate(batch):
-        try:
-            user_id = writer_of(principal, event)
-        except (InvalidInput, NotFound) as error:
-            rejected.append((number, error.message))
-            continue
-        key = (user_id, event.event_id)
-        repeated += key in own
-        own.setdefault(key, event)
+    own, repeated, rejected = owned(principal, batch)
     if not own:
-        return Recorded(0, repeated, tuple(rejected))
+        return Recorded(0, repeated, rejected)
     with db.write(durable=True) as connection:
         if not db.is_sqlite:  # SQLite has one writer anyway
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4157356)")
@@ -79,7 +67,31 @@ def record_events(
         ]
         if items:
             connection.execute(insert(event_items), items)
-    return Recorded(len(added), repeated + len(own) - len(added), tuple(rejected))
+    return Recorded(len(added), repeated + len(own) - len(added), rejected)
+
+
+def owned(
+    principal: Principal, batch: Sequence[Event]
+) -> tuple[dict[tuple[str, str], Event], int, tuple[tuple[int, str], ...]]:
+    """A batch by (user, event id), how many of it are repeats, and what of it is rejected, with its index and why.
+
+    Raises:
+        Forbidden: the role may not write events.
+    """
+    principal.require_role(Role.CUSTOMER, Role.SERVICE)
+    rejected: list[tuple[int, str]] = []
+    own: dict[tuple[str, str], Event] = {}
+    repeated = 0
+    for number, event in enumerate(batch):
+        try:
+            user_id = writer_of(principal, event)
+        except (InvalidInput, NotFound) as error:
+            rejected.append((number, error.message))
+            continue
+        key = (user_id, event.event_id)
+        repeated += key in own
+        own.setdefault(key, event)
+    return own, repeated, tuple(rejected)
 
 
 def events_of(

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, TypedDict, cast
 from sqlalchemy import Row, and_, bindparam, case, func, or_, select
 
 from storage.database import Database, in_chunks
+from storage.errors import Unavailable
 from storage.principal import Principal, Role
 from storage.record import Count, Currency, Id, Instant, MinorUnits, Record, now_ms
 from storage.shortages import note_offers
@@ -92,7 +93,7 @@ def all_offers(db: Database, since: int = 0) -> list[Offer]:
 class OfferReader:
     """`all_offers` for who asks again and again: they are read anew only when the table has changed.
 
-    Safe to share between threads.
+    While the database is away what was read last is given. Safe to share between threads.
     """
 
     def __init__(self, db: Database, since: int = 0) -> None:
@@ -102,12 +103,23 @@ class OfferReader:
 
     def __call__(self) -> list[Offer]:
         """The offers, the same list as before where nothing changed."""
-        with self._db.read() as connection:
-            state = tuple(connection.execute(_STATE, {"since": self._since}).one())
         read = self._read
-        if read is None or read[0] != state:
-            read = self._read = (state, all_offers(self._db, self._since))
+        try:
+            with self._db.read() as connection:
+                state = tuple(connection.execute(_STATE, {"since": self._since}).one())
+            if read is None or read[0] != state:
+                read = self._read = (state, all_offers(self._db, self._since))
+        except Unavailable:
+            if read is None:
+                raise
         return read[1]
+
+    def of(self, product_ids: Sequence[str]) -> list[Offer]:
+        """`offers_for`; while the database is away, of what `__call__` read last."""
+        try:
+            return offers_for(self._db, product_ids, self._since)
+        except Unavailable:
+            return [offer for offer in self() if offer.product_id in product_ids]
 
 
 # What changes when a report is kept: every one moves a time, a figure or a word.

@@ -96,7 +96,7 @@ def write_manifest(folder: Path, kind: str, meta: dict[str, Any]) -> Manifest:
 def _write_manifest(folder: Path, manifest: Manifest) -> None:
     body = {"format": _FORMAT, **{name: getattr(manifest, name) for name in ("kind", "created_at", "meta", "files")}}
     body["sha256"] = _digest(body)
-    _write_atomically(folder / MANIFEST, json.dumps(body, ensure_ascii=False, indent=1).encode())
+    write_atomically(folder / MANIFEST, json.dumps(body, ensure_ascii=False, indent=1).encode())
 
 
 def amend_file(folder: Path, kind: str, name: str, change: Callable[[Path], object]) -> None:
@@ -356,7 +356,7 @@ class Versions:
         pointed = self.pointer()
         earlier = [name for name in self.history() if name != pointed]
         with disk_trouble(self.root):
-            _write_atomically(self.root / HISTORY, "".join(f"{each}\n" for each in earlier).encode())
+            write_atomically(self.root / HISTORY, "".join(f"{each}\n" for each in earlier).encode())
             (self.root / POINTER).unlink(missing_ok=True)
             _sync(self.root)
 
@@ -409,8 +409,8 @@ class Versions:
 
     def _write_pointer(self, name: str, history: Sequence[str]) -> None:
         """The history first: killed between the two, the old pointer stays and the fallback has one name more."""
-        _write_atomically(self.root / HISTORY, "".join(f"{each}\n" for each in history).encode())
-        _write_atomically(self.root / POINTER, f"{name}\n".encode())
+        write_atomically(self.root / HISTORY, "".join(f"{each}\n" for each in history).encode())
+        write_atomically(self.root / POINTER, f"{name}\n".encode())
 
 
 def _digest(body: dict[str, Any]) -> str:
@@ -435,7 +435,7 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Writes beside, fsyncs, renames, fsyncs the folder."""
     beside = path.with_name(f".tmp-{path.name}-{secrets.token_hex(4)}")
     try:

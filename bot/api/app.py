@@ -13,6 +13,7 @@ from pydantic import Field
 from starlette.routing import Route
 
 from bot.api import problems
+from bot.api.admission import AdmissionMiddleware, admission_for
 from bot.api.agent import agent_routes
 from bot.api.agent_page import add_agent_page
 from bot.api.completions import completion_routes
@@ -85,7 +86,7 @@ def create_app(
         lifespan=lambda _: mcp.run(),
     )
     problems.install(app)
-    app.include_router(routes(assistant, settings))
+    app.include_router(routes(assistant))
     desk = Desk(assistant)
     app.include_router(conversation_routes(assistant, settings, desk))
     app.include_router(agent_routes(desk))
@@ -98,6 +99,8 @@ def create_app(
     if demo_shoppers:
         _add_demo(app, identity, demo_shoppers)
     app.add_middleware(IdentityMiddleware, identity=identity, origins=settings.embed.origins)
+    admission = admission_for(settings)
+    app.add_middleware(AdmissionMiddleware, admission=admission)
     # What is added later stands outside of what was before. With this one Gradio adds no cross-origin headers of its own.
     app.add_middleware(
         CORSMiddleware,
@@ -119,7 +122,7 @@ def create_app(
     review.mount(app)
     add_agent_page(app)
     AgentWindow(settings).mount(app)
-    CustomerWindow(assistant, settings.name, demo_shoppers).mount(app)
+    CustomerWindow(assistant, settings.name, demo_shoppers, admission).mount(app)
     guard_windows(app)
     app.add_middleware(Observed, routes=tuple(app.routes), pseudonyms=Pseudonyms(load_secret(shop)))
     return app

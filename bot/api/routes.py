@@ -28,13 +28,11 @@ from storage.consent import Consent
 from storage.errors import Forbidden, InvalidInput
 from storage.event import Event, parse_event
 from storage.event_audit import clean_batch, date_problem
-from storage.events import record_events
 from storage.feedback import put_feedback
 from storage.offers import put_offers
 from storage.order_changes import changes_after
 from storage.principal import Principal, Role
 from storage.record import now_ms
-from storage.settings import ShopSettings
 
 Stream = Iterator[tuple[str, dict[str, Any]]]
 
@@ -69,7 +67,7 @@ def owned(principal: Principal, user_id: str) -> str | None:
 Caller = Annotated[Principal, Depends(principal_of)]
 
 
-def routes(assistant: Assistant, settings: ShopSettings) -> APIRouter:
+def routes(assistant: Assistant) -> APIRouter:
     """All routes under `/api`."""
     api = APIRouter(prefix="/api")
     database = assistant.database
@@ -106,7 +104,7 @@ def routes(assistant: Assistant, settings: ShopSettings) -> APIRouter:
             except InvalidInput as error:
                 rejected.append((place, error.message))
         clean, kept, repeated = clean_batch(valid)
-        recorded = record_events(database, caller, clean, settings.consent)
+        recorded = assistant.record(caller, clean)
         rejected += [(places[kept[number]], reason) for number, reason in recorded.rejected]
         return {
             "accepted": recorded.accepted,

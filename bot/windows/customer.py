@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from bot.admission import Admission
 from bot.api.identity import EMBED_HEADER
 from bot.cards import Card
 from bot.desk.desk import told
@@ -30,7 +31,7 @@ from bot.windows.texts import texts, window_language
 from index.product import Product
 from storage.consent import Consent
 from storage.conversations import Channel, Conversation, read_on, start
-from storage.errors import AisleError, NotFound
+from storage.errors import AisleError, Busy, NotFound, Unavailable
 from storage.feedback import feedback_of, put_feedback
 from storage.past_conversations import past_conversations
 from storage.principal import Principal, Role
@@ -145,12 +146,22 @@ def principal_of(request: gr.Request) -> Principal:
 
 
 class CustomerWindow:
-    """Builds the window and holds its handlers, which return what changes by component; all else stays as it is."""
+    """Builds the window and holds its handlers, which return what changes by component; all else stays as it is.
 
-    def __init__(self, assistant: Assistant, shop_name: str, shoppers: tuple[DemoShopper, ...] = ()) -> None:
+    With an `admission` no turn begins while too many others wait.
+    """
+
+    def __init__(
+        self,
+        assistant: Assistant,
+        shop_name: str,
+        shoppers: tuple[DemoShopper, ...] = (),
+        admission: Admission | None = None,
+    ) -> None:
         self.assistant = assistant
         self.shop_name = shop_name
         self.shoppers = shoppers
+        self.admission = admission
         self._stops: dict[tuple[str, str], threading.Event] = {}
         self._page = self._blocks()
 
@@ -254,11 +265,26 @@ class CustomerWindow:
     def say(self, message: str, talk: Talk, request: gr.Request) -> Iterator[dict[Any, Any]]:
         """One turn, streamed: the cards as soon as they are known, then the text. Nothing happens where nothing was said.
 
-        The box is emptied once: the customer may be writing the next message while the answer comes.
+        Where too many wait already, that is said, and the message stays in its box.
         """
         if not message.strip():
             yield {self.box: gr.skip()}
             return
+        try:
+            with self.admission.place() if self.admission is not None else nullcontext():
+                yield from self._said(message, talk, request)
+        except Busy:
+            yield {self.live: render.busy(talk.language)}
+        except Unavailable:  # nothing can be kept, so the answer stands where one on its way would
+            reply = self.assistant.reply(principal_of(request), message)
+            now = render.coming(reply.text, reply.products, reply.language, self._record)
+            yield {self.box: "", self.live: render.unkept(render.user_turn(message, talk.language), now)}
+
+    def _said(self, message: str, talk: Talk, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """A turn that is let in.
+
+        The box is emptied once: the customer may be writing the next message while the answer comes.
+        """
         principal = principal_of(request)
         channel = channel_of(request)
         if talk.conversation_id is None and _shops(principal):

@@ -91,6 +91,16 @@ def failure(detail: str, hint: str, language: str) -> str:
     )
 
 
+def unkept(asked: str, answer: str) -> str:
+    """A question and its answer that no transcript will show."""
+    return f'<ol class="talk">{asked}{answer}</ol>'
+
+
+def busy(language: str) -> str:
+    """The word that a message was not sent, where the answer would come; the message is still in its box."""
+    return f'<p class="failure" role="alert">{escape(texts(language)["busy"])}</p>'
+
+
 def assistant_turn(
     text: str,
     cards: Iterable[Card],

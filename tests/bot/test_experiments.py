@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,9 @@ from bot.exploration import POLICY
 from bot.exposure import Exposures
 from bot.parts import Parts
 from bot.service import Assistant
-from storage.consent import Consent
 from storage.database import Database
 from storage.event import Event
-from storage.events import events_of
+from storage.events import events_of, record_events
 from storage.principal import Principal, Role
 from storage.record import now_ms
 from storage.settings import DAY_MS, ExperimentSettings, ShopSettings
@@ -153,7 +153,7 @@ def test_a_card_that_the_check_takes_out_leaves_the_exposure(database: Database,
 
     hits = [RankedHit(Hit(place, f"p{place}", None, 1.0), 1.0) for place in range(3)]
     _, ordering = draw_order(hits, [True] * 3, 0.0, "m", label="one=plain")
-    exposures = Exposures(database, Consent())
+    exposures = Exposures(partial(record_events, database))
     exposures.show("u", "c", "m", [Card(product_id="p0", title="a")], "USD", ordering)
     exposures.close()
     (event,) = shown_to(database, Principal("u", Role.CUSTOMER))

@@ -1,0 +1,87 @@
+"""Applies `bot/admission.py` to the routes that compute: chat, search, `/v1`, agents' suggestions, and `/mcp`, whose tools search.
+
+All else passes: health and metrics, what an agent answers, events, carts, pages. The customer window's turns go through Gradio's
+own queue, so the window asks the same `Admission` itself (`bot/windows/customer.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bot.admission import Admission
+from bot.api.mcp import PATH as MCP_PATH
+from bot.api.problems import refusal
+from index.transformer import cores
+from storage.errors import Busy
+from storage.metrics import Counter
+from storage.settings import ShopSettings
+
+MOST_BUFFERED: Final = 2**20
+"""Bytes of a body that are read before a place is taken; the rest of a larger one is read in it."""
+TURNS_A_CORE: Final = 2
+_DEAR: Final = ("/api/chat", "/api/search", "/v1/chat/completions", MCP_PATH)
+BUSY: Final = Counter("aisle_busy_total", "Requests that were refused because too much was asked at once.")
+
+
+def admission_for(settings: ShopSettings) -> Admission:
+    """As many at once as the cores can work on, and those beside them who only wait for a language model."""
+    waiting = settings.llm.parallel if settings.llm is not None else 0
+    return Admission(TURNS_A_CORE * cores() + waiting)
+
+
+class AdmissionMiddleware:
+    """Refuses dear requests with 429 and `Retry-After` while too many wait, before who asks is known or a body is read.
+
+    A body is read before the place is taken, so that a slow sender holds none.
+    """
+
+    def __init__(self, app: ASGIApp, admission: Admission) -> None:
+        self.app = app
+        self.admission = admission
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or not _is_dear(scope):
+            await self.app(scope, receive, send)
+            return
+        try:
+            self.admission.require_room()
+            begun = await _begin(receive)
+            async with self.admission.place_async():
+                await self.app(scope, _replay(begun, receive), send)
+        except Busy as busy:
+            BUSY.add()
+            headers = {"Retry-After": str(busy.retry_after)}
+            await refusal(scope["path"], busy.status, busy.message, busy.hint, headers)(scope, receive, send)
+
+
+def _is_dear(scope: Scope) -> bool:
+    path: str = scope["path"]
+    if scope["method"] == "POST":
+        return path in _DEAR
+    return scope["method"] == "GET" and path.startswith("/api/agent/") and path.endswith("/suggestions")
+
+
+async def _begin(receive: Receive) -> list[Message]:
+    """The messages of a request until its body is whole, is large, or its sender is gone."""
+    begun: list[Message] = []
+    size = 0
+    while True:
+        message = await receive()
+        begun.append(message)
+        size += len(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body") or size > MOST_BUFFERED:
+            return begun
+
+
+def _replay(begun: list[Message], receive: Receive) -> Receive:
+    """Gives again what was read, then what comes."""
+    kept = iter(begun)
+
+    async def again() -> Message:
+        message = next(kept, None)
+        return await receive() if message is None else message
+
+    return again
