@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
@@ -16,6 +17,27 @@ from storage.errors import AisleError, Fault, problem_of
 MEDIA_TYPE = "application/problem+json"
 _OPENAI_PATHS: Final = "/v1/"
 _OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error"}
+_TEXT: Final = {"type": "string"}
+_SHAPES: Final = {
+    "Problem": (
+        "An error: what is wrong, and the way out.",
+        MEDIA_TYPE,
+        {"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT, "hint": _TEXT},
+    ),
+    "OpenAIError": (
+        "An error as OpenAI's clients read it.",
+        "application/json",
+        {
+            "error": {
+                "type": "object",
+                "properties": {"message": _TEXT, "type": _TEXT, "param": {"type": ["string", "null"]}, "code": _TEXT},
+                "required": ["message", "type", "param", "code"],
+                "additionalProperties": False,
+            }
+        },
+    ),
+}
+"""What `refusal` answers, as OpenAPI describes it: description, media type, properties, all of them required."""
 
 
 def problem(status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
@@ -74,6 +96,14 @@ def install(app: FastAPI) -> None:
         unknown = Fault()
         return refusal(request.url.path, unknown.status, unknown.message, unknown.hint)
 
+    def described_api() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _with_problems(
+                get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            )
+        return app.openapi_schema
+
+    app.openapi = described_api  # type: ignore[method-assign]  # FastAPI's own way to change the description
     app.add_exception_handler(Exception, fault)
     app.add_exception_handler(AisleError, aisle_error)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -85,3 +115,32 @@ def described(errors: Any) -> str:
     return "; ".join(
         f"{'.'.join(str(part) for part in error['loc'][1:]) or 'body'}: {error['msg']}" for error in errors
     )
+
+
+def _with_problems(api: dict[str, Any]) -> dict[str, Any]:
+    """The description with the errors that are sent, in the place of those that FastAPI would send by itself."""
+    for path, operations in api["paths"].items():
+        shape = "OpenAIError" if path.startswith(_OPENAI_PATHS) else "Problem"
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = {"$ref": f"#/components/responses/{shape}"}
+    components = api["components"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(name, None)
+    components["responses"] = {
+        name: {
+            "description": description,
+            "content": {
+                media_type: {
+                    "schema": {
+                        "type": "object",
+                        "properties": fields,
+                        "required": [*fields],
+                        "additionalProperties": False,
+                    }
+                }
+            },
+        }
+        for name, (description, media_type, fields) in _SHAPES.items()
+    }
+    return api

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
+from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bot.reply.voice import languages
@@ -11,6 +12,9 @@ from index.filters import Filters
 from storage.offers import Offer
 from storage.record import Id
 
+EVENT_STREAM: Final = "text/event-stream"
+MAY_STREAM: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}}
+"""For routes that answer as server-sent events, if asked to: what OpenAPI says of that beside the whole answer."""
 LONGEST_MESSAGE = 200_000  # bytes are cheap to refuse; the assistant itself answers what is too long to read
 
 
@@ -91,3 +95,9 @@ class OffersRequest(Body):
     """`POST /api/products`: newer prices and stock from the shop's backend."""
 
     offers: Annotated[list[Offer], Field(min_length=1, max_length=1000)]
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events, for routes that answer nothing else; the class tells OpenAPI so."""
+
+    media_type = EVENT_STREAM
