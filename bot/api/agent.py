@@ -14,7 +14,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
-from bot.api.requests import Body, EventStream, Language
+from bot.api.requests import STREAMS, Body, EventStream, Language
 from bot.api.routes import principal_of
 from bot.cards import View
 from bot.desk.desk import LONGEST, MOST_CARDS, Desk, Filter
@@ -213,7 +213,7 @@ def agent_routes(desk: Desk) -> APIRouter:
         """The replies at hand."""
         return Macros(macros=tuple(desk.macros(caller)))
 
-    @api.get("/stream", response_class=EventStream)
+    @api.get("/stream", response_class=Response, responses=STREAMS)
     async def stream(caller: Caller, conversation_id: str | None = None) -> EventStream:
         """What happens, as server-sent events: `queue` {rows, gone, agents}, and `conversation` where the one named changed.
 

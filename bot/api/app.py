@@ -35,6 +35,7 @@ from bot.windows import render
 from bot.windows.agent import PATH as DESK_PATH
 from bot.windows.agent import AgentWindow
 from bot.windows.customer import STYLE, CustomerWindow, DemoShopper
+from bot.windows.doors import guard_windows
 from bot.windows.ops import PATH as OPS_PATH
 from bot.windows.ops import OpsWindow
 from bot.windows.review import PATH as REVIEW_PATH
@@ -114,6 +115,7 @@ def create_app(
     add_agent_page(app)
     AgentWindow(settings).mount(app)
     CustomerWindow(assistant, settings.name, demo_shoppers).mount(app)
+    guard_windows(app)
     return app
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bot.api.problems import openai_error
 from bot.api.recall import Recalled, Said, listing, recall
-from bot.api.requests import LONGEST_MESSAGE, MAY_STREAM, EventStream, Language
+from bot.api.requests import LONGEST_MESSAGE, STREAMS, EventStream, Language
 from bot.api.routes import Caller, Stream, for_user
 from bot.cards import Card, Reply, View
 from bot.service import Assistant
@@ -139,7 +139,7 @@ def completion_routes(assistant: Assistant) -> APIRouter:
         _require_model(model)
         return _model()
 
-    @api.post("/chat/completions", response_model=Completion, responses=MAY_STREAM)
+    @api.post("/chat/completions", response_model=Completion, responses=STREAMS)
     def complete(
         body: CompletionRequest,
         caller: Caller,

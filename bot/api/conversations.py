@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
 from bot.api.agent import NOT_KEPT, changes_of
-from bot.api.requests import Body, EventStream
+from bot.api.requests import STREAMS, Body, EventStream
 from bot.api.routes import for_user, principal_of
 from bot.desk.desk import Desk
 from bot.language import spoken
@@ -76,7 +76,7 @@ def conversation_routes(assistant: Assistant, settings: ShopSettings, desk: Desk
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(content, media_type=f"{MEDIA_TYPES[format]}; charset=utf-8", headers=headers)
 
-    @api.get("/{conversation_id}/stream", response_class=EventStream)
+    @api.get("/{conversation_id}/stream", response_class=Response, responses=STREAMS)
     async def stream(conversation_id: str, caller: Caller) -> EventStream:
         """Server-sent events: `changed` {conversation_id, updated_at, agent} at once and with every change of the conversation.
 

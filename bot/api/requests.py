@@ -13,8 +13,8 @@ from storage.offers import Offer
 from storage.record import Id
 
 EVENT_STREAM: Final = "text/event-stream"
-MAY_STREAM: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}}
-"""For routes that answer as server-sent events, if asked to: what OpenAPI says of that beside the whole answer."""
+STREAMS: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {EVENT_STREAM: {}}}}
+"""What OpenAPI says of a route that answers as server-sent events, or does so if asked to."""
 LONGEST_MESSAGE = 200_000  # bytes are cheap to refuse; the assistant itself answers what is too long to read
 
 
@@ -98,6 +98,6 @@ class OffersRequest(Body):
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events, for routes that answer nothing else; the class tells OpenAPI so."""
+    """Server-sent events."""
 
     media_type = EVENT_STREAM

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from bot.api.requests import (
-    MAY_STREAM,
+    STREAMS,
     AddLineRequest,
     ChangeLineRequest,
     ChatRequest,
@@ -71,7 +71,7 @@ def routes(assistant: Assistant, settings: ShopSettings) -> APIRouter:
     api = APIRouter(prefix="/api")
     database = assistant.database
 
-    @api.post("/chat", response_model=Reply, responses=MAY_STREAM)
+    @api.post("/chat", response_model=Reply, responses=STREAMS)
     def chat(body: ChatRequest, caller: Caller) -> Any:
         """One turn. With `stream`, server-sent events: meta, products, text…, citations, cart, done or error."""
         turn = (caller, body.message, body.conversation_id, for_user(caller, body.user_id), body.language)
