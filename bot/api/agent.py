@@ -12,10 +12,9 @@ from typing import Annotated, Any, Final, Literal
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Response
-from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from bot.api.requests import Body, Language
+from bot.api.requests import STREAMS, Body, EventStream, Language
 from bot.api.routes import principal_of
 from bot.cards import View
 from bot.desk.desk import LONGEST, MOST_CARDS, Desk, Filter
@@ -32,7 +31,6 @@ HEARTBEAT_SECONDS: Final = 15.0
 """A comment goes out so often, for proxies close what is silent; an agent who hears it is at the desk."""
 STREAM_SECONDS: Final = 300.0
 """A stream ends after so long and is asked for anew, so that whoever may listen no more hears no more."""
-EVENT_STREAM: Final = "text/event-stream"
 NOT_KEPT: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 Caller = Annotated[Principal, Depends(principal_of)]
@@ -215,8 +213,8 @@ def agent_routes(desk: Desk) -> APIRouter:
         """The replies at hand."""
         return Macros(macros=tuple(desk.macros(caller)))
 
-    @api.get("/stream")
-    async def stream(caller: Caller, conversation_id: str | None = None) -> StreamingResponse:
+    @api.get("/stream", response_class=Response, responses=STREAMS)
+    async def stream(caller: Caller, conversation_id: str | None = None) -> EventStream:
         """What happens, as server-sent events: `queue` {rows, gone, agents}, and `conversation` where the one named changed.
 
         Whoever listens is at the desk. With `renew` a stream ends, after five minutes or when it has missed something: listen again
@@ -226,7 +224,7 @@ def agent_routes(desk: Desk) -> APIRouter:
         desk.feed.require_room(caller.id)
         if conversation_id is not None:
             await run_sync(conversation, desk.assistant.database, caller, conversation_id)
-        return StreamingResponse(happens(desk, caller, conversation_id), media_type=EVENT_STREAM, headers=NOT_KEPT)
+        return EventStream(happens(desk, caller, conversation_id), headers=NOT_KEPT)
 
     return api
 

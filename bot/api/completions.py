@@ -14,12 +14,12 @@ from itertools import chain
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.api.problems import openai_error
 from bot.api.recall import Recalled, Said, listing, recall
-from bot.api.requests import LONGEST_MESSAGE, Language
+from bot.api.requests import LONGEST_MESSAGE, STREAMS, EventStream, Language
 from bot.api.routes import Caller, Stream, for_user
 from bot.cards import Card, Reply, View
 from bot.service import Assistant
@@ -139,7 +139,7 @@ def completion_routes(assistant: Assistant) -> APIRouter:
         _require_model(model)
         return _model()
 
-    @api.post("/chat/completions", response_model=Completion)
+    @api.post("/chat/completions", response_model=Completion, responses=STREAMS)
     def complete(
         body: CompletionRequest,
         caller: Caller,
@@ -225,14 +225,14 @@ def _whole(turn: Stream, place: Recalled, asked: int) -> Completion:
     )
 
 
-def _streamed(body: CompletionRequest, turn: Stream, place: Recalled, asked: int) -> StreamingResponse | JSONResponse:
+def _streamed(body: CompletionRequest, turn: Stream, place: Recalled, asked: int) -> EventStream | JSONResponse:
     """The turn as chunks; one that fails before it says anything is an error with its status."""
     first = next(turn)
     if first[0] == "error":
         return openai_error(first[1]["status"], first[1]["detail"], first[1]["hint"])
     usage = body.stream_options is not None and body.stream_options.include_usage
     chunks = _chunks(chain([first], turn), place, asked, usage)
-    return StreamingResponse(chunks, media_type="text/event-stream")
+    return EventStream(chunks)
 
 
 def _chunks(turn: Stream, place: Recalled, asked: int, usage: bool) -> Iterator[str]:

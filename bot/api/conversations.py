@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Query, Response
-from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from bot.api.agent import EVENT_STREAM, NOT_KEPT, changes_of
-from bot.api.requests import Body
+from bot.api.agent import NOT_KEPT, changes_of
+from bot.api.requests import STREAMS, Body, EventStream
 from bot.api.routes import for_user, principal_of
 from bot.desk.desk import Desk
 from bot.language import spoken
@@ -77,8 +76,8 @@ def conversation_routes(assistant: Assistant, settings: ShopSettings, desk: Desk
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(content, media_type=f"{MEDIA_TYPES[format]}; charset=utf-8", headers=headers)
 
-    @api.get("/{conversation_id}/stream")
-    async def stream(conversation_id: str, caller: Caller) -> StreamingResponse:
+    @api.get("/{conversation_id}/stream", response_class=Response, responses=STREAMS)
+    async def stream(conversation_id: str, caller: Caller) -> EventStream:
         """Server-sent events: `changed` {conversation_id, updated_at, agent} at once and with every change of the conversation.
 
         `agent` is who speaks in Aisle's place, null while Aisle does.
@@ -86,7 +85,7 @@ def conversation_routes(assistant: Assistant, settings: ShopSettings, desk: Desk
         # Before the answer begins, so that it can be refused.
         desk.feed.require_room(caller.id)
         await run_sync(conversation, database, caller, conversation_id)
-        return StreamingResponse(changes_of(desk, caller, conversation_id), media_type=EVENT_STREAM, headers=NOT_KEPT)
+        return EventStream(changes_of(desk, caller, conversation_id), headers=NOT_KEPT)
 
     @api.post("/{conversation_id}/rating", status_code=204)
     def rating(conversation_id: str, body: Rating, caller: Caller) -> Response:

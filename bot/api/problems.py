@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
@@ -18,6 +19,36 @@ _LOGGER = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _OPENAI_PATHS: Final = "/v1/"
 _OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_TEXT: Final = {"type": "string"}
+_SHAPES: Final = {
+    "Problem": (
+        "An error: what is wrong, and the way out.",
+        MEDIA_TYPE,
+        {
+            "type": _TEXT,
+            "title": _TEXT,
+            "status": {"type": "integer"},
+            "detail": _TEXT,
+            "hint": _TEXT,
+            "request_id": _TEXT,
+        },
+    ),
+    "OpenAIError": (
+        "An error as OpenAI's clients read it.",
+        "application/json",
+        {
+            "error": {
+                "type": "object",
+                "properties": {"message": _TEXT, "type": _TEXT, "param": {"type": ["string", "null"]}, "code": _TEXT},
+                "required": ["message", "type", "param", "code"],
+                "additionalProperties": False,
+            }
+        },
+    ),
+}
+"""What `refusal` answers, as OpenAPI describes it: description, media type, properties."""
+_ONLY_OURS: Final = frozenset({"request_id"})
+"""What stands in errors of the server alone; every other property is required."""
 
 
 def problem(status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
@@ -83,6 +114,14 @@ def install(app: FastAPI) -> None:
     async def fault(request: Request, error: Exception) -> JSONResponse:  # `Observed` has logged it
         return _traceable(request, Fault())
 
+    def described_api() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _with_problems(
+                get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            )
+        return app.openapi_schema
+
+    app.openapi = described_api  # type: ignore[method-assign]  # FastAPI's own way to change the description
     app.add_exception_handler(Exception, fault)
     app.add_exception_handler(AisleError, aisle_error)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -92,7 +131,7 @@ def install(app: FastAPI) -> None:
 def _traceable(request: Request, error: AisleError) -> JSONResponse:
     """An error of ours with the id under which the log has more of it: in the header, and in the problem as `request_id`."""
     request_id = getattr(request.state, "request_id", "")
-    headers = {"X-Request-ID": request_id} if request_id else None
+    headers = (retry_after(error) or {}) | ({"X-Request-ID": request_id} if request_id else {})
     if request.url.path.startswith(_OPENAI_PATHS):
         return openai_error(error.status, error.message, error.hint, headers)
     told = error.problem() | ({"request_id": request_id} if request_id else {})
@@ -104,3 +143,32 @@ def described(errors: Any) -> str:
     return "; ".join(
         f"{'.'.join(str(part) for part in error['loc'][1:]) or 'body'}: {error['msg']}" for error in errors
     )
+
+
+def _with_problems(api: dict[str, Any]) -> dict[str, Any]:
+    """The description with the errors that are sent, in the place of those that FastAPI would send by itself."""
+    for path, operations in api["paths"].items():
+        shape = "OpenAIError" if path.startswith(_OPENAI_PATHS) else "Problem"
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = {"$ref": f"#/components/responses/{shape}"}
+    components = api["components"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(name, None)
+    components["responses"] = {
+        name: {
+            "description": description,
+            "content": {
+                media_type: {
+                    "schema": {
+                        "type": "object",
+                        "properties": fields,
+                        "required": [field for field in fields if field not in _ONLY_OURS],
+                        "additionalProperties": False,
+                    }
+                }
+            },
+        }
+        for name, (description, media_type, fields) in _SHAPES.items()
+    }
+    return api

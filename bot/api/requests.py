@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
+from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from bot.reply.voice import languages
@@ -11,6 +12,9 @@ from index.filters import Filters
 from storage.offers import Offer
 from storage.record import Id
 
+EVENT_STREAM: Final = "text/event-stream"
+STREAMS: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {EVENT_STREAM: {}}}}
+"""What OpenAPI says of a route that answers as server-sent events, or does so if asked to."""
 LONGEST_MESSAGE = 200_000  # bytes are cheap to refuse; the assistant itself answers what is too long to read
 
 
@@ -99,3 +103,9 @@ class ConsentRequest(Body):
     answer: StrictBool
     personalize: StrictBool
     train: StrictBool
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events."""
+
+    media_type = EVENT_STREAM

@@ -8,14 +8,15 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from bot.api.requests import (
+    STREAMS,
     AddLineRequest,
     ChangeLineRequest,
     ChatRequest,
     ConsentRequest,
     EventsRequest,
+    EventStream,
     FeedbackRequest,
     OffersRequest,
     RemoveLineRequest,
@@ -72,12 +73,12 @@ def routes(assistant: Assistant) -> APIRouter:
     api = APIRouter(prefix="/api")
     database = assistant.database
 
-    @api.post("/chat", response_model=Reply)
+    @api.post("/chat", response_model=Reply, responses=STREAMS)
     def chat(body: ChatRequest, caller: Caller) -> Any:
         """One turn. With `stream`, server-sent events: meta, products, text…, citations, cart, done or error."""
         turn = (caller, body.message, body.conversation_id, for_user(caller, body.user_id), body.language)
         if body.stream:
-            return StreamingResponse(server_sent(assistant.stream(*turn)), media_type="text/event-stream")
+            return EventStream(server_sent(assistant.stream(*turn)))
         return assistant.reply(*turn)
 
     @api.post("/search")

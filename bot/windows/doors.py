@@ -114,7 +114,9 @@ async def _event(receive: Receive) -> dict[str, Any]:
     except (ValueError, RecursionError):
         event = None
     if not isinstance(event, dict):
-        raise InvalidInput("The request is no event of a window.", f"Send a JSON object of at most {LARGEST_JOIN} bytes.")
+        raise InvalidInput(
+            "The request is no event of a window.", f"Send a JSON object of at most {LARGEST_JOIN} bytes."
+        )
     return event
 
 

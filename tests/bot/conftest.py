@@ -6,10 +6,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
 import uvicorn
+from starlette.types import ASGIApp
 
 from bot.api.app import create_app
 from bot.cards import Reply
@@ -133,6 +135,21 @@ class Live:
         return create_key(self.assistant.database, Principal("operator", Role.ADMIN), role, user).key
 
 
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[str]:
+    """Serves an application on a port of this machine until the block ends; its address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        web = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=web.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        while not web.started and thread.is_alive():
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        web.should_exit = True
+        thread.join(20)
+
+
 @pytest.fixture(scope="session")
 def live(
     tmp_path_factory: pytest.TempPathFactory, bot_snapshot: Snapshot, encoders_by_space: Mapping[str, Encoder]
@@ -144,15 +161,7 @@ def live(
     parts = parts_of(bot_snapshot, encoders_by_space, intents, SETTINGS, database)
     assistant = Assistant(parts, SETTINGS, database, "https://shop.example/checkout/{cart_id}", shop=shop)
     identity = Identity.open(shop, SETTINGS.identity, database)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        web = uvicorn.Server(uvicorn.Config(create_app(assistant, identity, shop, SETTINGS), log_level="warning"))
-        thread = threading.Thread(target=web.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        while not web.started and thread.is_alive():
-            time.sleep(0.05)
-        yield Live(f"http://127.0.0.1:{listener.getsockname()[1]}", assistant, identity, intents)
-        web.should_exit = True
-        thread.join(20)
+    with serving(create_app(assistant, identity, shop, SETTINGS)) as url:
+        yield Live(url, assistant, identity, intents)
     assistant.close()
     database.close()
