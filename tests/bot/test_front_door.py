@@ -326,6 +326,17 @@ class TestScopes:
         assert client.get("/v1/models", headers={"Authorization": f"Bearer {shown}"}).status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/agent/", "/ops/", "/review/", "/ops/gradio_api/queue/data"])
+def test_who_may_not_see_a_window_is_sent_to_sign_in_or_told(
+    client: TestClient, key: Callable[..., str], path: str
+) -> None:
+    sent = client.get(path, headers=PAGE, follow_redirects=False)
+    assert (sent.status_code, sent.headers["location"]) == (303, "/login")
+    assert client.get(path).status_code == 401
+    maya = {"Authorization": f"Bearer {key(Role.CUSTOMER, 'maya')}"}
+    assert client.get(path, headers={**PAGE, **maya}).status_code == 403
+
+
 class TestHeaders:
     def test_only_over_https_it_is_for_good(self, client: TestClient) -> None:
         for path in ("/api/cart", "/", "/mcp", "/nowhere", "/window.css"):
