@@ -92,6 +92,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, latin_encoder: object, encode
         ["label"],
         ["keys", "create"],
         ["keys", "list"],
+        ["keys", "rotate"],
         ["keys", "revoke"],
     ],
 )
@@ -404,6 +405,21 @@ def test_keys_are_shown_once_listed_and_revoked(run: Run, tmp_path: Path) -> Non
     assert run("keys", "revoke", made["key_id"], "--shop", tmp_path)[0] == 0
     assert "revoked" in run("keys", "list", "--shop", tmp_path)[1]
     assert run("keys", "revoke", "no-such-key", "--shop", tmp_path)[0] == 1
+
+
+def test_a_key_is_bound_and_rotated(run: Run, tmp_path: Path) -> None:
+    bound = ("--name", "feed", "--role", "service", "--scope", "catalog", "--scope", "orders:read", "--days", "30")
+    made = json.loads(run("keys", "create", *bound, "--shop", tmp_path, "--json")[1])
+    new = json.loads(run("keys", "rotate", made["key_id"], "--grace-hours", "2", "--shop", tmp_path, "--json")[1])
+    assert new["key"] != made["key"]
+    old, now = json.loads(run("keys", "list", "--shop", tmp_path, "--json")[1])["keys"]
+    assert old["scopes"] == now["scopes"] == ["catalog", "orders:read"]
+    assert old["expires_at"] == new["old_key_until"] < now["expires_at"]
+    listed = run("keys", "list", "--shop", tmp_path)[1]
+    assert listed.count("catalog orders:read  until ") == listed.count("never used") == 2
+    status, _, err = run("keys", "create", "--name", "x", "--role", "service", "--scope", "ordres", "--shop", tmp_path)
+    assert status == 2
+    assert "Did you mean 'orders'?" in err
 
 
 class TestErasure:

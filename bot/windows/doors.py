@@ -76,7 +76,9 @@ async def _bound(scope: Scope, receive: Receive) -> tuple[Scope, Receive]:
     path, method = scope["path"].removeprefix(scope.get("root_path", "")), scope["method"]
     if method in _GET and (path in _PAGES or path.startswith(_FOLDERS)):
         return scope, receive
-    principal: Principal = scope["state"]["principal"]
+    principal: Principal | None = scope.get("state", {}).get("principal")
+    if principal is None:  # nobody was asked for: what is open to all is not of a window
+        raise NotFound("There is nothing here.", "See /docs for what is served.")
     if method == "GET" and path == LISTEN:
         asked = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         bound = urlencode({_FIELD: session_of(principal, _named(asked.get(_FIELD)))})
