@@ -58,7 +58,7 @@ KIND_OF: Final[dict[Table, Kind]] = {
     tables.accesses: "audit",
 }
 """`choices` have no period: as long as anything of a person is kept, what they allow must be known. `visitors` are whole people."""
-BATCH: Final = 200
+BATCH: Final = 100
 """Rows of the table that is cleared; those that go with them come on top."""
 PAUSE_S: Final = 0.02
 """Between two transactions, for writers that wait."""

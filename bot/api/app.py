@@ -106,7 +106,7 @@ def create_app(
         CORSMiddleware,
         allow_origins=list(settings.embed.origins),
         allow_credentials=bool(settings.embed.origins),
-        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", *MCP_HEADERS],
     )
     app.add_middleware(SecurityHeaders, origins=settings.embed.origins)

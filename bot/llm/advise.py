@@ -365,7 +365,7 @@ class Consultation:
         except AisleError as error:
             answer.parts, answer.pending, answer.action, answer.order_id = before
             self._reason, self._shown = "backend", False
-            _LOGGER.warning("What the language model proposed of an order is dropped: %s", error)
+            _LOGGER.warning("What the language model proposed of an order is dropped: %s.", type(error).__name__)
             return False
         if tools.transfer and answer.pending is None:
             answer.ask(turn.voice.say("change.person"), Pending(kind="handoff"))

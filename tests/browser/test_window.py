@@ -163,6 +163,10 @@ def test_by_the_keyboard_alone(window: Window) -> None:
     expect(page.locator("#cart h2")).to_contain_text("(2)")
     assert page.evaluate(f"{focused}.matches('#cart [data-act=more]')"), "a write takes the keyboard's place away"
     tab_to("#cart a.checkout")
+    tab_to("#consent-train-switch")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("switch", name="Learning from my visits")).to_be_checked()
+    assert page.evaluate(f"{focused}.matches('#consent-train-switch')"), "a choice takes the keyboard's place away"
     tab_to("#tools summary", "Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#tools details[open]")).to_have_count(1)

@@ -79,6 +79,20 @@ def test_without_answers_no_profile_is_read_and_none_is_made(database: Database,
     assert not consent.personalize, "what is recorded meanwhile stays out later, too"
 
 
+def learnt(database: Database, shop: Path, name: str, *users: str) -> str:
+    """A run that learnt from these."""
+    return register_run(
+        database,
+        ENGINEER,
+        load_secret(shop),
+        name="intent",
+        kind="intent",
+        folder=shop / name,
+        data_hashes={},
+        users=users,
+    )
+
+
 class TestTakingTrainBack:
     def test_it_is_out_of_everything_that_is_learnt_from_at_once(self, database: Database) -> None:
         who = Principal("alice", Role.CUSTOMER)
@@ -94,21 +108,18 @@ class TestTakingTrainBack:
         assert [each.source for each in list_answers(database, ENGINEER)] == [others]
 
     def test_models_that_learnt_from_them_are_to_be_trained_again(self, database: Database, tmp_path: Path) -> None:
-        secret = load_secret(tmp_path)
-        names = {"name": "intent", "kind": "intent", "data_hashes": {}}
-        mine = register_run(database, ENGINEER, secret, folder=tmp_path / "1", users=["alice", "bob"], **names)
-        register_run(database, ENGINEER, secret, folder=tmp_path / "2", users=["bob"], **names)
+        mine = learnt(database, tmp_path, "1", "alice", "bob")
+        learnt(database, tmp_path, "2", "bob")
         who = Principal("alice", Role.CUSTOMER)
         set_consent(database, who, "alice", EVERYTHING, shop=tmp_path)
         assert not any(run.retrain_since for run in list_runs(database, ENGINEER))
         set_consent(database, who, "alice", Consent(personalize=False), shop=tmp_path)
         assert [run.run_id for run in list_runs(database, ENGINEER) if run.retrain_since] == [mine]
-        assert [run.run_id for run in runs_with_user(database, ENGINEER, "alice", secret)] == [mine], (
+        assert [run.run_id for run in runs_with_user(database, ENGINEER, "alice", load_secret(tmp_path))] == [mine], (
             "an erasure has to find them still"
         )
 
     def test_who_never_chose_takes_it_back_with_the_first_choice(self, database: Database, tmp_path: Path) -> None:
-        names = {"name": "intent", "kind": "intent", "data_hashes": {}}
-        register_run(database, ENGINEER, load_secret(tmp_path), folder=tmp_path / "1", users=["alice"], **names)
+        learnt(database, tmp_path, "1", "alice")
         set_consent(database, BACKEND, "alice", Consent(), shop=tmp_path)
         assert all(run.retrain_since for run in list_runs(database, ENGINEER))

@@ -120,6 +120,23 @@ def test_models_that_learnt_from_them_are_named_and_forget_who_they_were(
     )
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_a_run_that_was_killed_left_goes_and_what_one_that_ended_left_stays(
+    kept: Database, shop: Path, tmp_path: Path, ended: bool
+) -> None:
+    folder = tmp_path / "runs" / "one"
+    names = {"name": "intent", "kind": "intent"}
+    run_id = register_run(kept, ENGINEER, load_secret(shop), folder=folder, data_hashes={}, users=[ME], **names)
+    (checkpoint := folder.parent / ".one.checkpoint").mkdir(parents=True)
+    (checkpoint / "rows.jsonl").write_text(SAID)
+    folder.mkdir()
+    write_manifest(folder, "intent", {})
+    if ended:
+        mark_trained(kept, ENGINEER, run_id, {}, {})
+    erase_user(kept, BACKEND, shop, ME)
+    assert checkpoint.exists() is ended
+
+
 def test_a_folder_that_is_damaged_does_not_stop_it(kept: Database, shop: Path, tmp_path: Path) -> None:
     trained(kept, shop, tmp_path / "one", tmp_path / "log.jsonl", ME)
     (tmp_path / "one" / "manifest.json").write_text("{")
