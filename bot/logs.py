@@ -127,7 +127,12 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         now = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = {"time": now, "level": record.levelname.lower(), "logger": record.name, "event": _message(record)}
+        line: dict[str, Any] = {
+            "time": now,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": _message(record),
+        }
         line |= _fields(record)
         if record.exc_info and record.exc_info[1] is not None:
             line |= {"exception": told(record.exc_info[1]), "at": places(record.exc_info[1])}

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dockerfile_parse import DockerfileParser
+from dockerfile_parse.parser import DockerfileParser
 
 ROOT = Path(__file__).resolve().parent.parent
 _OURS = re.compile(r"(?<![\w/.])/(opt|src|shop)\b")
@@ -116,8 +116,9 @@ def _index() -> str:
 
 
 def files_below(folder: Path) -> dict[str, int]:
-    """All files by their last change, in nanoseconds."""
-    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    """All files by their last change, in nanoseconds, but for one that Gradio writes where it can and else does without."""
+    every = (path for path in folder.rglob("*") if path.is_file() and path.parts[-2:] != ("gradio", "hash_seed.txt"))
+    return {str(path): path.stat().st_mtime_ns for path in every}
 
 
 def rehearse(folder: Path, install: bool) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def rehearse(folder: Path, install: bool) -> dict[str, Any]:
     if folder.exists() and any(folder.iterdir()):
         raise SystemExit(f"{folder} is not empty: give a fresh one.")
     rehearsal = Rehearsal(folder.absolute(), install)
-    parser = DockerfileParser(path=str(ROOT / "deploy" / "Dockerfile"), cache_content=True)
+    parser = DockerfileParser(path=str(ROOT / "deploy" / "Dockerfile"), cache_content=True)  # type: ignore[no-untyped-call]
     for each in parser.structure:
         if each["instruction"] not in ("COMMENT", "FROM", "ARG"):
             rehearsal.step(each["instruction"], each["value"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from dockerfile_parse import DockerfileParser
+from dockerfile_parse.parser import DockerfileParser
 from typer.testing import CliRunner
 
 import launch
@@ -47,7 +47,7 @@ def values(dockerfile: list[dict[str, Any]], instruction: str) -> list[str]:
 class TestDockerfile:
     def test_hadolint_has_nothing_to_say(self) -> None:
         program = Path(sys.executable).with_name("hadolint")
-        command = [program, "--no-color", "--failure-threshold", "info", DEPLOY / "Dockerfile"]
+        command = [str(program), "--no-color", "--failure-threshold", "info", str(DEPLOY / "Dockerfile")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
 
@@ -72,7 +72,12 @@ class TestDockerfile:
 
     def test_its_steps_run_in_a_fresh_folder(self, tmp_path: Path) -> None:
         """Bounded here: what Aisle needs is taken from this environment, and the entry point says its help (`make soak`: all)."""
-        command = [sys.executable, DEPLOY / "rehearse.py", tmp_path / "fresh", *(["--install"] if SOAK else [])]
+        command = [
+            sys.executable,
+            str(DEPLOY / "rehearse.py"),
+            str(tmp_path / "fresh"),
+            *(["--install"] if SOAK else []),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         told = json.loads(done.stdout)
@@ -144,7 +149,7 @@ class TestUnit:
     def test_systemd_takes_it_and_finds_little_exposed(self, unit: Path) -> None:
         done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout + done.stderr) == (0, "")
-        command = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", unit]
+        command = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", str(unit)]
         judged = subprocess.run(command, capture_output=True, text=True, check=False)
         assert judged.returncode == 0, judged.stdout
 

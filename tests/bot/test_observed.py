@@ -383,15 +383,21 @@ class TestTraces:
         body = {"message": f"show me kettles, {SAID} {EMAIL}", "stream": stream}
         client.post("/api/chat", json=body, headers=bearer(served, USER))
         client.get(f"/api/products/{USER}")
+        assert isinstance(tracing._tracer, OtlpTracer)
         tracing._tracer._provider.force_flush()
-        spans = {span.name: span for span in exported.get_finished_spans()}
-        assert {"request", "storage", "intent", "understanding", "search", "ranking", "reply"} <= set(spans)
-        every = exported.get_finished_spans()
-        (root,) = [each for each in every if each.name == "request" and each.attributes["route"] == "/api/chat"]
-        stages = [each for each in every if each.name != "request"]
-        assert {s.parent.span_id for s in stages} == {root.context.span_id}
-        assert all(root.start_time <= s.start_time <= s.end_time <= root.end_time for s in stages)
-        told = "".join(s.to_json() for s in exported.get_finished_spans())
+        every = [json.loads(span.to_json()) for span in exported.get_finished_spans()]
+        spans = {span["name"] for span in every}
+        assert {"request", "storage", "intent", "understanding", "search", "ranking", "reply"} <= spans
+        (root,) = [each for each in every if each["attributes"].get("route") == "/api/chat"]
+        stages = [each for each in every if each["name"] != "request"]
+        assert {each["parent_id"] for each in stages} == {root["context"]["span_id"]}
+        for each in stages:
+            assert root["start_time"] <= each["start_time"] <= each["end_time"] <= root["end_time"]
+        assert {each["attributes"].get("route") for each in every if each["name"] == "request"} == {
+            "/api/chat",
+            "/api/products/{product_id}",
+        }
+        told = json.dumps(every)
         assert not [canary for canary in (USER, EMAIL, SAID, "accordion", "kettles") if canary in told]
 
     def test_nothing_is_imported_or_done_without_the_setting(self) -> None:

@@ -146,7 +146,7 @@ def test_who_was_erased_stays_erased(shop: Path, kept: Database, tmp_path: Path)
     assert not holds(tmp_path / "backup" / DATABASE, "zoe-4713-canary"), "not in a free page either"
     erase_user(kept, BACKEND, shop, MAYA)
     kept.close()
-    lost = shutil.move(shop, tmp_path / "lost")
+    lost = shop.rename(tmp_path / "lost")
     done = restore(tmp_path / "backup", shop, url_of(shop), lost / LEDGER)
     assert done.erased == 1
     assert [path for path in shop.rglob("*") if path.is_file() and holds(path, MAYA)] == []

@@ -123,7 +123,7 @@ def rows_of(database: Database) -> dict[str, list[dict[str, Any]]]:
         found = MetaData()
         found.reflect(connection)
         return {
-            table.name: [dict(sorted(row.items())) for row in connection.execute(select(table)).mappings()]
+            table.name: [dict(sorted(dict(row).items())) for row in connection.execute(select(table)).mappings()]
             for table in found.sorted_tables
             if table.name != "alembic_version"
         }
