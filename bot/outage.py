@@ -52,6 +52,10 @@ class Outage:
                 self.met(error)
         return self._suspected
 
+    def suspect(self) -> None:
+        """A turn failed after it had begun: by the database, or by something else. The next one asks."""
+        self._suspected = True
+
     def met(self, error: Unavailable) -> None:
         """A turn did not reach the database."""
         if not self._suspected:

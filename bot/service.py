@@ -200,9 +200,10 @@ class Assistant:
                     yield from turn
                     return
                 except Unavailable as error:
-                    self._outage.met(error)
                     if "storage" in clock.stages:  # it had begun, and may have changed something
+                        self._outage.suspect()
                         raise
+                    self._outage.met(error)
         principal.require_role(Role.CUSTOMER, Role.SERVICE)
         shopper_of(principal, user_id)
         asked = Turn(role="user", content=message, language=language or "")

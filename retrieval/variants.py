@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.attributes import canonical, parts_of
-from index.clean import fold, is_cjk
+from index.clean import fold, has_cjk, is_cjk
 from index.codes import codes_of, identifiers
 from index.facets import FacetMask
 from index.filters import Filters
@@ -184,7 +184,7 @@ def _runs(part: Sequence[str], tokens: Sequence[str]) -> Iterator[frozenset[int]
         if size == 1 and len(part[0]) == 1:
             before = tokens[start - 1] if start else ""
             after = tokens[start + 1] if start + 1 < len(tokens) else ""
-            if is_cjk(part[0]) and after not in _HAN_ENDS and (is_cjk(after or " ") or is_cjk(before or " ")):
+            if is_cjk(part[0]) and after not in _HAN_ENDS and (has_cjk(after) or has_cjk(before)):
                 continue
             if part[0].isalpha() and before[:1].isdigit():
                 continue

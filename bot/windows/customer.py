@@ -272,13 +272,22 @@ class CustomerWindow:
             return
         try:
             with self.admission.place() if self.admission is not None else nullcontext():
-                yield from self._said(message, talk, request)
+                turn = self._said(message, talk, request)
+                try:
+                    first = next(turn)
+                except Unavailable:  # nothing was begun and nothing can be kept
+                    yield self._unkept(message, talk, request)
+                    return
+                yield first
+                yield from turn
         except Busy:
             yield {self.live: render.busy(talk.language)}
-        except Unavailable:  # nothing can be kept, so the answer stands where one on its way would
-            reply = self.assistant.reply(principal_of(request), message)
-            now = render.coming(reply.text, reply.products, reply.language, self._record)
-            yield {self.box: "", self.live: render.unkept(render.user_turn(message, talk.language), now)}
+
+    def _unkept(self, message: str, talk: Talk, request: gr.Request) -> dict[Any, Any]:
+        """What is answered while the database is away, where an answer on its way would stand."""
+        reply = self.assistant.reply(principal_of(request), message)
+        now = render.coming(reply.text, reply.products, reply.language, self._record)
+        return {self.box: "", self.live: render.unkept(render.user_turn(message, talk.language), now)}
 
     def _said(self, message: str, talk: Talk, request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A turn that is let in.

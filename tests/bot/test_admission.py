@@ -199,7 +199,8 @@ def full(
     settings = ShopSettings()
     identity = Identity.open(tmp_path, settings.identity, assistant.database)
     app = create_app(assistant, identity, tmp_path, settings)
-    (admission,) = (each.kwargs["admission"] for each in app.user_middleware if each.cls is AdmissionMiddleware)
+    outer: Any = app.user_middleware
+    (admission,) = (each.kwargs["admission"] for each in outer if each.cls is AdmissionMiddleware)
     with TestClient(app, base_url="http://127.0.0.1") as client, ExitStack() as places:
         fill(admission, places)
         yield client, identity, places

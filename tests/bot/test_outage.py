@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from bot.api.app import create_app
 from bot.parts import parts_of
 from bot.reply.voice import languages
 from bot.service import Assistant
+from bot.windows.customer import CustomerWindow, Talk
 from index.encoders import Encoder
 from index.snapshot import Snapshot
 from storage import event_spool
@@ -179,6 +181,14 @@ def test_a_locked_sqlite_file(
         found = held.reply(shopper, "show me kettles", first.conversation_id)
         assert found.products
         assert found.message_id != first.message_id
+        request: Any = SimpleNamespace(
+            request=SimpleNamespace(state=SimpleNamespace(principal=shopper)), headers={}, cookies={}, query_params={}
+        )
+        window = CustomerWindow(held, "Shop")
+        (shown,) = window.say("show me kettles", Talk(language="zh"), request)
+        assert shown[window.box] == ""
+        assert "show me kettles" in shown[window.live]
+        assert found.products[0].title in shown[window.live]
     assert len(turns_of(database, shopper, first.conversation_id)) == 2
     assert held.reply(shopper, "show me kettles", first.conversation_id).products
     assert len(turns_of(database, shopper, first.conversation_id)) == 4
@@ -186,3 +196,21 @@ def test_a_locked_sqlite_file(
     for each in (held, met_none):
         each.close()
     database.close()
+
+
+def test_a_silent_order_system_is_no_outage(
+    assistant: Assistant, intents: ToldIntents, shopper: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(assistant.backend), "orders", silent)
+    kept = assistant.reply(shopper, "show me kettles")
+    intents.label = "order_status"
+    with pytest.raises(Unavailable):
+        assistant.reply(shopper, "where is my order?", kept.conversation_id)
+    intents.label = "search"
+    before = len(turns_of(assistant.database, shopper, kept.conversation_id))
+    assistant.reply(shopper, "show me kettles", kept.conversation_id)
+    assert len(turns_of(assistant.database, shopper, kept.conversation_id)) == before + 2
+
+
+def silent(*_: object) -> None:
+    raise Unavailable("The order system does not answer.", "Try again later.")

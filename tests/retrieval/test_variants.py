@@ -51,6 +51,8 @@ WATCH = products_of(
         (SHIRT, "白T恤 XL", "白色 XL"),
         (SHIRT, "红色T恤", "红 L, 红 XL, 红 大"),
         (SHIRT, "大人T恤", ""),
+        (SHIRT, "红 summer shirt", "红 L, 红 XL, 红 大"),
+        (SHIRT, "summer 红 shirt", "红 L, 红 XL, 红 大"),
         (SHIRT, "黑板擦", ""),
         (SHIRT, "kettle 1.7 L", ""),
         (PHONE, "256GB phone", "256 GB"),
