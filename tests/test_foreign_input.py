@@ -157,7 +157,7 @@ READERS: dict[str, tuple[tuple[str, ...], Callable[[Path], object]]] = {
 FILES = [(name, ending) for name, (endings, _) in READERS.items() for ending in endings]
 
 
-DEEP = 100_000
+DEEP = 20_000
 HARD = [
     *(b"[" * DEEP, b'{"a":' * DEEP, b"a = " + b"[" * DEEP, b"a = " + b"{b=" * DEEP, b"a" + b".a" * DEEP + b" = 1"),
     *(b"9" * 9_000, b"a = " + b"9" * 9_000, b'{"id": ' + b"9" * 9_000 + b"}", b"[" + b"9" * 9_000 + b"]", b"1\t2\t" + b"9" * 9_000),
