@@ -267,7 +267,10 @@ def parse_settings(text: str | bytes) -> ShopSettings:
         raise InvalidInput(
             f"shop.toml is not UTF-8 at byte {error.start}.", "Save it again with the encoding UTF-8."
         ) from None
-    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, and brackets in brackets in brackets
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # also a number of thousands of digits, and brackets in brackets in brackets
         raise InvalidInput(f"shop.toml is not TOML: {error}.", "Mend that line.") from None
     try:
         return ShopSettings.model_validate(values)

@@ -1,8 +1,8 @@
 """Whatever a file, a header or a message holds: it is read, or refused with what is wrong and the way out; nothing else is raised.
 
-Readers get bytes of every kind, pieces of their own format put together wrongly among them, and rows of every shape. Beside these:
-`tests/storage/test_rows.py` (lines), `tests/finetune/test_logs.py` (rows of dialogues), `tests/retrieval/test_understanding.py` (words),
-`tests/bot/attack/test_contract.py` (requests).
+Readers get bytes of every kind, pieces of their own format put together wrongly among them, and rows of every shape. Beside
+these: `tests/storage/test_rows.py` (lines), `tests/finetune/test_logs.py` (rows of dialogues),
+`tests/retrieval/test_understanding.py` (words), `tests/bot/attack/test_contract.py` (requests).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import io
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,34 @@ from tests.retrieval.catalog_words import BARE, UNDERSTANDER
 
 EXAMPLES = 2_000 if SOAK else 25
 ODD = st.sampled_from(
-    ["", " ", "\x00", "\ud800", "\u202e", "\ufeff", "NaN", "1e999", "-1", "²", "٣", "①", "９", "1,2.3", "9" * 400, "null", "💥", "価"]
+    [
+        "",
+        " ",
+        "\x00",
+        "\ud800",
+        "\u202e",
+        "\ufeff",
+        "NaN",
+        "1e999",
+        "-1",
+        "²",
+        "٣",
+        "①",
+        "９",
+        "1,2.3",
+        "9" * 400,
+        "null",
+        "💥",
+        "価",
+    ]
 )
 SCALARS = (
-    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats() | ODD | st.text(st.characters(), max_size=12)
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats()
+    | ODD
+    | st.text(st.characters(), max_size=12)
 )
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ODD, inner, max_size=3), max_leaves=6
@@ -63,10 +88,40 @@ def rows(*names: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 PRODUCT = rows(
-    *("id", "title", "description", "brand", "categories", "price", "list_price", "availability", "stock", "attributes"),
+    *(
+        "id",
+        "title",
+        "description",
+        "brand",
+        "categories",
+        "price",
+        "list_price",
+        "availability",
+        "stock",
+        "attributes",
+    ),
     *("variants", "gtin", "mpn", "rating", "delivery", "published_at", "image_url", "url", "language", "sku"),
-    *("item_group_id", "item_id", "is_eligible_search", "product_category", "media", "offers", "@type", "@id", "@graph"),
-    *("hasVariant", "isVariantOf", "aggregateRating", "Handle", "Variant SKU", "Option1 Name", "Option1 Value", "color"),
+    *(
+        "item_group_id",
+        "item_id",
+        "is_eligible_search",
+        "product_category",
+        "media",
+        "offers",
+        "@type",
+        "@id",
+        "@graph",
+    ),
+    *(
+        "hasVariant",
+        "isVariantOf",
+        "aggregateRating",
+        "Handle",
+        "Variant SKU",
+        "Option1 Name",
+        "Option1 Value",
+        "color",
+    ),
 )
 PRICED = st.fixed_dictionaries(
     {"id": ODD | st.just("1"), "title": st.just("A lamp")},
@@ -122,11 +177,26 @@ PIECES = st.sampled_from(
         b"user_id,timestamp,quantity,amount,currency\n", b"from,relation,to,weight\n", b'{"id": "1", "title": "A lamp"}',
         b'{"messages": [{"role": "user", "content": "hi"}]}', b'{"query_id": "1", "text": "lamp"}', b"1\t2\t3\n", b"2,9,x,1,USD\n",
         b"---\nlanguage: zh\n---\n", b"# Returns\n", b"![a](b)", b"[[[[[[", b"{{{{{{", b'"@graph":', b"PAR1", b"\x1f\x8b\x08\x00",
-        b"[llm]\n", b"currency = ", b"'''", b'"""', b"\\", b"=", b"1979-05-27T07:32:00", b"0x", b"[[experiment]]\n", "退货".encode(),
+        b"[llm]\n", b"currency = ", b"'''", b'"""', b"\\", b"=", b"1979-05-27T07:32:00", b"0x", b"[[experiment]]\n",
+        "退货".encode(),
         b"[" * 3_000, b'{"a":' * 3_000,
     ]
 )  # fmt: skip
-BYTES = st.binary(max_size=200) | st.lists(PIECES, max_size=12).map(b"".join) | st.lists(PIECES).map(b"".join).map(gzip.compress)
+BYTES = (
+    st.binary(max_size=200)
+    | st.lists(PIECES, max_size=12).map(b"".join)
+    | st.lists(PIECES).map(b"".join).map(gzip.compress)
+)
+
+
+@contextmanager
+def read_or_refused() -> Iterator[None]:
+    """Holds that nothing is raised in the block but an error of one line with a way out."""
+    try:
+        yield
+    except AisleError as error:
+        if not error.hint or "\n" in error.message:
+            pytest.fail(f"no way out: {error!r}")
 
 
 def drained(found: Any) -> None:
@@ -160,7 +230,13 @@ FILES = [(name, ending) for name, (endings, _) in READERS.items() for ending in 
 DEEP = 20_000
 HARD = [
     *(b"[" * DEEP, b'{"a":' * DEEP, b"a = " + b"[" * DEEP, b"a = " + b"{b=" * DEEP, b"a" + b".a" * DEEP + b" = 1"),
-    *(b"9" * 9_000, b"a = " + b"9" * 9_000, b'{"id": ' + b"9" * 9_000 + b"}", b"[" + b"9" * 9_000 + b"]", b"1\t2\t" + b"9" * 9_000),
+    *(
+        b"9" * 9_000,
+        b"a = " + b"9" * 9_000,
+        b'{"id": ' + b"9" * 9_000 + b"}",
+        b"[" + b"9" * 9_000 + b"]",
+        b"1\t2\t" + b"9" * 9_000,
+    ),
     *(b"#" * DEEP, b"> " * DEEP, b"![" * DEEP, b"**" * DEEP, b"---\n" * DEEP, b'"' * DEEP, b"," * DEEP, b"\n" * DEEP),
 ]
 """What recursion, limits on numbers and backtracking choke on."""
@@ -171,10 +247,8 @@ def test_what_is_deep_long_or_endless_is_read_or_refused(name: str, ending: str,
     for content in HARD:
         path = tmp_path / f"hard.{ending}"
         path.write_bytes(content)
-        try:
+        with read_or_refused():
             drained(READERS[name][1](path))
-        except AisleError as error:
-            assert error.hint
 
 
 @pytest.mark.parametrize(("name", "ending"), FILES)
@@ -187,11 +261,8 @@ def test_any_file_is_read_or_refused(name: str, ending: str) -> None:
         def any_of_them(content: bytes) -> None:
             path = Path(place) / f"any.{ending}"
             path.write_bytes(content)
-            try:
+            with read_or_refused():
                 drained(read(path))
-            except AisleError as error:
-                assert error.hint
-                assert "\n" not in error.message
 
         any_of_them()
 
@@ -203,10 +274,8 @@ def test_a_row_of_any_shape_is_a_product_or_a_problem(products: list[Any], endin
         path = Path(place) / f"catalog.{ending}"
         lines = [json.dumps(each) for each in products]
         path.write_text("\n".join(lines) if ending == "jsonl" else f"[{','.join(lines)}]", encoding="utf-8")
-        try:
+        with read_or_refused():
             drained(read_catalog(path))
-        except AisleError as error:
-            assert error.hint
 
 
 @hypothesis_settings(max_examples=EXAMPLES, deadline=None, derandomize=not SOAK, database=None)
@@ -224,7 +293,9 @@ def test_a_row_of_any_shape_is_a_product_or_a_problem(products: list[Any], endin
     st.integers(0, 400),
     st.booleans(),
 )
-def test_a_parquet_file_of_any_columns_is_read_or_refused(columns: dict[str, list[Any]], at: int, damaged: bool) -> None:
+def test_a_parquet_file_of_any_columns_is_read_or_refused(
+    columns: dict[str, list[Any]], at: int, damaged: bool
+) -> None:
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer)
     content = bytearray(buffer.getvalue())
@@ -233,10 +304,8 @@ def test_a_parquet_file_of_any_columns_is_read_or_refused(columns: dict[str, lis
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "catalog.parquet"
         path.write_bytes(content)
-        try:
+        with read_or_refused():
             drained(read_catalog(path))
-        except AisleError as error:
-            assert error.hint
 
 
 @pytest.mark.parametrize("kind", RECORDS)
@@ -246,24 +315,28 @@ def test_a_record_of_any_shape_is_read_or_refused(kind: str) -> None:
     @hypothesis_settings(max_examples=4 * EXAMPLES, deadline=None, derandomize=not SOAK, database=None)
     @given(strategy)
     def any_of_them(row: dict[str, Any]) -> None:
-        try:
+        with read_or_refused():
             read(row)
-        except AisleError as error:
-            assert error.hint
 
     any_of_them()
 
 
 @hypothesis_settings(max_examples=4 * EXAMPLES, deadline=None, derandomize=not SOAK, database=None)
-@given(st.lists(ODD | st.sampled_from(["# A\n", "\n\n", "> ", "**", "[a](b)", "---\n", "退货。", "a. "]), max_size=12).map("".join))
+@given(
+    st.lists(ODD | st.sampled_from(["# A\n", "\n\n", "> ", "**", "[a](b)", "---\n", "退货。", "a. "]), max_size=12).map(
+        "".join
+    )
+)
 def test_any_document_is_parsed(text: str) -> None:
     for passage in parse_document("a/b", text).passages:
         assert passage.text
 
 
 WORDS = st.sampled_from(
-    ["under", "at least", "$", "€", "¥", "块", "以内", "不超过", "between", "and", "to", "-", "size", "码", "L", "升", "kg", "%", "星"]
-    + ["not", "除了", "the", "second", "第", "个", "最", "cheaper than", "x", "×", ".", ",", "，", "/", "no", "只要", "黑色", "half", "半"]
+    (
+        "under|at least|$|€|¥|块|以内|不超过|between|and|to|-|size|码|L|升|kg|%|星|not|除了|the|second|第|个|最|cheaper than|x|×|.|,"
+        "|，|/|no|只要|黑色|half|半"
+    ).split("|")
 )
 
 
@@ -287,7 +360,19 @@ class TestCredentials:
 
     def test_any_credential_is_refused(self, identity: Identity) -> None:
         parts = st.sampled_from(
-            ["aisle_", "anon-", ".", "..", "eyJhbGciOiJub25lIn0", "eyJhbGciOiJIUzI1NiJ9", "e30", "e30=", "bnVsbA", "W10", "MQ"]
+            [
+                "aisle_",
+                "anon-",
+                ".",
+                "..",
+                "eyJhbGciOiJub25lIn0",
+                "eyJhbGciOiJIUzI1NiJ9",
+                "e30",
+                "e30=",
+                "bnVsbA",
+                "W10",
+                "MQ",
+            ]
         )
 
         @hypothesis_settings(max_examples=4 * EXAMPLES, deadline=None, derandomize=not SOAK, database=None)

@@ -1,4 +1,4 @@
-"""Nothing that could run code out of a file is in the project's own modules: no pickle, no eval, no shell (DESIGN: no pickle anywhere).
+"""Nothing that could run code out of a file is in the project's own modules: no pickle, no eval, no shell.
 
 `tests/bot/attack/test_loaders.py` holds the same while a shop is indexed, its models are loaded and it is served.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,20 @@ from tests.test_imports import ROOT, modules
 
 MODULES = [*modules(), *sorted((ROOT / "benchmarks").glob("*.py"))]
 FORBIDDEN_MODULES = {
-    *("pickle", "_pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "jsonpickle", "yaml", "code", "codeop"),
+    *(
+        "pickle",
+        "_pickle",
+        "cPickle",
+        "marshal",
+        "shelve",
+        "dill",
+        "cloudpickle",
+        "joblib",
+        "jsonpickle",
+        "yaml",
+        "code",
+        "codeop",
+    ),
     *("pandas", "skops", "runpy"),
 }
 """pandas too: `read_pickle` and HDF5 stand beside its harmless readers, and nothing here needs it."""
@@ -64,9 +76,9 @@ def called(node: ast.Call) -> Iterator[str]:
         yield f"calls {owner}.{name}"
     if owner in ("np", "numpy") and name in ("load", "save") and not is_constant(given.get("allow_pickle"), False):
         yield f"calls {owner}.{name} without allow_pickle=False"
-    if name == "from_pretrained" and not owner.endswith(("Config", "Tokenizer", "TokenizerFast")):
-        if not is_constant(given.get("use_safetensors"), True):
-            yield f"calls {owner}.from_pretrained without use_safetensors=True"
+    weights = name == "from_pretrained" and not owner.endswith(("Config", "Tokenizer", "TokenizerFast"))
+    if weights and not is_constant(given.get("use_safetensors"), True):
+        yield f"calls {owner}.from_pretrained without use_safetensors=True"
 
 
 def is_constant(node: ast.expr | None, value: object) -> bool:

@@ -45,7 +45,9 @@ EXAMPLES = 60 if SOAK else 2
 DESCRIBED = json.loads((REPOSITORY / "docs" / "openapi.json").read_text(encoding="utf-8"))
 API = schemathesis.openapi.from_dict(DESCRIBED)
 ROUTES = {
-    f"{method.upper()} {path}": route for path, methods in DESCRIBED["paths"].items() for method, route in methods.items()
+    f"{method.upper()} {path}": route
+    for path, methods in DESCRIBED["paths"].items()
+    for method, route in methods.items()
 }
 READING = [
     name

@@ -397,7 +397,11 @@ def test_nobody_reads_a_word_of_anybody_else(town: Town) -> None:
 def test_a_stolen_session_is_one_of_the_thiefs_own(town: Town) -> None:
     """Gradio itself would tell the thief the whole answer: it asks nobody whose a session is."""
     victim, thief = town.shoppers[:2]
-    body = {"data": [f"show me kettles {victim.canary}", None], "fn_index": town.events["say"], "session_hash": "stolen"}
+    body = {
+        "data": [f"show me kettles {victim.canary}", None],
+        "fn_index": town.events["say"],
+        "session_hash": "stolen",
+    }
     joined = httpx.post(f"{town.url}/gradio_api/queue/join", json=body, headers=victim.headers, timeout=60)
     assert joined.status_code == 200
     assert "session_not_found" in town.listen(thief, "stolen", "theft: a stream")

@@ -28,7 +28,15 @@ from storage.identity import Identity
 from tests.bot.catalog import DOCUMENTS, PRODUCTS
 from tests.bot.conftest import SETTINGS
 
-WATCHED = ("pickle.find_class", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "subprocess.Popen", "webbrowser.open")
+WATCHED = (
+    "pickle.find_class",
+    "os.system",
+    "os.exec",
+    "os.spawn",
+    "os.posix_spawn",
+    "subprocess.Popen",
+    "webbrowser.open",
+)
 _watching: list[list[tuple[str, Any]]] = []
 
 
@@ -55,7 +63,7 @@ def watching() -> Iterator[list[tuple[str, Any]]]:
 def test_the_hook_hears_a_pickle() -> None:
     content = pickle.dumps(PurePosixPath("/"))
     with watching() as heard:
-        pickle.loads(content)
+        pickle.loads(content)  # noqa: S301 – it has to be heard
     assert ("pickle.find_class", ("pathlib", "PurePosixPath")) in heard
 
 
@@ -79,7 +87,12 @@ def test_indexing_loading_and_serving_unpickle_nothing(
         assistant = Assistant(parts, SETTINGS, database, shop=tmp_path)
         identity = Identity.open(tmp_path, SETTINGS.identity, database)
         with TestClient(create_app(assistant, identity, tmp_path, SETTINGS)) as client:
-            for message in ("show me kettles under $50", "蓝牙耳机有吗", "add the first one to my cart", "what is your return policy"):
+            for message in (
+                "show me kettles under $50",
+                "蓝牙耳机有吗",
+                "add the first one to my cart",
+                "what is your return policy",
+            ):
                 assert client.post("/api/chat", json={"message": message}).status_code == 200
             assert client.post("/api/search", json={"text": "kettle"}).json()["products"]
             assert client.get("/").status_code == 200
