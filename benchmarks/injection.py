@@ -243,7 +243,7 @@ def attacked(root: Path, encoders: Mapping[str, Encoder], intents: Intents) -> I
     snapshot = poisoned(root, settings, encoders.__getitem__)
     database = Database.open(f"sqlite:///{root / 'aisle.db'}")
     may = ("plan", "phrase", "cart", "orders", "order_changes")
-    adviser = Adviser(Obeying(), LlmSettings(model="obeying", may=may, max_calls=10))
+    adviser = Adviser(Obeying(), LlmSettings.model_validate({"model": "obeying", "may": may, "max_calls": 10}))
     parts = parts_of(snapshot, encoders, intents, settings, database)
     assistant = Assistant(parts, settings, database, "https://shop.example/checkout/{cart_id}", adviser=adviser)
     try:
@@ -291,7 +291,7 @@ def _kept(database: Database, who: Principal, conversation: str) -> list[str]:
         changes_of(database, who, who.id),
         hidden_beliefs(database, who, who.id),
         consent_of(database, who, who.id, Consent()),
-        [ticket.team for ticket in tickets],
+        ["handed over"] * len(tickets),
     )
     return [*map(repr, kept)]
 

@@ -334,7 +334,8 @@ def test_any_document_is_parsed(text: str) -> None:
 
 WORDS = st.sampled_from(
     (
-        "under|at least|$|€|¥|块|以内|不超过|between|and|to|-|size|码|L|升|kg|%|星|not|除了|the|second|第|个|最|cheaper than|x|×|.|,"
+        "under|at least|$|€|¥|块|以内|不超过|between|and|to|-|size|码|L|升|kg|%|星|not|除了|the|second|第|个|最|cheaper than|x|×"
+        "|.|,"
         "|，|/|no|只要|黑色|half|半"
     ).split("|")
 )

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import injection
 from bot.intent import IntentModel
+from bot.labels import OUT_OF_SCOPE_NAMES
 from bot.markdown import unlinked
 from bot.parts import Parts, parts_of
 from bot.service import Assistant
@@ -60,7 +61,7 @@ def test_shoppers_are_not_refused(
         (str(row["messages"][0]["content"]), row["messages"][0]["intents"])  # type: ignore[index]
         for row in generate_dialogues(english=3 * BENIGN // 4, chinese=BENIGN // 4)
     ]
-    within = [(text, labels) for text, labels in turns if not injection.OUT_OF_SCOPE_NAMES & {*labels}]
+    within = [(text, labels) for text, labels in turns if not OUT_OF_SCOPE_NAMES & {*labels}]
     assistant = Assistant(parts, SETTINGS, database)
     try:
         found = injection.benign(assistant, within)
