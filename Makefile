@@ -38,7 +38,7 @@ test: setup-dev  ## The whole test suite, in two processes of one thread each: m
 soak: setup-dev  ## The trials at full length: kills, promotions under load, all journeys, simulated shoppers, a real language model
 	AISLE_SOAK=1 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PY) -m pytest tests/finetune/test_resume.py tests/bot/test_promotion_under_load.py \
 		tests/bot/test_kill_under_load.py tests/index/test_reliability.py tests/storage/test_event_durability.py \
-		tests/storage/test_retention_durability.py tests/test_deploy.py
+		tests/storage/test_retention_durability.py tests/test_deploy.py tests/bot/attack tests/test_foreign_input.py
 	$(PY) launch.py demo --shop var/dialogue-shop --products 1500 --shoppers 10
 	$(PY) launch.py index var/dialogue-shop/catalog.jsonl --documents var/dialogue-shop/documents --shop var/dialogue-shop
 	$(PY) launch.py evaluate dialogue --shop var/dialogue-shop --shoppers 200 --output var/dialogue-shop/report

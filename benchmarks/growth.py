@@ -102,7 +102,7 @@ class Told(Encoder):
     def __init__(self, real: Encoder, work: Path) -> None:
         self.space, self.hash, self.dim = real.space, hashlib.sha256(b"drawn").hexdigest(), real.dim
         self.is_word = real.is_word  # type: ignore[method-assign]
-        self._vectors = np.load(work / "bases.npy")
+        self._vectors = np.load(work / "bases.npy", allow_pickle=False)
         self._place = {text: place for place, text in enumerate(json.loads((work / "bases.json").read_text()))}
         self._queries: dict[str, NDArray[np.float32]] = {}
         self._real = real
@@ -145,7 +145,7 @@ def prepare(work: Path) -> None:
     (work / "bases.jsonl").write_text("".join(item.model_dump_json(exclude_defaults=True) + "\n" for item in products))
     (work / "bases.json").write_text(json.dumps([item.description for item in products]))
     vectors = encoder_for("latin", work / "encoder").encode_documents([document_text(item) for item in products])
-    np.save(work / "bases.npy", vectors)
+    np.save(work / "bases.npy", vectors, allow_pickle=False)
 
 
 def tellings(bases: Sequence[Mapping[str, Any]], count: int) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 
 from bot.cards import Card, Citation, View
+from bot.markdown import unlinked
 from bot.present import card_of
 from bot.shelf import Shelf
 from index.money import format_money
@@ -131,12 +132,13 @@ def todays(messages: Iterable[_Told], shelf: Shelf) -> list[_Told]:
 def as_markdown(transcript: Transcript, shop: str, names: dict[str, str], language: str) -> str:
     """A conversation as a document to keep. `names` says what each role is called, by role.
 
-    Prices are those that were shown then. What a customer wrote is quoted, so that it cannot pass for the document's own headings.
+    Prices are those that were shown then. What a customer wrote is quoted, so that it cannot pass for the document's own headings,
+    and nothing that anybody wrote becomes a link or a picture.
     """
     parts = [f"# {_line(shop)}", day_of(transcript.created_at)]
     for message in transcript.messages:
         parts.append(f"**{names[message.role]}**, {_minute(message.created_at)}")
-        parts.append("\n".join(f"> {line}" for line in message.text.strip().splitlines()))
+        parts.append("\n".join(f"> {unlinked(line)}" for line in message.text.strip().splitlines()))
         if message.products:
             parts.append("\n".join(_item(card, language) for card in message.products))
         parts += [f"> {_line(citation.quote)}\n>\n> ({_line(citation.title)})" for citation in message.citations]
@@ -158,4 +160,4 @@ def _item(card: Card, language: str) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    return unlinked(" ".join(text.split()))

@@ -19,9 +19,12 @@ from storage.errors import Damaged, InvalidInput
 LAYOUT_FILE: Final = "documents.json"
 _LONGEST_FILE: Final = 2 * 2**20
 _PASSAGE: Final = {"latin": 600, "han": 250}  # characters: about 120 tokens, so that no encoder cuts them
-_HEADING: Final = re.compile(r"^(#{1,6})\s+(.+?)\s*#*\s*$")
-_FRONT: Final = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
-_MARKUP: Final = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}(?=\S)([^*_`]+)[*_`]{1,3}|^\s*>\s?", re.MULTILINE)
+# None of these goes over the same characters twice: a page of nothing but spaces or "[" takes no longer than another.
+_HEADING: Final = re.compile(r"^#{1,6}\s+(\S.*)$")
+_FRONT: Final = re.compile(r"\A---[^\S\n]*\n(.*?)\n---[^\S\n]*(?:\n|\Z)", re.DOTALL)
+_FACT: Final = re.compile(r"^(\w+)[^\S\n]*:(.*)$", re.MULTILINE)
+_LINK: Final = re.compile(r"!?\[([^\[\]]*)\]\((?:[^()\n]|\([^()\n]*\)){0,2000}\)")
+_MARKUP: Final = re.compile(r"[*_`]{1,3}(?=\S)([^*_`]+)[*_`]{1,3}|^[^\S\n]*>\s?", re.MULTILINE)
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])")
 
 
@@ -80,14 +83,14 @@ def parse_document(document_id: str, text: str) -> Document:
     """One Markdown file as a document."""
     text = text.replace("\r\n", "\n")
     front = _FRONT.match(text)
-    facts = dict(re.findall(r"^(\w+)\s*:\s*[\"']?(.*?)[\"']?\s*$", front.group(1), re.MULTILINE)) if front else {}
+    facts = {name: value.strip().strip("\"'") for name, value in _FACT.findall(front.group(1))} if front else {}
     body = text[front.end() :] if front else text
     title, sections = "", list[tuple[str, list[str]]]([("", [])])
     for block in re.split(r"\n\s*\n|\n(?=#)|(?<=\n)(?=#)", body):
         first, _, rest = block.strip().partition("\n")
         heading = _HEADING.match(first)
         if heading:
-            name = _plain(heading.group(2))
+            name = _plain(heading.group(1).rstrip().rstrip("#"))
             if not title:
                 title = name
             else:
@@ -181,7 +184,9 @@ def _document(record: dict[str, Any]) -> Document:
 
 def _plain(markdown: str) -> str:
     """The words of a Markdown block: links keep their text, emphasis and quote marks go."""
-    return clean_text(_MARKUP.sub(lambda match: match.group(1) or match.group(2) or "", markdown))
+    for _ in range(2):  # the second time where a picture was the text of a link
+        markdown = _LINK.sub(r"\1", markdown)
+    return clean_text(_MARKUP.sub(lambda match: match.group(1) or "", markdown))
 
 
 def _pieces(paragraphs: Sequence[str], limit: int) -> Iterator[str]:

@@ -220,7 +220,7 @@ class PostingsWriter:
     def _spilled(self) -> Iterator[Chunk]:
         self._chunks.seek(0)
         for _ in range(self._written):
-            keys, counts, rows, weights = (np.load(self._chunks) for _ in range(4))
+            keys, counts, rows, weights = (np.load(self._chunks, allow_pickle=False) for _ in range(4))
             yield keys, counts, rows, weights
 
     def _table(self, part: str, dtype: type[np.generic], length: int) -> NDArray[Any]:

@@ -1,8 +1,8 @@
 """Whatever a file, a header or a message holds: it is read, or refused with what is wrong and the way out; nothing else is raised.
 
-Readers get bytes of every kind, pieces of their own format put together wrongly among them, and rows of every shape. Beside these:
-`tests/storage/test_rows.py` (lines), `tests/finetune/test_logs.py` (rows of dialogues), `tests/retrieval/test_understanding.py` (words),
-`tests/bot/attack/test_contract.py` (requests).
+Readers get bytes of every kind, pieces of their own format put together wrongly among them, and rows of every shape. Beside
+these: `tests/storage/test_rows.py` (lines), `tests/finetune/test_logs.py` (rows of dialogues),
+`tests/retrieval/test_understanding.py` (words), `tests/bot/attack/test_contract.py` (requests).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import io
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +177,8 @@ PIECES = st.sampled_from(
         b"user_id,timestamp,quantity,amount,currency\n", b"from,relation,to,weight\n", b'{"id": "1", "title": "A lamp"}',
         b'{"messages": [{"role": "user", "content": "hi"}]}', b'{"query_id": "1", "text": "lamp"}', b"1\t2\t3\n", b"2,9,x,1,USD\n",
         b"---\nlanguage: zh\n---\n", b"# Returns\n", b"![a](b)", b"[[[[[[", b"{{{{{{", b'"@graph":', b"PAR1", b"\x1f\x8b\x08\x00",
-        b"[llm]\n", b"currency = ", b"'''", b'"""', b"\\", b"=", b"1979-05-27T07:32:00", b"0x", b"[[experiment]]\n", "退货".encode(),
+        b"[llm]\n", b"currency = ", b"'''", b'"""', b"\\", b"=", b"1979-05-27T07:32:00", b"0x", b"[[experiment]]\n",
+        "退货".encode(),
         b"[" * 3_000, b'{"a":' * 3_000,
     ]
 )  # fmt: skip
@@ -185,6 +187,16 @@ BYTES = (
     | st.lists(PIECES, max_size=12).map(b"".join)
     | st.lists(PIECES).map(b"".join).map(gzip.compress)
 )
+
+
+@contextmanager
+def read_or_refused() -> Iterator[None]:
+    """Holds that nothing is raised in the block but an error of one line with a way out."""
+    try:
+        yield
+    except AisleError as error:
+        if not error.hint or "\n" in error.message:
+            pytest.fail(f"no way out: {error!r}")
 
 
 def drained(found: Any) -> None:
@@ -215,7 +227,7 @@ READERS: dict[str, tuple[tuple[str, ...], Callable[[Path], object]]] = {
 FILES = [(name, ending) for name, (endings, _) in READERS.items() for ending in endings]
 
 
-DEEP = 100_000
+DEEP = 20_000
 HARD = [
     *(b"[" * DEEP, b'{"a":' * DEEP, b"a = " + b"[" * DEEP, b"a = " + b"{b=" * DEEP, b"a" + b".a" * DEEP + b" = 1"),
     *(
@@ -235,10 +247,8 @@ def test_what_is_deep_long_or_endless_is_read_or_refused(name: str, ending: str,
     for content in HARD:
         path = tmp_path / f"hard.{ending}"
         path.write_bytes(content)
-        try:
+        with read_or_refused():
             drained(READERS[name][1](path))
-        except AisleError as error:
-            assert error.hint
 
 
 @pytest.mark.parametrize(("name", "ending"), FILES)
@@ -251,11 +261,8 @@ def test_any_file_is_read_or_refused(name: str, ending: str) -> None:
         def any_of_them(content: bytes) -> None:
             path = Path(place) / f"any.{ending}"
             path.write_bytes(content)
-            try:
+            with read_or_refused():
                 drained(read(path))
-            except AisleError as error:
-                assert error.hint
-                assert "\n" not in error.message
 
         any_of_them()
 
@@ -267,10 +274,8 @@ def test_a_row_of_any_shape_is_a_product_or_a_problem(products: list[Any], endin
         path = Path(place) / f"catalog.{ending}"
         lines = [json.dumps(each) for each in products]
         path.write_text("\n".join(lines) if ending == "jsonl" else f"[{','.join(lines)}]", encoding="utf-8")
-        try:
+        with read_or_refused():
             drained(read_catalog(path))
-        except AisleError as error:
-            assert error.hint
 
 
 @hypothesis_settings(max_examples=EXAMPLES, deadline=None, derandomize=not SOAK, database=None)
@@ -299,10 +304,8 @@ def test_a_parquet_file_of_any_columns_is_read_or_refused(
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "catalog.parquet"
         path.write_bytes(content)
-        try:
+        with read_or_refused():
             drained(read_catalog(path))
-        except AisleError as error:
-            assert error.hint
 
 
 @pytest.mark.parametrize("kind", RECORDS)
@@ -312,10 +315,8 @@ def test_a_record_of_any_shape_is_read_or_refused(kind: str) -> None:
     @hypothesis_settings(max_examples=4 * EXAMPLES, deadline=None, derandomize=not SOAK, database=None)
     @given(strategy)
     def any_of_them(row: dict[str, Any]) -> None:
-        try:
+        with read_or_refused():
             read(row)
-        except AisleError as error:
-            assert error.hint
 
     any_of_them()
 
@@ -332,48 +333,11 @@ def test_any_document_is_parsed(text: str) -> None:
 
 
 WORDS = st.sampled_from(
-    [
-        "under",
-        "at least",
-        "$",
-        "€",
-        "¥",
-        "块",
-        "以内",
-        "不超过",
-        "between",
-        "and",
-        "to",
-        "-",
-        "size",
-        "码",
-        "L",
-        "升",
-        "kg",
-        "%",
-        "星",
-    ]
-    + [
-        "not",
-        "除了",
-        "the",
-        "second",
-        "第",
-        "个",
-        "最",
-        "cheaper than",
-        "x",
-        "×",
-        ".",
-        ",",
-        "，",
-        "/",
-        "no",
-        "只要",
-        "黑色",
-        "half",
-        "半",
-    ]
+    (
+        "under|at least|$|€|¥|块|以内|不超过|between|and|to|-|size|码|L|升|kg|%|星|not|除了|the|second|第|个|最|cheaper than|x|×"
+        "|.|,"
+        "|，|/|no|只要|黑色|half|半"
+    ).split("|")
 )
 
 

@@ -22,6 +22,7 @@ from bot.api.recall import Recalled, Said, listing, recall
 from bot.api.requests import LONGEST_MESSAGE, STREAMS, EventStream, Language
 from bot.api.routes import Caller, Stream, for_user
 from bot.cards import Card, Reply, View
+from bot.markdown import unlinked
 from bot.service import Assistant
 from storage.errors import InvalidInput, NotFound
 from storage.principal import Role
@@ -215,7 +216,7 @@ def _listing(whole: dict[str, Any]) -> list[str]:
 
 def _whole(turn: Stream, place: Recalled, asked: int) -> Completion:
     ((_, whole),) = turn
-    content = whole["text"] + "".join(_listing(whole))
+    content = unlinked(whole["text"]) + "".join(_listing(whole))
     return Completion(
         id=f"chatcmpl-{whole['message_id']}",
         created=now_ms() // 1000,
@@ -250,10 +251,10 @@ def _chunks(turn: Stream, place: Recalled, asked: int, usage: bool) -> Iterator[
             begun = True
             yield _data({**head, "choices": [_delta({"role": "assistant", "content": ""})]})
         if name == "text":
-            told.append(payload["delta"])
-            yield _data({**head, "choices": [_delta({"content": payload["delta"]})]})
+            told.append(unlinked(payload["delta"]))  # a delta ends with a sentence: no sign is cut in two
+            yield _data({**head, "choices": [_delta({"content": told[-1]})]})
         if name == "done":
-            rest = [*([] if told else [payload["text"]]), *_listing(payload)]
+            rest = [*([] if told else [unlinked(payload["text"])]), *_listing(payload)]
             told += rest
             for piece in rest:
                 yield _data({**head, "choices": [_delta({"content": piece})]})

@@ -20,7 +20,7 @@ MEDIA_TYPE = "application/problem+json"
 _OPENAI_PATHS: Final = "/v1/"
 _OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _TEXT: Final = {"type": "string"}
-_SHAPES: Final = {
+_SHAPES: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
     "Problem": (
         "An error: what is wrong, and the way out.",
         MEDIA_TYPE,

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from bot.cards import Card, Citation, IntentView, Reply
+from bot.markdown import unlinked
 from bot.state import fold
 from bot.talk import LONGEST
 from index.money import format_money
@@ -99,13 +100,16 @@ def recall(
 
 
 def listed(text: str, cards: Sequence[Card]) -> str:
-    """A reply for who shows text alone: the sentences, then the cards, `1. Trail shoe (blue, 42), $89.00`."""
-    return text + "".join(listing(cards))
+    """A reply for who shows text alone: the sentences, then the cards, `1. Trail shoe (blue, 42), $89.00`.
+
+    Such clients take it for Markdown, so nothing that a page, a review or a feed says becomes a link or a picture in it.
+    """
+    return unlinked(text) + "".join(listing(cards))
 
 
 def listing(cards: Sequence[Card]) -> list[str]:
     """The lines for the cards, each with the line break before it; a blank line parts them from the text."""
-    lines = [f"\n{number}. {card.title}{_priced(card)}" for number, card in enumerate(cards, 1)]
+    lines = [f"\n{number}. {unlinked(card.title)}{_priced(card)}" for number, card in enumerate(cards, 1)]
     return [f"\n{lines[0]}", *lines[1:]] if lines else []
 
 

@@ -245,7 +245,8 @@ class VectorStore:
     @staticmethod
     def _keep(versions: Versions, hash_: str, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
         with versions.lock(), versions.stage() as folder:
-            np.save(folder / "keys.npy", np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), 16))
-            np.save(folder / "vectors.npy", vectors)
+            digests = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), 16)
+            np.save(folder / "keys.npy", digests, allow_pickle=False)
+            np.save(folder / "vectors.npy", vectors, allow_pickle=False)
             versions.publish(folder, {"encoder": hash_})
             versions.sweep(keep=0)

@@ -1,9 +1,10 @@
 """What of Gradio can be reached: the few of its routes that the windows use, each session bound to who uses it.
 
 Gradio lets the browser choose the name of its session and asks nobody whose it is: who knows another's `session_hash` hears the
-answers that go there, which hold the whole view, and ends what runs in it. So Gradio never sees the browser's name, but one that is
-made from it and from who asks: with a stolen name one is in a session of one's own. Nothing is kept for that, and every process
-comes to the same name. Routes that no window uses (files, uploads, a proxy, calls by name, cancelling by an event's id) do not exist.
+answers that go there, which hold the whole view, and ends what runs in it. So Gradio never sees the browser's name, but one that
+is made from it and from who asks: with a stolen name one is in a session of one's own. Nothing is kept for that, and every process
+comes to the same name. Routes that no window uses (files, uploads, a proxy, calls by name, cancelling by an event's id) do not
+exist.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def known(value: Any, ids: Mapping[str, str]) -> Any:
     return value
 
 
-def sent(served: Served, case: Case, role: str) -> None:
+def sent(served: Served, case: Case[Any], role: str) -> None:
     """Sends one request as one role, and judges what comes back."""
     served.client.cookies.clear()
     request = case.as_transport_kwargs(base_url="http://testserver")
@@ -171,7 +171,7 @@ def every_role_gets_what_is_described(
         suppress_health_check=[*HealthCheck],
     )
     @given(requests, st.booleans())
-    def each(case: Case, about_what_there_is: bool) -> None:
+    def each(case: Case[Any], about_what_there_is: bool) -> None:
         if about_what_there_is:
             case.path_parameters = known(case.path_parameters or {}, served.ids)
             case.body = known(case.body, served.ids)
