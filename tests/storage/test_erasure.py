@@ -125,8 +125,10 @@ def test_what_a_run_that_was_killed_left_goes_and_what_one_that_ended_left_stays
     kept: Database, shop: Path, tmp_path: Path, ended: bool
 ) -> None:
     folder = tmp_path / "runs" / "one"
-    names = {"name": "intent", "kind": "intent"}
-    run_id = register_run(kept, ENGINEER, load_secret(shop), folder=folder, data_hashes={}, users=[ME], **names)
+    secret = load_secret(shop)
+    run_id = register_run(
+        kept, ENGINEER, secret, name="intent", kind="intent", folder=folder, data_hashes={}, users=[ME]
+    )
     (checkpoint := folder.parent / ".one.checkpoint").mkdir(parents=True)
     (checkpoint / "rows.jsonl").write_text(SAID)
     folder.mkdir()
