@@ -329,7 +329,7 @@ def serve(
         build_demo(shop)
     import uvicorn
 
-    from bot import logs, tracing
+    from bot import logs, machine, tracing
     from bot.api.app import create_app
     from bot.housekeeping import Housekeeper
     from bot.watcher import Watcher
@@ -338,6 +338,7 @@ def serve(
 
     settings = settings_of(shop)
     with (
+        machine.stopped_gently(),
         logs.written(settings.logging),
         tracing.sending(settings.telemetry),
         assistant_of(shop) as assistant,

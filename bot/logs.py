@@ -34,8 +34,8 @@ from storage.settings import LoggingSettings
 _LOGGER = logging.getLogger(__name__)
 REQUEST: ContextVar[str] = ContextVar("request", default="")
 """The id of the request that is answered; threads that work for it see it too."""
-_TALKATIVE: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "mcp", "alembic", "asyncio", "multipart")
-"""Loggers that tell addresses, and with them ids, of each request."""
+_TALKATIVE: Final = ("faiss", "httpx", "httpx2", "httpcore", "httpcore2", "mcp", "alembic", "asyncio", "multipart")
+"""Loggers that tell addresses, and with them ids, of each request, or how they were loaded."""
 _MARK: Final = "_aisle_logged"
 _SECRETS = re.compile(r"\b(?:eyJ[\w-]+(?:\.[\w-]+){1,2}|aisle_\w+)|(?i:\bbearer\s+\S+)")
 # Those of `new_id`, of hashes, and what begins like them: long, and no word.

@@ -24,6 +24,7 @@ HOMES = {
     "langgraph": (),
     "langsmith": ("bot/llm/agent.py",),
     "openai": (),
+    "opentelemetry": ("bot/otlp.py",),
 }
 
 

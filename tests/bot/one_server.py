@@ -15,6 +15,7 @@ from pathlib import Path
 import uvicorn
 
 from bot.api.app import create_app
+from bot.machine import stopped_gently
 from bot.service import Assistant
 from storage.database import Database
 from storage.identity import Identity
@@ -32,10 +33,13 @@ def main(shop: Path, url: str) -> None:
         listener.listen()
         sys.stdout.write(f"http://127.0.0.1:{listener.getsockname()[1]}\n")
         sys.stdout.flush()
-        uvicorn.Server(uvicorn.Config(web, log_level="warning")).run(sockets=[listener])
-    assistant.close()
-    database.close()
+        try:
+            uvicorn.Server(uvicorn.Config(web, log_level="warning")).run(sockets=[listener])
+        finally:
+            assistant.close()
+            database.close()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    with stopped_gently():
+        main(Path(sys.argv[1]), sys.argv[2])

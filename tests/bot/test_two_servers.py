@@ -13,8 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from index.snapshot import Snapshot
+from storage import tables
 from storage.conversations import SUPPORT
 from storage.database import Database
 from storage.identity import Identity
@@ -60,7 +62,7 @@ def two(
             command = [sys.executable, "-m", "tests.bot.one_server", str(shop), url]
             server = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
             left.callback(server.wait, 30)
-            left.callback(server.terminate)
+            left.callback(server.kill)
             servers.append(server)
         addresses = [server.stdout.readline().strip() for server in servers if server.stdout is not None]
         assert all(addresses), "both started, on empty tables, at once"
@@ -68,6 +70,14 @@ def two(
         database = Database.open(url)
         left.callback(database.close)
         yield Two(one, other, Identity.open(shop, ShopSettings().identity, database), database)
+        last = one.post("/api/chat", json={"message": "show me kettles"}).json()["message_id"]
+        for server in servers:
+            server.terminate()
+        assert [server.wait(30) for server in servers] == [0, 0], "SIGTERM is a way to end, not to fail"
+        logged = tables.events.c.event_id
+        with database.read() as connection:
+            shown = connection.execute(select(logged).where(logged == f"{last}:shown")).all()
+        assert shown, "what waited to be written is"
 
 
 @pytest.fixture(autouse=True)
