@@ -1,9 +1,10 @@
 """What of Gradio can be reached: the few of its routes that the windows use, each session bound to who uses it.
 
 Gradio lets the browser choose the name of its session and asks nobody whose it is: who knows another's `session_hash` hears the
-answers that go there, which hold the whole view, and ends what runs in it. So Gradio never sees the browser's name, but one that is
-made from it and from who asks: with a stolen name one is in a session of one's own. Nothing is kept for that, and every process
-comes to the same name. Routes that no window uses (files, uploads, a proxy, calls by name, cancelling by an event's id) do not exist.
+answers that go there, which hold the whole view, and ends what runs in it. So Gradio never sees the browser's name, but one that
+is made from it and from who asks: with a stolen name one is in a session of one's own. Nothing is kept for that, and every process
+comes to the same name. Routes that no window uses (files, uploads, a proxy, calls by name, cancelling by an event's id) do not
+exist.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import json
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import FastAPI
 from gradio.routes import App
+from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,7 +35,7 @@ _LONGEST_NAME: Final = 200
 _FIELD: Final = "session_hash"
 
 
-def guard_windows(app: FastAPI) -> None:
+def guard_windows(app: Starlette) -> None:
     """Puts `WindowDoors` before every window that is mounted by now."""
     for route in app.router.routes:
         if isinstance(route, Mount) and isinstance(route.app, App):
@@ -116,7 +117,9 @@ async def _event(receive: Receive) -> dict[str, Any]:
     except (ValueError, RecursionError):
         event = None
     if not isinstance(event, dict):
-        raise InvalidInput("The request is no event of a window.", f"Send a JSON object of at most {LARGEST_JOIN} bytes.")
+        raise InvalidInput(
+            "The request is no event of a window.", f"Send a JSON object of at most {LARGEST_JOIN} bytes."
+        )
     return event
 
 
