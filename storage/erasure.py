@@ -110,10 +110,9 @@ class Ledger:
         with writing(self.path):
             handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
-                fcntl.flock(
-                    handle, fcntl.LOCK_EX
-                )  # or what another writes meanwhile would be taken for such a remainder
-                # What a kill cut short goes first: behind another line it would be taken for damage.
+                # What a kill cut short goes first: behind another line it would be taken for damage. What another is just
+                # writing is no such remainder.
+                fcntl.flock(handle, fcntl.LOCK_EX)
                 said = os.pread(handle, os.fstat(handle).st_size, 0)
                 os.ftruncate(handle, said.rfind(b"\n") + 1)
                 os.write(handle, (json.dumps({"user": hashed, "at": at, "done": done}) + "\n").encode())

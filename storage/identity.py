@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from storage.attempts import Attempts
 from storage.database import Database
 from storage.errors import AisleError, Unauthenticated
-from storage.keys import KEY_MARK, ApiKey, key_by_id, key_of, note_use, redeem_link
+from storage.keys import KEY_MARK, ApiKey, key_by_id, key_of, note_use, redeem_link, today
 from storage.principal import Principal, Role
 from storage.record import Id, new_id
 from storage.secret import derive, load_secret
@@ -55,6 +55,7 @@ class Identity:
         self._visitor_key = derive(secret, "visitor")
         self._attempts = attempts or Attempts()
         self._used: set[str] = set()
+        self._told: dict[str, int] = {}
 
     @classmethod
     def open(cls, shop: Path, settings: IdentitySettings, database: Database) -> Identity:
@@ -117,7 +118,9 @@ class Identity:
             return self._noted((key_of if is_key else redeem_link)(self._database, credential))
 
     def _noted(self, key: ApiKey) -> ApiKey:
-        if not key.used_today:
+        # Asked for once a day and key, so that a database that takes no writes is not waited for with each request.
+        if key.used_at != (day := today()) and self._told.get(key.key_id) != day:
+            self._told[key.key_id] = day
             self._used.add(key.key_id)
         return key
 
@@ -129,7 +132,7 @@ class Identity:
     def note_uses(self) -> None:
         """Writes down which keys were used today: one write a day and key, apart from the check, which only reads.
 
-        Where the database takes no write now, the next use tells.
+        Where the database takes no write, that is logged, and the day stays unsaid unless another process says it.
         """
         used, self._used = self._used, set()
         try:

@@ -70,11 +70,6 @@ class ApiKey:
             self.name, self.role, self.team, scopes=None if self.scopes is None else frozenset(self.scopes)
         )
 
-    @property
-    def used_today(self) -> bool:
-        """Whether it is written down that it was used today."""
-        return self.used_at is not None and self.used_at == _today()
-
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
@@ -223,18 +218,19 @@ def redeem_link(db: Database, token: str) -> ApiKey:
 
 def note_use(db: Database, key_ids: Iterable[str]) -> None:
     """Writes down that keys are used today; what says so already stays."""
-    today = _today()
+    day = today()
     with db.write() as connection:
-        stale = api_keys.c.used_at.is_(None) | (api_keys.c.used_at < today)
+        stale = api_keys.c.used_at.is_(None) | (api_keys.c.used_at < day)
         for key_id in sorted(key_ids):
-            connection.execute(update(api_keys).where(api_keys.c.key_id == key_id, stale).values(used_at=today))
+            connection.execute(update(api_keys).where(api_keys.c.key_id == key_id, stale).values(used_at=day))
 
 
 def _spelled(instant: int, form: str = "%Y-%m-%d") -> str:
     return datetime.fromtimestamp(instant / 1000, UTC).strftime(form)
 
 
-def _today() -> int:
+def today() -> int:
+    """The beginning of this day, UTC, in milliseconds since 1970."""
     return now_ms() // _DAY_MS * _DAY_MS
 
 

@@ -14,8 +14,8 @@ import json
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import FastAPI
 from gradio.routes import App
+from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,7 +35,7 @@ _LONGEST_NAME: Final = 200
 _FIELD: Final = "session_hash"
 
 
-def guard_windows(app: FastAPI) -> None:
+def guard_windows(app: Starlette) -> None:
     """Puts `WindowDoors` before every window that is mounted by now."""
     for route in app.router.routes:
         if isinstance(route, Mount) and isinstance(route.app, App):

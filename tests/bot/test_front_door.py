@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from bot.api.app import create_app
 from bot.api.headers import SecurityHeaders
-from bot.api.identity import EMBED_HEADER, SESSION_COOKIE, address_of
+from bot.api.identity import EMBED_HEADER, SESSION_COOKIE, VISITOR_COOKIE, address_of
 from bot.api.proxies import TrustedProxies
 from bot.api.scopes import missing_scope
 from bot.parts import parts_of
@@ -25,8 +25,9 @@ from index.snapshot import Snapshot
 from storage.database import Database
 from storage.errors import Unavailable
 from storage.identity import Identity
-from storage.keys import create_key, list_keys, revoke_key
+from storage.keys import create_key, list_keys, revoke_key, today
 from storage.principal import Principal, Role
+from storage.record import now_ms
 from storage.scopes import FAMILIES
 from storage.settings import ShopSettings
 from tests.bot.conftest import ToldIntents
@@ -321,7 +322,7 @@ class TestScopes:
         shown = key(Role.ENGINEER, "used-once")
         assert client.get("/v1/models", headers={"Authorization": f"Bearer {shown}"}).status_code == 200
         (mine,) = (each for each in list_keys(database, ADMIN) if each.name == "used-once")
-        assert mine.used_today
+        assert mine.used_at == today()
         revoke_key(database, ADMIN, mine.key_id)
         assert client.get("/v1/models", headers={"Authorization": f"Bearer {shown}"}).status_code == 401
 
@@ -335,6 +336,13 @@ def test_who_may_not_see_a_window_is_sent_to_sign_in_or_told(
     assert client.get(path).status_code == 401
     maya = {"Authorization": f"Bearer {key(Role.CUSTOMER, 'maya')}"}
     assert client.get(path, headers={**PAGE, **maya}).status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://[", ""])
+def test_a_page_of_elsewhere_changes_nothing_by_cookie(client: TestClient, origin: str) -> None:
+    refused = client.post("/logout", headers={"Origin": origin}, follow_redirects=False)
+    assert refused.status_code == 403
+    assert "[embed]" in refused.json()["hint"]
 
 
 class TestHeaders:
@@ -386,3 +394,15 @@ class TestHeaders:
         )
         assert answer.headers["content-security-policy"].endswith("frame-ancestors 'self' https://shop.example")
         assert answer.text.startswith("<script>let\r\n")
+
+
+def test_visitors_who_are_erased_one_after_the_other_cost_one_rewrite(client: TestClient) -> None:
+    done = []
+    for number in range(3):
+        client.cookies.clear()
+        event = {"event_id": "e", "event": "view_item", "timestamp": now_ms(), "items": [{"item_id": "kettle-1"}]}
+        assert client.post("/api/events", json={"events": [event]}).json()["accepted"] == 1, number
+        visitor = client.cookies[VISITOR_COOKIE].rpartition(".")[0]
+        done.append(client.delete(f"/api/users/{visitor}").json())
+    assert [each["erased"]["events"] for each in done] == [1, 1, 1]
+    assert [each["compacted"] for each in done] == [True, False, False]
