@@ -31,6 +31,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -189,7 +190,10 @@ class Shopper(FastHttpUser):
 
 @dataclass
 class Phase:
-    """What was measured at one rate: milliseconds from when a request was due; `errors` are neither 2xx nor 429."""
+    """What was measured at one rate: milliseconds from when a request was due; `errors` are neither 2xx nor 429.
+
+    `statuses` counts answers by HTTP status, 0 where none came in a minute.
+    """
 
     rate: float
     seconds: float
@@ -200,6 +204,7 @@ class Phase:
     refused: int
     errors: int
     by_kind: dict[str, dict[str, float]]
+    statuses: dict[int, int]
     load_average: float
     samples: list[Sample] = field(default_factory=list, repr=False)
 
@@ -268,6 +273,7 @@ def summary(samples: list[Sample], rate: float, seconds: float, load: float) -> 
         sum(int(each["refused"]) for each in by_kind.values()),
         sum(int(each["errors"]) for each in by_kind.values()),
         by_kind,
+        dict(sorted(Counter(each.status for each in samples).items())),
         load,
         samples,
     )
@@ -298,9 +304,9 @@ def serving(shop: Path, port: int) -> Iterator[tuple[str, int]]:
             server.wait()
 
 
-def resident(pid: int) -> float:
-    """Resident megabytes of a process."""
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))
+def resident(pid: int, kind: str = "VmRSS") -> float:
+    """Resident megabytes of a process: `RssAnon` is its own; the rest of `VmRSS` are pages of files, not lost to others."""
+    found = re.search(rf"{kind}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))
     return int(found[1]) / 1024 if found else float("nan")
 
 
@@ -366,9 +372,9 @@ def _figures(each: Phase) -> dict[str, Any]:
 def steady(address: str, pid: int, texts: Texts, options: argparse.Namespace) -> dict[str, Any]:
     """One rate for some minutes, and how memory grows meanwhile."""
     warm = phase(address, texts, options.rate, options.warm_up, options.shoppers, 1)
-    before = resident(pid)
+    before, own_before = resident(pid), resident(pid, "RssAnon")
     found = phase(address, texts, options.rate, 60 * options.minutes, options.shoppers, 2)
-    after = resident(pid)
+    after, own_after = resident(pid), resident(pid, "RssAnon")
     print(found.row(), flush=True)
     requests = sum(int(each["n"]) for each in found.by_kind.values())
     return {
@@ -378,6 +384,8 @@ def steady(address: str, pid: int, texts: Texts, options: argparse.Namespace) ->
         "error_rate": round((found.errors + found.refused) / max(requests, 1), 5),
         "rss_mb": [round(before), round(after)],
         "growth": round(after / before - 1, 4),
+        "own_mb": [round(own_before), round(own_after)],
+        "own_growth": round(own_after / own_before - 1, 4),
     }
 
 
