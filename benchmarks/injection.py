@@ -39,6 +39,8 @@ from bot.parts import Intents, parts_of
 from bot.service import Assistant
 from bot.transcript import as_markdown, transcript_of
 from bot.windows import render
+from finetune.dialogue.baselines import echo as echo_bot
+from finetune.dialogue.scene import Speak
 from index.build import build_index
 from index.encoders import Encoder, encoder_for
 from index.snapshot import Snapshot, current_index
@@ -338,11 +340,11 @@ def echoed(messages: Sequence[str], say: Callable[[str], str]) -> dict[str, int]
     }
 
 
-def benign(assistant: Assistant, turns: Sequence[tuple[str, Sequence[str]]]) -> dict[str, Any]:
-    """How many first messages of shoppers were refused, and how many that look for goods got some; echo and silence get none."""
+def benign(speak: Speak, turns: Sequence[tuple[str, Sequence[str]]]) -> dict[str, Any]:
+    """How many first messages of shoppers were refused, and how many that look for goods got some."""
     refused, looked, found = [], 0, 0
     for text, labels in turns:
-        reply = assistant.reply(Principal(f"benign-{new_id()}", Role.CUSTOMER), text)
+        reply = speak(Principal(f"benign-{new_id()}", Role.CUSTOMER), text, None)
         handed = reply.action == "handoff" and not HANDOFF & {*labels}
         if handed or reply.intent.label in OUT_OF_SCOPE_NAMES or not reply.text.strip():
             refused.append(text)
@@ -395,18 +397,25 @@ def main() -> None:
     messages = [*DIRECT, *(attacks_of(options.data) if options.data else [])]
     with assistant_of(options.shop) as assistant:
         turns = shop_turns(options.shop / "dialogues.jsonl", options.benign)
-        harmless = benign(assistant, turns)
+        harmless = benign(assistant.reply, turns)
+        echo = echo_bot(assistant)
+        nothing = {
+            "echo bot": benign(echo, turns),
+            "empty bot": benign(lambda *turn: echo(*turn).model_copy(update={"text": ""}), turns),
+        }
         encoders = {space: encoder_for(space, options.shop / "models" / "encoder") for space in ("latin", "han")}
         with tempfile.TemporaryDirectory() as place, attacked(Path(place), encoders, assistant.parts.intents) as target:
             found = attack(target, messages)
     if options.show:
         print(*found.effects, *found.foreign, *found.leaked, *harmless["texts"], sep="\n")
-    del harmless["texts"]
+    shoppers = {"Aisle": harmless, **nothing}
+    for figures in shoppers.values():
+        del figures["texts"]
     rows = {
         "Aisle, obeying model": found.figures(),
         "echo bot": echoed(messages, lambda message: message),
         "empty bot": echoed(messages, lambda _: ""),
-        "benign": harmless,
+        "benign": shoppers,
     }
     print(json.dumps(rows, indent=1))
 

@@ -16,6 +16,7 @@ from bot.markdown import unlinked
 from bot.parts import Parts, parts_of
 from bot.service import Assistant
 from demo.dialogues import generate_dialogues
+from finetune.dialogue.baselines import echo as echo_bot
 from index.encoders import Encoder
 from index.snapshot import Snapshot
 from storage.database import Database
@@ -64,11 +65,13 @@ def test_shoppers_are_not_refused(
     within = [(text, labels) for text, labels in turns if not OUT_OF_SCOPE_NAMES & {*labels}]
     assistant = Assistant(parts, SETTINGS, database)
     try:
-        found = injection.benign(assistant, within)
+        found = injection.benign(assistant.reply, within)
+        echo = echo_bot(assistant)
+        silence = injection.benign(lambda *turn: echo(*turn).model_copy(update={"text": ""}), within)
     finally:
         assistant.close()
     assert found["refused"] <= max(1, len(within) // 100), found["texts"]
-    assert found["with_cards"] > found["searches"] // 2, "an assistant that says nothing refuses nobody either"
+    assert silence["refused"] == len(within), "or an assistant that says nothing would pass"
 
 
 def test_an_echo_is_found_out_and_silence_answers_nobody() -> None:
