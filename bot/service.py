@@ -553,10 +553,11 @@ class Assistant:
 
         Raises `NotFound` where the principal is neither the shopper, the shop's backend nor an admin.
         """
-        if self.shop is None or self._compactor is None:
+        if self.shop is None:
             raise Unavailable("This assistant knows no folder of a shop.", "Open it with Assistant.open.")
         self.exposures.flush()  # what was shown and is not written yet would come after
-        erased = erase_user(self.database, principal, self.shop, user_id, self._compactor.ask)
+        later = self._compactor.ask if self._compactor is not None else None
+        erased = erase_user(self.database, principal, self.shop, user_id, later)
         for forget in self.on_erasure:
             forget()
         return erased

@@ -217,8 +217,9 @@ def _csv_rows(path: Path, meter: _Meter, parser: _Parser) -> Iterator[tuple[int,
             if {"text", "label"} <= set(header):
                 break
         else:
+            columns = " ".join(shown(", ".join(next(csv.reader([head]), []))).split())
             raise InvalidInput(
-                f"{path} has the columns {shown(', '.join(next(csv.reader([head]), []))) or 'none'}.",
+                f"{path} has the columns {columns or 'none'}.",
                 "A CSV log needs the columns text and label, in UTF-8.",
             )
         reader = csv.reader(stream, delimiter=delimiter)

@@ -340,7 +340,8 @@ def test_the_quality_of_events_is_told(run: Run, tmp_path: Path) -> None:
     assert status == 0, err
     report = (tmp_path / "r.report.txt").read_text(encoding="utf-8")
     assert report in out
-    assert "maya: 150 acts in one minute" in report
+    assert "maya" not in report, "bots are named by pseudonyms"
+    assert ": 150 acts in one minute" in report
     assert "- name one that the catalog lacks" in report, "there is no catalog"
     assert not (tmp_path / "r.jsonl").exists()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.admission import Admission
@@ -48,7 +49,8 @@ class AdmissionMiddleware:
             return
         try:
             self.admission.require_room()
-            begun = await _begin(receive)
+            # Of one that says it is larger nothing is read: who refuses that (MCP) does so at once.
+            begun = await _begin(receive) if _length(scope) <= MOST_BUFFERED else []
             async with self.admission.place_async():
                 await self.app(scope, _replay(begun, receive), send)
         except Busy as busy:
@@ -62,6 +64,12 @@ def _is_dear(scope: Scope) -> bool:
     if scope["method"] == "POST":
         return path in _DEAR
     return scope["method"] == "GET" and path.startswith("/api/agent/") and path.endswith("/suggestions")
+
+
+def _length(scope: Scope) -> int:
+    """The bytes that a request says it has; 0 where it does not say."""
+    told = Headers(scope=scope).get("content-length", "")
+    return int(told) if told.isascii() and told.isdigit() else 0
 
 
 async def _begin(receive: Receive) -> list[Message]:

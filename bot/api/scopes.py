@@ -22,6 +22,7 @@ _FAMILIES: Final = {
     "/api/events": "events",
     "/api/order-changes": "orders",
     "/api/users": "users",
+    "/api/audit": "users",
     "/api/agent": "desk",
     "/agent": "desk",
     "/ops": "figures",

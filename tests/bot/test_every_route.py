@@ -78,6 +78,8 @@ OWN: Final[dict[str, int]] = {
     "GET /api/products/{product_id}": 404,
     "GET /api/users/{user_id}/profile": 404,
     "DELETE /api/users/{user_id}/profile/{kind}/{value:path}": 404,
+    "GET /api/users/{user_id}/consent": 404,
+    "PUT /api/users/{user_id}/consent": 404,
     "GET /api/users/{user_id}/export": 404,
     "DELETE /api/users/{user_id}": 404,
     "GET /api/conversations": 200,
@@ -97,6 +99,7 @@ OWN: Final[dict[str, int]] = {
 
 SAID: Final = {"text": "hello"}
 BODIES: Final[dict[str, Any]] = {
+    "PUT /api/users/{user_id}/consent": {"answer": True, "personalize": True, "train": False},
     "POST /api/products": {"offers": [{"product_id": "p1", "stock": 1}]},
     "POST /api/conversations/{conversation_id}/rating": {"rating": 5},
     "POST /api/agent/conversations/{conversation_id}/release": {},
@@ -113,7 +116,7 @@ BODIES: Final[dict[str, Any]] = {
 
 STAFF: Final = ("/metrics", "/api/order-changes", "/api/agent", "/agent", "/ops", "/review")
 """For who works for the shop, whole."""
-STAFF_ALONE: Final = {"POST /api/products"}
+STAFF_ALONE: Final = {"POST /api/products", "GET /api/audit"}
 UNUSED: Final = re.compile(
     r"/(gradio_api|login/$|logout$|monitoring|config/$|deep_link|robots|pwa_icon|manifest|openapi)"
 )

@@ -189,7 +189,8 @@ class TestLog:
         assert any(line.get("at") == ["a/b/c.py:3 f"] for line in lines), "what a library printed leaves its places"
         assert any(line["event"] == "An exception was not caught." for line in lines)
         known = {line["route"] for line in lines if "route" in line}
-        assert {"/api/chat", "/gradio_api/file={path_or_url:path}", "(none)"} <= known
+        assert {"/api/chat", "(none)"} <= known
+        assert not any(EMAIL in route or USER in route for route in known)
 
     def test_an_exception_is_logged_once_under_the_id_that_the_problem_names(
         self, served: Served, client: TestClient, monkeypatch: pytest.MonkeyPatch
@@ -260,6 +261,7 @@ def raising(error: Exception) -> Any:
 
 class TestMetrics:
     def test_they_are_prometheus_text_with_bounded_labels(self, served: Served, client: TestClient) -> None:
+        before = metrics(served).count("\naisle_http_requests_total{")
         for number in range(30):
             client.get(f"/api/products/p{number}")
             client.get(f"/nowhere/{number}")
@@ -279,7 +281,7 @@ class TestMetrics:
             kind = typed.get(found[1]) or typed[base]
             assert found[1].endswith("_total") == (kind == "counter"), line
             series[found[1]] = series.get(found[1], 0) + 1
-        assert series["aisle_http_requests_total"] < 150
+        assert series["aisle_http_requests_total"] < before + 10, "made-up paths, methods and hosts make no series"
         assert (
             value(text, "aisle_http_requests_total", method="GET", route="/api/products/{product_id}", status="404")
             >= 30

@@ -320,7 +320,7 @@ def tampered(town: Town, thief: Shopper, victim: Shopper) -> None:
     old = town.identity.token(victim.principal, minutes=-60)
     for credential in (f"{head}.{body}.{sign}", f"{unsigned}.{body}.", cookie, old, f"{victim.principal.id}.{sign}"):
         answer = town.ask(thief, "bent", "GET", "/api/cart", headers={"Authorization": f"Bearer {credential}"})
-        assert answer.status_code == 401
+        assert answer.status_code in (401, 429)  # 429: so many of one address failed
     token = town.identity.token(victim.principal)
     for name, value in ((SESSION_COOKIE, token), (VISITOR_COOKIE, f"{victim.principal.id}.{sign}")):
         answer = httpx.get(f"{town.url}/api/conversations", headers={"Cookie": f"{name}={value}"}, timeout=60)
