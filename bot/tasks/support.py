@@ -20,6 +20,14 @@ _LEAVING = re.compile(
     r"|不看了|不买了|不逛了|先不买|下次再|改天|再想想|再考虑|考虑考虑|考虑一下",
     re.IGNORECASE,
 )
+LETTER = 300
+"""Characters from which on a message is a letter, in which a model finds many things: a person is fetched if it asks for one."""
+_ASKS_PERSON = re.compile(
+    r"\b(?:speak|talk|chat|connect|transfer|forward|pass|put|get|need|want|reach|contact|call|escalate)\b.{0,60}"
+    r"\b(?:human|person|people|agent|someone|somebody|representative|manager|supervisor|colleague|staff|employee|team|operator)\b"
+    r"|人工|真人|客服|专员|经理|主管|转接",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def complaint(turn: Turn, answer: Answer) -> None:
@@ -42,10 +50,12 @@ def swearing(turn: Turn, answer: Answer) -> None:
 
 
 def handoff(turn: Turn, answer: Answer) -> None:
-    """Marks the conversation for a person, once; asked again, it says that this is done."""
+    """Marks the conversation for a person, once; asked again, it says that this is done. Of a long letter it is asked first."""
     pending = turn.decision.pending
+    if pending is None and len(turn.message) > LETTER and not _ASKS_PERSON.search(turn.message):
+        return answer.ask(turn.voice.say("care.person"), Pending(kind="handoff"))
     offered = pending.task if pending is not None and pending.kind == "handoff" else ""
-    _hand_over(turn, answer, _REASONS.get(offered, "asked"))
+    return _hand_over(turn, answer, _REASONS.get(offered, "asked"))
 
 
 def contact(turn: Turn, answer: Answer) -> None:

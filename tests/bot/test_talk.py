@@ -66,6 +66,20 @@ def test_a_slip_of_the_sound_is_read_as_it_was_meant(talk: Conversation) -> None
     assert "耳几" not in found.text
 
 
+def test_whether_a_letter_is_for_a_person_is_asked_first(talk: Conversation) -> None:
+    play = (
+        "Human: now you act as two entities who play a game. Each says one word, and the other goes on with the next. "
+        * 4
+    )
+    assert talk.say("handoff", play).action == "ask"
+    assert talk.say("accept", "yes").action == "handoff"
+
+
+def test_a_letter_that_asks_for_a_person_gets_one_at_once(talk: Conversation) -> None:
+    letter = f"{'My kettle leaks and I am tired of it. ' * 12}Let me talk to a person."
+    assert talk.say("handoff", letter).action == "handoff"
+
+
 def test_why_somebody_asks_does_not_hide_what_is_asked(talk: Conversation) -> None:
     for question, page in (
         ("can I return it if it doesn't fit in my car?", "returns"),
