@@ -2,16 +2,15 @@
 
     {"time": "2026-11-28T20:04:12.345Z", "level": "info", "logger": "bot.api.observed", "event": "request",
      "request_id": "5f0c…", "method": "GET", "route": "/api/users/{user_id}/profile", "status": 200, "ms": 3.1,
-     "who": "b1946ac92492d234", "role": "customer"}
+     "who": "u-b1946ac92492d234", "role": "customer"}
 
-Three things keep it so. Fields are chosen where they are logged, ids among them only as keyed hashes (`Pseudonyms`), which the
-shop can make of an id that it knows and nobody can turn back. Exceptions give their type and the places in the code: what they
+Three things keep it so. Fields are chosen where they are logged, ids among them only as keyed hashes (`storage.pseudonyms`), which
+the shop can make of an id that it knows and nobody can turn back. Exceptions give their type and the places in the code: what they
 say, and the values they stopped at, may be a customer's. And whatever text is left passes `scrubbed`.
 """
 
 from __future__ import annotations
 
-import hmac
 import io
 import json
 import logging
@@ -28,7 +27,6 @@ from typing import Any, Final, TextIO
 
 from storage.errors import AisleError, Damaged, Unavailable
 from storage.redaction import redact
-from storage.secret import derive
 from storage.settings import LoggingSettings
 
 _LOGGER = logging.getLogger(__name__)
@@ -42,17 +40,6 @@ _SECRETS = re.compile(r"\b(?:eyJ[\w-]+(?:\.[\w-]+){1,2}|aisle_\w+)|(?i:\bbearer\
 _IDS = re.compile(r"(?<![\w/.-])(?=[\w-]*\d)[A-Za-z0-9_-]{22,}(?![\w/-])")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|“[^”]*”")
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>\w+|<\w+>)')
-
-
-class Pseudonyms:
-    """Ids as hashes keyed with the shop's secret: the same id is the same hash, and an id cannot be guessed from it."""
-
-    def __init__(self, secret: str) -> None:
-        self._key = derive(secret, "logs").encode()
-
-    def of(self, value: str) -> str:
-        """16 hexadecimal digits."""
-        return hmac.new(self._key, value.encode("utf-8", errors="replace"), "sha256").hexdigest()[:16]
 
 
 def scrubbed(text: str) -> str:

@@ -152,6 +152,11 @@ class Assistant:
         if self.shop is not None:
             self.parts = load_parts(self.shop, self.settings, self.database, self.parts)
 
+    @property
+    def events_waiting(self) -> int:
+        """Bytes of events that wait on disk for the database."""
+        return self._spool.size if self._spool is not None else 0
+
     def close(self) -> None:
         """Writes what is still waiting; the database stays open, for it was given."""
         self.exposures.close()

@@ -70,6 +70,12 @@ class EventSpool:
                 self._away_until = time.monotonic() + RETRY_S
         return self._keep(principal, batch)
 
+    @property
+    def size(self) -> int:
+        """Bytes that wait."""
+        with self._lock:
+            return self._size
+
     def close(self) -> None:
         """Ends the thread; what waits is brought back by the next server."""
         self._ended.set()

@@ -1,4 +1,4 @@
-"""Names in the place of user ids, for what leaves the shop's machine to be looked at: figures, reports, lists of odd users.
+"""Names in the place of user ids, for what is looked at outside of the database: the log, figures, reports, lists of odd users.
 
 A pseudonym is keyed with the shop's secret: the same person has the same one in every file, and nobody without the secret can tell
 whose it is or try ids until one fits. Who has the secret can: `launch.py audit --user ID` and erasure go by such hashes, too.

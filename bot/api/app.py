@@ -34,7 +34,6 @@ from bot.api.routes import principal_of, routes
 from bot.desk.desk import Desk
 from bot.desk_figures import SupportFigures
 from bot.figures import Experiments, Figures
-from bot.logs import Pseudonyms
 from bot.service import Assistant
 from bot.windows import render
 from bot.windows.agent import PATH as DESK_PATH
@@ -50,6 +49,7 @@ from storage.conversations import SUPPORT
 from storage.errors import AisleError, NotFound
 from storage.identity import Identity
 from storage.principal import FIGURES, Principal, Role
+from storage.pseudonyms import Pseudonyms
 from storage.secret import load_secret
 from storage.settings import ShopSettings
 

@@ -71,6 +71,8 @@ def _now(assistant: Assistant, who: Principal) -> Iterator[str]:
     yield sampled("aisle_index_products", "Products in the index that serves.", [({}, products)])
     waiting = float(assistant.exposures.waiting)
     yield sampled("aisle_exposures_waiting", "Shown slates that wait to be written.", [({}, waiting)])
+    spooled = float(assistant.events_waiting)
+    yield sampled("aisle_events_waiting_bytes", "Bytes of events that wait on disk for the database.", [({}, spooled)])
     pool = assistant.database.engine.pool
     if isinstance(pool, QueuePool):
         connections = [({"state": "in_use"}, float(pool.checkedout())), ({"state": "idle"}, float(pool.checkedin()))]

@@ -16,10 +16,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.logs import REQUEST, Pseudonyms, log_once
+from bot.logs import REQUEST, log_once
 from bot.tracing import span
 from storage.metrics import Counter, Gauge, Histogram
 from storage.principal import Principal
+from storage.pseudonyms import Pseudonyms
 from storage.record import new_id
 
 HEADER: Final = "X-Request-ID"

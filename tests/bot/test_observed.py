@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from bot import logs, tracing
 from bot.api.app import create_app
-from bot.logs import Pseudonyms, scrubbed
+from bot.logs import scrubbed
 from bot.otlp import OtlpTracer
 from bot.parts import NoIntents, parts_of
 from bot.service import Assistant
@@ -33,6 +33,7 @@ from storage.errors import NotFound, Unavailable
 from storage.identity import Identity
 from storage.metrics import Metric
 from storage.principal import Principal, Role
+from storage.pseudonyms import Pseudonyms
 from storage.secret import load_secret
 from storage.settings import LoggingSettings, ShopSettings, TelemetrySettings
 from tests.bot.catalog import PRODUCTS

@@ -77,6 +77,7 @@ def test_what_is_accepted_while_the_database_is_away_is_written_once(
             replay(database, tmp_path)
     kept = waiting(tmp_path)
     assert len(kept) == 2
+    assert spool.size == sum(path.stat().st_size for path in kept)
     assert (tmp_path / FOLDER).stat().st_mode & 0o077 == 0, "what somebody did is nobody else's to read"
     assert count_of(database) == 1
     copies = [(path, path.read_bytes()) for path in kept]
