@@ -20,6 +20,9 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from storage.errors import Busy
+from storage.metrics import Counter
+
+BUSY: Final = Counter("aisle_busy_total", "Turns and searches that were refused because too much was asked at once.")
 
 LONGEST_WAIT_S: Final = 0.25
 """Who would wait longer is refused: with the turn itself it stays within twice the 300 ms that a turn may take."""
@@ -39,7 +42,7 @@ class Admission:
     def __init__(self, parallel: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._free = parallel
+        self._free = self._parallel = parallel
         self._waiting: deque[Future[None]] = deque()
         self._interval = _FIRST_INTERVAL_S
         self._left: float | None = None  # when a place was last given on, while others wait
@@ -58,10 +61,11 @@ class Admission:
         except TimeoutError:
             self._give_up(entry)
             raise self._busy() from None
+        since = self._clock()
         try:
             yield
         finally:
-            self._leave()
+            self._leave(since)
 
     @asynccontextmanager
     async def place_async(self) -> AsyncIterator[None]:
@@ -75,10 +79,11 @@ class Admission:
         except BaseException:
             self._give_up(entry)
             raise
+        since = self._clock()
         try:
             yield
         finally:
-            self._leave()
+            self._leave(since)
 
     def require_room(self) -> None:
         """Asks whether one more might wait now, without waiting; raises `Busy` where not."""
@@ -107,12 +112,15 @@ class Admission:
     def _is_full(self) -> bool:
         return not self._free and (len(self._waiting) + 1) * self._interval > LONGEST_WAIT_S
 
-    def _leave(self) -> None:
-        """Gives the place to who has waited longest, and notes how long that took."""
+    def _leave(self, since: float | None = None) -> None:
+        """Gives the place, held `since` then, to who has waited longest, and notes how long that took."""
         with self._lock:
             now = self._clock()
             if self._waiting and self._left is not None:
                 self._interval += _WEIGHT * (now - self._left - self._interval)
+            elif since is not None and self._interval > LONGEST_WAIT_S:
+                # Nobody may wait now: how long places are held tells when somebody may again.
+                self._interval += _WEIGHT * ((now - since) / self._parallel - self._interval)
             while self._waiting:
                 entry = self._waiting.popleft()
                 if entry.set_running_or_notify_cancel():  # one that was given up is passed over
@@ -128,6 +136,7 @@ class Admission:
 
     def _busy(self) -> Busy:
         """The refusal. Those before were sent away too: each is told a later moment, or all would come back at once."""
+        BUSY.add()
         with self._lock:
             now = self._clock()
             latest = now + LATEST_RETRY_S

@@ -176,6 +176,8 @@ def written(settings: LoggingSettings, stream: TextIO | None = None) -> Iterator
     root, before, hooks = logging.getLogger(), sys.stderr, (sys.excepthook, threading.excepthook)
     kept = root.handlers[:], root.level
     as_json = settings.format == "json"
+    # A line that cannot be written is lost; to say so would be another one, and no request fails for its log.
+    raising, logging.raiseExceptions = logging.raiseExceptions, False
     out = logging.StreamHandler(stream or before)
     out.setFormatter(JsonLines() if as_json else TextLines())
     out.addFilter(_Once())
@@ -196,6 +198,7 @@ def written(settings: LoggingSettings, stream: TextIO | None = None) -> Iterator
         _LOGGER.critical("%s", error)
         raise SystemExit(error.exit_code) from None
     finally:
+        logging.raiseExceptions = raising
         if as_json:
             logging.captureWarnings(False)
             sys.excepthook, threading.excepthook = hooks

@@ -26,16 +26,16 @@ _STRIKES: Final = re.compile(
     re.IGNORECASE,
 )
 _ELSEWHERE: Final = re.compile(
-    r"^\W*(?:which|why|is|are|what|how|when)\b|\bthan\b|\b(?:cart|basket|bag|order)\b|购物车|订单|哪个|哪款|为什么|[吗么]\W*$",
+    r"^\W*(?:which|why|is|are|what|how|when|does|do|will|did)\b|\b(?:can i|may i|come in|comes in|return|exchange policy)\b|\bthan\b|\b(?:cart|basket|my bag|shopping bag|order)\b|购物车|订单|哪个|哪款|为什么|[吗么]\W*$",
     re.IGNORECASE,
 )
 """A question about what is shown, or a wish about the cart or an order."""
 _SUM: Final = re.compile(
     r"^\W*(?:(?:no|ok(?:ay)?|actually|please|make (?:it|that)|keep (?:it|everything|all)|and|but|now|what about|can (?:you|we) do (?:it|that)"
     r"|in total|all|everything|the whole (?:set|thing)|for|under|below|within|at most|max(?:imum)?|up to|less than)[\s,:]+)+"
-    r"(?P<en>[$€£]?\s?\d[\d,.]*\s?(?:dollars?|bucks|usd|eur|euros?|gbp|pounds?)?)"
+    r"(?P<en>[$€£]\s?\d[\d,.]*|\d[\d,.]*\s?(?:dollars?|bucks|usd|eur|euros?|gbp|pounds?)|\d{3,}(?:\.\d+)?|\d+(?=\s*(?:in total|in all|total|all together|altogether)))"
     r"(?:[\s,]*(?:in total|in all|total|all together|altogether|together|for (?:all|everything)|max(?:imum)?|at most|please|instead|tops))*\W*$"
-    r"|^\W*(?:总共|一共|合计|全部|整套|加起来|预算|控制在|改成|不超过|最多|别超过|那就|就|都|到|要)+(?P<zh>\d+\s*(?:美元|块钱?|元|刀)?)"
+    r"|^\W*(?:总共|一共|合计|全部|整套|加起来|预算|控制在|改成|不超过|最多|别超过|那就|就|都|到|要)+(?P<zh>\d+\s*(?:美元|块钱?|元|刀)|\d{3,})"
     r"(?:以内|以下|之内|内|吧|的话|好了|就行)*\W*$",
     re.IGNORECASE,
 )
@@ -66,8 +66,10 @@ def change_in(outfit: Outfit, understanding: Understanding, message: str) -> Cha
         return Change("budget", budget=price.max)
     if _ELSEWHERE.search(message) or not outfit.names:
         return None
-    strikes = _STRIKES.search(message) is not None
-    if not strikes and understanding.relative is None and _EXCHANGES.search(message) is None:
+    exchanges = understanding.relative is not None or _EXCHANGES.search(message) is not None
+    # "I don't want this tent, show me another" wants another.
+    strikes = _STRIKES.search(message) is not None and not exchanges
+    if not strikes and not exchanges:
         return None
     count = len(outfit.names)
     ordinals = (place - 1 if place > 0 else count + place for place in understanding.ordinals)
@@ -76,18 +78,21 @@ def change_in(outfit: Outfit, understanding: Understanding, message: str) -> Cha
 
 
 def _named(names: Sequence[Sequence[str]], message: str) -> tuple[int, ...]:
-    """The things that a message names: by a whole name before its last word ("tent" of "camping tent"), all of one rank."""
+    """The things that a message names: by a whole name or its last word ("stove" of "camping stove"), the fullest of each."""
     said, text = words_in(message), message.casefold()
-    ranks = [max((_rank(name, said, text) for name in own), default=0) for own in names]
-    best = max(ranks, default=0)
-    return tuple(place for place, rank in enumerate(ranks) if rank == best) if best else ()
+    found = [max((_said_of(name, said, text) for name in own), key=len, default=()) for own in names]
+    # Of "tent pegs" the pegs are meant and not the tent.
+    return tuple(
+        place for place, words in enumerate(found) if words and not any(set(words) < set(others) for others in found)
+    )
 
 
-def _rank(name: str, said: Sequence[str], text: str) -> int:
-    """2 where the whole name is said, 1 where its head is, else 0."""
+def _said_of(name: str, said: Sequence[str], text: str) -> tuple[str, ...]:
+    """The words, or Chinese characters, by which a message calls a thing so; empty where it does not."""
     if has_han(name):
-        return 2 if name in text else 1 if len(name) > 2 and name[-2:] in text else 0
-    words = words_in(name)
+        whole = name in text
+        return tuple(name if whole else name[-2:]) if whole or (len(name) > 2 and name[-2:] in text) else ()
+    words = tuple(words_in(name))
     if not words or words[-1] not in said:
-        return 0
-    return 2 if set(words) <= set(said) else 1
+        return ()
+    return words if set(words) <= set(said) else words[-1:]

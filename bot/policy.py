@@ -207,6 +207,7 @@ _BUYS = re.compile(
     re.IGNORECASE,
 )
 """Words without which nothing is bought, whatever a model thinks."""
+_ASKS = frozenset({"ask_product", "ask_policy", "order_status", "compare"})
 _SWAPS = frozenset({"exchange", "items"})
 """Asked for in the same words; the order's status tells which of them it is."""
 _LOOKS = frozenset({"search", "refine", "recommend"})
@@ -269,7 +270,8 @@ def decide(
     corrected = _corrected(state, label, understanding, message)
     if corrected is not None:
         return corrected
-    if state.outfit is not None and change_in(state.outfit, understanding, message) is not None:
+    outfit = state.outfit if _may_change_outfit(state, label) else None
+    if outfit is not None and change_in(outfit, understanding, message) is not None:
         return Decision("bundle_change")
     change = wanted(message, in_talk(state, label))
     if change in changeable or (change in _SWAPS and not _SWAPS.isdisjoint(changeable)):
@@ -358,6 +360,13 @@ def _corrected(state: DialogueState, label: str, understanding: Understanding, m
     if state.topic is None:
         return Decision("search")
     return Decision("correct" if understanding.query and understanding.foreign_budget is None else "refine")
+
+
+def _may_change_outfit(state: DialogueState, label: str) -> bool:
+    """Whether a turn may change the set: not where a question is open, the cart was the last thing spoken of, or one is asked."""
+    return (state.pending is None or state.pending.kind == "what") and not (
+        state.last_task.startswith(("cart_", "checkout")) or label in _ASKS
+    )
 
 
 def _names_category(understanding: Understanding, message: str) -> bool:

@@ -58,9 +58,12 @@ class Sounds:
     def heard(self, text: str) -> str:
         """A whole text with slips put right, those behind a sum of money ("60美元已内") too; other scripts stay as they are."""
         text = _HAN.sub(lambda run: self.corrected(run[0]), text)
-        while (limit := next(filter(None, map(_limit, _BEHIND_MONEY.finditer(text))), None)) is not None:
-            start, meant = limit
-            text = f"{text[:start]}{meant}{text[start + len(meant) :]}"
+        place = 0
+        while (match := _BEHIND_MONEY.search(text, place)) is not None:
+            place = match.start("said") + 1  # "美元" may stand before another limit
+            if (meant := _limit(match)) is not None:
+                start = match.start("said")
+                text = f"{text[:start]}{meant}{text[start + len(meant) :]}"
         return text
 
     def _meant(self, text: str, sounds: tuple[str, ...], start: int, end: int) -> str | None:
@@ -92,12 +95,12 @@ def _sound(character: str) -> str:
     return lazy_pinyin(character)[0]
 
 
-def _limit(match: re.Match[str]) -> tuple[int, str] | None:
-    """Where a word for a limit is misspelled behind a sum, and the word; None where it is none, or part of a longer word."""
+def _limit(match: re.Match[str]) -> str | None:
+    """The word for a limit that is misspelled behind a sum; None where it is none, or part of a longer word."""
     said, start = match["said"], match.start("said")
     meant = _LIMITS.get(" ".join(map(_sound, said)))
     if meant is None or meant == said:
         return None
     ends = range(start + 3, min(len(match.string), start + LONGEST_CHINESE + 1) + 1)
     longer = meant != "美元" and any(chinese().times(match.string[start + 1 : end]) for end in ends)  # "100元已下单"
-    return None if longer else (start, meant)
+    return None if longer else meant

@@ -25,7 +25,8 @@ RARE: Final = (
 
 _CAPITALS = re.compile(r"\b[A-Z]{4,}\b")
 _LATIN = re.compile(r"(?<![\w@.])[A-Za-z]{3,}(?!\w|@|\.\w)")
-_SUM = re.compile(r"\s*[$€£¥]?\s?\d")
+_SUM = re.compile(r"\s*(?:[$€£¥]\s?\d|\d[\d,.]*\s?(?:dollars?|bucks|usd|eur|euros?|gbp|pounds?)\b)", re.IGNORECASE)
+_NUMBER = re.compile(r"\s*[$€£¥]?\s?\d")
 _THAN = re.compile(r"\s+than\b", re.IGNORECASE)
 _LIMITS: Final = frozenset(
     "under below over above less more than least most max maximum minimum between about around within only without dollars".split()
@@ -78,11 +79,11 @@ class Spelling:
         """
         text = self._sounds.heard(text)
         found = list(_LATIN.finditer(text))
-        strange = [match for match in found if not self._in_dictionary(match[0].casefold())]
+        strange = {match.start() for match in found if not self._in_dictionary(match[0].casefold())}
         if 2 * len(strange) > len(found) + 1:
             return text  # another language than English
         for match in reversed(found):
-            meant = self._condition_word(match[0].casefold(), text, match.end(), match in strange)
+            meant = self._condition_word(match[0].casefold(), text, match.end(), match.start() in strange)
             if meant is not None:
                 text = f"{text[: match.start()]}{meant}{text[match.end() :]}"
         return text
@@ -92,7 +93,12 @@ class Spelling:
         if word in _LIMITS or word in self._looks:
             return None
         rare = english().times(word) < RARE and not self._snapshot.words.knows(word)
-        if rare and _SUM.match(text, end) and (meant := _nearest(word, _BEFORE_SUM)) is not None:
+        # A word of the dictionary, "rover 90", is a slip before money alone.
+        if (
+            rare
+            and (_NUMBER if strange else _SUM).match(text, end)
+            and (meant := _nearest(word, _BEFORE_SUM)) is not None
+        ):
             return meant
         if rare and _THAN.match(text, end) and (meant := _nearest(word, ("less", "more"))) is not None:
             return meant

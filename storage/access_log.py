@@ -165,9 +165,11 @@ def accesses_within(connection: Connection, user_id: str) -> list[dict[str, Any]
     return [dict(row) for row in connection.execute(own).mappings()]
 
 
-def forget_accessed(connection: Connection, user_id: str, mark: str, until: int) -> int:
-    """Puts a mark in the place of a person's id, as part of their erasure; how many rows had it."""
-    theirs = (accesses.c.whose == user_id) & (accesses.c.at <= until)
+def forget_accessed(connection: Connection, user_id: str, mark: str, until: int | None) -> int:
+    """Puts a mark in the place of a person's id, up to an instant or everywhere, as part of their erasure; how many rows had it."""
+    theirs = accesses.c.whose == user_id
+    if until is not None:
+        theirs &= accesses.c.at <= until
     return connection.execute(update(accesses).where(theirs).values(whose=ERASED + mark)).rowcount
 
 

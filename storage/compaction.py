@@ -51,6 +51,7 @@ class Compactor:
             if self._clock() < self._next:
                 self._wait()
                 return False
+            self._next = self._clock() + self._interval  # who asks meanwhile waits for the next time
         return self.run()
 
     def run(self) -> bool:

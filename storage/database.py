@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -201,6 +202,11 @@ class Database:
                 raise
             where = self.engine.url.render_as_string(hide_password=True)
             raise Unavailable(f"The database {where} does not answer: {_first_line(error)}.", _hint(error)) from error
+        except sqlite3.Error as error:  # of what goes past SQLAlchemy: rewriting, copying, emptying the log
+            where = self.engine.url.render_as_string(hide_password=True)
+            raise Unavailable(
+                f"The database {where} cannot be rewritten: {_first_line(error)}.", _hint(error)
+            ) from error
 
 
 def in_chunks(values: Sequence[T], size: int = 500) -> Iterator[Sequence[T]]:
@@ -285,13 +291,13 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _first_line(error: exc.SQLAlchemyError) -> str:
+def _first_line(error: Exception) -> str:
     origin = getattr(error, "orig", None) or error
     lines = str(origin).strip().splitlines() or [type(origin).__name__]
     return lines[0].rstrip(".")[:200]
 
 
-def _hint(error: exc.SQLAlchemyError) -> str:
+def _hint(error: Exception) -> str:
     text = str(getattr(error, "orig", None) or error).lower()
     if "disk" in text and "full" in text:
         return "The disk is full: free some space."

@@ -23,7 +23,7 @@ from typing import Final
 from storage.access_log import ERASED, forget_accessed, note_erased
 from storage.database import Database
 from storage.disk import writing
-from storage.errors import Damaged
+from storage.errors import Damaged, Unavailable
 from storage.event_spool import replay
 from storage.models import ModelRun, Status, forget_user, list_runs, runs_with_user
 from storage.personal import MAY_ERASE, delete_rows, has_rows, people
@@ -170,14 +170,18 @@ def erase_again(db: Database, shop: Path) -> int:
     ledger = Ledger.of(shop)
     if not ledger.known:
         return 0
+    replay(db, shop)  # what waits, in a backup too, may be of somebody erased
     with db.read() as connection:
         known = [(user, at) for user in people(connection) if (at := ledger.erased_at(user)) is not None]
         back = [(user, at) for user, at in known if has_rows(connection, user, at)]
     for user_id, at in back:
         _erase(db, shop, ledger, user_id, at)
-    if ledger.open:  # killed when the rows had gone already: their bytes may be left
-        db.compact()
-        ledger.finish()
+    if ledger.open:  # killed when the rows had gone already, or others read: their bytes may be left
+        try:
+            if db.compact():
+                ledger.finish()
+        except Unavailable as error:  # no room for it, say: the rows have gone, and a shop must open
+            logger.warning("What was erased could not be overwritten yet: %s", error)
     return len(back)
 
 
@@ -204,7 +208,7 @@ def _erase(
     with db.write(durable=True) as connection:
         rows = delete_rows(connection, user_id, at if by is None else None)
         forget_user(connection, user_id, secret, at)
-        renamed = forget_accessed(connection, user_id, ledger.hash_of(user_id), at)
+        renamed = forget_accessed(connection, user_id, ledger.hash_of(user_id), at if by is None else None)
         if by is not None:
             note_erased(connection, by, ledger.hash_of(user_id), at)
     # Of somebody who left nothing there is nothing to overwrite: asking again and again must not rewrite the database each time.
@@ -212,7 +216,8 @@ def _erase(
         compacted = later(ledger.hash_of(user_id), at)  # which writes down that it is done
     else:
         compacted = db.compact() if rows or renamed or unfinished else True
-        ledger.add(user_id, at, done=True)
+        if compacted:  # else it is unfinished: asked again, or at the next start, the bytes are overwritten
+            ledger.add(user_id, at, done=True)
     return Erased(rows, tuple(traces), tuple(runs), compacted)
 
 

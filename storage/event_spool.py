@@ -94,8 +94,8 @@ class EventSpool:
                 self._folder.mkdir(mode=0o700, exist_ok=True)
                 if self._size + len(body) > LARGEST:
                     raise Unavailable("Too many events wait for the database.", "Bring it back, then send them again.")
-                self._size += len(body)
                 write_atomically(self._folder / f"{now_ms():016d}-{new_id()}.json", body)
+                self._size += len(body)
             self._bring_back()
         return Recorded(len(own), repeated, rejected)
 

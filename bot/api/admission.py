@@ -12,18 +12,17 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.admission import Admission
+from bot.api.mcp import LARGEST_REQUEST as MCP_LARGEST
 from bot.api.mcp import PATH as MCP_PATH
 from bot.api.problems import refusal
 from index.transformer import cores
 from storage.errors import Busy
-from storage.metrics import Counter
 from storage.settings import ShopSettings
 
-MOST_BUFFERED: Final = 2**20
-"""Bytes of a body that are read before a place is taken; the rest of a larger one is read in it."""
+LARGEST: Final = 4 * 2**20
+"""Bytes of a body: 200,000 characters of a conversation, each escaped, are 2.4 MB."""
 TURNS_A_CORE: Final = 2
 _DEAR: Final = ("/api/chat", "/api/search", "/v1/chat/completions", MCP_PATH)
-BUSY: Final = Counter("aisle_busy_total", "Requests that were refused because too much was asked at once.")
 
 
 def admission_for(settings: ShopSettings) -> Admission:
@@ -46,15 +45,20 @@ class AdmissionMiddleware:
         """ASGI."""
         if scope["type"] != "http" or not _is_dear(scope):
             await self.app(scope, receive, send)
-            return
+            return None
+        length = _length(scope)
+        if scope["path"] == MCP_PATH and length > MCP_LARGEST:
+            return await self.app(scope, receive, send)  # which refuses it, without reading it
+        if length > LARGEST:
+            return await _too_large(scope, receive, send)
         try:
             self.admission.require_room()
-            # Of one that says it is larger nothing is read: who refuses that (MCP) does so at once.
-            begun = await _begin(receive) if _length(scope) <= MOST_BUFFERED else []
+            begun = await _begin(receive)
+            if begun is None:
+                return await _too_large(scope, receive, send)
             async with self.admission.place_async():
                 await self.app(scope, _replay(begun, receive), send)
         except Busy as busy:
-            BUSY.add()
             headers = {"Retry-After": str(busy.retry_after)}
             await refusal(scope["path"], busy.status, busy.message, busy.hint, headers)(scope, receive, send)
 
@@ -72,15 +76,22 @@ def _length(scope: Scope) -> int:
     return int(told) if told.isascii() and told.isdigit() else 0
 
 
-async def _begin(receive: Receive) -> list[Message]:
-    """The messages of a request until its body is whole, is large, or its sender is gone."""
+async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
+    hint = f"Send at most {LARGEST // 2**20} MB."
+    await refusal(scope["path"], 413, "The request is too large.", hint)(scope, receive, send)
+
+
+async def _begin(receive: Receive) -> list[Message] | None:
+    """The messages of a request until its body is whole or its sender is gone; None for a body that is too large."""
     begun: list[Message] = []
     size = 0
     while True:
         message = await receive()
         begun.append(message)
         size += len(message.get("body", b""))
-        if message["type"] != "http.request" or not message.get("more_body") or size > MOST_BUFFERED:
+        if size > LARGEST:
+            return None
+        if message["type"] != "http.request" or not message.get("more_body"):
             return begun
 
 

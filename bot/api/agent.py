@@ -21,6 +21,7 @@ from bot.desk.desk import LONGEST, MOST_CARDS, Desk, Filter
 from bot.desk.feed import Listener, Looked
 from bot.desk.views import Case, NextAction, NoteView, Queue, Row, Said, Suggestions, Summary
 from storage import desk as kept
+from storage.access_log import note
 from storage.conversations import conversation
 from storage.corrections import LONGEST_NAME, MOST_INTENTS
 from storage.principal import Principal, Role
@@ -235,6 +236,7 @@ async def happens(desk: Desk, caller: Principal, conversation_id: str | None) ->
     def wanted(change: Change) -> bool:
         return caller.role is Role.SUPERVISOR or (change.team is not None and change.team == caller.team)
 
+    await run_sync(note, desk.assistant.database, caller, "", "queue")  # the stream tells what the list does
     listener = desk.feed.listen(wanted, caller.id)
     try:
         yield await run_sync(_queued, desk, caller, ())

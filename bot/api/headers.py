@@ -84,6 +84,12 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
+def close(answer: MutableHeaders, scope: Scope) -> None:
+    """All of it for an answer that is no page and stands outside, such as one to an exception that nothing caught."""
+    _add(answer, scope)
+    answer["content-security-policy"] = f"{_NOTHING}; frame-ancestors 'self'"
+
+
 def _add(answer: MutableHeaders, scope: Scope) -> None:
     """What does not hang on the kind of answer."""
     path: str = scope["path"]

@@ -113,6 +113,8 @@ class IdentityMiddleware:
             told = refusal(scope["path"], error.status, error.message, error.hint, retry_after(error))
             await told(scope, receive, send)
             return
+        state = scope.setdefault("state", {})
+        state |= {"principal": principal, "new_visitor": cookie}
         if self.identity.has_uses:
             await run_sync(self.identity.note_uses)
         if "authorization" not in headers and scope["method"] not in _SAFE and not self._from_here(headers):
@@ -129,8 +131,6 @@ class IdentityMiddleware:
             refused = refusal(scope["path"], 403, f"This key does not reach that: {lacks}.", hint)
             await refused(scope, receive, send)
             return
-        state = scope.setdefault("state", {})
-        state |= {"principal": principal, "new_visitor": cookie}
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

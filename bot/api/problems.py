@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from bot.api.headers import close
 from storage.errors import AisleError, Fault, problem_of
 
 _LOGGER = logging.getLogger(__name__)
@@ -112,7 +113,9 @@ def install(app: FastAPI) -> None:
         return refusal(request.url.path, error.status_code, str(error.detail), hint, headers)
 
     async def fault(request: Request, error: Exception) -> JSONResponse:  # `Observed` has logged it
-        return _traceable(request, Fault())
+        answer = _traceable(request, Fault())
+        close(answer.headers, request.scope)  # Starlette answers it outside of everything that the application adds
+        return answer
 
     def described_api() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -14,11 +14,12 @@ from index.graph.lexicon import translations
 from index.tokens import folded
 from retrieval.understanding.lexicon import COLORS, MATERIALS
 
-# The first of several English spellings is the one to say.
+# The first of several English spellings is the one to say, the second that of a single one.
 _UNITS: Final = {
     "分钟": ("minutes", "minute", "min"), "小时": ("hours", "hour", "h"), "天": ("days", "day"), "个月": ("months", "month"),
     "年": ("years", "year"), "英寸": ("inches", "inch", "in"), "厘米": ("cm",), "毫米": ("mm",), "米": ("m",), "克": ("g",),
-    "公斤": ("kg",), "升": ("l",), "毫升": ("ml",), "瓦": ("w",), "毫安时": ("mah",), "流明": ("lm",), "人": ("persons", "person"),
+    "公斤": ("kg",), "升": ("l",), "毫升": ("ml",), "瓦": ("w",), "毫安时": ("mah",), "流明": ("lm",),
+    "人": ("people", "person", "persons"),
     "件": ("pieces", "piece"),
 }  # fmt: skip
 _SPELLED: Final = {"l": "L", "w": "W", "mah": "mAh"}
@@ -37,7 +38,10 @@ def spoken_value(value: str, language: str) -> str:
         chinese = _CHINESE.get(unit.casefold())
         return f"{number}{chinese}" if chinese else value
     english = _UNITS.get(unit)
-    return f"{number} {_SPELLED.get(english[0], english[0])}" if english else value
+    if english is None:
+        return value
+    said = english[number == "1" and len(english) > 1]
+    return f"{number} {_SPELLED.get(said, said)}"
 
 
 @cache

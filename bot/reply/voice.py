@@ -188,7 +188,10 @@ class Voice:
 
     def attribute(self, name: str) -> str:
         """An attribute's name in this language where it has one, whichever language the catalog names it in."""
-        return self.language.label("attribute", name if self.at_home(name) else attribute_key(name))
+        table, key = self.language.tables.get("attribute", {}), attribute_key(name)
+        # A maker's own word of another language stays as the catalog has it, "SPF" too.
+        known = name.casefold() in table or self.at_home(name) or (key not in table and key == canonical(name))
+        return self.language.label("attribute", name if known else key)
 
     def at_home(self, name: str) -> bool:
         """Whether a name is in the script of this language: a Chinese catalog's "续航时间" stays so in Chinese."""

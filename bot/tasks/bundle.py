@@ -58,24 +58,32 @@ def changed(turn: Turn, answer: Answer) -> None:
     if change.what == "budget":
         return _put_together(turn, answer, outfit.model_copy(update={"budget": change.budget}))
     shown = turn.state.shown
-    going = [shown[place] for place in change.places if place < len(shown)]
-    products = turn.shelf.products(item.product_id for item in going)
-    answer.know(*products.values())
-    titles = [products[item.product_id].title for item in going if item.product_id in products]
-    said = {"title": turn.voice.joined(titles, "and")}
+    said = {"title": _titles(turn, answer, [shown[place] for place in change.places])}
     if change.what == "strike":
         kept = [place for place in range(len(shown)) if place not in change.places]
         struck = (*outfit.struck, *(outfit.names[place][0] for place in change.places))
         left = outfit.model_copy(update={"struck": struck, "names": tuple(outfit.names[place] for place in kept)})
         return _show(turn, answer, left, [shown[place] for place in kept], "bundle.struck", said)
-    place = change.places[0]
-    other = _other(turn, outfit, place)
-    if other is None:
+    items, old, new = list(shown), [], []
+    for place in change.places:
+        other = _other(turn, outfit, items, place)
+        if other is None:
+            continue
+        old.append(items[place])
+        new.append(other)
+        items[place] = other
+    if not new:
         key = "bundle.no_cheaper" if turn.understanding.relative == "cheaper" else "bundle.no_other"
-        return answer.say(turn.voice.say(key, title=titles[0] if titles else outfit.names[place][0]))
-    refused = (*outfit.refused, shown[place].product_id)
-    items = [*shown[:place], other, *shown[place + 1 :]]
-    return _show(turn, answer, outfit.model_copy(update={"refused": refused}), items, "bundle.exchanged", said)
+        return answer.say(turn.voice.say(key, **said))
+    outfit = outfit.model_copy(update={"refused": (*outfit.refused, *(item.product_id for item in old))})
+    said = {"title": _titles(turn, answer, old), "new": _titles(turn, answer, new)}
+    return _show(turn, answer, outfit, items, "bundle.exchanged", said)
+
+
+def _titles(turn: Turn, answer: Answer, items: Sequence[Item]) -> str:
+    products = turn.shelf.products(item.product_id for item in items)
+    answer.know(*products.values())
+    return turn.voice.joined([products[item.product_id].title for item in items if item.product_id in products], "and")
 
 
 def _put_together(turn: Turn, answer: Answer, outfit: Outfit) -> None:
@@ -99,21 +107,26 @@ def _put_together(turn: Turn, answer: Answer, outfit: Outfit) -> None:
     return None
 
 
-def _choice(turn: Turn, outfit: Outfit, language: str) -> tuple[FacetMask, list[Kind]]:
+def _choice(turn: Turn, outfit: Outfit, language: str, most: int | None = None) -> tuple[FacetMask, list[Kind]]:
     """What may be in the set: the products that keep its conditions and have a price, by the kinds that the occasion needs.
 
-    Of a kind those in `language`, where there are any; all for "".
+    Of a kind those in `language`, where there are any; all for "". One may cost `most`, in minor units.
     """
-    priced = PriceRange(min=0, max=outfit.budget, currency=turn.currency)
+    limits = [each for each in (outfit.budget, most) if each is not None]
+    priced = PriceRange(min=0, max=min(limits, default=None), currency=turn.currency)
     mask = turn.shelf.open_to(outfit.filters.model_copy(update={"price": priced}))
     needs = [need for need in needs_of(outfit.occasion) if need not in outfit.struck]
-    return mask, kinds_of(turn.shelf.snapshot, needs, mask.allowed, language)
+    snapshot, allowed = turn.shelf.snapshot, mask.allowed.copy()
+    allowed[[row for id_ in outfit.refused if (row := snapshot.row_of(id_)) is not None]] = False
+    return mask, kinds_of(snapshot, needs, allowed, language)
 
 
-def _other(turn: Turn, outfit: Outfit, place: int) -> Item | None:
-    """The best other product of the same kind, cheaper or dearer where that is wished, for which the budget has room; or None."""
-    snapshot, shown = turn.shelf.snapshot, turn.state.shown
-    mask, kinds = _choice(turn, outfit, "")
+def _other(turn: Turn, outfit: Outfit, items: Sequence[Item], place: int) -> Item | None:
+    """The best other product of the same kind for which the budget has room, as the turn wishes it (cheaper, blue); or None."""
+    snapshot, shown = turn.shelf.snapshot, items
+    asked = turn.understanding.filters
+    narrower = outfit.model_copy(update={"filters": merge(outfit.filters, turn.understanding)})
+    mask, kinds = _choice(turn, narrower, "", asked.price.max if asked.price is not None else None)
     kind = next((each for each in kinds if each.names[0] == outfit.names[place][0]), None)
     row = snapshot.row_of(shown[place].product_id)
     if kind is None or row is None:
@@ -123,12 +136,11 @@ def _other(turn: Turn, outfit: Outfit, place: int) -> Item | None:
     spent = sum(float(prices[each]) for each in held if each is not None and each != row)
     room = math.inf if outfit.budget is None else outfit.budget - spent
     wished = turn.understanding.relative
-    gone = {row, *(snapshot.row_of(id_) for id_ in outfit.refused)}
     worth = reputations(facets.rating, facets.rating_count)
     found = [
         int(each)
         for each in kind.rows
-        if each not in gone
+        if each != row
         and prices[each] <= room
         and (wished != "cheaper" or prices[each] < prices[row])
         and (wished != "pricier" or prices[each] > prices[row])
@@ -143,7 +155,10 @@ def _other(turn: Turn, outfit: Outfit, place: int) -> Item | None:
 def _show(turn: Turn, answer: Answer, outfit: Outfit, items: Sequence[Item], key: str, said: Mapping[str, str]) -> None:
     """The set on cards, and what it comes to."""
     products = turn.shelf.products(item.product_id for item in items)
-    cards = [card_of(products[item.product_id], item.variant_id) for item in items if item.product_id in products]
+    there = [place for place, item in enumerate(items) if item.product_id in products]
+    # What has left the index since is in the set no more.
+    outfit = outfit.model_copy(update={"names": tuple(outfit.names[place] for place in there)})
+    cards = [card_of(products[items[place].product_id], items[place].variant_id) for place in there]
     answer.ledger.filters(outfit.filters)
     answer.outfit = outfit
     if not cards:

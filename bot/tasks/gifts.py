@@ -31,7 +31,7 @@ _SOMEBODY: Final = (
 )
 _GIFT: Final = re.compile(
     r"\b(?:gifts?|presents?)\b(?![ -](?:cards?|wrap\w*|box\w*|bags?|receipts?|certificates?|vouchers?))"
-    rf"|\b(?:get|give|buy)\s+(?:for\s+)?(?:an?|my|our|the|his|her)\s+(?:\w+\s+)?{_SOMEBODY}\b(?!'s)"
+    rf"|\b(?:get|give|buy)\s+(?:for\s+)?(?:an?|my|our|the|his|her)\s+(?:\w+\s+)?{_SOMEBODY}\b(?=\s*(?:$|[,.;!?]|who\b|that\b|for\b|under\b|below\b|up\b|max\b|as\b|this\b|and\b))"
     r"|礼物|礼品|送礼|送(?:给)?(?:我)?(?:爸|妈|老[婆公师]|男友|女友|男朋友|女朋友|朋友|同事|他|她|长辈|孩子|儿子|女儿|爷爷|奶奶|闺蜜|父母|父亲|母亲|妻子|丈夫)",
     re.IGNORECASE,
 )

@@ -19,7 +19,7 @@ from retrieval.understanding.questions import ASKED, topic_of
 from retrieval.understanding.records import EVERYTHING, Language, Relative, Sort, Understanding
 from retrieval.understanding.references import read_deixis, read_ordinals, read_quantity, read_recalled
 from retrieval.understanding.sizes import SizeReader
-from retrieval.understanding.text import CLAIMED, Draft, has_han, has_latin, lower, script_language
+from retrieval.understanding.text import CLAIMED, MAX_CHARACTERS, Draft, has_han, has_latin, lower, script_language
 from retrieval.understanding.vocabulary import CatalogWords, Vocabulary, key_of
 
 _BETWEEN_CLAIMS = re.compile(r"(?<=\x00)\s*(?:或者|或|和|跟|以及|but|or|and|nor|[,、/&;])+\s*(?=\x00)", re.IGNORECASE)
@@ -80,7 +80,7 @@ class Understander:
         ("50-80"). `topic` is the running topic's query: "at least 20 L" means another attribute of a backpack than of a bin.
         `earlier` are the queries of the topics so far: "the second tent" is a position where tents were shown.
         """
-        draft = Draft(self.corrected(text))
+        draft = Draft(self.corrected(text[: 2 * MAX_CHARACTERS]))
         spoken = script_language(draft.text)
         said: Language = language if not spoken else "zh" if spoken == "zh" else "en"
         languages = _languages(draft, said)

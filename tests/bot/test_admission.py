@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from bot.admission import LATEST_RETRY_S, Admission
-from bot.api.admission import BUSY, MOST_BUFFERED, AdmissionMiddleware, admission_for
+from bot.admission import BUSY, LATEST_RETRY_S, Admission
+from bot.api.admission import LARGEST, AdmissionMiddleware, admission_for
 from bot.api.app import create_app
 from bot.service import Assistant
 from bot.windows.customer import CustomerWindow, Talk
@@ -31,6 +31,9 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
 
 
 def fill(admission: Admission, stack: ExitStack) -> None:
@@ -100,7 +103,7 @@ def test_the_queue_is_as_long_as_what_leaves_in_time() -> None:
     for _ in range(40):
         place = ExitStack()
         fill(admission, place)
-        waiting = [waits(admission, ran, 0)] if not _is_full(admission) else []
+        waiting = [waits(admission, ran, 0, lambda: clock.passes(0.5))] if not _is_full(admission) else []
         admission._left = clock.now
         clock.now += 0.5
         place.close()
@@ -248,12 +251,44 @@ def test_what_computes_is_refused_and_what_must_get_through_is_not(
 def test_a_body_that_comes_slowly_or_is_large_is_read_as_it_is(full: tuple[TestClient, Identity, ExitStack]) -> None:
     client, _, places = full
     places.close()
-    for size in (10, MOST_BUFFERED // 2, 2 * MOST_BUFFERED):
+    for size in (10, LARGEST // 2):
         pieces = [b'{"text": "kettle", "limit": 1', b" " * size, b"}"]
         answer = client.post("/api/search", content=iter(pieces), headers={"content-type": "application/json"})
         assert answer.status_code == 200, size
         assert len(answer.json()["products"]) == 1
     assert client.post("/api/search", content=b"").status_code == 422
+
+
+def test_a_body_that_is_too_large_or_says_so_takes_no_place(full: tuple[TestClient, Identity, ExitStack]) -> None:
+    client, _, places = full
+    places.close()
+    pieces = [b" " * LARGEST, b" "]
+    for path in ("/api/chat", "/v1/chat/completions", "/mcp"):
+        for told in ({}, {"content-length": str(LARGEST + 1)}):
+            answer = client.post(path, content=iter(pieces), headers={"content-type": "application/json", **told})
+            assert answer.status_code == 413, path
+
+
+def test_after_a_stall_others_may_wait_again() -> None:
+    clock = Clock()
+    admission = Admission(1, clock)
+    first, second, third = (admission._enter() for _ in range(3))
+    admission._leave()
+    clock.now += 3.0
+    admission._leave()
+    assert first.done()
+    assert second.done()
+    assert third.done()
+    with ExitStack() as stack:
+        admission._leave()
+        fill(admission, stack)
+        with pytest.raises(Busy):
+            admission.require_room()
+    for _ in range(20):
+        with admission.place():
+            clock.now += 0.01
+    with admission.place():
+        admission.require_room()
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

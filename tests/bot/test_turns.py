@@ -245,6 +245,24 @@ class TestSets:
         assert set_of(without, "cart_remove")[0] == ["zh-3"]
         assert talk.assistant.cart(talk.principal).lines == ()
 
+    def test_a_condition_on_what_comes_in_its_place_is_kept(self, talk: Conversation) -> None:
+        assert [card.product_id for card in talk.say("search", "everything for running").products] == ["shoe-3", "zh-3"]
+        green = talk.say("refine", "swap the shoes for green ones")
+        assert [card.product_id for card in green.products] == ["shoe-2", "zh-3"]
+        assert "Falken Drift" in green.text
+        none = talk.say("refine", "swap the shoes for some under $20")
+        assert (none.products, none.action) == ((), "answer")
+        assert "Falken Drift" in none.text
+
+    def test_who_asks_about_it_or_has_it_in_the_cart_changes_nothing(self, talk: Conversation) -> None:
+        talk.say("search", "everything for running")
+        asked = talk.say("ask_product", "the shoes in another color, have you got them?")
+        assert "in total" not in asked.text
+        talk.say("search", "everything for running")
+        talk.say("cart_add", "add the second one to my cart")
+        removed = talk.say("cart_remove", "leave out the bottle")
+        assert removed.cart is not None or removed.action == "ask"
+
     def test_what_is_no_change_of_it_is_none(self, talk: Conversation) -> None:
         talk.say("search", "everything for running")
         assert talk.say("ask_product", "which is better for mud?").text

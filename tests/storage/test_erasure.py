@@ -274,4 +274,11 @@ def test_a_reader_that_stays_keeps_the_log_and_that_is_said(kept: Database, shop
         connection.execute(select(model_users)).all()
         assert not erase_user(kept, BACKEND, shop, ME).compacted
     other.close()
-    assert kept.compact()
+    with patch.object(Database, "compact", return_value=False):
+        assert not erase_user(kept, BACKEND, shop, ME).compacted, "it is still to be done, though no row is left"
+        assert erase_again(kept, shop) == 0
+        assert Ledger.of(shop).open
+    with patch.object(Database, "compact", side_effect=Unavailable("The disk is full.", "Free some space.")):
+        assert erase_again(kept, shop) == 0, "a shop opens without room for it"
+    assert erase_user(kept, BACKEND, shop, ME).compacted
+    assert not Ledger.of(shop).open

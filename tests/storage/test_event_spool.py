@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from sqlalchemy import func, select
 from storage import event_spool
 from storage.consent import Consent
 from storage.database import Database
-from storage.erasure import erase_user
+from storage.erasure import erase_again, erase_user
 from storage.errors import Forbidden, Unavailable
 from storage.event import Event, parse_event
 from storage.event_spool import FOLDER, EventSpool, replay, waiting
@@ -162,5 +163,19 @@ def test_who_is_erased_does_not_come_back_out_of_it(
     with locked(database):
         spool.record(alice, [viewed(1)])
     erase_user(database, admin, tmp_path, alice.id)
+    assert waiting(tmp_path) == []
+    assert count_of(database) == 0
+
+
+def test_what_waited_in_a_backup_does_not_bring_an_erased_person_back(
+    spool: EventSpool, database: Database, tmp_path: Path, alice: Principal
+) -> None:
+    with locked(database):
+        spool.record(alice, [viewed(0)])
+    shutil.copytree(tmp_path / FOLDER, tmp_path / "backup")
+    erase_user(database, Principal("shop", Role.SERVICE), tmp_path, alice.id)
+    shutil.copytree(tmp_path / "backup", tmp_path / FOLDER, dirs_exist_ok=True)
+    assert len(waiting(tmp_path)) == 1
+    assert erase_again(database, tmp_path) == 1
     assert waiting(tmp_path) == []
     assert count_of(database) == 0
