@@ -88,7 +88,7 @@ bench: setup-dev  ## Measure a turn, indexing and search beside their peers (nee
 
 # Only what the demo's marker names as its own: another shop's database may lie beside it. The marker goes last.
 DEMO_PARTS := catalog.jsonl documents media events.jsonl orders.jsonl customers.jsonl reviews.jsonl dialogues.jsonl shop.toml index models rejected secret \
-	aisle.db aisle.db-wal aisle.db-shm demo-shop
+	aisle.db aisle.db-wal aisle.db-shm erasures.jsonl events-waiting demo-shop
 
 clean:  ## Remove the environment, the caches and the demo shop
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage var/test-cache

@@ -1,7 +1,8 @@
 """Names in the place of user ids, for what is looked at outside of the database: the log, figures, reports, lists of odd users.
 
 A pseudonym is keyed with the shop's secret: the same person has the same one in every file, and nobody without the secret can tell
-whose it is or try ids until one fits. Who has the secret can: `launch.py audit --user ID` and erasure go by such hashes, too.
+whose it is or try ids until one fits. Who has the secret can. The log of looks knows who is erased by another hash
+(`storage.erasure`).
 """
 
 from __future__ import annotations
