@@ -39,6 +39,7 @@ class Compactor:
         self._interval = interval
         self._clock = clock
         self._lock = threading.Lock()
+        self._rewriting = threading.Lock()  # one at a time, so that `close` ends after the last
         self._waiting: dict[str, int] = {}
         self._next = float("-inf")
         self._timer: threading.Timer | None = None
@@ -56,6 +57,10 @@ class Compactor:
 
     def run(self) -> bool:
         """Rewrites now for all that wait; whether it could, else it is tried again after the interval."""
+        with self._rewriting:
+            return self._run()
+
+    def _run(self) -> bool:
         with self._lock:
             taken, self._waiting = self._waiting, {}
             self._next = self._clock() + self._interval

@@ -152,7 +152,8 @@ def test_a_customer_is_helped_by_a_person(visit: Callable[..., Customer], sign: 
     expect(turns).to_have_count(before + 1)  # Aisle is silent
     pick = mia.page.locator('#desk .pick[data-kind="product"]').first
     title = pick.locator(".title").inner_text()
-    pick.locator('[data-act="insert"]').click()
+    # By its title, for picks may come in another order meanwhile.
+    mia.page.locator('#desk .pick[data-kind="product"]', has_text=title).first.locator('[data-act="insert"]').click()
     expect(mia.answer).to_be_focused()
     expect(mia.page.locator("#desk .attached .title")).to_have_text(title)
     mia.send("How about these? <b>Size 42</b> is there.")
@@ -188,7 +189,8 @@ def test_of_two_who_claim_one_wins_and_the_other_loses_nothing(visit: Callable[.
         desk.answer.press("Escape")
 
     def late(route: Route) -> None:
-        ben.claim()
+        with ben.page.expect_response("**/claim"):  # the window shows it before the server has said so
+            ben.claim()
         route.continue_()
 
     mia.page.route("**/claim", late)  # hers arrives after his

@@ -194,7 +194,7 @@ def test_contrast_and_width(browser: Browser, served: str, scheme: Any) -> None:
 class Slow(Assistant):
     """Takes its time between the parts of an answer, as one does that asks a language model."""
 
-    pause = 1.5
+    pause = 4.0
 
     def stream(self, *arguments: Any, **named: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         for event in super().stream(*arguments, **named):
@@ -204,8 +204,9 @@ class Slow(Assistant):
 
 
 @pytest.fixture(scope="module")
-def slow(demo_shop: Path) -> Iterator[str]:
-    """The address of a server whose answers come slowly."""
+def slow(demo_shop: Path, served: str) -> Iterator[str]:
+    """The address of a server whose answers come slowly; the other one has published the shop's intent model."""
+    assert served
     settings = parse_settings((demo_shop / "shop.toml").read_bytes())
     database = Database.open(settings.database.url_for(demo_shop))
     assistant = Slow.open(demo_shop, settings, database, settings.checkout_url)
