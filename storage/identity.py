@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from storage.attempts import Attempts
 from storage.database import Database
-from storage.errors import AisleError, Unauthenticated
+from storage.errors import AisleError, Unauthenticated, Unavailable
 from storage.keys import KEY_MARK, ApiKey, key_by_id, key_of, note_use, redeem_link, today
 from storage.principal import Principal, Role
-from storage.record import Id, new_id
+from storage.record import Id, new_id, now_ms
 from storage.secret import derive, load_secret
 from storage.settings import IdentitySettings
 
@@ -29,6 +30,8 @@ _LONGEST = 8_192
 _FORGED = (jwt.DecodeError, jwt.InvalidAlgorithmError)
 """No signature of ours; all else that PyJWT refuses was signed here and is over, or for somebody else."""
 _PREFIX = len(KEY_MARK) + 8
+_MOST_HELD = 1_000
+"""Keys that are remembered for when the database is away."""
 _ID = TypeAdapter(Id)
 logger = logging.getLogger(__name__)
 
@@ -43,6 +46,9 @@ class Identity:
     only while not too many have failed, by account (a key's prefix, a link) and by address. What is signed is checked all the same,
     for a signature cannot be guessed, and whoever shares an address with somebody who tries goes on; only what does not hold is
     refused as one attempt too many. A token of ours that is merely over is nobody's guess and counts for nothing.
+
+    While the database is away a key that held before holds on, until it is over by itself: the shop's backend goes on sending
+    events, which wait on disk. That it was revoked elsewhere meanwhile is known when the database is back.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class Identity:
         self._attempts = attempts or Attempts()
         self._used: set[str] = set()
         self._told: dict[str, int] = {}
+        self._held: OrderedDict[str, ApiKey] = OrderedDict()
 
     @classmethod
     def open(cls, shop: Path, settings: IdentitySettings, database: Database) -> Identity:
@@ -115,7 +122,25 @@ class Identity:
         is_key = credential.startswith(KEY_MARK)
         account = credential[:_PREFIX] if is_key else hashlib.sha256(credential.encode(errors="replace")).hexdigest()
         with self._attempts.attempt(address, account, credential):
-            return self._noted((key_of if is_key else redeem_link)(self._database, credential))
+            return self._noted(self._key_of(credential) if is_key else redeem_link(self._database, credential))
+
+    def _key_of(self, key: str) -> ApiKey:
+        """What the database says of a key, or what it said last where it does not answer."""
+        proof = hashlib.sha256(key.encode(errors="replace")).hexdigest()
+        try:
+            found = key_of(self._database, key)
+        except Unauthenticated:
+            self._held.pop(proof, None)
+            raise
+        except Unavailable:
+            held = self._held.get(proof)
+            if held is None or (held.expires_at is not None and held.expires_at <= now_ms()):
+                raise
+            return held
+        self._held[proof] = found
+        if len(self._held) > _MOST_HELD:
+            self._held.popitem(last=False)
+        return found
 
     def _noted(self, key: ApiKey) -> ApiKey:
         # Asked for once a day and key, so that a database that takes no writes is not waited for with each request.

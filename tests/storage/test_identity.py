@@ -399,6 +399,35 @@ class TestKeys:
         assert "The disk is full." in caplog.text
         assert list_keys(database, admin)[0].used_at is None
 
+    def test_a_key_that_held_holds_while_the_database_is_away(
+        self, identity: Identity, database: Database, admin: Principal
+    ) -> None:
+        known = create_key(database, admin, Role.SERVICE, "feed", days=1)
+        new = create_key(database, admin, Role.SERVICE, "other")
+        assert identity.from_bearer(known.key).role is Role.SERVICE
+        away = patch("storage.identity.key_of", side_effect=Unavailable("The database does not answer."))
+        with away:
+            assert identity.from_bearer(known.key).id == "feed"
+            with pytest.raises(Unavailable):
+                identity.from_bearer(new.key)
+            with patch("storage.identity.now_ms", lambda: now_ms() + 2 * 86_400_000), pytest.raises(Unavailable):
+                identity.from_bearer(known.key)
+        revoke_key(database, admin, known.record.key_id)
+        with pytest.raises(Unauthenticated):
+            identity.from_bearer(known.key)
+        with away, pytest.raises(Unavailable):
+            identity.from_bearer(known.key)
+
+    def test_only_so_many_keys_are_remembered(self, identity: Identity, database: Database, admin: Principal) -> None:
+        first, second = (create_key(database, admin, Role.SERVICE, name) for name in ("one", "two"))
+        with patch("storage.identity._MOST_HELD", 1):
+            identity.from_bearer(first.key)
+            identity.from_bearer(second.key)
+        with patch("storage.identity.key_of", side_effect=Unavailable("away")):
+            assert identity.from_bearer(second.key).id == "two"
+            with pytest.raises(Unavailable):
+                identity.from_bearer(first.key)
+
     def test_a_line_of_the_list_says_what_an_admin_asks(self, database: Database, admin: Principal) -> None:
         with patch("storage.keys.now_ms", lambda: 1_767_323_045_000):
             bound = create_key(database, admin, Role.SERVICE, "feed", days=1, scopes=["orders:read", "catalog"]).record
