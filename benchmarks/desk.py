@@ -14,23 +14,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 
+from benchmarks.server import served
 from storage.conversations import SUPPORT, Turn, append, start
 from storage.database import Database
 from storage.identity import Identity
@@ -64,7 +59,7 @@ def main() -> None:
         database = Database.open(f"sqlite:///{shop / 'aisle.db'}")
         identity = Identity.open(shop, ShopSettings().identity, database)
         talks = fill(database, options.agents, options.conversations)
-        with served(shop) as url:
+        with served(shop) as (url, _):
             measured = asyncio.run(Load(url, identity, talks, options.agents).run(options.rate, options.seconds))
         database.close()
     print(f"{options.agents} agents, {options.conversations} conversations, {options.rate:g} messages a second")
@@ -91,33 +86,6 @@ def fill(database: Database, agents: int, count: int) -> dict[str, tuple[str, st
             claim(database, Principal(holder, Role.AGENT, SUPPORT), talk)
         talks[talk] = customer.id, holder
     return talks
-
-
-@contextmanager
-def served(shop: Path) -> Iterator[str]:
-    """The shop's server on a free port, until the block ends."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "launch.py", "serve", "--shop", str(shop), "--port", str(port)]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as server:
-        url = f"http://127.0.0.1:{port}"
-        try:
-            for _ in range(600):
-                if server.poll() is not None:
-                    raise SystemExit(f"The server ended with {server.returncode}: see launch.py doctor --shop {shop}.")
-                try:
-                    if httpx.get(f"{url}/readyz", timeout=2).status_code == 200:
-                        break
-                except httpx.HTTPError:
-                    time.sleep(0.2)
-            yield url
-        finally:
-            server.terminate()
-            server.wait(30)
 
 
 class Load:

@@ -26,11 +26,8 @@ import os
 import random
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,8 +39,9 @@ import gevent
 import gevent.pool
 import numpy as np
 
+from benchmarks.server import served
+
 ROOT = Path(__file__).resolve().parent.parent
-PORT = 7896
 LIMIT_MS = 300.0
 """The p95 that a turn may take."""
 PATIENCE_S = 90.0
@@ -280,28 +278,13 @@ def summary(samples: list[Sample], rate: float, seconds: float, load: float) -> 
 
 
 @contextmanager
-def serving(shop: Path, port: int) -> Iterator[tuple[str, int]]:
-    """`launch.py serve` on a copy of the shop: its address and process id."""
-    address = f"http://127.0.0.1:{port}"
+def serving(shop: Path) -> Iterator[tuple[str, int]]:
+    """A server of a copy of the shop: its address and process id."""
     with tempfile.TemporaryDirectory() as place:
         copy = Path(place) / "shop"
         shutil.copytree(shop, copy, symlinks=True)
-        server = subprocess.Popen(
-            [sys.executable, str(ROOT / "launch.py"), "serve", "--shop", str(copy), "--port", str(port)]
-        )
-        try:
-            while True:
-                try:
-                    urllib.request.urlopen(f"{address}/readyz", timeout=1).close()
-                    break
-                except OSError:
-                    if server.poll() is not None:
-                        sys.exit("The server did not start.")
-                    time.sleep(0.1)
-            yield address, server.pid
-        finally:
-            server.terminate()
-            server.wait()
+        with served(copy) as found:
+            yield found
 
 
 def resident(pid: int, kind: str = "VmRSS") -> float:
@@ -401,14 +384,13 @@ def main() -> None:
     parser.add_argument("--overload", type=float, default=0.0, help="so many times capacity")
     parser.add_argument("--capacity", type=float, default=0.0, help="turns a second, where it is known")
     parser.add_argument("--step", type=float, default=30.0, help="seconds at each rate of the ladder and the overload")
-    parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--json", type=Path, help="a file for the figures")
     options = parser.parse_args()
     if options.overload and not (options.capacity or options.find_capacity):
         parser.error("--overload needs --capacity, or --find-capacity before it")
     texts = Texts.of(options.shop)
     report: dict[str, Any] = {"cores": os.cpu_count(), "shoppers": options.shoppers}
-    with serving(options.shop, options.port) as (address, pid):
+    with serving(options.shop) as (address, pid):
         print(HEAD)
         capacity = options.capacity
         if options.find_capacity:

@@ -14,8 +14,6 @@ import os
 import platform
 import re
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -25,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.server import served
 from bot.service import Assistant
 from index.encoders import encoder_for
 from launch import settings_of
@@ -38,7 +37,6 @@ TALKS: tuple[tuple[str, ...], ...] = (
     ("你好", "有没有保温杯", "便宜一点的", "第一个是什么材质的", "退货政策是什么"),
 )
 ROOT = Path(__file__).resolve().parent.parent
-PORT = 7899
 
 
 def timed(run: Callable[[], object], rounds: int) -> list[float]:
@@ -70,19 +68,7 @@ def talk(assistant: Assistant, rounds: int) -> None:
 def over_http(shop: Path, rounds: int) -> tuple[float, float, list[float]]:
     """Seconds until the server is ready, its resident megabytes after the talks, milliseconds of each turn."""
     started = time.perf_counter()
-    server = subprocess.Popen(
-        [sys.executable, str(ROOT / "launch.py"), "serve", "--shop", str(shop), "--port", str(PORT)]
-    )
-    address = f"http://127.0.0.1:{PORT}"
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/readyz", timeout=1).close()
-                break
-            except OSError:
-                if server.poll() is not None:
-                    sys.exit("The server did not start.")
-                time.sleep(0.05)
+    with served(shop) as (address, process):
         ready = time.perf_counter() - started
         values = []
         for number in range(rounds):
@@ -97,12 +83,9 @@ def over_http(shop: Path, rounds: int) -> tuple[float, float, list[float]]:
                         conversation = json.load(answer)["conversation_id"]
                     if number:
                         values.append(1000 * (time.perf_counter() - began))
-        status = Path(f"/proc/{server.pid}/status").read_text(encoding="utf-8")
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
         found = re.search(r"VmRSS:\s+(\d+)", status)
         return ready, int(found[1]) / 1024 if found else float("nan"), values
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def main() -> None:

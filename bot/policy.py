@@ -19,7 +19,7 @@ from bot.corrections import corrects
 from bot.labels import LABELS, OUT_OF_SCOPE
 from bot.manners import decent, only_swears
 from bot.order_wishes import amends, answers, in_talk, plain_yes, wanted
-from bot.outfits import change_in
+from bot.outfits import Change, change_in
 from bot.phrases import asks_again, asks_new, asks_others, bundled, returned_to
 from bot.state import DialogueState, Pending, Topic
 from index.graph.terms import term_of
@@ -221,7 +221,7 @@ class Decision:
     """The task, and what was pending where the task resolves it (`choice` is the option taken, 0-based).
 
     `doubtful` where the model was not sure enough for a write: the task then offers it instead of doing it. `topic` is the earlier
-    one that the turn returns to.
+    one that the turn returns to, `change` what becomes of a set.
     """
 
     task: Task
@@ -229,6 +229,7 @@ class Decision:
     choice: int | None = None
     doubtful: bool = False
     topic: Topic | None = None
+    change: Change | None = None
 
 
 def check_actions(mapping: Mapping[str, str]) -> dict[str, str]:
@@ -270,9 +271,8 @@ def decide(
     corrected = _corrected(state, label, understanding, message)
     if corrected is not None:
         return corrected
-    outfit = state.outfit if _may_change_outfit(state, label) else None
-    if outfit is not None and change_in(outfit, understanding, message) is not None:
-        return Decision("bundle_change")
+    if (outfit_change := _outfit_change(state, label, understanding, message)) is not None:
+        return Decision("bundle_change", change=outfit_change)
     change = wanted(message, in_talk(state, label))
     if change in changeable or (change in _SWAPS and not _SWAPS.isdisjoint(changeable)):
         return Decision("order_change", pending)
@@ -362,11 +362,16 @@ def _corrected(state: DialogueState, label: str, understanding: Understanding, m
     return Decision("correct" if understanding.query and understanding.foreign_budget is None else "refine")
 
 
-def _may_change_outfit(state: DialogueState, label: str) -> bool:
-    """Whether a turn may change the set: not where a question is open, the cart was the last thing spoken of, or one is asked."""
-    return (state.pending is None or state.pending.kind == "what") and not (
-        state.last_task.startswith(("cart_", "checkout")) or label in _ASKS
-    )
+def _outfit_change(state: DialogueState, label: str, understanding: Understanding, message: str) -> Change | None:
+    """What a turn changes in the set; nothing where a question is open, the cart was spoken of last, or something is asked."""
+    outfit = state.outfit
+    if outfit is None or label in _ASKS or state.last_task.startswith(("cart_", "checkout")):
+        return None
+    if state.pending is not None and state.pending.kind != "what":
+        return None
+    if outfit.names and len(outfit.names) != len(state.shown):  # it is not what stands there
+        return None
+    return change_in(outfit, understanding, message)
 
 
 def _names_category(understanding: Understanding, message: str) -> bool:

@@ -7,6 +7,7 @@ from a list that is known beforehand, such as the routes; never from what somebo
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, Final, Literal
@@ -16,7 +17,7 @@ SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 """Upper bounds of a duration's buckets; those around 0.25 tell whether a turn's p95 keeps to 0.3."""
 
 
-class Metric:
+class Metric(ABC):
     """What is counted under a name, by sets of labels. Safe to share between threads; a name is made once."""
 
     _all: ClassVar[dict[str, Metric]] = {}
@@ -36,8 +37,9 @@ class Metric:
     def _lines(self) -> list[str]:
         return [*_header(self._name, self._about, self.kind), *self._samples()]
 
+    @abstractmethod
     def _samples(self) -> Iterator[str]:
-        raise NotImplementedError
+        """A line for each set of labels."""
 
 
 class Counter(Metric):

@@ -1,6 +1,7 @@
 """All tables. Instants are milliseconds since 1970 (UTC); money is integer minor units with its currency beside it.
 
-The migrations are written by hand and a test compares them with this module on both databases.
+The migrations are written by hand and a test compares them with this module on both databases. It is long because it is the one
+list of everything that is kept.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from bot.outfits import change_in
 from bot.phrases import bundled
 from bot.present import card_of
 from bot.state import Item, Outfit, Pending, Topic
@@ -51,8 +50,7 @@ def everything_for(turn: Turn, answer: Answer) -> None:
 
 def changed(turn: Turn, answer: Answer) -> None:
     """The set with one thing for another, without some, or for another sum; what was not spoken of stays as it is."""
-    outfit = turn.state.outfit
-    change = change_in(outfit, turn.understanding, turn.message) if outfit is not None else None
+    outfit, change = turn.state.outfit, turn.decision.change
     assert outfit is not None  # the policy has looked
     assert change is not None
     if change.what == "budget":

@@ -274,7 +274,7 @@ def passage(description: str, asked: str | None, question: str, title: str) -> s
         pattern = re.compile(
             "|".join(filter(None, (concept.english, concept.chinese))) if concept else re.escape(asked), re.IGNORECASE
         )
-        names = [re.escape(name) for name in (concept[1] if concept else (asked,))]
+        names = [re.escape(name) for name in (concept.attributes if concept else (asked,))]
         spelled = re.compile("|".join(rf"(?<![a-z]){name}(?![a-z])" for name in names), re.IGNORECASE)
         hits = [each for each in sentences if spelled.search(each) or pattern.search(each)]
         # Of several sentences the one with a figure says most.

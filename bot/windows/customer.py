@@ -2,6 +2,8 @@
 
 Gradio's session is chosen by the browser and bound to nobody, so nothing that matters lives in it: who asks comes with every
 request's cookie, and what was said is read from the database for every view, checked against that person in the data layer.
+
+It is long because the window's scripts stand beside the handlers that they call.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The window's HTML, made from records. Every text is escaped here: what a customer types or a catalog says is never markup."""
+"""The window's HTML, made from records. Every text is escaped here: what a customer types or a catalog says is never markup.
+
+It is long because it is all of the window's markup, a function a panel or a part of one.
+"""
 
 from __future__ import annotations
 

@@ -8,9 +8,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from bot.api.app import create_app
@@ -135,12 +137,44 @@ class Live:
         return create_key(self.assistant.database, Principal("operator", Role.ADMIN), role, user).key
 
 
+@dataclass(frozen=True)
+class Application:
+    """A shop of these tests with its application, and what stands behind it."""
+
+    app: FastAPI
+    assistant: Assistant
+    identity: Identity
+    database: Database
+
+
+@contextmanager
+def application(
+    shop: Path,
+    snapshot: Snapshot,
+    encoders: Mapping[str, Encoder],
+    settings: ShopSettings = SETTINGS,
+    intents: ToldIntents | None = None,
+    checkout: str = "",
+) -> Iterator[Application]:
+    """Puts a shop's application together in a folder of its own; all is closed when the block ends."""
+    database = Database.open(f"sqlite:///{shop / 'aisle.db'}")
+    parts = parts_of(snapshot, encoders, intents or ToldIntents(), settings, database)
+    assistant = Assistant(parts, settings, database, checkout, shop=shop)
+    identity = Identity.open(shop, settings.identity, database)
+    try:
+        yield Application(create_app(assistant, identity, shop, settings), assistant, identity, database)
+    finally:
+        assistant.close()
+        database.close()
+
+
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
     """Serves an application on a port of this machine until the block ends; its address."""
-    with socket.socket() as listener:
+    # The protocol is named, for only then does asyncio send each answer at once (TCP_NODELAY).
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
-        web = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        web = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=web.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         while not web.started and thread.is_alive():
@@ -156,12 +190,9 @@ def live(
 ) -> Iterator[Live]:
     """One server for all tests of protocols whose clients are real."""
     shop = tmp_path_factory.mktemp("live")
-    database = Database.open(f"sqlite:///{shop / 'aisle.db'}")
-    intents = ToldIntents()
-    parts = parts_of(bot_snapshot, encoders_by_space, intents, SETTINGS, database)
-    assistant = Assistant(parts, SETTINGS, database, "https://shop.example/checkout/{cart_id}", shop=shop)
-    identity = Identity.open(shop, SETTINGS.identity, database)
-    with serving(create_app(assistant, identity, shop, SETTINGS)) as url:
-        yield Live(url, assistant, identity, intents)
-    assistant.close()
-    database.close()
+    intents, checkout = ToldIntents(), "https://shop.example/checkout/{cart_id}"
+    with (
+        application(shop, bot_snapshot, encoders_by_space, intents=intents, checkout=checkout) as opened,
+        serving(opened.app) as url,
+    ):
+        yield Live(url, opened.assistant, opened.identity, intents)

@@ -10,15 +10,12 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from bot.api.app import create_app
 from bot.api.identity import SESSION_COOKIE, VISITOR_COOKIE
-from bot.parts import parts_of
 from bot.service import Assistant
 from bot.windows import render
 from bot.windows.customer import CustomerWindow, Talk
 from index.encoders import Encoder
 from index.snapshot import Snapshot
-from storage.database import Database
 from storage.identity import Identity
 from storage.keys import create_key
 from storage.order_changes import make_change
@@ -29,7 +26,7 @@ from storage.publish import REFUSED
 from storage.record import now_ms
 from storage.settings import EmbedSettings, OrderSettings, ShopSettings
 from tests.bot.catalog import PRODUCTS
-from tests.bot.conftest import ToldIntents
+from tests.bot.conftest import application
 
 OPENAPI = Path(__file__).parent.parent.parent / "docs" / "openapi.json"
 PARTNER = "https://partner.example"
@@ -42,15 +39,12 @@ def served(
 ) -> Iterator[tuple[TestClient, Identity, Assistant]]:
     """One application for all tests: mounting the window takes seconds. Tests keep apart by being different people."""
     shop = tmp_path_factory.mktemp("served")
-    database = Database.open(f"sqlite:///{shop / 'aisle.db'}")
     settings = ShopSettings(embed=EmbedSettings(origins=(PARTNER,)))
-    parts = parts_of(bot_snapshot, encoders_by_space, ToldIntents(), settings, database)
-    assistant = Assistant(parts, settings, database, shop=shop)
-    identity = Identity.open(shop, settings.identity, database)
-    with TestClient(create_app(assistant, identity, shop, settings)) as client:
-        yield client, identity, assistant
-    assistant.close()
-    database.close()
+    with (
+        application(shop, bot_snapshot, encoders_by_space, settings) as opened,
+        TestClient(opened.app) as client,
+    ):
+        yield client, opened.identity, opened.assistant
 
 
 @pytest.fixture

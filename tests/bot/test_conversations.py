@@ -7,9 +7,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 from fastapi.testclient import TestClient
 
-from bot.api.app import create_app
 from bot.api.identity import EMBED_COOKIE, EMBED_HEADER
-from bot.parts import parts_of
 from bot.service import Assistant
 from bot.transcript import messages_of, todays, transcript_of
 from bot.windows import render
@@ -22,7 +20,7 @@ from storage.offers import Offer, put_offers
 from storage.past_conversations import TITLE_CHARACTERS, past_conversations
 from storage.principal import Principal, Role, local_operator
 from storage.settings import EmbedSettings, ShopSettings
-from tests.bot.conftest import Conversation, ToldIntents
+from tests.bot.conftest import Conversation, application
 
 PARTNER = "https://partner.example"
 ANN = Principal("ann", Role.CUSTOMER)
@@ -34,15 +32,12 @@ def served(
     tmp_path_factory: pytest.TempPathFactory, bot_snapshot: Snapshot, encoders_by_space: Mapping[str, Encoder]
 ) -> Iterator[tuple[TestClient, Identity, Assistant]]:
     shop = tmp_path_factory.mktemp("conversations")
-    database = Database.open(f"sqlite:///{shop / 'aisle.db'}")
     settings = ShopSettings(embed=EmbedSettings(origins=(PARTNER,)))
-    parts = parts_of(bot_snapshot, encoders_by_space, ToldIntents(), settings, database)
-    assistant = Assistant(parts, settings, database, shop=shop)
-    identity = Identity.open(shop, settings.identity, database)
-    with TestClient(create_app(assistant, identity, shop, settings)) as client:
-        yield client, identity, assistant
-    assistant.close()
-    database.close()
+    with (
+        application(shop, bot_snapshot, encoders_by_space, settings) as opened,
+        TestClient(opened.app) as client,
+    ):
+        yield client, opened.identity, opened.assistant
 
 
 @pytest.fixture

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import re
-import socket
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
-from bot.api.app import create_app
 from bot.api.identity import SESSION_COOKIE
-from bot.parts import parts_of
-from bot.service import Assistant
 from index.encoders import Encoder
 from index.snapshot import Snapshot
-from storage.database import Database
 from storage.identity import Identity
 from storage.principal import Principal, Role
-from tests.bot.conftest import SETTINGS, ToldIntents
+from tests.bot.conftest import application, serving
 
 FOREIGN: Final = "https://elsewhere.example"
 SAFE: Final = ("GET", "HEAD")
@@ -149,25 +141,12 @@ def shop(
     folder = tmp_path_factory.mktemp("walked")
     (folder / "media").mkdir()
     (folder / "media" / "nobodys-thing").write_text("a picture")
-    database = Database.open(f"sqlite:///{folder / 'aisle.db'}")
-    parts = parts_of(bot_snapshot, encoders_by_space, ToldIntents(), SETTINGS, database)
-    assistant = Assistant(parts, SETTINGS, database, shop=folder)
-    identity = Identity.open(folder, SETTINGS.identity, database)
-    app = create_app(assistant, identity, folder, SETTINGS)
-    # The protocol is named, for only then does asyncio send each answer at once (TCP_NODELAY).
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        web = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=web.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        while not web.started and thread.is_alive():
-            time.sleep(0.05)
-        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=60) as client:
-            yield Shop(app, client, identity)
-        web.should_exit = True
-        thread.join(20)
-    assistant.close()
-    database.close()
+    with (
+        application(folder, bot_snapshot, encoders_by_space) as opened,
+        serving(opened.app) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
+        yield Shop(opened.app, client, opened.identity)
 
 
 def routes_of(routes: Any, prefix: str = "") -> Iterator[str]:

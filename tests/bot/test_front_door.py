@@ -13,13 +13,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from bot.api.app import create_app
 from bot.api.headers import SecurityHeaders
 from bot.api.identity import EMBED_HEADER, SESSION_COOKIE, VISITOR_COOKIE, address_of
 from bot.api.proxies import TrustedProxies
 from bot.api.scopes import missing_scope
-from bot.parts import parts_of
-from bot.service import Assistant
 from index.encoders import Encoder
 from index.snapshot import Snapshot
 from storage.database import Database
@@ -30,7 +27,7 @@ from storage.principal import Principal, Role
 from storage.record import now_ms
 from storage.scopes import FAMILIES
 from storage.settings import ShopSettings
-from tests.bot.conftest import ToldIntents
+from tests.bot.conftest import application
 
 ADMIN = Principal("operator", Role.ADMIN)
 PROXY, ATTACKER, CUSTOMER = "10.0.0.1", "192.0.2.66", "192.0.2.7"
@@ -44,14 +41,11 @@ def opened(
 ) -> Iterator[tuple[TestClient, Identity, Database]]:
     """One application for all tests, behind one trusted proxy; each test comes from addresses of its own."""
     shop = tmp_path_factory.mktemp("front-door")
-    database = Database.open(f"sqlite:///{shop / 'aisle.db'}")
-    parts = parts_of(bot_snapshot, encoders_by_space, ToldIntents(), SETTINGS, database)
-    assistant = Assistant(parts, SETTINGS, database, shop=shop)
-    identity = Identity.open(shop, SETTINGS.identity, database)
-    with TestClient(create_app(assistant, identity, shop, SETTINGS), client=(PROXY, 1)) as client:
-        yield client, identity, database
-    assistant.close()
-    database.close()
+    with (
+        application(shop, bot_snapshot, encoders_by_space, SETTINGS) as shop_opened,
+        TestClient(shop_opened.app, client=(PROXY, 1)) as client,
+    ):
+        yield client, shop_opened.identity, shop_opened.database
 
 
 @pytest.fixture

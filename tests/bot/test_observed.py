@@ -20,24 +20,22 @@ from fastapi.testclient import TestClient
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from bot import logs, tracing
-from bot.api.app import create_app
 from bot.logs import scrubbed
 from bot.otlp import OtlpTracer
-from bot.parts import NoIntents, parts_of
+from bot.parts import NoIntents
 from bot.service import Assistant
 from index.encoders import Encoder
 from index.snapshot import Snapshot
 from storage.conversations import SUPPORT
-from storage.database import Database
 from storage.errors import NotFound, Unavailable
 from storage.identity import Identity
 from storage.metrics import Metric
 from storage.principal import Principal, Role
 from storage.pseudonyms import Pseudonyms
 from storage.secret import load_secret
-from storage.settings import LoggingSettings, ShopSettings, TelemetrySettings
+from storage.settings import LoggingSettings, TelemetrySettings
 from tests.bot.catalog import PRODUCTS
-from tests.bot.conftest import ToldIntents
+from tests.bot.conftest import application
 from tests.fixtures import REPOSITORY
 from tests.storage.people import settle
 
@@ -53,15 +51,11 @@ def served(
     tmp_path_factory: pytest.TempPathFactory, bot_snapshot: Snapshot, encoders_by_space: Mapping[str, Encoder]
 ) -> Iterator[Served]:
     shop = tmp_path_factory.mktemp("observed")
-    database = Database.open(f"sqlite:///{shop / 'aisle.db'}")
-    settings = ShopSettings()
-    parts = parts_of(bot_snapshot, encoders_by_space, ToldIntents(), settings, database)
-    assistant = Assistant(parts, settings, database, shop=shop)
-    identity = Identity.open(shop, settings.identity, database)
-    with TestClient(create_app(assistant, identity, shop, settings), raise_server_exceptions=False) as client:
-        yield client, identity, assistant, shop
-    assistant.close()
-    database.close()
+    with (
+        application(shop, bot_snapshot, encoders_by_space) as opened,
+        TestClient(opened.app, raise_server_exceptions=False) as client,
+    ):
+        yield client, opened.identity, opened.assistant, shop
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,23 +23,9 @@ from storage.conversations import Turn, append, start
 from storage.database import Database
 from storage.labels import labels_by_turn
 from storage.principal import Principal, Role
-from tests.finetune.conftest import made_up_dialogues, write_log
+from tests.finetune.conftest import Run, made_up_dialogues, write_log
 
 ENGINEER = Principal("eve", Role.ENGINEER)
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["launch.py", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            launch.run()
-        printed = capsys.readouterr()
-        return int(stopped.value.code or 0), printed.out, printed.err
-
-    return call
 
 
 @pytest.fixture

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.build import build_index
 from index.encoders import Encoder
 from index.product import Product
 from index.readers import Notes, to_product
+from index.snapshot import Snapshot, current_index
+from storage.settings import ShopSettings
+
+
+def indexed(shop: Path, rows: Iterable[Mapping[str, Any]], encoders: Mapping[str, Encoder]) -> Snapshot:
+    """The index of a catalog of these rows, built in a shop's folder."""
+    catalog = shop / "catalog.jsonl"
+    catalog.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    build_index(catalog, shop, ShopSettings(), encoders.__getitem__)
+    folder = current_index(shop)
+    assert folder is not None
+    return Snapshot.load(folder, encoders)
 
 
 class HashEncoder(Encoder):

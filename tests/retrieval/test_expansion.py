@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 
-from index.build import build_index
 from index.encoders import Encoder
-from index.snapshot import Snapshot, current_index
+from index.snapshot import Snapshot
 from retrieval.companions import companions, fits
 from retrieval.expansion import expand
 from retrieval.links import Link
 from retrieval.profile import Profile
 from retrieval.ranking import rerank
 from retrieval.search import SearchEngine
-from storage.settings import ShopSettings
-from tests.index.catalogs import products_of
+from tests.index.catalogs import indexed, products_of
 
 GRAPH = """source,relation,target,weight,language
 quiet room,has_attribute,noise cancelling,,
@@ -58,12 +55,7 @@ CATALOG = [
 def snapshot(tmp_path_factory: pytest.TempPathFactory, encoders_by_space: Mapping[str, Encoder]) -> Snapshot:
     shop = tmp_path_factory.mktemp("shop")
     (shop / "graph.csv").write_text(GRAPH, encoding="utf-8")
-    catalog = shop / "catalog.jsonl"
-    catalog.write_text("".join(json.dumps(each, ensure_ascii=False) + "\n" for each in CATALOG), encoding="utf-8")
-    build_index(catalog, shop, ShopSettings(), encoders_by_space.__getitem__)
-    folder = current_index(shop)
-    assert folder is not None
-    return Snapshot.load(folder, encoders_by_space)
+    return indexed(shop, CATALOG, encoders_by_space)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from index.snapshot import Snapshot, current_index
 from retrieval.search import Hit, SearchEngine, SearchResult, Sort
 from storage.offers import Offer, Price
 from storage.settings import ShopSettings
-from tests.index.catalogs import hash_encoders
+from tests.index.catalogs import hash_encoders, indexed
 
 
 def product(number: str, title: str, cents: int | None, **fields: Any) -> dict[str, Any]:
@@ -57,12 +57,7 @@ CATALOG = [
 @pytest.fixture(scope="module")
 def snapshot(tmp_path_factory: pytest.TempPathFactory, encoders_by_space: Mapping[str, Encoder]) -> Snapshot:
     shop = tmp_path_factory.mktemp("shop")
-    catalog = shop / "catalog.jsonl"
-    catalog.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in CATALOG), encoding="utf-8")
-    build_index(catalog, shop, ShopSettings(), encoders_by_space.__getitem__)
-    folder = current_index(shop)
-    assert folder is not None
-    return Snapshot.load(folder, encoders_by_space)
+    return indexed(shop, CATALOG, encoders_by_space)
 
 
 @pytest.fixture(scope="module")

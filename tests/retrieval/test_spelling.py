@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from index.build import build_index
 from index.encoders import Encoder
 from index.hanzi import simplified
-from index.snapshot import Snapshot, current_index
 from retrieval.dictionaries import chinese, english
 from retrieval.sounds import Sounds
 from retrieval.spelling import Spelling
-from storage.settings import ShopSettings
+from tests.index.catalogs import indexed
 
 ROOT = Path(__file__).parent.parent.parent
 SOUNDS = Sounds(
@@ -46,13 +46,7 @@ CATALOG = [
 
 @pytest.fixture(scope="module")
 def spelling(tmp_path_factory: pytest.TempPathFactory, encoders_by_space: Mapping[str, Encoder]) -> Spelling:
-    shop = tmp_path_factory.mktemp("shop")
-    catalog = shop / "catalog.jsonl"
-    catalog.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in CATALOG), encoding="utf-8")
-    build_index(catalog, shop, ShopSettings(), encoders_by_space.__getitem__)
-    folder = current_index(shop)
-    assert folder is not None
-    return Spelling(Snapshot.load(folder, encoders_by_space), encoders_by_space)
+    return Spelling(indexed(tmp_path_factory.mktemp("shop"), CATALOG, encoders_by_space), encoders_by_space)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +162,20 @@ class TestOfACatalog:
     )
     def test_all_else_is_understood_as_it_stands(self, spelling: Spelling, said: str) -> None:
         assert spelling.heard(said) == said
+
+    @given(
+        st.text(max_size=200)
+        | st.lists(st.sampled_from("veige uner $60 60 元 已内 嘿色 less rhan 美元 衣内 ， headphones".split())).map(
+            " ".join
+        )
+        | st.lists(st.sampled_from("60 元 已 内 嘿 色 耳 几 意 下 单".split())).map("".join)
+    )
+    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_any_text_is_righted_once_and_no_longer_than_words_are(self, spelling: Spelling, text: str) -> None:
+        heard = spelling.heard(text)
+        assert spelling.heard(heard) == heard, "what is right stays"
+        assert len(heard) <= 2 * len(text) + 2
+        assert spelling.corrected(spelling.corrected(text)) is not None
 
     def test_of_thousands_of_messages_hardly_one_becomes_another(self, spelling: Spelling) -> None:
         """Written by hand before there was a spelling; a person finds each of those that change right."""

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from index.build import build_index
 from index.encoders import Encoder
 from index.filters import Filters, PriceRange
 from index.product import Product
-from index.snapshot import Snapshot, current_index
+from index.snapshot import Snapshot
 from retrieval.search import Hit, SearchEngine
 from retrieval.variants import Said
 from storage.offers import Offer, Price
-from storage.settings import ShopSettings
-from tests.index.catalogs import products_of
+from tests.index.catalogs import indexed, products_of
 
 
 def product(title: str, **options: tuple[str, ...]) -> Product:
@@ -104,12 +101,7 @@ FEED = [
 @pytest.fixture(scope="module")
 def snapshot(tmp_path_factory: pytest.TempPathFactory, encoders_by_space: Mapping[str, Encoder]) -> Snapshot:
     shop = tmp_path_factory.mktemp("variants")
-    catalog = shop / "feed.jsonl"
-    catalog.write_text("".join(json.dumps(each, ensure_ascii=False) + "\n" for each in FEED), encoding="utf-8")
-    build_index(catalog, shop, ShopSettings(), encoders_by_space.__getitem__)
-    folder = current_index(shop)
-    assert folder is not None
-    return Snapshot.load(folder, encoders_by_space)
+    return indexed(shop, FEED, encoders_by_space)
 
 
 @pytest.fixture(scope="module")
