@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -72,6 +73,18 @@ REORDER_DAYS = 7
 TURNS_TIMED = 10_000
 MOST_RESULTS = 100
 _LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A message, by whom and where; of what `Assistant.reply` takes."""
+
+    principal: Principal
+    message: str
+    conversation_id: str | None
+    user_id: str | None
+    language: str | None
+    channel: Channel
 
 
 class Assistant:
@@ -182,24 +195,15 @@ class Assistant:
         not from the service role.
         """
         told: list[Reply] = []
-        for _ in self._turn(principal, message, conversation_id, user_id, language, channel, told.append):
+        for _ in self._turn(_Asked(principal, message, conversation_id, user_id, language, channel), told.append):
             pass
         return told[0]
 
-    def _turn(
-        self,
-        principal: Principal,
-        message: str,
-        conversation_id: str | None,
-        user_id: str | None,
-        language: str | None,
-        channel: Channel,
-        answered: Callable[[Reply], None],
-    ) -> Iterator[Event]:
+    def _turn(self, asked: _Asked, answered: Callable[[Reply], None]) -> Iterator[Event]:
         """One turn as it comes; `answered` is given the whole reply at its end. While the database is away it is not kept."""
-        conversation_id, clock = outage.stored(conversation_id), Clock()
+        asked, clock = replace(asked, conversation_id=outage.stored(asked.conversation_id)), Clock()
         if not self._outage.lasts:
-            turn = self._kept_turn(principal, message, conversation_id, user_id, language, channel, answered, clock)
+            turn = self._kept_turn(asked, answered, clock)
             with closing(turn):
                 try:
                     yield from turn
@@ -209,27 +213,19 @@ class Assistant:
                         self._outage.suspect()
                         raise
                     self._outage.met(error)
-        principal.require_role(Role.CUSTOMER, Role.SERVICE)
-        shopper_of(principal, user_id)
-        asked = Turn(role="user", content=message, language=language or "")
+        asked.principal.require_role(Role.CUSTOMER, Role.SERVICE)
+        shopper_of(asked.principal, asked.user_id)
+        said = Turn(role="user", content=asked.message, language=asked.language or "")
         talk = self._talk(self._undrawn(), Experiments({}, ""), None, None, lambda _: None, known=False)
-        found = talk.rehearse(principal, conversation_id or "", (), asked)
-        voice = Voice.of(spoken(language or language_of(message)), message)
-        yield from outage.answer(found, voice, self.settings.currency, conversation_id, answered)
+        found = talk.rehearse(asked.principal, asked.conversation_id or "", (), said)
+        voice = Voice.of(spoken(asked.language or language_of(asked.message)), asked.message)
+        yield from outage.answer(found, voice, self.settings.currency, asked.conversation_id, answered)
 
     def _kept_turn(
-        self,
-        principal: Principal,
-        message: str,
-        conversation_id: str | None,
-        user_id: str | None,
-        language: str | None,
-        channel: Channel,
-        answered: Callable[[Reply], None],
-        clock: Clock,
+        self, asked: _Asked, answered: Callable[[Reply], None], clock: Clock
     ) -> Generator[Event, None, None]:
         """A turn that is stored."""
-        shopper = self._speaker(principal, user_id, conversation_id)
+        shopper = self._speaker(asked.principal, asked.user_id, asked.conversation_id)
 
         def told(turn: Told) -> None:
             reply, removed, ordering = turn
@@ -251,7 +247,9 @@ class Assistant:
             self.adviser,
             told,
         )
-        yield from talk.turn(principal, shopper, message, conversation_id, language, channel, clock)
+        yield from talk.turn(
+            asked.principal, shopper, asked.message, asked.conversation_id, asked.language, asked.channel, clock
+        )
 
     def _talk(
         self,
@@ -338,9 +336,8 @@ class Assistant:
         """
         told: list[Reply] = []
         try:
-            for name, payload in self._turn(
-                principal, message, conversation_id, user_id, language, channel, told.append
-            ):
+            asked = _Asked(principal, message, conversation_id, user_id, language, channel)
+            for name, payload in self._turn(asked, told.append):
                 if name == "text":
                     yield from (("text", {"delta": delta}) for delta in deltas(payload["delta"]))
                 else:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+import launch
 from bot.intent import IntentModel
 from index import encoders, export, pretrained, transformer
 from index.encoders import Encoder, encoder_for
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+Run = Callable[..., tuple[int, str, str]]
 
 SOAK = bool(os.environ.get("AISLE_SOAK"))
 """Whether trials of endurance run at their full length (`make soak`) instead of the bounded one of every test run."""
@@ -57,3 +59,18 @@ def demo_model_folder(tmp_path_factory: pytest.TempPathFactory, encoder_cache: P
 def demo_model(demo_model_folder: Path) -> IntentModel:
     """The intent model that ships with the demo shop."""
     return IntentModel.load(demo_model_folder)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command line in this process: `run("doctor", "--shop", shop)` is (exit status, standard output, standard error)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["launch.py", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            launch.run()
+        printed = capsys.readouterr()
+        return int(stopped.value.code or 0), printed.out, printed.err
+
+    return call

@@ -9,7 +9,6 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,8 +22,8 @@ from storage.errors import Conflict
 from storage.orders import orders_of
 from storage.principal import Principal, Role
 from storage.record import new_id, now_ms
+from tests.fixtures import Run
 
-Run = Callable[..., tuple[int, str, str]]
 PRODUCTS = [
     {
         "id": f"mug-{number}",
@@ -34,19 +33,6 @@ PRODUCTS = [
     }
     for number, color in enumerate(["blue", "white", "green", "black", "red", "grey"])
 ]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["launch.py", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            launch.run()
-        printed = capsys.readouterr()
-        return int(stopped.value.code or 0), printed.out, printed.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

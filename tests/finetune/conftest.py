@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import finetune.registry as registry_module
-import launch
 from finetune.intent import Finetuned, finetune_intent
 from finetune.settings import Settings
+from tests.fixtures import Run
 
-Run = Callable[..., tuple[int, str, str]]
 """Runs a command line: exit status, standard output, standard error."""
 THINGS = ("kettle", "tent", "lamp", "scarf", "drill", "puzzle", "mug", "helmet", "blender", "notebook", "pan", "jacket")
 THINGS_ZH = ("水壶", "帐篷", "台灯", "围巾", "电钻", "拼图", "杯子", "头盔", "搅拌机", "本子", "平底锅", "夹克")
@@ -83,15 +82,7 @@ def small_model(small_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Fi
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setattr(registry_module, "LATENCY_BUDGET_MS", 10_000.0)  # the machine may be busy
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["launch.py", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            launch.run()
-        printed = capsys.readouterr()
-        return int(stopped.value.code or 0), printed.out, printed.err
-
-    return call
+def run(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command line, where no model is refused for being slow: the machine may be busy."""
+    monkeypatch.setattr(registry_module, "LATENCY_BUDGET_MS", 10_000.0)
+    return run

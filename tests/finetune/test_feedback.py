@@ -27,7 +27,8 @@ from storage.labels import put_labels, request_labels, turn_key_of
 from storage.personal import delete_rows
 from storage.principal import Principal, Role
 from storage.tickets import hand_to_team
-from tests.finetune.conftest import THINGS, Run, made_up_dialogues, write_log
+from tests.finetune.conftest import THINGS, made_up_dialogues, write_log
+from tests.fixtures import Run
 
 ENGINEER = Principal("eve", Role.ENGINEER)
 AGENT = Principal("mia", Role.AGENT, "support")

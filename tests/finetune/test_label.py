@@ -23,7 +23,8 @@ from storage.conversations import Turn, append, start
 from storage.database import Database
 from storage.labels import labels_by_turn
 from storage.principal import Principal, Role
-from tests.finetune.conftest import Run, made_up_dialogues, write_log
+from tests.finetune.conftest import made_up_dialogues, write_log
+from tests.fixtures import Run
 
 ENGINEER = Principal("eve", Role.ENGINEER)
 

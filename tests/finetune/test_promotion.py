@@ -21,7 +21,8 @@ from storage.models import Status, list_runs, runs_with_user
 from storage.principal import Principal, Role
 from storage.publish import write_manifest
 from storage.secret import load_secret
-from tests.finetune.conftest import Run, made_up_dialogues, write_log
+from tests.finetune.conftest import made_up_dialogues, write_log
+from tests.fixtures import Run
 
 ENGINEER = Principal("ada", Role.ENGINEER)
 
