@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from bot.cards import Card, CartView, Citation, ConsentView, ProfileView
 from bot.desk.views import Happening, Said
-from bot.reply.voice import languages
+from bot.reply.voice import Voice, languages
 from bot.shelf import price_of, telling_options
 from bot.transcript import day_of
 from bot.windows.texts import name_of, texts
@@ -272,7 +272,7 @@ def card(
         f'<li class="card" {target}><div class="picture">{image}</div><div class="body">'
         f'<p class="brand">{escape(item.brand)}</p><h3>{heading}</h3>{_price(item, language, record)}{_rating(item, language)}'
         f'<p class="availability {item.availability}">{escape(words[item.availability])}</p>'
-        f"{_variants(record, language)}{_attributes(item.attributes)}{_reasons(item, language)}{actions}</div></li>"
+        f"{_variants(record, language)}{_attributes(item.attributes, language)}{_reasons(item, language)}{actions}</div></li>"
     )
 
 
@@ -280,8 +280,9 @@ def _variants(record: Product | None, language: str) -> str:
     """How many there are to choose from: "12 × color, 5 × size"."""
     if record is None or len(record.variants) < _FEWEST_VARIANTS:
         return ""
+    voice = Voice.of(language)
     counts = [
-        f"{len({variant.options.get(name) for variant in record.variants} - {None})} × {name}"
+        f"{len({variant.options.get(name) for variant in record.variants} - {None})} × {voice.attribute(name)}"
         for name in telling_options(record)
     ]
     inside = texts(language)["choose"].format(options=", ".join(counts) or len(record.variants))
@@ -312,9 +313,11 @@ def _rating(item: Card, language: str) -> str:
     )
 
 
-def _attributes(attributes: Mapping[str, tuple[str, ...]]) -> str:
+def _attributes(attributes: Mapping[str, tuple[str, ...]], language: str) -> str:
+    """Names and values in the window's language, as the answer beside them has them; a maker's own word stays."""
+    voice = Voice.of(language)
     rows = [
-        f"<div><dt>{escape(name)}</dt><dd>{escape(', '.join(values))}</dd></div>"
+        f"<div><dt>{escape(voice.attribute(name))}</dt><dd>{escape(', '.join(map(voice.value, values)))}</dd></div>"
         for name, values in list(attributes.items())[:_TALLEST_LIST]
     ]
     return f'<dl class="attributes">{"".join(rows)}</dl>' if rows else ""

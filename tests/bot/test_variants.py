@@ -71,7 +71,8 @@ def test_the_window_says_that_there_are_others_and_where_the_price_starts() -> N
     assert "To choose from: 2 × color, 2 × size" in shown
     assert "from <strong>$20.00</strong>" in shown
     exact = render.card(card_of(product, "black-M"), "zh", "m", record=product)
-    assert "可选：2 × color, 2 × size" in exact
+    assert "可选：2 × 颜色, 2 × 尺码" in exact
+    assert "<dt>颜色</dt><dd>黑色</dd>" in exact, "as the answer beside the card has it"
     assert "起" not in exact
     assert "To choose" not in render.card(card_of(product), "en", "m", record=tee(variants=[]))
 
